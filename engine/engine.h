@@ -1,0 +1,121 @@
+#ifndef RESNETD_ENGINE_ENGINE_H_
+#define RESNETD_ENGINE_ENGINE_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+// The engine: an ONNX file in, logits and embeddings out. It knows nothing of gRPC, protobuf services or metrics.
+//
+//   auto engine = resnetd::Engine::Load({.onnx = bytes, .name = "resnet50"}, options);
+//   std::vector<std::byte> arena = ...;                    // engine->arena_bytes(), aligned to kArenaAlignment
+//   auto session = (*engine)->NewSession(arena);
+//   resnetd::SlotView slot = (*session)->slot(0);          // write one image's tensor here
+//   (*session)->Run({.count = 1});
+//   (*session)->output(resnetd::kLogits, 0);
+namespace resnetd {
+
+using Duration = std::chrono::nanoseconds;
+
+inline constexpr size_t kArenaAlignment = 64;
+
+// What a slot holds. Each element of kTensorF32 is the network's input as trained: scaled and normalised.
+enum class Form : uint8_t { kTensorF32 };
+
+enum class OutputId : uint8_t { kLogits, kEmbedding };
+inline constexpr OutputId kLogits = OutputId::kLogits;
+inline constexpr OutputId kEmbedding = OutputId::kEmbedding;
+
+// Where one image's input goes: element (y, x, c) is at data + y * row_bytes + x * pixel_bytes + c * channel_bytes.
+// The strides say whether the plan wants NHWC or NCHW; a writer follows them and needs not know.
+struct SlotView {
+  std::byte* data = nullptr;
+  Form form = Form::kTensorF32;
+  int height = 0, width = 0, channels = 0;
+  ptrdiff_t row_bytes = 0, pixel_bytes = 0, channel_bytes = 0;
+};
+
+struct ModelBytes {
+  absl::Span<const std::byte> onnx;  // the whole file; not needed after Load() returns
+  std::string name;                  // for messages
+};
+
+struct EngineOptions {
+  // Batch sizes to compile, ascending, each 1..256. A run of n images uses the smallest that holds n. More sizes cost
+  // load time (one compilation and one run each), little memory: weights and arenas are shared.
+  std::vector<int> batch_sizes = {1, 2, 4, 8};
+  // Threads of one Run(), 1..256. More than the machine's share of cores makes every run slower.
+  int threads = 1;
+};
+
+struct ModelInfo {
+  std::string name;
+  int height = 0, width = 0, channels = 0;  // of the input
+  int classes = 0;                          // width of kLogits; 0 where the model has no classifier
+  int features = 0;                         // width of kEmbedding
+  std::vector<int> batch_sizes;             // as compiled
+  int threads = 1;
+  int64_t parameters = 0;                   // learnt values, after folding
+  int64_t multiply_adds = 0;                // of convolutions and inner products, one image
+  size_t packed_weight_bytes = 0;           // held once by the Engine
+  std::string isa;                          // the widest instruction set the library will use, e.g. "avx512_core_vnni"
+  std::string precision;                    // "f32"
+  std::string plan_fingerprint;             // equal fingerprints compute bit-equal answers for equal (batch, threads)
+};
+
+struct RunSpec {
+  int count = 1;  // images, in slots 0..count-1
+};
+
+struct RunTimings {
+  Duration compute{};
+  int plan_batch = 0;  // the compiled batch size that served the run
+};
+
+class Session;
+
+// A compiled model. Immutable after Load(), thread-safe, shared by all workers; owns the packed weights.
+class Engine {
+ public:
+  // Reads, checks, folds, fuses and compiles the model, and runs every batch size once: a loaded engine never compiles
+  // again. INVALID_ARGUMENT: the file or an option is wrong, naming node, operator and shape. FAILED_PRECONDITION: the
+  // machine's instruction set is below AVX2. RESOURCE_EXHAUSTED: memory. No error is worth a retry.
+  static absl::StatusOr<std::shared_ptr<const Engine>> Load(const ModelBytes& model, const EngineOptions& options);
+  virtual ~Engine() = default;
+
+  virtual const ModelInfo& info() const = 0;
+  // Bytes a session needs: inputs, outputs, intermediates and scratchpad of the largest batch.
+  virtual size_t arena_bytes() const = 0;
+  // `arena` belongs to the caller, holds at least arena_bytes(), is aligned to kArenaAlignment and outlives the
+  // session. Sessions of several engines may share an arena if they run one at a time; a slot written before another
+  // session's Run() is then lost. INVALID_ARGUMENT if the arena is too small or not aligned.
+  virtual absl::StatusOr<std::unique_ptr<Session>> NewSession(absl::Span<std::byte> arena) const = 0;
+};
+
+// One worker's view of an Engine. Used by one thread at a time; keeps its Engine alive.
+//
+// Write slots 0..n-1, Run({.count = n}), read the outputs. Where slot i lies does not depend on n, so a slot whose
+// image turns out to be bad is simply written again by the next one.
+class Session {
+ public:
+  virtual ~Session() = default;
+
+  // Slot i of 0..largest batch size - 1. Its contents are undefined after every Run(): write it whole.
+  virtual SlotView slot(int i) = 0;
+  // Computes the images in slots 0..count-1 on the smallest plan that holds them. INVALID_ARGUMENT if count is outside
+  // 1..largest batch size; INTERNAL names the step that failed, and the session stays usable.
+  virtual absl::StatusOr<RunTimings> Run(const RunSpec& spec) = 0;
+  // Image i's classes or features, contiguous; empty where the model has no such output. Valid until the next Run() or
+  // until a slot is written.
+  virtual absl::Span<const float> output(OutputId id, int i) const = 0;
+};
+
+}  // namespace resnetd
+
+#endif  // RESNETD_ENGINE_ENGINE_H_

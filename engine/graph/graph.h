@@ -1,0 +1,83 @@
+#ifndef RESNETD_ENGINE_GRAPH_GRAPH_H_
+#define RESNETD_ENGINE_GRAPH_GRAPH_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "engine/graph/ops.h"
+
+namespace resnetd::graph {
+
+// Sizes of one image's share of a tensor, the batch axis left out: {C, H, W} for a feature map, {C} for a vector.
+// The batch is symbolic everywhere in a Graph; a Plan fixes it.
+using Dims = absl::InlinedVector<int64_t, 4>;
+
+// Index of a Value in its Graph. Values are never renumbered; removed ones are merely unused.
+enum class ValueId : int32_t {};
+
+// A tensor that flows between nodes, float32.
+struct Value {
+  std::string name;  // the name it has in the ONNX file, for messages and `resnetctl inspect`
+  Dims dims;         // set by InferShapes(); empty before
+};
+
+// Learnt values of a node: float32, dense, row-major, dims as in the ONNX file (Conv weights: {OC, IC/groups, KH, KW};
+// Gemm weights: {OC, IC}). Immutable and shared, so that copying a Graph copies no weights.
+struct Weights {
+  std::string name;
+  Dims dims;
+  std::shared_ptr<const std::vector<float>> data;
+};
+
+// One operator applied to its inputs. Every operator yields exactly one value.
+struct Node {
+  std::string name;
+  Op op;
+  absl::InlinedVector<ValueId, 2> inputs;
+  ValueId output;
+};
+
+// A residual network as a list of nodes in topological order. Mutable, verbose, not thread-safe: passes rewrite it, the
+// compiler reads it, nothing at run time sees it.
+struct Graph {
+  std::string name;
+  std::vector<Value> values;
+  std::vector<Node> nodes;
+
+  ValueId input{};           // the image, dims {C, H, W}
+  ValueId logits{};          // scores before softmax, dims {classes}; equals `embedding` where there is no classifier
+  ValueId embedding{};       // the pooled features, dims {features}: what the last Gemm reads
+  bool has_classifier = false;
+
+  const Value& value(ValueId id) const { return values[static_cast<size_t>(id)]; }
+  Value& value(ValueId id) { return values[static_cast<size_t>(id)]; }
+  ValueId AddValue(std::string name);
+
+  // Nodes that read `id`, by index into `nodes`. Linear in the graph.
+  std::vector<int> Consumers(ValueId id) const;
+  // The node that yields `id`; nullopt for the input.
+  std::optional<int> Producer(ValueId id) const;
+};
+
+// Sets the dims of every value from the input's and the operators'. INVALID_ARGUMENT names the node, its operator, what
+// was expected and what came.
+absl::Status InferShapes(Graph& graph);
+
+// Checks what every pass may rely on: topological order, one producer a value, inputs that exist, operators with the
+// right number of inputs, outputs that are produced, dims that agree with InferShapes(). INVALID_ARGUMENT otherwise.
+absl::Status Validate(const Graph& graph);
+
+// One line a node: `%out{64x56x56} = Conv 3x3/2 relu (%in) "layer1.0.conv1"`.
+std::string ToString(const Graph& graph);
+std::string ToString(absl::Span<const int64_t> dims);  // "64x56x56"
+
+}  // namespace resnetd::graph
+
+#endif  // RESNETD_ENGINE_GRAPH_GRAPH_H_

@@ -1,0 +1,70 @@
+#ifndef RESNETD_ENGINE_IMAGE_IMAGE_H_
+#define RESNETD_ENGINE_IMAGE_IMAGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "engine/image/recipe.h"
+
+// From the bytes of a file, as the camera or the web gave them, to the tensor the network was trained on.
+namespace resnetd::image {
+
+enum class Format : uint8_t { kJpeg, kPng };
+
+// What the first bytes of a file declare. Cheap: nothing is decoded.
+struct Header {
+  Format format = Format::kJpeg;
+  int width = 0, height = 0;
+};
+
+struct Limits {
+  int64_t max_pixels = 50'000'000;  // width x height; bounds memory (3 bytes a pixel) and time
+  int max_side = 65'500;            // JPEG's own limit
+};
+
+// Tells the format by the first bytes and reads the declared size. INVALID_ARGUMENT: empty, neither JPEG nor PNG,
+// truncated before the size, or a size of zero or above the limits (which it names).
+absl::StatusOr<Header> Sniff(absl::Span<const std::byte> file, const Limits& limits);
+
+// Float destination of one image; element (y, x, c) at data + y * row + x * pixel + c * channel, strides in floats.
+struct TensorView {
+  float* data = nullptr;
+  int height = 0, width = 0, channels = 0;
+  ptrdiff_t row = 0, pixel = 0, channel = 0;
+};
+
+// Unsigned bytes, interleaved, rows packed: NHWC of one image.
+struct PixelView {
+  const uint8_t* data = nullptr;
+  int height = 0, width = 0, channels = 0;
+};
+
+// Carries a recipe out; keeps its buffers between images, so that a warm one allocates nothing but what the decoders
+// do. One thread at a time.
+class Preprocessor {
+ public:
+  explicit Preprocessor(const Limits& limits = {});
+  ~Preprocessor();
+  Preprocessor(Preprocessor&&) noexcept;
+  Preprocessor& operator=(Preprocessor&&) noexcept;
+
+  // Decodes to the last byte, resizes as Pillow does, crops, normalises into `dst`, whose size is the recipe's.
+  // INVALID_ARGUMENT: a file Sniff() refuses, or one that is damaged or truncated; `dst` is then undefined.
+  absl::Status FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst);
+
+  // The same from decoded pixels of the recipe's colour order (channels 1 or 3 accordingly). Pixels of exactly the
+  // input's size are only normalised, whatever the recipe's resize says.
+  absl::Status FromPixels(const PixelView& pixels, const Recipe& recipe, const TensorView& dst);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace resnetd::image
+
+#endif  // RESNETD_ENGINE_IMAGE_IMAGE_H_

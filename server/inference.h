@@ -1,0 +1,53 @@
+#ifndef RESNETD_SERVER_INFERENCE_H_
+#define RESNETD_SERVER_INFERENCE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "server/model.h"
+#include "server/scheduling/scheduler.h"
+
+// The seam between the edge, which understands protocols, and the workers, which understand images: an item is one image
+// that waits for its answer.
+namespace resnetd::server {
+
+enum class SourceKind : uint8_t {
+  kEncoded,    // a JPEG or PNG file
+  kPixelsU8,   // the input's size, NHWC, one byte a channel
+  kTensorF32,  // the input's size, NCHW, little-endian, already normalised
+};
+
+// A view into the request's message, which the item keeps alive. Sizes were checked against the model at the edge.
+struct ImageSource {
+  SourceKind kind = SourceKind::kEncoded;
+  absl::Span<const std::byte> bytes;
+};
+
+// How an item was served. `batch_size` counts images, not the compiled size.
+struct Execution {
+  scheduling::Duration queue{}, decode{}, infer{};
+  uint64_t batch_id = 0;
+  int batch_size = 0;
+};
+
+// One admitted image. Exactly one of OnComputed(), OnFailed() and OnEnded() is called, once.
+class Item : public scheduling::Job {
+ public:
+  virtual const Model& model() const = 0;
+  virtual ImageSource source() const = 0;
+  virtual scheduling::Time admitted_at() const = 0;
+
+  // Called by the worker's thread; the spans are views into its session, valid during the call only. An absent output is
+  // empty. Must not block.
+  virtual void OnComputed(absl::Span<const float> logits, absl::Span<const float> embedding,
+                          const Execution& execution) = 0;
+  // The image was bad (INVALID_ARGUMENT) or the engine failed (INTERNAL).
+  virtual void OnFailed(const absl::Status& status, const Execution& execution) = 0;
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_INFERENCE_H_

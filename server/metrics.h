@@ -1,0 +1,60 @@
+#ifndef RESNETD_SERVER_METRICS_H_
+#define RESNETD_SERVER_METRICS_H_
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "server/model.h"
+#include "server/scheduling/scheduler.h"
+
+// What Prometheus sees. Seconds and bytes, field conventions, and no label value that a client could invent: methods,
+// codes and reasons come from our own lists, models from the repository.
+namespace resnetd::server {
+
+enum class Method : uint8_t {
+  kClassify, kEmbed, kPredict, kClassifyStream, kEmbedStream, kListModels, kGetModel, kUnknown
+};
+absl::string_view MethodName(Method method);  // "Classify", ...
+
+enum class Stage : uint8_t { kQueue, kDecode, kInfer };
+
+// Why a call was refused before anything was computed.
+enum class Rejection : uint8_t {
+  kQueueTime, kQueueBytes, kDeadline, kCallsInFlight, kBytesInFlight, kMessageSize, kDraining, kUnauthenticated
+};
+absl::string_view RejectionName(Rejection reason);  // "queue_time", ...
+
+// Thread-safe; recording takes no lock of ours and allocates nothing.
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+
+  // A unary call or a stream ended with this gRPC code, `latency` after its headers arrived.
+  void CallEnded(Method method, int grpc_code, scheduling::Duration latency);
+  // One image spent this long in a stage.
+  void StageEnded(Stage stage, scheduling::Duration took);
+  void BatchRun(int images, scheduling::Duration worker_busy);
+  void Rejected(Rejection reason);
+  void ImageEnded(bool ok);
+  // Largest softmax probability of an answered image.
+  void Confidence(const Model& model, double top1);
+  void ModelLoaded(const Model& model, scheduling::Duration load_time);
+
+  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight.
+  void SetSnapshot(std::function<scheduling::Snapshot()> snapshot);
+
+  // The text exposition format, with the process's own figures (CPU, memory, descriptors, start time).
+  std::string Scrape();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_METRICS_H_
