@@ -11,7 +11,8 @@
 #include "absl/types/span.h"
 
 // Which item is computed when, and with whom. A pure class: time is an argument, cost is a table, there are no threads,
-// no clock and no locks in it; scheduler.h puts those around it.
+// no clock and no locks in it; scheduler.h puts those around it. Not thread-safe; `now` never goes back. The rules and
+// their reasons: docs/scheduling.md.
 //
 // Work-conserving: a worker that becomes free takes what is waiting; nothing waits for company. Batches grow exactly
 // while all workers are busy.
@@ -26,8 +27,8 @@ enum class ModelKey : uint32_t {};
 
 // One image that waits for its answer.
 struct Item {
-  ItemId id{};        // unique among the items the policy holds
-  ModelKey model{};   // added with AddModel()
+  ItemId id{};       // unique among the items the policy holds
+  ModelKey model{};  // added with AddModel()
   Time deadline = Time::max();
   Duration prepare{};  // predicted cost of decoding it, spent by the worker before the batch runs
   size_t bytes = 0;    // memory it holds while it waits
@@ -52,7 +53,9 @@ enum class Refusal : uint8_t { kQueueTime, kQueueBytes, kDeadline, kUnknownModel
 
 struct Verdict {
   std::optional<Refusal> refusal;  // nullopt: admitted, all items of the group
-  Duration predicted_wait{};       // until the first item's batch starts; for a refusal, when to try again
+  // Until the first item's batch starts. For a refusal: when to try again, > 0 (the queue has drained by then; a group
+  // too large or too urgent for an empty queue is refused again).
+  Duration predicted_wait{};
 };
 
 enum class Why : uint8_t {
@@ -60,6 +63,7 @@ enum class Why : uint8_t {
   kLargest,     // the largest compiled batch
   kDeadline,    // a larger batch would have missed a deadline
   kNoGain,      // a larger batch would not have lowered the time per image
+  kShared,      // the rest is left to other workers that are idle too
 };
 
 struct Dispatch {
@@ -77,20 +81,24 @@ class Policy {
   Policy(const Policy&) = delete;
   Policy& operator=(const Policy&) = delete;
 
-  // `costs`: ascending batch sizes, each > 0, at least one.
+  // `costs`: ascending batch sizes, each > 0, at least one; costs > 0. A key is added once.
   void AddModel(ModelKey model, absl::Span<const BatchCost> costs);
 
-  // Takes all items of one request or none. They share a model.
+  // Takes all items of one request or none. They share a model. Refuses, in this order of checks: an unknown model;
+  // bytes beyond max_queue_bytes; a predicted wait of the first item beyond max_queue_time; a predicted completion of
+  // the last item beyond the earliest deadline of the group. With a free worker and an empty queue the wait is zero.
   Verdict Admit(absl::Span<const Item> group, Time now);
-  // What a worker that is free now should run; nullopt if nothing waits. Never holds an expired item.
+  // What a worker that is free now should run; nullopt only if nothing waits that has not expired. Expired items are
+  // never in it: they stay for Expire(). Items that will be late, but are not yet, are run in their turn.
   std::optional<Dispatch> Next(Time now);
-  // The batch is done and its worker free; `took` from Next() to here corrects the cost of its size.
+  // The batch, one that Next() returned, is done and its worker free; `took`, from Next() to here, less the prepare
+  // costs of its items corrects the cost of its size.
   void Finished(BatchId batch, Duration took, Time now);
   // True if the item was still waiting: it is removed and never computed.
   bool Cancel(ItemId item);
-  // Removes and returns the items whose deadline has passed, in order of arrival.
+  // Removes and returns the items whose deadline is at or before `now`, in order of arrival. Time::max() never is.
   std::vector<ItemId> Expire(Time now);
-  // When Expire() will next have something to return.
+  // When Expire() will next have something to return; in the past if it already has.
   std::optional<Time> NextWake() const;
 
   size_t waiting() const;

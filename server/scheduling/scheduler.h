@@ -14,15 +14,14 @@ namespace resnetd::scheduling {
 
 enum class End : uint8_t { kDeadlineExceeded, kCancelled, kShutdown };
 
-// One admitted item's payload. Exactly one of the two happens to a job: it is in the span of one RunBatch call, or
-// OnEnded() is called once.
+// One admitted item's payload. Exactly one of the two happens to a job: it is handed to one RunBatch call, or OnEnded()
+// is called once. Jobs are never destroyed with a lock held.
 class Job {
  public:
   virtual ~Job() = default;
   // The job left the queue without being computed. Called by any thread, with no lock held; must not block.
   virtual void OnEnded(End why) = 0;
 };
-
 
 struct Submission {
   std::unique_ptr<Job> job;
@@ -37,9 +36,10 @@ struct Snapshot {
   int busy_workers = 0;
 };
 
+// The jobs of an admitted group may have been computed, ended and destroyed before Submit() returns.
 struct Admission {
   Verdict verdict;
-  std::vector<ItemId> items;                 // one a submission if admitted, for Cancel()
+  std::vector<ItemId> items;                  // one a submission if admitted, for Cancel()
   std::vector<std::unique_ptr<Job>> refused;  // the jobs, handed back if not
 };
 
@@ -51,15 +51,19 @@ class Scheduler {
  public:
   // Starts `limits.workers` threads. `on_worker_start(worker)` runs first in each.
   Scheduler(const Limits& limits, RunBatch run, std::function<void(int worker)> on_worker_start = {});
-  // Ends what waits with kShutdown, waits for the batches in progress, joins the workers.
+  // Ends what waits with kShutdown, in order of arrival, waits for the batches in progress, joins the threads. A group
+  // submitted by a job or a batch meanwhile ends with kShutdown before Submit() returns.
   ~Scheduler();
 
+  // As Policy::AddModel().
   void AddModel(ModelKey model, absl::Span<const BatchCost> costs);
+  // Admits the group whole or not at all; never blocks. Deadlines are noticed on time whether workers are busy or idle.
   Admission Submit(ModelKey model, std::vector<Submission> group);
-  // The client is gone: if the item still waits, its job ends with kCancelled. Unknown or running items: no effect.
+  // The client is gone: if the item still waits, its job ends with kCancelled, in this call. Unknown or running items:
+  // no effect.
   void Cancel(ItemId item);
   Snapshot snapshot() const;
-  // Returns when nothing waits and nothing runs, or at `deadline`; false in the latter case.
+  // Returns when nothing waits and nothing runs, and no OnEnded() is in progress; or at `deadline`, with false.
   bool WaitIdle(Time deadline);
 
  private:

@@ -1,0 +1,282 @@
+// What waits is one list in order of arrival. Each model has a queue of positions in it, and deadlines have an index:
+//
+//   arrivals    A1 B2 A3 A4 B5 ...       Next() serves the model of the first that has not expired
+//   queue of A  A1    A3 A4              from which the batch rule takes the front
+//   deadlines   (t, arrival) -> item     for Expire() and NextWake()
+//
+// An item enters and leaves all of them in O(log waiting). Next() looks at one batch of items, and at those that have
+// expired and were not collected yet; Admit() at the workers and the models.
+//
+// Admission treats the work that waits as a fluid. Worker i is busy for another r_i (predicted end of its batch, or 0)
+// and a queue of work Q keeps all of them busy until
+//
+//   wait = the smallest t with  sum_i max(0, t - r_i) >= Q,     Q = sum over items of (best cost per image + prepare)
+//
+// which is (sum r_i + Q) / workers once the queue is longer than the running batches are apart, the first r_i when
+// nothing waits, and 0 with a worker free. The group's own batches are then placed one by one on the worker free first.
+#include "server/scheduling/policy.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <iterator>
+#include <list>
+#include <utility>
+
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/container/node_hash_map.h"
+#include "server/scheduling/batch_rule.h"
+#include "server/scheduling/cost_model.h"
+
+namespace resnetd::scheduling {
+namespace {
+
+// No image takes longer to decode, and sums of this over any queue do not overflow.
+constexpr Duration kLongestPrepare = std::chrono::hours(1);
+constexpr Duration kShortestRetry = std::chrono::milliseconds(1);
+
+struct Waiting;
+using Arrivals = std::list<Waiting>;
+
+struct Model {
+  explicit Model(absl::Span<const BatchCost> measured) : costs(measured) {}
+
+  CostModel costs;
+  std::list<Arrivals::iterator> queue;
+  Duration prepare{};  // of all items in the queue
+};
+
+struct Waiting {
+  Item item;
+  uint64_t arrival;
+  Time arrived;
+  Model* model;
+  std::list<Arrivals::iterator>::iterator in_queue;
+};
+
+struct Running {
+  Model* model;
+  int size;
+  Duration prepare;
+  Time end;  // predicted
+};
+
+using PerWorker = absl::InlinedVector<Duration, 16>;
+
+// The smallest t with sum_i max(0, t - busy[i]) >= work. `busy` ascends.
+Duration FillLevel(const PerWorker& busy, Duration work) {
+  const int workers = static_cast<int>(busy.size());
+  for (int n = 1; n < workers; ++n) {
+    const Duration room = (busy[n] - busy[n - 1]) * n;
+    if (work <= room) return busy[n - 1] + (work + Duration(n - 1)) / n;
+    work -= room;
+  }
+  return busy.back() + (work + Duration(workers - 1)) / workers;
+}
+
+struct Outlook {
+  Duration wait;        // until the group's first item starts
+  Duration completion;  // until its last item is done
+};
+
+Verdict Refuse(Refusal why, Duration wait) {
+  return {why, std::max(wait, kShortestRetry)};
+}
+
+Item Sanitized(Item item) {
+  item.prepare = std::clamp(item.prepare, Duration::zero(), kLongestPrepare);
+  return item;
+}
+
+}  // namespace
+
+struct Policy::State {
+  explicit State(const Limits& l) : limits(l) {}
+
+  Duration WaitingWork() const;
+  Outlook Predict(const CostModel& costs, absl::Span<const Item> group, Time now) const;
+  void Add(Model& model, const Item& item, Time now);
+  void Remove(Arrivals::iterator it);
+  size_t CountExpired(const Model& model, Time now) const;
+
+  const Limits limits;
+  absl::node_hash_map<ModelKey, Model> models;  // its values stay where they are
+  Arrivals arrivals;
+  absl::flat_hash_map<ItemId, Arrivals::iterator> by_id;
+  absl::btree_map<std::pair<Time, uint64_t>, Arrivals::iterator> deadlines;  // only those that can pass
+  absl::flat_hash_map<BatchId, Running> running;
+  size_t waiting_bytes = 0;
+  uint64_t next_arrival = 0;
+  uint64_t next_batch = 1;
+};
+
+Duration Policy::State::WaitingWork() const {
+  double compute = 0;
+  Duration prepare{};
+  for (const auto& [key, model] : models) {
+    compute += model.costs.best_per_image() * static_cast<double>(model.queue.size());
+    prepare += model.prepare;
+  }
+  return Duration(std::llround(compute)) + prepare;
+}
+
+Outlook Policy::State::Predict(const CostModel& costs, absl::Span<const Item> group, Time now) const {
+  PerWorker busy;
+  for (const auto& [id, batch] : running) busy.push_back(batch.end > now ? batch.end - now : Duration::zero());
+  const size_t workers = std::max<size_t>(limits.workers, 1);
+  if (busy.size() < workers) busy.resize(workers, Duration::zero());
+  std::sort(busy.begin(), busy.end());
+
+  Outlook outlook{FillLevel(busy, WaitingWork()), Duration::zero()};
+  const size_t idle = arrivals.empty() && running.size() < workers ? workers - running.size() : 1;
+  const size_t share = (group.size() + idle - 1) / idle;
+  const size_t batch = costs.batch(costs.SizeHolding(share));
+  for (size_t begin = 0; begin < group.size(); begin += batch) {
+    const absl::Span<const Item> items = group.subspan(begin, batch);
+    Duration& worker = *std::min_element(busy.begin(), busy.end());
+    worker = std::max(worker, outlook.wait) + costs.cost(costs.SizeHolding(items.size()));
+    for (const Item& item : items) worker += Sanitized(item).prepare;
+    outlook.completion = std::max(outlook.completion, worker);
+  }
+  return outlook;
+}
+
+void Policy::State::Add(Model& model, const Item& item, Time now) {
+  const uint64_t arrival = next_arrival++;
+  const auto it = arrivals.insert(arrivals.end(), Waiting{Sanitized(item), arrival, now, &model, {}});
+  it->in_queue = model.queue.insert(model.queue.end(), it);
+  model.prepare += it->item.prepare;
+  waiting_bytes += item.bytes;
+  const bool inserted = by_id.emplace(item.id, it).second;
+  assert(inserted);
+  static_cast<void>(inserted);
+  if (item.deadline != Time::max()) deadlines.emplace(std::pair(item.deadline, arrival), it);
+}
+
+void Policy::State::Remove(Arrivals::iterator it) {
+  it->model->queue.erase(it->in_queue);
+  it->model->prepare -= it->item.prepare;
+  waiting_bytes -= it->item.bytes;
+  by_id.erase(it->item.id);
+  deadlines.erase(std::pair(it->item.deadline, it->arrival));
+  arrivals.erase(it);
+}
+
+size_t Policy::State::CountExpired(const Model& model, Time now) const {
+  size_t count = 0;
+  for (auto it = deadlines.begin(); it != deadlines.end() && it->first.first <= now; ++it) {
+    count += it->second->model == &model;
+  }
+  return count;
+}
+
+Policy::Policy(const Limits& limits) : state_(std::make_unique<State>(limits)) {}
+Policy::~Policy() = default;
+
+void Policy::AddModel(ModelKey model, absl::Span<const BatchCost> costs) {
+  const bool inserted = state_->models.try_emplace(model, costs).second;
+  assert(inserted);
+  static_cast<void>(inserted);
+}
+
+Verdict Policy::Admit(absl::Span<const Item> group, Time now) {
+  if (group.empty()) return {};
+  State& s = *state_;
+  const auto model = s.models.find(group.front().model);
+  if (model == s.models.end()) return Refuse(Refusal::kUnknownModel, kShortestRetry);
+
+  const Outlook outlook = s.Predict(model->second.costs, group, now);
+  size_t room = s.limits.max_queue_bytes - s.waiting_bytes;
+  Time deadline = Time::max();
+  for (const Item& item : group) {
+    if (item.bytes > room) return Refuse(Refusal::kQueueBytes, outlook.wait);
+    room -= item.bytes;
+    deadline = std::min(deadline, item.deadline);
+  }
+  if (outlook.wait > s.limits.max_queue_time) return Refuse(Refusal::kQueueTime, outlook.wait);
+  if (SaturatingAdd(now, outlook.completion) > deadline) return Refuse(Refusal::kDeadline, outlook.wait);
+
+  for (const Item& item : group) s.Add(model->second, item, now);
+  return {std::nullopt, outlook.wait};
+}
+
+std::optional<Dispatch> Policy::Next(Time now) {
+  State& s = *state_;
+  const auto expired = [now](const Waiting& w) { return w.item.deadline <= now && w.item.deadline != Time::max(); };
+  const auto head = std::find_if_not(s.arrivals.begin(), s.arrivals.end(), expired);
+  if (head == s.arrivals.end()) return std::nullopt;
+  Model& model = *head->model;
+
+  const size_t waiting = model.queue.size() - s.CountExpired(model, now);
+  absl::InlinedVector<Arrivals::iterator, 64> front;
+  absl::InlinedVector<Candidate, 64> candidates;
+  const size_t most = std::min<size_t>(waiting, model.costs.largest());
+  for (auto it = head->in_queue; front.size() < most; ++it) {
+    if (expired(**it)) continue;
+    front.push_back(*it);
+    candidates.push_back({(*it)->item.deadline, (*it)->item.prepare});
+  }
+
+  const int idle = std::max(1, s.limits.workers - static_cast<int>(s.running.size()));
+  const BatchChoice choice = ChooseBatch(model.costs, candidates, waiting, idle, s.limits.batch_gain, now);
+  Dispatch dispatch{BatchId{s.next_batch++}, head->item.model, model.costs.batch(choice.size), choice.why, {}};
+  dispatch.items.reserve(choice.count);
+  for (int i = 0; i < choice.count; ++i) {
+    dispatch.items.push_back(front[i]->item.id);
+    s.Remove(front[i]);
+  }
+  const Time end = SaturatingAdd(now, model.costs.cost(choice.size) + choice.prepare);
+  s.running.emplace(dispatch.id, Running{&model, choice.size, choice.prepare, end});
+  return dispatch;
+}
+
+void Policy::Finished(BatchId batch, Duration took, Time /*now*/) {
+  const auto it = state_->running.find(batch);
+  assert(it != state_->running.end());
+  const Running& run = it->second;
+  run.model->costs.Correct(run.size, took - run.prepare);
+  state_->running.erase(it);
+}
+
+bool Policy::Cancel(ItemId item) {
+  const auto it = state_->by_id.find(item);
+  if (it == state_->by_id.end()) return false;
+  state_->Remove(it->second);
+  return true;
+}
+
+std::vector<ItemId> Policy::Expire(Time now) {
+  State& s = *state_;
+  std::vector<std::pair<uint64_t, ItemId>> ended;
+  while (!s.deadlines.empty() && s.deadlines.begin()->first.first <= now) {
+    const Arrivals::iterator it = s.deadlines.begin()->second;
+    ended.emplace_back(it->arrival, it->item.id);
+    s.Remove(it);
+  }
+  std::sort(ended.begin(), ended.end());
+  std::vector<ItemId> items;
+  items.reserve(ended.size());
+  for (const auto& [arrival, id] : ended) items.push_back(id);
+  return items;
+}
+
+std::optional<Time> Policy::NextWake() const {
+  if (state_->deadlines.empty()) return std::nullopt;
+  return state_->deadlines.begin()->first.first;
+}
+
+size_t Policy::waiting() const {
+  return state_->arrivals.size();
+}
+size_t Policy::waiting_bytes() const {
+  return state_->waiting_bytes;
+}
+
+std::optional<Time> Policy::oldest_arrival() const {
+  if (state_->arrivals.empty()) return std::nullopt;
+  return state_->arrivals.front().arrived;
+}
+
+}  // namespace resnetd::scheduling

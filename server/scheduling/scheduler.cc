@@ -1,0 +1,278 @@
+// Who takes what:
+//
+//   Submit() --admit--> queue --hand over--> worker's slot --> RunBatch, then the worker hands over again
+//                         |  \__ Cancel(): kCancelled
+//                         \_____ the timer's thread: kDeadlineExceeded
+//
+// Whoever makes work or a worker available, Submit() or a worker that has finished, hands over under the lock until
+// either runs out. So a worker sleeps only while nothing waits, one dispatch wakes one worker, and the batch is settled
+// before it wakes. Only the timer's thread ends expired items, so they end on time whether the workers are busy or not,
+// and no worker spends its time on them.
+//
+// Jobs leave the lock with whoever took them from the queue, which is what makes "exactly once" true.
+#include "server/scheduling/scheduler.h"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace resnetd::scheduling {
+namespace {
+
+using Jobs = std::vector<std::unique_ptr<Job>>;
+
+// abseil waits by the wall clock: this bounds what a step of that clock can delay.
+constexpr Duration kLongestSleep = std::chrono::seconds(1);
+
+Time Now() {
+  return std::chrono::steady_clock::now();
+}
+
+absl::Duration SleepUntil(Time wake) {
+  const Time now = Now();
+  if (wake <= now) return absl::ZeroDuration();
+  return absl::FromChrono(std::min<Duration>(wake - now, kLongestSleep));
+}
+
+}  // namespace
+
+class Scheduler::Impl {
+ public:
+  Impl(const Limits& limits, RunBatch run, std::function<void(int)> on_worker_start);
+  ~Impl();
+
+  void AddModel(ModelKey model, absl::Span<const BatchCost> costs);
+  Admission Submit(ModelKey model, std::vector<Submission> group);
+  void Cancel(ItemId item);
+  Snapshot snapshot() const;
+  bool WaitIdle(Time deadline);
+
+ private:
+  struct Batch {
+    Dispatch dispatch;
+    Jobs jobs;
+    Time since;
+  };
+  struct Worker {
+    absl::CondVar wake;
+    std::optional<Batch> slot;
+    std::thread thread;
+  };
+
+  void Work(int index);
+  void EndExpired();
+  void HandOver(Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  Jobs Take(absl::Span<const ItemId> items) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Ends and destroys `jobs` with the lock released meanwhile.
+  void EndJobs(Jobs jobs, End why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SignalIfIdle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return jobs_.empty() && ending_ == 0 && free_.size() == workers_.size();
+  }
+
+  const RunBatch run_;
+  const std::function<void(int)> on_worker_start_;
+
+  mutable absl::Mutex mu_;
+  Policy policy_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<ItemId, std::unique_ptr<Job>> jobs_ ABSL_GUARDED_BY(mu_);  // those that wait
+  int ending_ ABSL_GUARDED_BY(mu_) = 0;                                          // threads in EndJobs()
+  uint64_t next_item_ ABSL_GUARDED_BY(mu_) = 1;
+  std::vector<int> free_ ABSL_GUARDED_BY(mu_);  // the last one in is the first out: its caches are warm
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  Time timer_wake_ ABSL_GUARDED_BY(mu_) = Time::max();  // what the timer sleeps until
+  absl::CondVar timer_changed_;
+  absl::CondVar idle_;
+
+  std::vector<Worker> workers_;  // slots are guarded by mu_; the vector never changes
+  std::thread timer_;
+};
+
+Scheduler::Impl::Impl(const Limits& limits, RunBatch run, std::function<void(int)> on_worker_start)
+    : run_(std::move(run)),
+      on_worker_start_(std::move(on_worker_start)),
+      policy_(limits),
+      workers_(std::max(limits.workers, 1)) {
+  absl::MutexLock lock(&mu_);
+  for (int i = static_cast<int>(workers_.size()) - 1; i >= 0; --i) {
+    free_.push_back(i);
+    workers_[i].thread = std::thread([this, i] { Work(i); });
+  }
+  timer_ = std::thread([this] { EndExpired(); });
+}
+
+Scheduler::Impl::~Impl() {
+  {
+    absl::MutexLock lock(&mu_);
+    stopping_ = true;
+    for (Worker& worker : workers_) worker.wake.Signal();
+    timer_changed_.Signal();
+    std::vector<ItemId> items;
+    for (const auto& [id, job] : jobs_) items.push_back(id);
+    std::sort(items.begin(), items.end());
+    for (ItemId id : items) policy_.Cancel(id);
+    EndJobs(Take(items), End::kShutdown);
+  }
+  for (Worker& worker : workers_) worker.thread.join();
+  timer_.join();
+}
+
+void Scheduler::Impl::AddModel(ModelKey model, absl::Span<const BatchCost> costs) {
+  absl::MutexLock lock(&mu_);
+  policy_.AddModel(model, costs);
+}
+
+Admission Scheduler::Impl::Submit(ModelKey model, std::vector<Submission> group) {
+  Admission admission;
+  std::vector<Item> items;
+  items.reserve(group.size());
+  for (const Submission& s : group) items.push_back({ItemId{}, model, s.deadline, s.prepare, s.bytes});
+  Jobs jobs;
+  jobs.reserve(group.size());
+  for (Submission& s : group) jobs.push_back(std::move(s.job));
+
+  {
+    absl::MutexLock lock(&mu_);
+    for (Item& item : items) item.id = ItemId{next_item_++};
+    const Time now = Now();
+    if (stopping_) {
+      EndJobs(std::move(jobs), End::kShutdown);
+    } else if (admission.verdict = policy_.Admit(items, now); admission.verdict.refusal) {
+      admission.refused = std::move(jobs);
+      return admission;
+    } else {
+      for (size_t i = 0; i < jobs.size(); ++i) jobs_.emplace(items[i].id, std::move(jobs[i]));
+      HandOver(now);
+      if (policy_.NextWake().value_or(Time::max()) < timer_wake_) timer_changed_.Signal();
+    }
+  }
+  admission.items.reserve(items.size());
+  for (const Item& item : items) admission.items.push_back(item.id);
+  return admission;
+}
+
+void Scheduler::Impl::Cancel(ItemId item) {
+  absl::MutexLock lock(&mu_);
+  if (policy_.Cancel(item)) EndJobs(Take({&item, 1}), End::kCancelled);
+}
+
+Snapshot Scheduler::Impl::snapshot() const {
+  absl::MutexLock lock(&mu_);
+  Snapshot s;
+  s.waiting = policy_.waiting();
+  s.waiting_bytes = policy_.waiting_bytes();
+  if (const auto oldest = policy_.oldest_arrival()) s.oldest_age = Now() - *oldest;
+  s.busy_workers = static_cast<int>(workers_.size() - free_.size());
+  return s;
+}
+
+bool Scheduler::Impl::WaitIdle(Time deadline) {
+  absl::MutexLock lock(&mu_);
+  while (!Idle()) {
+    if (Now() >= deadline) return false;
+    idle_.WaitWithTimeout(&mu_, SleepUntil(deadline));
+  }
+  return true;
+}
+
+void Scheduler::Impl::Work(int index) {
+  if (on_worker_start_) on_worker_start_(index);
+  Worker& me = workers_[index];
+  absl::MutexLock lock(&mu_);
+  while (true) {
+    while (!me.slot && !stopping_) me.wake.Wait(&mu_);
+    if (!me.slot) return;
+    Batch batch = *std::exchange(me.slot, std::nullopt);
+    mu_.Unlock();
+    run_(index, batch.dispatch, std::move(batch.jobs));
+    mu_.Lock();
+    const Time now = Now();
+    policy_.Finished(batch.dispatch.id, now - batch.since, now);
+    free_.push_back(index);
+    if (!stopping_) HandOver(now);
+    SignalIfIdle();
+  }
+}
+
+void Scheduler::Impl::EndExpired() {
+  absl::MutexLock lock(&mu_);
+  while (!stopping_) {
+    if (const std::vector<ItemId> expired = policy_.Expire(Now()); !expired.empty()) {
+      EndJobs(Take(expired), End::kDeadlineExceeded);
+      continue;  // the world may have changed meanwhile
+    }
+    timer_wake_ = policy_.NextWake().value_or(Time::max());
+    if (timer_wake_ == Time::max()) {
+      timer_changed_.Wait(&mu_);
+    } else {
+      timer_changed_.WaitWithTimeout(&mu_, SleepUntil(timer_wake_));
+    }
+  }
+}
+
+void Scheduler::Impl::HandOver(Time now) {
+  while (!free_.empty()) {
+    std::optional<Dispatch> dispatch = policy_.Next(now);
+    if (!dispatch) return;
+    Jobs jobs = Take(dispatch->items);
+    Worker& worker = workers_[free_.back()];
+    free_.pop_back();
+    worker.slot.emplace(Batch{*std::move(dispatch), std::move(jobs), now});
+    worker.wake.Signal();
+  }
+}
+
+Jobs Scheduler::Impl::Take(absl::Span<const ItemId> items) {
+  Jobs taken;
+  taken.reserve(items.size());
+  for (ItemId id : items) {
+    const auto it = jobs_.find(id);
+    taken.push_back(std::move(it->second));
+    jobs_.erase(it);
+  }
+  return taken;
+}
+
+void Scheduler::Impl::EndJobs(Jobs jobs, End why) {
+  ++ending_;
+  mu_.Unlock();
+  for (std::unique_ptr<Job>& job : jobs) {
+    job->OnEnded(why);
+    job.reset();
+  }
+  mu_.Lock();
+  --ending_;
+  SignalIfIdle();
+}
+
+void Scheduler::Impl::SignalIfIdle() {
+  if (Idle()) idle_.SignalAll();
+}
+
+Scheduler::Scheduler(const Limits& limits, RunBatch run, std::function<void(int)> on_worker_start)
+    : impl_(std::make_unique<Impl>(limits, std::move(run), std::move(on_worker_start))) {}
+Scheduler::~Scheduler() = default;
+
+void Scheduler::AddModel(ModelKey model, absl::Span<const BatchCost> costs) {
+  impl_->AddModel(model, costs);
+}
+Admission Scheduler::Submit(ModelKey model, std::vector<Submission> group) {
+  return impl_->Submit(model, std::move(group));
+}
+void Scheduler::Cancel(ItemId item) {
+  impl_->Cancel(item);
+}
+Snapshot Scheduler::snapshot() const {
+  return impl_->snapshot();
+}
+bool Scheduler::WaitIdle(Time deadline) {
+  return impl_->WaitIdle(deadline);
+}
+
+}  // namespace resnetd::scheduling
