@@ -113,13 +113,12 @@ struct Policy::State {
 };
 
 Duration Policy::State::WaitingWork() const {
-  double compute = 0;
-  Duration prepare{};
+  Duration work{};
   for (const auto& [key, model] : models) {
-    compute += model.costs.best_per_image() * static_cast<double>(model.queue.size());
-    prepare += model.prepare;
+    work += Duration(std::llround(model.costs.best_per_image() * static_cast<double>(model.queue.size())));
+    work += model.prepare;
   }
-  return Duration(std::llround(compute)) + prepare;
+  return work;
 }
 
 Outlook Policy::State::Predict(const CostModel& costs, absl::Span<const Item> group, Time now) const {

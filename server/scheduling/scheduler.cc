@@ -45,7 +45,7 @@ absl::Duration SleepUntil(Time wake) {
 class Scheduler::Impl {
  public:
   Impl(const Limits& limits, RunBatch run, std::function<void(int)> on_worker_start);
-  ~Impl();
+  void Stop();
 
   void AddModel(ModelKey model, absl::Span<const BatchCost> costs);
   Admission Submit(ModelKey model, std::vector<Submission> group);
@@ -107,7 +107,7 @@ Scheduler::Impl::Impl(const Limits& limits, RunBatch run, std::function<void(int
   timer_ = std::thread([this] { EndExpired(); });
 }
 
-Scheduler::Impl::~Impl() {
+void Scheduler::Impl::Stop() {
   {
     absl::MutexLock lock(&mu_);
     stopping_ = true;
@@ -257,7 +257,10 @@ void Scheduler::Impl::SignalIfIdle() {
 
 Scheduler::Scheduler(const Limits& limits, RunBatch run, std::function<void(int)> on_worker_start)
     : impl_(std::make_unique<Impl>(limits, std::move(run), std::move(on_worker_start))) {}
-Scheduler::~Scheduler() = default;
+// Jobs that end here may still call in: impl_ must be there until all have.
+Scheduler::~Scheduler() {
+  impl_->Stop();
+}
 
 void Scheduler::AddModel(ModelKey model, absl::Span<const BatchCost> costs) {
   impl_->AddModel(model, costs);
