@@ -19,25 +19,15 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
+#include "server/scheduling/mutex.h"
 
 namespace resnetd::scheduling {
 namespace {
 
 using Jobs = std::vector<std::unique_ptr<Job>>;
 
-// abseil waits by the wall clock: this bounds what a step of that clock can delay.
-constexpr Duration kLongestSleep = std::chrono::seconds(1);
-
 Time Now() {
   return std::chrono::steady_clock::now();
-}
-
-absl::Duration SleepUntil(Time wake) {
-  const Time now = Now();
-  if (wake <= now) return absl::ZeroDuration();
-  return absl::FromChrono(std::min<Duration>(wake - now, kLongestSleep));
 }
 
 }  // namespace
@@ -60,7 +50,7 @@ class Scheduler::Impl {
     Time since;
   };
   struct Worker {
-    absl::CondVar wake;
+    CondVar wake;
     std::optional<Batch> slot;
     std::thread thread;
   };
@@ -79,7 +69,7 @@ class Scheduler::Impl {
   const RunBatch run_;
   const std::function<void(int)> on_worker_start_;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   Policy policy_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<ItemId, std::unique_ptr<Job>> jobs_ ABSL_GUARDED_BY(mu_);  // those that wait
   int ending_ ABSL_GUARDED_BY(mu_) = 0;                                          // threads in EndJobs()
@@ -87,8 +77,8 @@ class Scheduler::Impl {
   std::vector<int> free_ ABSL_GUARDED_BY(mu_);  // the last one in is the first out: its caches are warm
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   Time timer_wake_ ABSL_GUARDED_BY(mu_) = Time::max();  // what the timer sleeps until
-  absl::CondVar timer_changed_;
-  absl::CondVar idle_;
+  CondVar timer_changed_;
+  CondVar idle_;
 
   std::vector<Worker> workers_;  // slots are guarded by mu_; the vector never changes
   std::thread timer_;
@@ -99,7 +89,7 @@ Scheduler::Impl::Impl(const Limits& limits, RunBatch run, std::function<void(int
       on_worker_start_(std::move(on_worker_start)),
       policy_(limits),
       workers_(std::max(limits.workers, 1)) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (int i = static_cast<int>(workers_.size()) - 1; i >= 0; --i) {
     free_.push_back(i);
     workers_[i].thread = std::thread([this, i] { Work(i); });
@@ -109,7 +99,7 @@ Scheduler::Impl::Impl(const Limits& limits, RunBatch run, std::function<void(int
 
 void Scheduler::Impl::Stop() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stopping_ = true;
     for (Worker& worker : workers_) worker.wake.Signal();
     timer_changed_.Signal();
@@ -124,7 +114,7 @@ void Scheduler::Impl::Stop() {
 }
 
 void Scheduler::Impl::AddModel(ModelKey model, absl::Span<const BatchCost> costs) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   policy_.AddModel(model, costs);
 }
 
@@ -138,7 +128,7 @@ Admission Scheduler::Impl::Submit(ModelKey model, std::vector<Submission> group)
   for (Submission& s : group) jobs.push_back(std::move(s.job));
 
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     for (Item& item : items) item.id = ItemId{next_item_++};
     const Time now = Now();
     if (stopping_) {
@@ -158,12 +148,12 @@ Admission Scheduler::Impl::Submit(ModelKey model, std::vector<Submission> group)
 }
 
 void Scheduler::Impl::Cancel(ItemId item) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (policy_.Cancel(item)) EndJobs(Take({&item, 1}), End::kCancelled);
 }
 
 Snapshot Scheduler::Impl::snapshot() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   Snapshot s;
   s.waiting = policy_.waiting();
   s.waiting_bytes = policy_.waiting_bytes();
@@ -173,10 +163,10 @@ Snapshot Scheduler::Impl::snapshot() const {
 }
 
 bool Scheduler::Impl::WaitIdle(Time deadline) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   while (!Idle()) {
     if (Now() >= deadline) return false;
-    idle_.WaitWithTimeout(&mu_, SleepUntil(deadline));
+    idle_.WaitUntil(&mu_, deadline);
   }
   return true;
 }
@@ -184,7 +174,7 @@ bool Scheduler::Impl::WaitIdle(Time deadline) {
 void Scheduler::Impl::Work(int index) {
   if (on_worker_start_) on_worker_start_(index);
   Worker& me = workers_[index];
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   while (true) {
     while (!me.slot && !stopping_) me.wake.Wait(&mu_);
     if (!me.slot) return;
@@ -201,18 +191,14 @@ void Scheduler::Impl::Work(int index) {
 }
 
 void Scheduler::Impl::EndExpired() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   while (!stopping_) {
     if (const std::vector<ItemId> expired = policy_.Expire(Now()); !expired.empty()) {
       EndJobs(Take(expired), End::kDeadlineExceeded);
       continue;  // the world may have changed meanwhile
     }
     timer_wake_ = policy_.NextWake().value_or(Time::max());
-    if (timer_wake_ == Time::max()) {
-      timer_changed_.Wait(&mu_);
-    } else {
-      timer_changed_.WaitWithTimeout(&mu_, SleepUntil(timer_wake_));
-    }
+    timer_changed_.WaitUntil(&mu_, timer_wake_);
   }
 }
 

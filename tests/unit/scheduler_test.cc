@@ -8,10 +8,9 @@
 #include <random>
 #include <thread>
 
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/scheduling/mutex.h"
 
 namespace resnetd::scheduling {
 namespace {
@@ -58,8 +57,9 @@ class Bench {
 
   Submission Make(int id, Time deadline = Time::max(), size_t bytes = 0) {
     auto job = std::make_unique<TestJob>(id, [this](int ended, End why) {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       ended_.emplace_back(ended, why);
+      changed_.SignalAll();
     });
     return {std::move(job), deadline, Duration::zero(), bytes};
   }
@@ -77,48 +77,48 @@ class Bench {
   }
 
   void AwaitStarted(int batches) {
-    absl::MutexLock lock(&mu_);
-    const auto started = [this, batches] { return started_ >= batches; };
-    mu_.Await(absl::Condition(&started));
+    MutexLock lock(&mu_);
+    while (started_ < batches) changed_.Wait(&mu_);
   }
 
   void AwaitEnded(size_t jobs) {
-    absl::MutexLock lock(&mu_);
-    const auto ended = [this, jobs] { return ended_.size() >= jobs; };
-    mu_.Await(absl::Condition(&ended));
+    MutexLock lock(&mu_);
+    while (ended_.size() < jobs) changed_.Wait(&mu_);
   }
 
-  void OpenGate() { gate_.Notify(); }
+  void OpenGate() { gate_.count_down(); }
 
   std::vector<std::vector<int>> batches() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     return batches_;
   }
 
   std::vector<std::pair<int, End>> ended() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     return ended_;
   }
 
  private:
   void Run(const Dispatch& dispatch, const std::vector<std::unique_ptr<Job>>& jobs) {
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       ++started_;
+      changed_.SignalAll();
     }
     EXPECT_EQ(dispatch.items.size(), jobs.size());
-    gate_.WaitForNotification();
+    gate_.wait();
     std::vector<int> ids;
     for (const auto& job : jobs) ids.push_back(IdOf(job));
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     batches_.push_back(ids);
   }
 
-  absl::Mutex mu_;
+  Mutex mu_;
+  CondVar changed_;
   int started_ = 0;
   std::vector<std::vector<int>> batches_;
   std::vector<std::pair<int, End>> ended_;
-  absl::Notification gate_;
+  std::latch gate_{1};
 
  public:
   std::unique_ptr<Scheduler> scheduler;
@@ -258,7 +258,8 @@ class CallingJob : public Job {
  public:
   struct Shared {
     Scheduler* scheduler = nullptr;
-    absl::Mutex mu;
+    Mutex mu;
+    CondVar changed;
     std::vector<End> ends;
   };
 
@@ -270,8 +271,9 @@ class CallingJob : public Job {
     shared_->scheduler->snapshot();
     size_t ends;
     {
-      absl::MutexLock lock(&shared_->mu);
+      MutexLock lock(&shared_->mu);
       shared_->ends.push_back(why);
+      shared_->changed.SignalAll();
       ends = shared_->ends.size();
     }
     if (why == End::kShutdown && ends < 5) {
@@ -293,9 +295,8 @@ class CallingJob : public Job {
 TEST(Scheduler, JobsEndWithNoLockHeld) {
   CallingJob::Shared shared;
   const auto await_ends = [&shared](size_t n) {
-    absl::MutexLock lock(&shared.mu);
-    const auto reached = [&shared, n] { return shared.ends.size() >= n; };
-    shared.mu.Await(absl::Condition(&reached));
+    MutexLock lock(&shared.mu);
+    while (shared.ends.size() < n) shared.changed.Wait(&shared.mu);
   };
   auto scheduler = std::make_unique<Scheduler>(
       Workers(1), [&](int, const Dispatch&, std::vector<std::unique_ptr<Job>>) { await_ends(5); });
@@ -354,7 +355,7 @@ TEST_P(SchedulerStress, EveryJobEndsExactlyOnce) {
   constexpr int kThreads = 4, kJobsEach = 15000;
   Ledger ledger(kThreads * kJobsEach);
   Limits limits = Workers(3);
-  limits.max_queue_bytes = 200;
+  limits.max_queue_bytes = 20000;
   {
     Scheduler scheduler(limits, [&](int, const Dispatch& dispatch, std::vector<std::unique_ptr<Job>> jobs) {
       EXPECT_EQ(dispatch.items.size(), jobs.size());
