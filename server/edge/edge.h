@@ -34,9 +34,9 @@ struct EdgeOptions {
   // Requests of one stream that are read and not yet answered and sent. 1 computes the images of a stream one by one;
   // more than a few batches' worth only makes a stream's answers wait for each other.
   int stream_window = 32;
-  image::Limits image_limits;
+  image::Limits image_limits{};
 
-  std::shared_ptr<Authenticator> authenticator;  // null: everybody is welcome, anonymously
+  std::shared_ptr<Authenticator> authenticator{};  // null: everybody is welcome, anonymously
 };
 
 // A listening server. Thread-safe. The repository, the scheduler and the metrics outlive it.

@@ -1,0 +1,29 @@
+#ifndef RESNETD_SERVER_EDGE_AUTHENTICATOR_H_
+#define RESNETD_SERVER_EDGE_AUTHENTICATOR_H_
+
+#include <grpcpp/support/string_ref.h>
+
+#include <cstdint>
+#include <map>
+
+#include "absl/status/statusor.h"
+
+namespace resnetd::server {
+
+// Who calls. Principals are numbers so that they cost nothing to carry and reach no metric as a name.
+enum class PrincipalId : uint32_t { kAnonymous = 0 };
+
+// What the client sent with its headers; valid during the call of Authenticate() only.
+using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
+
+// Decides at the headers, before anything of the request is read. Thread-safe; must not block.
+class Authenticator {
+ public:
+  virtual ~Authenticator() = default;
+  // UNAUTHENTICATED: no credentials or wrong ones. PERMISSION_DENIED: known, but not allowed.
+  virtual absl::StatusOr<PrincipalId> Authenticate(const Metadata& metadata) = 0;
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_EDGE_AUTHENTICATOR_H_

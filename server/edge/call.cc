@@ -1,0 +1,243 @@
+// One state machine for unary calls and streams. Reactions come from gRPC's threads, ends of exchanges from workers, any of
+// them at once. Each changes the state under the lock, in the same critical section takes the NextStep() that follows from
+// it, and carries it out outside:
+//
+//   read -> exchange Start() -> Submit() --+--> queue full: held until an earlier exchange of this stream is done
+//                                          +--> answered; in order: write (unary: write and finish)
+//
+// Finish() may end in `delete this` on another thread at once. It is decided only when nothing is being read or written
+// and every exchange is answered; so whoever raised one of these, or has yet to report an answer, knows that the call
+// lives, and nobody touches it after lowering the last. Within gRPC's own reactions it lives anyway.
+#include "server/edge/call.h"
+
+#include <grpcpp/support/proto_buffer_reader.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/edge/error.h"
+#include "server/edge/grpc_status.h"
+
+namespace resnetd::server {
+namespace {
+
+using scheduling::Time;
+
+class BufferBytes final : public RequestBytes {
+ public:
+  explicit BufferBytes(grpc::ByteBuffer& buffer) : buffer_(buffer) {}
+  size_t size() const override { return buffer_.Length(); }
+  std::unique_ptr<google::protobuf::io::ZeroCopyInputStream> Open() override {
+    return std::make_unique<grpc::ProtoBufferReader>(&buffer_);
+  }
+
+ private:
+  grpc::ByteBuffer& buffer_;
+};
+
+// The string moves into the buffer; nothing is copied.
+grpc::ByteBuffer ToBuffer(std::string message) {
+  auto* owned = new std::string(std::move(message));
+  const grpc::Slice slice(
+      owned->data(), owned->size(), [](void* p) { delete static_cast<std::string*>(p); }, owned);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+class RefusedCall final : public Reactor {
+ public:
+  RefusedCall(grpc::CallbackServerContext& context, const absl::Status& status) { Finish(ToGrpc(status, context)); }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+Call::Call(grpc::CallbackServerContext& context, const Served& served, const Services& services, Time arrived,
+           Time deadline)
+    : context_(context), served_(served), services_(services), arrived_(arrived), deadline_(deadline) {
+  StartRead(&read_buffer_);
+}
+
+void Call::OnReadDone(bool ok) {
+  if (!ok) {
+    absl::ReleasableMutexLock lock(&mu_);
+    reading_ = false;
+    no_more_requests_ = true;
+    cancelled_ = cancelled_ || context_.IsCancelled();
+    Step step = NextStep();
+    lock.Release();
+    return Take(std::move(step));
+  }
+  const Time arrived = served_.streaming ? std::chrono::steady_clock::now() : arrived_;
+  const auto exchange = std::make_shared<Exchange>(services_, *served_.codec, arrived, deadline_,
+                                                   [this](Exchange& answered) { Answered(answered); });
+  bool cancelled = false;
+  {
+    absl::MutexLock lock(&mu_);
+    pending_.push_back({exchange});
+    no_more_requests_ = !served_.streaming;
+    cancelled = cancelled_;
+  }
+  if (cancelled) exchange->Cancel();
+  BufferBytes bytes(read_buffer_);
+  bool submit = false;
+  if (served_.streaming && services_.gate.closed()) {
+    services_.metrics.Rejected(Rejection::kDraining);
+    exchange->Refuse(services_.gate.Refusal(Rejection::kDraining));
+  } else {
+    submit = exchange->Start(bytes);
+  }
+  read_buffer_.Clear();
+  if (!submit || Submit(exchange)) Submitted();
+}
+
+void Call::OnWriteDone(bool ok) {
+  absl::ReleasableMutexLock lock(&mu_);
+  writing_ = false;
+  cancelled_ = cancelled_ || !ok;
+  Step step = NextStep();
+  lock.Release();
+  Take(std::move(step));
+}
+
+void Call::OnCancel() {
+  std::deque<Pending> pending;
+  {
+    absl::MutexLock lock(&mu_);
+    cancelled_ = true;
+    pending = pending_;
+  }
+  for (const Pending& p : pending) p.exchange->Cancel();
+  absl::ReleasableMutexLock lock(&mu_);
+  Step step = NextStep();
+  lock.Release();
+  Take(std::move(step));
+}
+
+void Call::OnDone() {
+  services_.gate.Leave();
+  delete this;
+}
+
+void Call::Answered(Exchange& exchange) {
+  absl::ReleasableMutexLock lock(&mu_);
+  for (Pending& p : pending_) {
+    if (p.exchange.get() == &exchange) p.done = true;
+  }
+  Step step = NextStep();
+  lock.Release();
+  Take(std::move(step));
+}
+
+// Requests without an answer.
+size_t Call::Open() const {
+  return static_cast<size_t>(std::count_if(pending_.begin(), pending_.end(), [](const Pending& p) { return !p.done; }));
+}
+
+// reading_ is up and stays up. True: the scheduler has it, or its refusal is the answer. False: it is held, until an
+// answer of this stream makes room or the call is cancelled; a request that is alone is never held.
+bool Call::Submit(const std::shared_ptr<Exchange>& exchange) {
+  size_t open = 0;
+  bool tried = false, final_try = false;
+  do {
+    absl::MutexLock lock(&mu_);
+    if (tried && !cancelled_ && Open() == open) {
+      held_ = exchange;
+      held_behind_ = open;
+      return false;
+    }
+    open = Open();
+    final_try = open == 1 || cancelled_;
+    tried = true;
+  } while (!exchange->Submit(final_try));
+  return true;
+}
+
+void Call::Submitted() {
+  absl::ReleasableMutexLock lock(&mu_);
+  reading_ = false;
+  Step step = NextStep();
+  lock.Release();
+  Take(std::move(step));
+}
+
+Call::Step Call::NextStep() {
+  Step step;
+  if (finished_) return step;
+  step.cancelled = cancelled_;
+  if (held_ != nullptr && (cancelled_ || Open() < held_behind_)) step.submit = std::exchange(held_, nullptr);
+  if (cancelled_ || !served_.streaming) {
+    step.finish = !reading_ && !writing_ && Open() == 0;
+  } else {
+    if (!writing_ && !pending_.empty() && pending_.front().done) {
+      step.send = std::move(pending_.front().exchange);
+      pending_.pop_front();
+      writing_ = true;
+    }
+    const size_t unsent = pending_.size() + (writing_ ? 1 : 0);
+    const bool room = unsent == 0 || (unsent < static_cast<size_t>(served_.window) && !services_.gate.crowded());
+    step.read = !reading_ && !no_more_requests_ && room;
+    reading_ = reading_ || step.read;
+    step.finish = no_more_requests_ && !reading_ && unsent == 0;
+  }
+  finished_ = step.finish;
+  return step;
+}
+
+void Call::Take(Step step) {
+  if (step.read) StartRead(&read_buffer_);
+  if (step.send != nullptr) Send(*step.send);
+  if (step.submit != nullptr && Submit(step.submit)) Submitted();
+  if (!step.finish) return;
+  if (step.cancelled) return FinishCancelled();
+  if (!served_.streaming) return FinishUnary();
+  Ended(grpc::StatusCode::OK);
+  Finish(grpc::Status::OK);
+}
+
+void Call::Send(Exchange& exchange) {
+  absl::StatusOr<std::string>& reply = exchange.reply();
+  write_buffer_ = ToBuffer(reply.ok() ? *std::move(reply) : served_.codec->EncodeError(reply.status()));
+  StartWrite(&write_buffer_);
+}
+
+void Call::FinishUnary() {
+  std::shared_ptr<Exchange> only;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!pending_.empty()) only = pending_.front().exchange;
+  }
+  if (only == nullptr) {
+    Ended(grpc::StatusCode::INVALID_ARGUMENT);
+    return Finish(ToGrpc(Error(absl::StatusCode::kInvalidArgument, reason::kMalformedMessage,
+                               absl::StrCat(MethodName(served_.method), " expects one request message, got none")),
+                         context_));
+  }
+  absl::StatusOr<std::string>& reply = only->reply();
+  Ended(static_cast<int>(reply.status().code()));
+  if (!reply.ok()) return Finish(ToGrpc(reply.status(), context_));
+  write_buffer_ = ToBuffer(*std::move(reply));
+  StartWriteAndFinish(&write_buffer_, grpc::WriteOptions(), grpc::Status::OK);
+}
+
+// The client knows already. It saw its own deadline pass a little before ours would: gRPC rounds the time left up, by at
+// most one hundredth, and the headers took a moment to travel.
+void Call::FinishCancelled() {
+  const Time now = std::chrono::steady_clock::now();
+  const bool late = deadline_ != Time::max() &&
+                    deadline_ - now <= (deadline_ - arrived_) / 50 + std::chrono::milliseconds(20);
+  const grpc::StatusCode code = late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
+  Ended(code);
+  Finish(grpc::Status(code, ""));
+}
+
+void Call::Ended(int grpc_code) {
+  services_.metrics.CallEnded(served_.method, grpc_code, std::chrono::steady_clock::now() - arrived_);
+}
+
+Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status) {
+  return new RefusedCall(context, status);
+}
+
+}  // namespace resnetd::server

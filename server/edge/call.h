@@ -1,0 +1,89 @@
+#ifndef RESNETD_SERVER_EDGE_CALL_H_
+#define RESNETD_SERVER_EDGE_CALL_H_
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "server/edge/codec.h"
+#include "server/edge/exchange.h"
+#include "server/metrics.h"
+
+namespace resnetd::server {
+
+// A method as the edge serves it.
+struct Served {
+  Method method = Method::kUnknown;
+  const Codec* codec = nullptr;
+  bool streaming = false;  // requests and answers; else one of each
+  int window = 1;          // requests read and not yet answered and sent
+};
+
+using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+
+// A call that passed the gate: reads requests, sends their answers in order, finishes, leaves the gate and deletes itself.
+// To gRPC every method is a stream of bytes both ways, so a unary call is a stream of one, and a handler sees a call at
+// its headers.
+class Call final : public Reactor {
+ public:
+  // `deadline`: steady clock, Time::max() for none.
+  Call(grpc::CallbackServerContext& context, const Served& served, const Services& services, scheduling::Time arrived,
+       scheduling::Time deadline);
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  // A request on its way and whether its answer is there.
+  struct Pending {
+    std::shared_ptr<Exchange> exchange;
+    bool done = false;
+  };
+  // What is to be done next, decided under the lock and done outside it.
+  struct Step {
+    bool read = false, finish = false, cancelled = false;
+    std::shared_ptr<Exchange> submit, send;
+  };
+
+  Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  size_t Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Take(Step step);
+  void Answered(Exchange& exchange);
+  bool Submit(const std::shared_ptr<Exchange>& exchange);
+  void Submitted();
+  void Send(Exchange& exchange);
+  void FinishUnary();
+  void FinishCancelled();
+  void Ended(int grpc_code);
+
+  grpc::CallbackServerContext& context_;
+  const Served served_;
+  const Services services_;
+  const scheduling::Time arrived_, deadline_;
+  grpc::ByteBuffer read_buffer_, write_buffer_;
+
+  absl::Mutex mu_;
+  std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);     // in order of arrival, unsent
+  std::shared_ptr<Exchange> held_ ABSL_GUARDED_BY(mu_);  // the last of them, if the queue was too full to take it
+  size_t held_behind_ ABSL_GUARDED_BY(mu_) = 0;          // Open() then
+  bool reading_ ABSL_GUARDED_BY(mu_) = true;             // from StartRead() until its request is submitted
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool no_more_requests_ ABSL_GUARDED_BY(mu_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+// A call that did not pass: answered at its headers, nothing is read.
+Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status);
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_EDGE_CALL_H_

@@ -1,0 +1,49 @@
+#ifndef RESNETD_SERVER_EDGE_CODEC_H_
+#define RESNETD_SERVER_EDGE_CODEC_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "server/edge/request.h"
+
+namespace google::protobuf::io {
+class ZeroCopyInputStream;
+}
+
+namespace resnetd::server {
+
+// The bytes of a request message, which may be read twice.
+class RequestBytes {
+ public:
+  virtual ~RequestBytes() = default;
+  virtual size_t size() const = 0;
+  // From the first byte.
+  virtual std::unique_ptr<google::protobuf::io::ZeroCopyInputStream> Open() = 0;
+};
+
+// One method's language: request messages in, answer messages out. A protocol is a set of codecs. Stateless, thread-safe.
+class Codec {
+ public:
+  virtual ~Codec() = default;
+
+  // Images to compute, or the serialised answer of a method that computes nothing.
+  using Decoded = std::variant<ImageRequest, std::string>;
+  // Parses and checks. An error is the request's as a whole; that of a single image is in ImageRequest::images.
+  virtual absl::StatusOr<Decoded> Decode(RequestBytes& bytes) const = 0;
+
+  // The serialised answer; `answers` has one a requested image.
+  virtual std::string Encode(const ImageRequest& request, absl::Span<const ImageAnswer> answers) const = 0;
+  // The path by which the client knows an image's bytes: "images[3].encoded".
+  virtual std::string FieldOf(SourceKind kind, size_t image) const = 0;
+  // A stream's serialised answer to a request that failed as a whole. Unary codecs: never called.
+  virtual std::string EncodeError(const absl::Status& error) const = 0;
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_EDGE_CODEC_H_

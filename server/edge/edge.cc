@@ -1,0 +1,193 @@
+// The server and its settings. gRPC's own threads serve everything; none is ours.
+#include "server/edge/edge.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <climits>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "server/edge/authenticator.h"
+#include "server/edge/gate.h"
+#include "server/edge/native_codec.h"
+#include "server/edge/service.h"
+#include "server/model_repository.h"
+
+namespace resnetd::server {
+namespace {
+
+// A connection whose client vanished without a word is noticed after this, and its calls are cancelled.
+constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
+// Clients that ping more often are disconnected; gRPC's default of five minutes disconnects well-meant ones.
+constexpr int kMinPingIntervalMs = 10'000;
+// Above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get through.
+constexpr int kStreamsBesideCalls = 64;
+// What connections need beside the messages.
+constexpr size_t kTransportBytes = size_t{64} << 20;
+constexpr char kLiveness[] = "liveness";
+
+absl::Status CheckOptions(const EdgeOptions& options) {
+  struct Minimum {
+    absl::string_view option;
+    int64_t value, least, most;
+  };
+  const Minimum minima[] = {
+      {"--port", options.port, 0, 65535},
+      {"--max-calls-in-flight", options.max_calls_in_flight, 1, 1'000'000},
+      {"--max-bytes-in-flight", static_cast<int64_t>(options.max_bytes_in_flight), 1, int64_t{1} << 46},
+      {"--max-message-bytes", static_cast<int64_t>(options.max_message_bytes), 1, INT_MAX},
+      {"--max-images-per-request", options.max_images_per_request, 1, 65'536},
+      {"--stream-window", options.stream_window, 1, 65'536},
+  };
+  for (const Minimum& m : minima) {
+    if (m.value < m.least || m.value > m.most) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(m.option, ": expected ", m.least, " to ", m.most, ", got ", m.value));
+    }
+  }
+  if (options.max_message_bytes > options.max_bytes_in_flight) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--max-message-bytes of ", options.max_message_bytes, " is larger than --max-bytes-in-flight of ",
+                     options.max_bytes_in_flight, ": such a message could never be read"));
+  }
+  return absl::OkStatus();
+}
+
+std::string HostPort(const EdgeOptions& options) {
+  const bool ipv6 = absl::StrContains(options.address, ':') && !absl::StartsWith(options.address, "[");
+  return ipv6 ? absl::StrCat("[", options.address, "]:", options.port)
+              : absl::StrCat(options.address, ":", options.port);
+}
+
+// gRPC only says that it cannot listen; binding once ourselves says why.
+absl::Status WhyNotListening(const EdgeOptions& options) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  std::string why;
+  if (const int e = getaddrinfo(options.address.c_str(), std::to_string(options.port).c_str(), &hints, &found); e != 0) {
+    why = gai_strerror(e);
+  } else {
+    const int fd = socket(found->ai_family, SOCK_STREAM, 0);
+    const int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    const bool bound = bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
+    why = !bound && errno == EADDRINUSE ? "the port is in use" : bound ? "gRPC could not" : std::strerror(errno);
+    close(fd);
+    freeaddrinfo(found);
+  }
+  return absl::UnavailableError(absl::StrCat("cannot listen on ", HostPort(options), ": ", why, " (--address, --port)"));
+}
+
+class GrpcEdge final : public Edge {
+ public:
+  GrpcEdge(const EdgeOptions& options, ModelRepository& models, scheduling::Scheduler& scheduler, Metrics& metrics)
+      : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
+        endpoint_(Methods(options, models), Services{gate_, scheduler, metrics, options.max_message_bytes},
+                  options.authenticator),
+        unknown_(metrics) {}
+  ~GrpcEdge() override { Shutdown(std::chrono::steady_clock::now()); }
+
+  absl::Status Listen(const EdgeOptions& options) {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(HostPort(options), grpc::InsecureServerCredentials(), &port_);
+    // On by default, and a second server on a port in use would start and take half of the calls.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    // gRPC 1.51 measures a message when all of it has arrived, so its limit would save no memory; ours names the option.
+    // What bounds messages on their way in is the quota.
+    builder.SetMaxReceiveMessageSize(-1);
+    grpc::ResourceQuota quota("resnetd");
+    quota.Resize(2 * options.max_bytes_in_flight + kTransportBytes);
+    builder.SetResourceQuota(quota);
+    // A compressed message passes limits on what it is compressed to; JPEG and PNG do not get smaller anyway.
+    for (auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+      builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+    }
+    builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_calls_in_flight + kStreamsBesideCalls);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+    // Reflection is gRPC's one synchronous service here: one thread listens for it.
+    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+    builder.RegisterService(&endpoint_);
+    builder.RegisterCallbackGenericService(&unknown_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port_ <= 0) return WhyNotListening(options);
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+  void SetServing(absl::string_view name, bool serving) override {
+    server_->GetHealthCheckService()->SetServingStatus(std::string(name), serving);
+  }
+  void RefuseNewCalls() override { gate_.Close(); }
+  int calls_in_flight() const override { return gate_.calls(); }
+
+  void Shutdown(scheduling::Time deadline) override {
+    if (server_ == nullptr || shut_down_.exchange(true)) return;
+    gate_.Close();
+    const auto patience = std::max(deadline - std::chrono::steady_clock::now(), scheduling::Duration::zero());
+    server_->Shutdown(std::chrono::system_clock::now() + patience);
+  }
+
+ private:
+  std::vector<Served> Methods(const EdgeOptions& options, const ModelRepository& models) {
+    const RequestLimits limits{options.max_images_per_request, options.image_limits};
+    std::vector<Served> methods;
+    for (const auto& [method, streaming] : std::initializer_list<std::pair<Method, bool>>{
+             {Method::kClassify, false},
+             {Method::kEmbed, false},
+             {Method::kPredict, false},
+             {Method::kClassifyStream, true},
+             {Method::kEmbedStream, true},
+             {Method::kListModels, false},
+             {Method::kGetModel, false},
+         }) {
+      codecs_.push_back(NewNativeCodec(method, models, limits));
+      methods.push_back({method, codecs_.back().get(), streaming, streaming ? options.stream_window : 1});
+    }
+    return methods;
+  }
+
+  // In this order: the endpoint uses the codecs and the gate, the server all of them.
+  std::vector<std::unique_ptr<const Codec>> codecs_;
+  Gate gate_;
+  InferenceEndpoint endpoint_;
+  UnknownMethods unknown_;
+  int port_ = 0;
+  std::atomic<bool> shut_down_{false};
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Edge>> Edge::Start(const EdgeOptions& options, ModelRepository& models,
+                                                  scheduling::Scheduler& scheduler, Metrics& metrics) {
+  if (absl::Status status = CheckOptions(options); !status.ok()) return status;
+  auto edge = std::make_unique<GrpcEdge>(options, models, scheduler, metrics);
+  if (absl::Status status = edge->Listen(options); !status.ok()) return status;
+  edge->SetServing("", false);
+  edge->SetServing(kLiveness, true);
+  for (const auto& entry : models.List()) edge->SetServing(entry.name, false);
+  return edge;
+}
+
+}  // namespace resnetd::server

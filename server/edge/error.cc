@@ -1,0 +1,71 @@
+// The payloads of a status are keyed by the URLs that google.protobuf.Any uses, so that they move into
+// google.rpc.Status.details as they are. The time to wait before a retry is a payload of our own that stays inside.
+#include "server/edge/error.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace resnetd::server {
+namespace {
+
+constexpr absl::string_view kErrorInfoUrl = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr absl::string_view kBadRequestUrl = "type.googleapis.com/google.rpc.BadRequest";
+constexpr absl::string_view kRetryAfterKey = "resnetd/retry-after-ms";
+
+}  // namespace
+
+absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string_view message,
+                   const ErrorMetadata& metadata) {
+  google::rpc::ErrorInfo info;
+  info.set_reason(reason.data(), reason.size());
+  info.set_domain("resnetd");
+  for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = value;
+  absl::Status status(code, message);
+  status.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
+  return status;
+}
+
+absl::Status FieldError(absl::string_view field, absl::string_view description, absl::string_view reason) {
+  absl::Status status = Error(absl::StatusCode::kInvalidArgument, reason, absl::StrCat(field, ": ", description));
+  google::rpc::BadRequest bad;
+  google::rpc::BadRequest::FieldViolation* violation = bad.add_field_violations();
+  violation->set_field(field.data(), field.size());
+  violation->set_description(description.data(), description.size());
+  status.SetPayload(kBadRequestUrl, absl::Cord(bad.SerializeAsString()));
+  return status;
+}
+
+absl::Status Refused(Rejection rejection, absl::string_view message,
+                     std::optional<std::chrono::milliseconds> retry_after) {
+  const absl::StatusCode code = rejection == Rejection::kDraining          ? absl::StatusCode::kUnavailable
+                                : rejection == Rejection::kUnauthenticated ? absl::StatusCode::kUnauthenticated
+                                                                           : absl::StatusCode::kResourceExhausted;
+  absl::Status status = Error(code, absl::AsciiStrToUpper(RejectionName(rejection)), message);
+  if (retry_after) status.SetPayload(kRetryAfterKey, absl::Cord(absl::StrCat(retry_after->count())));
+  return status;
+}
+
+std::optional<std::chrono::milliseconds> RetryAfter(const absl::Status& status) {
+  const auto payload = status.GetPayload(kRetryAfterKey);
+  int64_t ms = 0;
+  if (!payload || !absl::SimpleAtoi(std::string(*payload), &ms)) return std::nullopt;
+  return std::chrono::milliseconds(ms);
+}
+
+void ToProto(const absl::Status& status, google::rpc::Status& proto) {
+  proto.set_code(static_cast<int>(status.code()));
+  proto.set_message(status.message().data(), status.message().size());
+  for (absl::string_view url : {kErrorInfoUrl, kBadRequestUrl}) {
+    const auto payload = status.GetPayload(url);
+    if (!payload) continue;
+    google::protobuf::Any* detail = proto.add_details();
+    detail->set_type_url(url.data(), url.size());
+    detail->set_value(std::string(*payload));
+  }
+}
+
+}  // namespace resnetd::server

@@ -1,0 +1,258 @@
+// Who may touch what: Start() and Submit() belong to the call's one reader. From Submit() on, each answer slot belongs to
+// the image's end, wherever that happens. `open_` counts the slots still out, plus one that Submit() holds, so that the
+// exchange cannot complete under its feet; who takes the count to zero owns everything and completes.
+#include "server/edge/exchange.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/edge/error.h"
+#include "server/edge/scores.h"
+
+namespace resnetd::server {
+namespace {
+
+using scheduling::Time;
+
+Time Now() { return std::chrono::steady_clock::now(); }
+
+absl::Status DeadlineExceeded() {
+  return Error(absl::StatusCode::kDeadlineExceeded, reason::kDeadlineExceeded,
+               "the deadline passed before the image was computed");
+}
+
+absl::Status Cancelled() {
+  return Error(absl::StatusCode::kCancelled, reason::kCancelled, "the call was cancelled by its client");
+}
+
+absl::Status StatusOf(scheduling::End why) {
+  switch (why) {
+    case scheduling::End::kDeadlineExceeded:
+      return DeadlineExceeded();
+    case scheduling::End::kCancelled:
+      return Cancelled();
+    case scheduling::End::kShutdown:
+      break;
+  }
+  return Error(absl::StatusCode::kUnavailable, reason::kShutdown, "the server shut down before the image was computed");
+}
+
+bool AllFinite(absl::Span<const float> values) {
+  return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
+}
+
+struct RefusalText {
+  Rejection rejection;
+  absl::string_view text;
+};
+
+// Of the scheduler's refusals, but kUnknownModel.
+RefusalText Explain(scheduling::Refusal refusal) {
+  switch (refusal) {
+    case scheduling::Refusal::kQueueBytes:
+      return {Rejection::kQueueBytes, "the images waiting hold as many bytes as may wait (--max-queue-bytes)"};
+    case scheduling::Refusal::kDeadline:
+      return {Rejection::kDeadline, "the deadline would pass before the answer, by the queue's predicted wait"};
+    case scheduling::Refusal::kQueueTime:
+    case scheduling::Refusal::kUnknownModel:
+      break;
+  }
+  return {Rejection::kQueueTime, "the queue's predicted wait is longer than it may be (--max-queue-ms)"};
+}
+
+}  // namespace
+
+// An image in the scheduler's hands.
+class Exchange::Waiting final : public Item {
+ public:
+  Waiting(std::shared_ptr<Exchange> exchange, size_t image)
+      : exchange_(std::move(exchange)), image_(image), model_(exchange_->request_.model) {}
+
+  const Model& model() const override { return *model_; }
+  ImageSource source() const override { return exchange_->request_.images[image_]->source; }
+  Time admitted_at() const override { return admitted_at_; }
+
+  void OnComputed(absl::Span<const float> logits, absl::Span<const float> embedding,
+                  const Execution& execution) override {
+    exchange_->Computed(image_, logits, embedding, execution);
+  }
+  void OnFailed(const absl::Status& status, const Execution& execution) override {
+    exchange_->Failed(image_,
+                      status.code() == absl::StatusCode::kInvalidArgument
+                          ? FieldError(exchange_->codec_.FieldOf(source().kind, image_), status.message(),
+                                       reason::kBadImage)
+                          : Error(status.code(), reason::kEngine, status.message()),
+                      execution);
+  }
+  void OnEnded(scheduling::End why) override {
+    Execution execution;
+    execution.queue = Now() - admitted_at_;
+    exchange_->Failed(image_, StatusOf(why), execution);
+  }
+
+  void set_admitted_at(Time now) { admitted_at_ = now; }
+
+ private:
+  const std::shared_ptr<Exchange> exchange_;
+  const size_t image_;
+  const std::shared_ptr<const Model> model_;
+  Time admitted_at_;
+};
+
+Exchange::Exchange(const Services& services, const Codec& codec, Time arrived, Time deadline,
+                   std::function<void(Exchange&)> on_done)
+    : services_(services), codec_(codec), arrived_(arrived), deadline_(deadline), on_done_(std::move(on_done)) {}
+
+Exchange::~Exchange() = default;
+
+bool Exchange::Start(RequestBytes& bytes) {
+  if (bytes.size() > services_.max_message_bytes) {
+    services_.metrics.Rejected(Rejection::kMessageSize);
+    return Complete(Refused(Rejection::kMessageSize,
+                            absl::StrCat("the request of ", bytes.size(), " bytes is larger than the limit of ",
+                                         services_.max_message_bytes, " bytes (--max-message-bytes)")));
+  }
+  if (!services_.gate.Reserve(bytes.size())) {
+    services_.metrics.Rejected(Rejection::kBytesInFlight);
+    return Complete(services_.gate.Refusal(Rejection::kBytesInFlight));
+  }
+  bytes_ = bytes.size();
+  absl::StatusOr<Codec::Decoded> decoded = codec_.Decode(bytes);
+  if (!decoded.ok()) return Complete(decoded.status());
+  if (std::string* answer = std::get_if<std::string>(&*decoded)) return Complete(std::move(*answer));
+  return Prepare(std::get<ImageRequest>(*std::move(decoded)));
+}
+
+bool Exchange::Prepare(ImageRequest request) {
+  request_ = std::move(request);
+  if (deadline_ == Time::max() && request_.model->default_deadline.count() > 0) {
+    deadline_ = arrived_ + request_.model->default_deadline;
+  }
+  const Time now = Now();
+  if (deadline_ <= now) return Complete(DeadlineExceeded());
+
+  answers_.resize(request_.images.size());
+  for (size_t i = 0; i < answers_.size(); ++i) {
+    const absl::StatusOr<CheckedImage>& image = request_.images[i];
+    if (!image.ok()) {
+      answers_[i].status = image.status();
+      answers_[i].total = now - arrived_;
+      continue;
+    }
+    group_.push_back({std::make_unique<Waiting>(shared_from_this(), i), deadline_, image->prepare,
+                      image->source.bytes.size()});
+  }
+  return group_.empty() ? Complete(Answer()) : true;
+}
+
+bool Exchange::Submit(bool final_try) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (cancelled_) final_try = true;
+  }
+  const Time now = Now();
+  for (scheduling::Submission& s : group_) static_cast<Waiting&>(*s.job).set_admitted_at(now);
+  // What a refusal hands back is the jobs alone.
+  std::vector<scheduling::Submission> shape(group_.size());
+  for (size_t i = 0; i < group_.size(); ++i) {
+    shape[i] = {nullptr, group_[i].deadline, group_[i].prepare, group_[i].bytes};
+  }
+  open_.store(group_.size() + 1);
+  scheduling::Admission admission = services_.scheduler.Submit(request_.model->key, std::exchange(group_, {}));
+  if (const auto refusal = admission.verdict.refusal) {
+    const bool full = *refusal == scheduling::Refusal::kQueueTime || *refusal == scheduling::Refusal::kQueueBytes;
+    if (full && !final_try) {
+      for (size_t i = 0; i < shape.size(); ++i) shape[i].job = std::move(admission.refused[i]);
+      group_ = std::move(shape);
+      return false;
+    }
+    if (*refusal == scheduling::Refusal::kUnknownModel) {
+      Complete(Error(absl::StatusCode::kUnavailable, reason::kShutdown, "the model is not served any more"));
+      return true;
+    }
+    const RefusalText why = Explain(*refusal);
+    services_.metrics.Rejected(why.rejection);
+    Complete(Refused(why.rejection, why.text,
+                     std::chrono::ceil<std::chrono::milliseconds>(admission.verdict.predicted_wait)));
+    return true;
+  }
+  bool cancelled = false;
+  {
+    absl::MutexLock lock(&mu_);
+    items_ = admission.items;
+    cancelled = cancelled_;
+  }
+  if (cancelled) {
+    for (scheduling::ItemId item : admission.items) services_.scheduler.Cancel(item);
+  }
+  EndOne();
+  return true;
+}
+
+void Exchange::Cancel() {
+  std::vector<scheduling::ItemId> items;
+  {
+    absl::MutexLock lock(&mu_);
+    cancelled_ = true;
+    items.swap(items_);
+  }
+  for (scheduling::ItemId item : items) services_.scheduler.Cancel(item);
+}
+
+void Exchange::Computed(size_t image, absl::Span<const float> logits, absl::Span<const float> embedding,
+                        const Execution& execution) {
+  const bool sound = (!request_.classify || AllFinite(logits)) && (!request_.embed || AllFinite(embedding));
+  if (!sound) {
+    const SourceKind kind = request_.images[image]->source.kind;
+    return Failed(image,
+                  FieldError(codec_.FieldOf(kind, image),
+                             "expected values the network can take, got some for which its output is not finite",
+                             reason::kBadImage),
+                  execution);
+  }
+  ImageAnswer& answer = answers_[image];
+  answer.execution = execution;
+  if (request_.classify) answer.classes = BestClasses(logits, *request_.classify);
+  if (request_.embed) answer.embedding = Embedding(embedding, *request_.embed);
+  answer.total = Now() - arrived_;
+  EndOne();
+}
+
+void Exchange::Failed(size_t image, absl::Status status, const Execution& execution) {
+  ImageAnswer& answer = answers_[image];
+  answer.status = std::move(status);
+  answer.execution = execution;
+  answer.total = Now() - arrived_;
+  EndOne();
+}
+
+void Exchange::EndOne() {
+  if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) Complete(Answer());
+}
+
+// A request of one image fails with its image. One of several fails only if nothing was computed and the images are not to
+// blame: then there is no item a client could learn anything from.
+absl::StatusOr<std::string> Exchange::Answer() const {
+  for (const ImageAnswer& answer : answers_) services_.metrics.ImageEnded(answer.status.ok());
+  const absl::Status& first = answers_.front().status;
+  const bool unserved = first.code() == absl::StatusCode::kDeadlineExceeded ||
+                        first.code() == absl::StatusCode::kCancelled ||
+                        first.code() == absl::StatusCode::kUnavailable;
+  const bool all_alike = std::all_of(answers_.begin(), answers_.end(),
+                                     [&](const ImageAnswer& a) { return a.status.code() == first.code(); });
+  if (!first.ok() && (answers_.size() == 1 || (unserved && all_alike))) return first;
+  return codec_.Encode(request_, answers_);
+}
+
+bool Exchange::Complete(absl::StatusOr<std::string> reply) {
+  reply_ = std::move(reply);
+  request_ = {};
+  services_.gate.Release(bytes_);
+  on_done_(*this);
+  return false;
+}
+
+}  // namespace resnetd::server

@@ -1,0 +1,85 @@
+#ifndef RESNETD_SERVER_EDGE_EXCHANGE_H_
+#define RESNETD_SERVER_EDGE_EXCHANGE_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "server/edge/codec.h"
+#include "server/edge/gate.h"
+#include "server/metrics.h"
+#include "server/scheduling/scheduler.h"
+
+namespace resnetd::server {
+
+// What a call needs of the server; all outlive it.
+struct Services {
+  Gate& gate;
+  scheduling::Scheduler& scheduler;
+  Metrics& metrics;
+  size_t max_message_bytes;
+};
+
+// One request on its way to its answer: decoded, submitted, its images collected, encoded by whoever finishes the last.
+// A unary call has one, a stream several. Held by shared_ptr: by the call, and by each image that the scheduler holds.
+//
+//   if (Start(bytes)) while (!Submit(final_try)) ...;      Cancel() at any time
+class Exchange : public std::enable_shared_from_this<Exchange> {
+ public:
+  // `deadline`: the call's; Time::max(): none, and the model's default counts from `arrived`. `on_done` is called once, by
+  // any thread, when reply() is there; the exchange does nothing after it.
+  Exchange(const Services& services, const Codec& codec, scheduling::Time arrived, scheduling::Time deadline,
+           std::function<void(Exchange&)> on_done);
+  ~Exchange();
+
+  // Decodes and checks; `bytes` are not needed afterwards. True: to be submitted. False: done, since that failed or
+  // nothing needs computing.
+  bool Start(RequestBytes& bytes);
+  // Done with a refusal, instead of Start().
+  void Refuse(absl::Status why) { Complete(std::move(why)); }
+  // Offers the images to the scheduler. False, and to be called again, only if its queue is full and `final_try` is not
+  // set; with it, a full queue is the answer.
+  bool Submit(bool final_try);
+  // The client is gone: ends what still waits.
+  void Cancel();
+
+  // Once done: the serialised answer, or why the request failed as a whole.
+  absl::StatusOr<std::string>& reply() { return reply_; }
+
+ private:
+  class Waiting;
+
+  bool Prepare(ImageRequest request);
+  void Computed(size_t image, absl::Span<const float> logits, absl::Span<const float> embedding,
+                const Execution& execution);
+  void Failed(size_t image, absl::Status status, const Execution& execution);
+  void EndOne();
+  absl::StatusOr<std::string> Answer() const;
+  bool Complete(absl::StatusOr<std::string> reply);  // false, for Start() to return
+
+  const Services services_;
+  const Codec& codec_;
+  const scheduling::Time arrived_;
+  scheduling::Time deadline_;
+  const std::function<void(Exchange&)> on_done_;
+
+  size_t bytes_ = 0;  // held at the gate
+  ImageRequest request_;
+  std::vector<ImageAnswer> answers_;  // each written by whoever finishes its image
+  std::vector<scheduling::Submission> group_;
+  std::atomic<size_t> open_{0};  // images without an answer, and one for Submit() itself
+  absl::StatusOr<std::string> reply_;
+
+  absl::Mutex mu_;
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<scheduling::ItemId> items_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_EDGE_EXCHANGE_H_

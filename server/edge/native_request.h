@@ -1,0 +1,47 @@
+#ifndef RESNETD_SERVER_EDGE_NATIVE_REQUEST_H_
+#define RESNETD_SERVER_EDGE_NATIVE_REQUEST_H_
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "engine/image/image.h"
+#include "server/edge/request.h"
+
+namespace google::protobuf {
+template <typename T>
+class RepeatedPtrField;
+}
+namespace resnetd::v1 {
+class ClassifyOptions;
+class ClassifyRequest;
+class EmbedRequest;
+class Image;
+class PredictRequest;
+}  // namespace resnetd::v1
+
+// The checks of the native API's requests: messages in, domain values or FieldErrors out.
+namespace resnetd::server {
+
+struct RequestLimits {
+  int max_images = 64;
+  image::Limits image{};
+};
+
+// INVALID_ARGUMENT names "<field>.top_k" or "<field>.threshold"; FAILED_PRECONDITION: the model has no classifier.
+absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options, absl::string_view field,
+                                              const Model& model);
+
+// One result an image, in order. INVALID_ARGUMENT if there are none or too many.
+absl::StatusOr<std::vector<absl::StatusOr<CheckedImage>>> CheckImages(
+    const google::protobuf::RepeatedPtrField<v1::Image>& images, const ModelInfo& model, const RequestLimits& limits);
+
+// Reads what the request wants into `out`, whose model is set.
+absl::Status CheckWanted(const v1::ClassifyRequest& request, ImageRequest& out);
+absl::Status CheckWanted(const v1::EmbedRequest& request, ImageRequest& out);
+absl::Status CheckWanted(const v1::PredictRequest& request, ImageRequest& out);
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_EDGE_NATIVE_REQUEST_H_

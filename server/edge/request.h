@@ -1,0 +1,58 @@
+#ifndef RESNETD_SERVER_EDGE_REQUEST_H_
+#define RESNETD_SERVER_EDGE_REQUEST_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "server/inference.h"
+#include "server/model.h"
+
+// What lies between the protocols and the scheduler: plain values, of no protocol.
+namespace resnetd::server {
+
+struct ClassifyOptions {
+  int top_k = 5;                   // 1..classes
+  bool logits = false;             // else softmax probabilities
+  std::optional<float> threshold{};  // of the kind of score asked for
+};
+
+struct EmbedOptions {
+  bool l2_normalize = false;
+};
+
+// An image that may be computed.
+struct CheckedImage {
+  ImageSource source;
+  scheduling::Duration prepare{};  // predicted cost of decoding it
+};
+
+// A request as a whole is valid: the model exists and can do what is asked. Its images answer for themselves.
+struct ImageRequest {
+  std::shared_ptr<const Model> model;
+  std::optional<ClassifyOptions> classify;  // classes are wanted
+  std::optional<EmbedOptions> embed;        // the embedding is wanted
+  std::vector<absl::StatusOr<CheckedImage>> images;
+  std::shared_ptr<const void> message;  // owns what the sources point into
+};
+
+struct ScoredClass {
+  int index = 0;
+  float score = 0;
+};
+
+// One image's answer.
+struct ImageAnswer {
+  absl::Status status;
+  std::vector<ScoredClass> classes;
+  std::vector<float> embedding;
+  Execution execution;
+  scheduling::Duration total{};  // from the call's arrival to the image's answer
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_EDGE_REQUEST_H_

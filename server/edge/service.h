@@ -1,0 +1,46 @@
+#ifndef RESNETD_SERVER_EDGE_SERVICE_H_
+#define RESNETD_SERVER_EDGE_SERVICE_H_
+
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/impl/service_type.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/edge/call.h"
+
+namespace resnetd::server {
+
+class Authenticator;
+
+// The first gate: every call of our methods comes here at its headers and is either let in as a Call or answered at once.
+//
+// All methods are registered as streams of bytes, whatever the .proto says: a unary method registered as such, raw or not,
+// is announced only after gRPC has read the whole message. A client cannot tell the difference.
+class InferenceEndpoint final : public grpc::Service {
+ public:
+  // `authenticator` may be null.
+  InferenceEndpoint(std::vector<Served> methods, const Services& services, std::shared_ptr<Authenticator> authenticator);
+
+ private:
+  Reactor* Arrived(const Served& served, grpc::CallbackServerContext& context);
+
+  const Services services_;
+  const std::shared_ptr<Authenticator> authenticator_;
+  std::vector<std::unique_ptr<std::string>> names_;
+};
+
+// Everything else: UNIMPLEMENTED, and counted.
+class UnknownMethods final : public grpc::CallbackGenericService {
+ public:
+  explicit UnknownMethods(Metrics& metrics) : metrics_(metrics) {}
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
+
+ private:
+  Metrics& metrics_;
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_EDGE_SERVICE_H_

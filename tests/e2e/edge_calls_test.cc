@@ -1,0 +1,289 @@
+// Calls as clients make them: answers, bad input, limits.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <thread>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "tests/e2e/edge_server.h"
+
+namespace resnetd::server {
+namespace {
+
+using testing::HasSubstr;
+
+google::rpc::Status Details(const grpc::Status& status) {
+  google::rpc::Status details;
+  EXPECT_TRUE(details.ParseFromString(status.error_details()));
+  EXPECT_EQ(details.code(), status.error_code());
+  EXPECT_EQ(details.message(), status.error_message());
+  return details;
+}
+
+google::rpc::ErrorInfo Info(const google::rpc::Status& status) {
+  google::rpc::ErrorInfo info;
+  for (const auto& detail : status.details()) {
+    if (detail.Is<google::rpc::ErrorInfo>()) detail.UnpackTo(&info);
+  }
+  return info;
+}
+
+std::string Field(const google::rpc::Status& status) {
+  google::rpc::BadRequest bad;
+  for (const auto& detail : status.details()) {
+    if (detail.Is<google::rpc::BadRequest>()) detail.UnpackTo(&bad);
+  }
+  return bad.field_violations_size() == 0 ? "" : bad.field_violations(0).field();
+}
+
+struct Reply {
+  grpc::Status status;
+  v1::ClassifyResponse response;
+  std::string pushback;
+};
+
+Reply Classify(v1::InferenceService::Stub& stub, const v1::ClassifyRequest& request) {
+  grpc::ClientContext context;
+  Reply reply;
+  reply.status = stub.Classify(&context, request, &reply.response);
+  const auto& trailers = context.GetServerTrailingMetadata();
+  if (const auto it = trailers.find("grpc-retry-pushback-ms"); it != trailers.end()) {
+    reply.pushback = std::string(it->second.data(), it->second.size());
+  }
+  return reply;
+}
+
+TEST(EdgeCallsTest, ClassifyAnswersEachImageInOrder) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  const Reply reply = Classify(*stub, LogitsRequest({5, 6, 7}));
+  ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
+  EXPECT_EQ(reply.response.model(), "fake");
+  EXPECT_EQ(reply.response.model_version(), "1");
+  ASSERT_EQ(reply.response.results_size(), 3);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(IsAnswerOf(reply.response.results(i), 5 + i)) << i;
+    const v1::Execution& execution = reply.response.results(i).execution();
+    EXPECT_GT(execution.batch_size(), 0);
+    EXPECT_GE(execution.queue_seconds(), 0);
+    EXPECT_GE(execution.total_seconds(), execution.queue_seconds());
+  }
+  EXPECT_EQ(reply.response.results(0).classes(0).label(),
+            "class " + std::to_string(reply.response.results(0).classes(0).index()));
+}
+
+TEST(EdgeCallsTest, DefaultsAreFiveProbabilities) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  v1::ClassifyRequest request = LogitsRequest({1});
+  request.clear_options();
+  const Reply reply = Classify(*stub, request);
+  ASSERT_TRUE(reply.status.ok());
+  const v1::ClassifyResult& result = reply.response.results(0);
+  ASSERT_EQ(result.classes_size(), 5);
+  float last = 1, sum = 0;
+  for (const v1::Class& c : result.classes()) {
+    EXPECT_LE(c.score(), last);
+    sum += last = c.score();
+  }
+  EXPECT_LE(sum, 1.0001f);
+}
+
+TEST(EdgeCallsTest, EmbedAndPredict) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  const std::vector<float> expected = FakeEmbedding(FakeImage(3).tensor().data());
+  {
+    v1::EmbedRequest request;
+    *request.add_images() = FakeImage(3);
+    request.mutable_options()->set_l2_normalize(true);
+    v1::EmbedResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(stub->Embed(&context, request, &response).ok());
+    double squares = 0;
+    for (float x : response.results(0).embedding()) squares += static_cast<double>(x) * x;
+    EXPECT_EQ(response.results(0).embedding_size(), 4);
+    EXPECT_NEAR(squares, 1, 1e-6);
+  }
+  v1::PredictRequest request;
+  *request.add_images() = FakeImage(3);
+  request.mutable_classify()->set_top_k(1);
+  v1::PredictResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub->Predict(&context, request, &response).ok());
+  EXPECT_EQ(response.results(0).classes_size(), 1);
+  EXPECT_EQ(std::vector<float>(response.results(0).embedding().begin(), response.results(0).embedding().end()), expected);
+}
+
+TEST(EdgeCallsTest, ModelsAreListedAndDescribed) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  v1::ListModelsResponse list;
+  grpc::ClientContext list_context;
+  ASSERT_TRUE(stub->ListModels(&list_context, {}, &list).ok());
+  ASSERT_EQ(list.models_size(), 1);
+  EXPECT_EQ(list.models(0).name(), "fake");
+  EXPECT_EQ(list.models(0).state(), v1::ModelSummary::READY);
+  v1::GetModelResponse model;
+  grpc::ClientContext get_context;
+  ASSERT_TRUE(stub->GetModel(&get_context, {}, &model).ok());
+  EXPECT_EQ(model.input().height(), 28);
+  EXPECT_EQ(model.labels_size(), 10);
+  EXPECT_EQ(model.classes(), 10);
+  EXPECT_EQ(model.embedding_size(), 4);
+  EXPECT_EQ(model.precision(), "f32");
+  EXPECT_FALSE(model.recipe().empty());
+}
+
+struct BadCase {
+  const char* name;
+  void (*spoil)(v1::ClassifyRequest&);
+  grpc::StatusCode code;
+  const char* field;
+  const char* reason;
+  std::vector<const char*> says;
+};
+
+const BadCase kBadRequests[] = {
+    {"empty request", [](v1::ClassifyRequest& r) { r.Clear(); }, grpc::INVALID_ARGUMENT, "images", "INVALID_FIELD",
+     {"expected 1 to 64", "got 0"}},
+    {"no source", [](v1::ClassifyRequest& r) { r.mutable_images(0)->Clear(); }, grpc::INVALID_ARGUMENT, "images[0]",
+     "INVALID_FIELD", {"neither"}},
+    {"empty image", [](v1::ClassifyRequest& r) { r.mutable_images(0)->set_encoded(""); }, grpc::INVALID_ARGUMENT,
+     "images[0].encoded", "BAD_IMAGE", {}},
+    {"text", [](v1::ClassifyRequest& r) { r.mutable_images(0)->set_encoded("hello, this is no image"); },
+     grpc::INVALID_ARGUMENT, "images[0].encoded", "BAD_IMAGE", {"JPEG", "PNG"}},
+    {"shape", [](v1::ClassifyRequest& r) { r.mutable_images(0)->mutable_tensor()->set_shape(0, 224); },
+     grpc::INVALID_ARGUMENT, "images[0].tensor.shape", "INVALID_FIELD", {"[28, 28, 1]", "[224, 28, 1]"}},
+    {"dtype",
+     [](v1::ClassifyRequest& r) { r.mutable_images(0)->mutable_tensor()->set_type(v1::Tensor::TYPE_UNSPECIFIED); },
+     grpc::INVALID_ARGUMENT, "images[0].tensor.type", "INVALID_FIELD", {"UINT8 or FLOAT32", "TYPE_UNSPECIFIED"}},
+    {"byte count", [](v1::ClassifyRequest& r) { r.mutable_images(0)->mutable_tensor()->set_data("x"); },
+     grpc::INVALID_ARGUMENT, "images[0].tensor.data", "INVALID_FIELD", {"784", "got 1"}},
+    {"top_k -1", [](v1::ClassifyRequest& r) { r.mutable_options()->set_top_k(-1); }, grpc::INVALID_ARGUMENT,
+     "options.top_k", "INVALID_FIELD", {"1 to 10", "got -1"}},
+    {"top_k 10^9", [](v1::ClassifyRequest& r) { r.mutable_options()->set_top_k(1'000'000'000); },
+     grpc::INVALID_ARGUMENT, "options.top_k", "INVALID_FIELD", {"1 to 10", "got 1000000000"}},
+    {"threshold NaN", [](v1::ClassifyRequest& r) { r.mutable_options()->set_threshold(std::nanf("")); },
+     grpc::INVALID_ARGUMENT, "options.threshold", "INVALID_FIELD", {"finite"}},
+    {"unknown model", [](v1::ClassifyRequest& r) { r.set_model("nobody"); }, grpc::NOT_FOUND, "", "MODEL_NOT_FOUND",
+     {"nobody", "fake"}},
+    {"unknown version", [](v1::ClassifyRequest& r) { r.set_model_version("99"); }, grpc::NOT_FOUND, "",
+     "MODEL_NOT_FOUND", {"99", "fake"}},
+};
+
+TEST(EdgeCallsTest, BadRequestsSayWhatIsWrong) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  for (const BadCase& c : kBadRequests) {
+    SCOPED_TRACE(c.name);
+    v1::ClassifyRequest request = LogitsRequest({1});
+    c.spoil(request);
+    const Reply reply = Classify(*stub, request);
+    EXPECT_EQ(reply.status.error_code(), c.code) << reply.status.error_message();
+    const google::rpc::Status details = Details(reply.status);
+    EXPECT_EQ(Field(details), c.field);
+    EXPECT_EQ(Info(details).reason(), c.reason);
+    EXPECT_EQ(Info(details).domain(), "resnetd");
+    for (const char* text : c.says) EXPECT_THAT(reply.status.error_message(), HasSubstr(text));
+    EXPECT_TRUE(Classify(*stub, LogitsRequest({1})).status.ok()) << "the next call is untouched";
+  }
+  EXPECT_EQ(server.images_computed(), static_cast<int>(std::size(kBadRequests)));
+}
+
+TEST(EdgeCallsTest, InABatchABadImageFailsAlone) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  v1::ClassifyRequest request = LogitsRequest({1, 2, 3, 4});
+  request.mutable_images(1)->mutable_tensor()->set_data("short");
+  request.mutable_images(2)->set_encoded("\x89PNG no more than that");
+  const Reply reply = Classify(*stub, request);
+  ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
+  ASSERT_EQ(reply.response.results_size(), 4);
+  EXPECT_TRUE(IsAnswerOf(reply.response.results(0), 1));
+  EXPECT_TRUE(IsAnswerOf(reply.response.results(3), 4));
+  for (int i : {1, 2}) {
+    EXPECT_EQ(reply.response.results(i).status().code(), grpc::INVALID_ARGUMENT);
+    EXPECT_EQ(reply.response.results(i).classes_size(), 0);
+  }
+  EXPECT_EQ(Field(reply.response.results(1).status()), "images[1].tensor.data");
+  EXPECT_EQ(Field(reply.response.results(2).status()), "images[2].encoded");
+}
+
+TEST(EdgeCallsTest, WhereAllImagesAreBadNothingIsAdmitted) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  v1::ClassifyRequest request;
+  request.add_images()->set_encoded("a");
+  request.add_images()->set_encoded("b");
+  const Reply reply = Classify(*stub, request);
+  ASSERT_TRUE(reply.status.ok());
+  for (const auto& result : reply.response.results()) EXPECT_EQ(result.status().code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(server.images_computed(), 0);
+}
+
+TEST(EdgeCallsTest, ImagesUpToTheLimit) {
+  EdgeServer server({.edge = {.max_images_per_request = 3}});
+  const auto stub = server.NewStub();
+  EXPECT_TRUE(Classify(*stub, LogitsRequest({1, 2, 3})).status.ok());
+  const Reply reply = Classify(*stub, LogitsRequest({1, 2, 3, 4}));
+  EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_THAT(reply.status.error_message(), HasSubstr("--max-images-per-request"));
+}
+
+TEST(EdgeCallsTest, MessagesUpToTheLimit) {
+  const v1::ClassifyRequest request = LogitsRequest({1});
+  const size_t size = request.ByteSizeLong();
+  for (size_t limit : {size, size - 1}) {
+    EdgeServer server({.edge = {.max_message_bytes = limit}});
+    const Reply reply = Classify(*server.NewStub(), request);
+    if (limit == size) {
+      EXPECT_TRUE(reply.status.ok()) << reply.status.error_message();
+      continue;
+    }
+    EXPECT_EQ(reply.status.error_code(), grpc::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(Info(Details(reply.status)).reason(), "MESSAGE_SIZE");
+    EXPECT_THAT(reply.status.error_message(), HasSubstr("--max-message-bytes"));
+    EXPECT_THAT(reply.status.error_message(), HasSubstr(std::to_string(limit)));
+  }
+}
+
+TEST(EdgeCallsTest, MuchTooLargeMessagesAreRefusedAlike) {
+  EdgeServer server({.edge = {.max_message_bytes = 1 << 20}});
+  const auto stub = server.NewStub();
+  v1::ClassifyRequest request;
+  request.add_images()->set_encoded(std::string(size_t{40} << 20, 'x'));
+  const Reply reply = Classify(*stub, request);
+  EXPECT_EQ(reply.status.error_code(), grpc::RESOURCE_EXHAUSTED) << reply.status.error_message();
+  EXPECT_THAT(reply.status.error_message(), HasSubstr("--max-message-bytes"));
+  EXPECT_TRUE(Classify(*stub, LogitsRequest({1})).status.ok());
+}
+
+TEST(EdgeCallsTest, MixedCallersEachGetTheirOwn) {
+  EdgeServer server({.scheduling = {.workers = 2}});
+  constexpr int kClients = 8, kCalls = 100;
+  std::atomic<int> right{0};
+  std::vector<std::thread> clients;
+  for (unsigned c = 0; c < kClients; ++c) {
+    clients.emplace_back([&, c] {
+      const auto stub = server.NewStub();
+      for (unsigned i = 0; i < kCalls; ++i) {
+        std::vector<unsigned> seeds;
+        for (unsigned n = 0; n <= (c + i) % 5; ++n) seeds.push_back(c * 10'000 + i * 10 + n);
+        const Reply reply = Classify(*stub, LogitsRequest(seeds));
+        bool all = reply.status.ok() && reply.response.results_size() == static_cast<int>(seeds.size());
+        for (size_t n = 0; all && n < seeds.size(); ++n) {
+          all = IsAnswerOf(reply.response.results(static_cast<int>(n)), seeds[n]);
+        }
+        right += all ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& t : clients) t.join();
+  EXPECT_EQ(right, kClients * kCalls);
+}
+
+}  // namespace
+}  // namespace resnetd::server

@@ -1,0 +1,59 @@
+#ifndef RESNETD_TESTS_E2E_FAKE_MODEL_H_
+#define RESNETD_TESTS_E2E_FAKE_MODEL_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "server/model.h"
+
+// A model that the edge's tests serve without an engine behind it: 28x28 grey images, ten classes, an embedding of four.
+namespace resnetd::server {
+
+struct FakeOutputs {
+  int classes = 10, features = 4;
+};
+
+inline ModelInfo FakeInfo(FakeOutputs outputs = {}) {
+  ModelInfo info;
+  info.height = info.width = 28;
+  info.channels = 1;
+  info.classes = outputs.classes;
+  info.features = outputs.features;
+  info.batch_sizes = {1, 2, 4, 8};
+  info.precision = "f32";
+  info.isa = "avx2";
+  info.plan_fingerprint = "fake";
+  return info;
+}
+
+class FakeEngine final : public Engine {
+ public:
+  explicit FakeEngine(ModelInfo info) : info_(std::move(info)) {}
+  const ModelInfo& info() const override { return info_; }
+  size_t arena_bytes() const override { return kArenaAlignment; }
+  absl::StatusOr<std::unique_ptr<Session>> NewSession(absl::Span<std::byte>) const override {
+    return absl::UnimplementedError("a fake computes nothing");
+  }
+
+ private:
+  const ModelInfo info_;
+};
+
+inline std::shared_ptr<Model> FakeModel(std::string name = "fake", FakeOutputs outputs = {}) {
+  auto model = std::make_shared<Model>();
+  model->name = std::move(name);
+  model->version = "1";
+  model->key = scheduling::ModelKey{1};
+  model->engine = std::make_shared<FakeEngine>(FakeInfo(outputs));
+  model->recipe.colour = image::Colour::kGrey;
+  model->recipe.height = model->recipe.width = 28;
+  for (int i = 0; i < outputs.classes; ++i) model->labels.push_back("class " + std::to_string(i));
+  for (int batch : {1, 2, 4, 8}) model->costs.push_back({batch, std::chrono::microseconds(10) * batch});
+  return model;
+}
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_TESTS_E2E_FAKE_MODEL_H_
