@@ -1,1 +1,22 @@
-# Tests of packaging
+# Tests of what surrounds the programs: scripts, documents, manifests, packaging. (Tests that start the server find the
+# programs by --resnetd and --resnetctl.)
+function(packaging_test name)
+  cmake_parse_arguments(A "" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
+  add_test(NAME ${name} COMMAND ${A_COMMAND} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS "packaging;${A_LABELS}")
+endfunction()
+
+packaging_test(check_includes COMMAND scripts/check_includes.py)
+packaging_test(check_includes_test COMMAND python3 tests/packaging/check_includes_test.py)
+packaging_test(tools_test COMMAND python3 tests/packaging/tools_test.py)
+
+# The checks' Python environment: made once, from PyPI. Where that cannot be reached, the tests that need it are not run
+# and the run as a whole fails.
+packaging_test(venv COMMAND scripts/venv.sh TIMEOUT 300)
+set_tests_properties(venv PROPERTIES FIXTURES_SETUP venv)
+packaging_test(format COMMAND scripts/lint.sh --format)
+packaging_test(kubernetes_manifests COMMAND ${CMAKE_SOURCE_DIR}/build/venv/bin/python tests/packaging/kubernetes_test.py)
+set_tests_properties(format kubernetes_manifests PROPERTIES FIXTURES_REQUIRED venv)
