@@ -1,7 +1,7 @@
 #ifndef RESNETD_SERVER_METRICS_H_
 #define RESNETD_SERVER_METRICS_H_
 
-#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,7 +15,14 @@
 namespace resnetd::server {
 
 enum class Method : uint8_t {
-  kClassify, kEmbed, kPredict, kClassifyStream, kEmbedStream, kListModels, kGetModel, kUnknown
+  kClassify,
+  kEmbed,
+  kPredict,
+  kClassifyStream,
+  kEmbedStream,
+  kListModels,
+  kGetModel,
+  kUnknown
 };
 absl::string_view MethodName(Method method);  // "Classify", ...
 
@@ -23,11 +30,21 @@ enum class Stage : uint8_t { kQueue, kDecode, kInfer };
 
 // Why a call was refused before anything was computed.
 enum class Rejection : uint8_t {
-  kQueueTime, kQueueBytes, kDeadline, kCallsInFlight, kBytesInFlight, kMessageSize, kDraining, kUnauthenticated
+  kQueueTime,
+  kQueueBytes,
+  kDeadline,
+  kCallsInFlight,
+  kBytesInFlight,
+  kMessageSize,
+  kDraining,
+  kUnauthenticated
 };
 absl::string_view RejectionName(Rejection reason);  // "queue_time", ...
 
-// Thread-safe; recording takes no lock of ours and allocates nothing.
+inline constexpr int kMaxModels = 256;
+
+// Thread-safe; recording takes no lock of ours and allocates nothing, but for the first call of a method that ends with
+// a code not seen before.
 class Metrics {
  public:
   Metrics();
@@ -37,15 +54,22 @@ class Metrics {
   void CallEnded(Method method, int grpc_code, scheduling::Duration latency);
   // One image spent this long in a stage.
   void StageEnded(Stage stage, scheduling::Duration took);
-  void BatchRun(int images, scheduling::Duration worker_busy);
+  // A batch of so many images is about to be computed.
+  void BatchRun(int images);
+  // A worker spent this long on a batch, from taking it to its last answer.
+  void WorkerBusy(scheduling::Duration took);
   void Rejected(Rejection reason);
   void ImageEnded(bool ok);
-  // Largest softmax probability of an answered image.
+  // Largest softmax probability of an answered image, of a model that ModelLoaded() announced.
   void Confidence(const Model& model, double top1);
+  // Keys 0..kMaxModels-1.
   void ModelLoaded(const Model& model, scheduling::Duration load_time);
 
-  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight.
+  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight. What they call must live until
+  // they are replaced; an empty function leaves its figures out.
   void SetSnapshot(std::function<scheduling::Snapshot()> snapshot);
+  void SetCallsInFlight(std::function<int()> calls);
+  void SetWorkers(int workers);
 
   // The text exposition format, with the process's own figures (CPU, memory, descriptors, start time).
   std::string Scrape();

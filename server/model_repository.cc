@@ -1,0 +1,73 @@
+// A map from names to models behind a readers' lock: calls only read.
+#include "server/model_repository.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace resnetd::server {
+namespace {
+
+// std::map's transparent lookup compares std::string with std::string_view, which absl's need not be.
+std::string_view Std(absl::string_view s) {
+  return {s.data(), s.size()};
+}
+
+}  // namespace
+
+void ModelRepository::SetLoading(absl::string_view name, absl::string_view version) {
+  absl::MutexLock lock(&mu_);
+  slots_.insert_or_assign(std::string(name),
+                          Slot{{std::string(name), std::string(version), ModelState::kLoading, ""}, nullptr});
+}
+
+void ModelRepository::Add(std::shared_ptr<const Model> model) {
+  ModelEntry entry{model->name, model->version, ModelState::kReady, ""};
+  absl::MutexLock lock(&mu_);
+  slots_.insert_or_assign(entry.name, Slot{entry, std::move(model)});
+}
+
+void ModelRepository::SetFailed(absl::string_view name, absl::string_view version, const absl::Status& why) {
+  absl::MutexLock lock(&mu_);
+  slots_.insert_or_assign(
+      std::string(name),
+      Slot{{std::string(name), std::string(version), ModelState::kFailed, std::string(why.message())}, nullptr});
+}
+
+absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_view name,
+                                                                   absl::string_view version) const {
+  absl::ReaderMutexLock lock(&mu_);
+  if (name.empty() && slots_.size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat("expected one of ", Names(), ", got none"));
+  }
+  const auto it = name.empty() ? slots_.begin() : slots_.find(Std(name));
+  if (it == slots_.end()) {
+    return absl::NotFoundError(absl::StrCat("no model '", name, "' here, expected one of: ", Names()));
+  }
+  const ModelEntry& entry = it->second.entry;
+  if (!version.empty() && version != entry.version) {
+    return absl::NotFoundError(
+        absl::StrCat("no version '", version, "' of model '", entry.name, "' here, expected '", entry.version, "'"));
+  }
+  if (entry.state != ModelState::kReady) {
+    return absl::UnavailableError(
+        absl::StrCat("model '", entry.name, "' version '", entry.version, "' ",
+                     entry.state == ModelState::kLoading ? "is still loading" : "could not be loaded"));
+  }
+  return it->second.model;
+}
+
+std::vector<ModelEntry> ModelRepository::List() const {
+  absl::ReaderMutexLock lock(&mu_);
+  std::vector<ModelEntry> entries;
+  for (const auto& [name, slot] : slots_) entries.push_back(slot.entry);
+  return entries;
+}
+
+std::string ModelRepository::Names() const {
+  std::string names;
+  for (const auto& [name, slot] : slots_) absl::StrAppend(&names, names.empty() ? "'" : ", '", name, "'");
+  return names.empty() ? "(none)" : names;
+}
+
+}  // namespace resnetd::server
