@@ -69,6 +69,8 @@ struct Graph {
 // Sets the dims of every value from the input's and the operators'. INVALID_ARGUMENT names the node, its operator, what
 // was expected and what came.
 absl::Status InferShapes(Graph& graph);
+// The same for one node whose inputs have dims.
+absl::Status InferShape(Graph& graph, const Node& node);
 
 // Checks what every pass may rely on: topological order, one producer a value, inputs that exist, operators with the
 // right number of inputs, outputs that are produced, dims that agree with InferShapes(). INVALID_ARGUMENT otherwise.

@@ -43,7 +43,6 @@ struct BatchNorm {
 
 struct Relu {};
 struct Add {};  // two inputs of equal dims
-struct Identity {};
 
 struct MaxPool {
   Size2 kernel, strides, dilations;
@@ -78,11 +77,8 @@ struct Pad {
   float value = 0;
 };
 
-// Only as the last node; InferShapes() accepts it, the importer points Graph::logits at its input.
-struct Softmax {};
-
-using Op = std::variant<Conv, BatchNorm, Relu, Add, Identity, MaxPool, AveragePool, GlobalAveragePool, Flatten, Gemm,
-                        Slice, Pad, Softmax>;
+using Op =
+    std::variant<Conv, BatchNorm, Relu, Add, MaxPool, AveragePool, GlobalAveragePool, Flatten, Gemm, Slice, Pad>;
 
 // "Conv", "BatchNorm", ...: the alternative's name, for messages.
 absl::string_view OpName(const Op& op);

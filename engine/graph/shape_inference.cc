@@ -1,0 +1,205 @@
+// One function an operator: the dims of its inputs -> the dims of its output, by the ONNX operator specification. Along
+// an axis a window of `kernel` taps, `dilation` apart, moves by `stride` over the padded input:
+//
+//   extent = (kernel - 1) * dilation + 1
+//   out    = floor((in + pads - extent) / stride) + 1        (ceil instead of floor with ceil_mode; a window must then
+//                                                             still start inside the input or its leading padding)
+#include <limits>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "engine/graph/graph.h"
+
+namespace resnetd::graph {
+namespace {
+
+// No axis, kernel, stride, padding or product of dims comes near: keeps all arithmetic below far from overflow.
+constexpr int64_t kLargestAxis = int64_t{1} << 24;
+constexpr int64_t kLargestElements = int64_t{1} << 31;
+
+absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
+  return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", got));
+}
+
+absl::Status CheckRange(absl::string_view what, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return Expected(what, absl::StrCat(low, "..", high), absl::StrCat(value));
+}
+
+absl::Status CheckMap(const Dims& src) {
+  return src.size() == 3 ? absl::OkStatus() : Expected("input", "a feature map CxHxW", ToString(src));
+}
+
+struct Window {
+  int64_t kernel, stride, dilation, before, after;
+  bool ceil = false;
+};
+
+absl::StatusOr<int64_t> Slide(absl::string_view axis, int64_t in, const Window& w) {
+  for (auto [what, value, low] : {std::tuple("kernel", w.kernel, int64_t{1}), std::tuple("stride", w.stride, int64_t{1}),
+                                  std::tuple("dilation", w.dilation, int64_t{1}),
+                                  std::tuple("padding", w.before, int64_t{0}), std::tuple("padding", w.after, int64_t{0})}) {
+    if (absl::Status s = CheckRange(absl::StrCat(what, " along ", axis), value, low, kLargestAxis); !s.ok()) return s;
+  }
+  const int64_t extent = (w.kernel - 1) * w.dilation + 1;
+  const int64_t room = in + w.before + w.after - extent;
+  if (room < 0) {
+    return Expected(absl::StrCat("input along ", axis), absl::StrCat("at least ", extent, " pixels with padding"),
+                    absl::StrCat(in + w.before + w.after));
+  }
+  int64_t out = room / w.stride + 1;
+  if (w.ceil && room % w.stride != 0 && out * w.stride < in + w.before) ++out;
+  return out;
+}
+
+absl::StatusOr<Dims> SlideBoth(const Dims& src, int64_t channels, const Window& h, const Window& w) {
+  auto out_h = Slide("H", src[1], h);
+  if (!out_h.ok()) return out_h.status();
+  auto out_w = Slide("W", src[2], w);
+  if (!out_w.ok()) return out_w.status();
+  return Dims{channels, *out_h, *out_w};
+}
+
+absl::Status CheckVector(absl::string_view what, const WeightsRef& v, int64_t size) {
+  if (v->dims == Dims{size}) return absl::OkStatus();
+  return Expected(what, absl::StrCat(size, " values"), ToString(v->dims));
+}
+
+using Result = absl::StatusOr<Dims>;
+
+struct Infer {
+  absl::Span<const Dims* const> in;
+
+  const Dims& src() const { return *in[0]; }
+
+  Result operator()(const Conv& op) const {
+    if (absl::Status s = CheckMap(src()); !s.ok()) return s;
+    const Dims& w = op.weights->dims;
+    if (w.size() != 4) return Expected("weights", "OCxICxKHxKW", ToString(w));
+    if (absl::Status s = CheckRange("groups", op.groups, 1, src()[0]); !s.ok()) return s;
+    if (w[1] * op.groups != src()[0] || w[0] % op.groups != 0) {
+      return Expected("weights", absl::StrCat("input channels ", src()[0], " / ", op.groups, " groups"), ToString(w));
+    }
+    if (op.bias != nullptr) {
+      if (absl::Status s = CheckVector("bias", op.bias, w[0]); !s.ok()) return s;
+    }
+    auto out = SlideBoth(src(), w[0], {w[2], op.strides.h, op.dilations.h, op.pads.top, op.pads.bottom},
+                         {w[3], op.strides.w, op.dilations.w, op.pads.left, op.pads.right});
+    if (out.ok() && op.residual && *in[1] != *out) return Expected("residual", ToString(*out), ToString(*in[1]));
+    return out;
+  }
+
+  Result operator()(const BatchNorm& op) const {
+    if (src().empty()) return Expected("input", "at least one axis", "none");
+    for (auto [what, v] : {std::pair("scale", &op.scale), std::pair("shift", &op.shift), std::pair("mean", &op.mean),
+                           std::pair("variance", &op.variance)}) {
+      if (absl::Status s = CheckVector(what, *v, src()[0]); !s.ok()) return s;
+    }
+    return src();
+  }
+
+  Result operator()(const Add&) const {
+    if (*in[0] != *in[1]) return Expected("second input", ToString(*in[0]), ToString(*in[1]));
+    return src();
+  }
+
+  Result operator()(const Relu&) const { return src(); }
+
+  Result operator()(const MaxPool& op) const {
+    if (absl::Status s = CheckMap(src()); !s.ok()) return s;
+    return SlideBoth(src(), src()[0],
+                     {op.kernel.h, op.strides.h, op.dilations.h, op.pads.top, op.pads.bottom, op.ceil_mode},
+                     {op.kernel.w, op.strides.w, op.dilations.w, op.pads.left, op.pads.right, op.ceil_mode});
+  }
+
+  Result operator()(const AveragePool& op) const {
+    if (absl::Status s = CheckMap(src()); !s.ok()) return s;
+    return SlideBoth(src(), src()[0], {op.kernel.h, op.strides.h, 1, op.pads.top, op.pads.bottom, op.ceil_mode},
+                     {op.kernel.w, op.strides.w, 1, op.pads.left, op.pads.right, op.ceil_mode});
+  }
+
+  Result operator()(const GlobalAveragePool&) const {
+    if (absl::Status s = CheckMap(src()); !s.ok()) return s;
+    return Dims{src()[0], 1, 1};
+  }
+
+  Result operator()(const Flatten&) const {
+    int64_t size = 1;
+    for (int64_t d : src()) size *= d;
+    return Dims{size};
+  }
+
+  Result operator()(const Gemm& op) const {
+    const Dims& w = op.weights->dims;
+    if (src().size() != 1) return Expected("input", "a vector", ToString(src()));
+    if (w.size() != 2 || w[1] != src()[0]) return Expected("weights", absl::StrCat("OCx", src()[0]), ToString(w));
+    if (op.bias != nullptr) {
+      if (absl::Status s = CheckVector("bias", op.bias, w[0]); !s.ok()) return s;
+    }
+    return Dims{w[0]};
+  }
+
+  Result operator()(const Slice& op) const {
+    if (op.start.size() != src().size()) return Expected("axes", absl::StrCat(src().size()), absl::StrCat(op.start.size()));
+    Dims out;
+    for (size_t i = 0; i < src().size(); ++i) {
+      if (absl::Status s = CheckRange("start", op.start[i], 0, src()[i] - 1); !s.ok()) return s;
+      if (absl::Status s = CheckRange("end", op.end[i], op.start[i] + 1, src()[i]); !s.ok()) return s;
+      if (absl::Status s = CheckRange("step", op.step[i], 1, kLargestAxis); !s.ok()) return s;
+      out.push_back((op.end[i] - op.start[i] + op.step[i] - 1) / op.step[i]);
+    }
+    return out;
+  }
+
+  Result operator()(const Pad& op) const {
+    if (op.before.size() != src().size()) return Expected("axes", absl::StrCat(src().size()), absl::StrCat(op.before.size()));
+    Dims out;
+    for (size_t i = 0; i < src().size(); ++i) {
+      for (int64_t p : {op.before[i], op.after[i]}) {
+        if (absl::Status s = CheckRange("padding", p, 0, kLargestAxis); !s.ok()) return s;
+      }
+      out.push_back(op.before[i] + src()[i] + op.after[i]);
+    }
+    return out;
+  }
+};
+
+absl::Status CheckSize(const Dims& dims) {
+  int64_t elements = 1;
+  for (int64_t d : dims) {
+    if (absl::Status s = CheckRange("output", d, 1, kLargestAxis); !s.ok()) return s;
+    if (elements > kLargestElements / d) {
+      return Expected("output", absl::StrCat("at most ", kLargestElements, " elements"), ToString(dims));
+    }
+    elements *= d;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status InferShape(Graph& graph, const Node& node) {
+  absl::InlinedVector<const Dims*, 2> in;
+  for (ValueId id : node.inputs) in.push_back(&graph.value(id).dims);
+  absl::StatusOr<Dims> out = std::visit(Infer{in}, node.op);
+  absl::Status status = out.ok() ? CheckSize(*out) : out.status();
+  if (!status.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node '", node.name, "' (", OpName(node.op), "): ", status.message()));
+  }
+  graph.value(node.output).dims = *std::move(out);
+  return absl::OkStatus();
+}
+
+absl::Status InferShapes(Graph& graph) {
+  const Value& input = graph.value(graph.input);
+  if (absl::Status s = CheckSize(input.dims); !s.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("input '", input.name, "': ", s.message()));
+  }
+  for (const Node& node : graph.nodes) {
+    if (absl::Status s = InferShape(graph, node); !s.ok()) return s;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace resnetd::graph
