@@ -1,0 +1,96 @@
+#include "engine/onnx/import.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/status_macros.h"
+
+namespace resnetd::onnx {
+namespace {
+
+absl::string_view KindOf(const Operand& operand) {
+  static constexpr const char* kKinds[] = {"an activation", "a float constant", "an integer constant"};
+  return kKinds[operand.index()];
+}
+
+template <typename T>
+absl::StatusOr<T> As(const NodeReader& n, int i, const Operand& operand) {
+  if (const T* found = std::get_if<T>(&operand)) return *found;
+  return absl::InvalidArgumentError(absl::StrCat("input ", i, " '", n.node().input(i), "': expected ",
+                                                 KindOf(Operand(std::in_place_type<T>)), ", got ", KindOf(operand)));
+}
+
+}  // namespace
+
+absl::Status Import::Define(const std::string& name, Operand operand) {
+  if (name.empty()) return absl::InvalidArgumentError("a tensor without a name");
+  if (operands_.emplace(name, std::move(operand)).second) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("'", name, "' is defined twice"));
+}
+
+void Import::CountUses(const GraphProto& proto) {
+  for (const NodeProto& node : proto.node()) {
+    for (const std::string& name : node.input()) ++uses_[name];
+  }
+  for (const ValueInfoProto& info : proto.output()) ++uses_[info.name()];
+}
+
+int Import::uses(const std::string& name) const {
+  const auto it = uses_.find(name);
+  return it == uses_.end() ? 0 : it->second;
+}
+
+bool Import::HasInput(const NodeReader& n, int i) const {
+  return i < n.node().input_size() && !n.node().input(i).empty();
+}
+
+absl::StatusOr<const Operand*> Import::Find(const NodeReader& n, int i) const {
+  if (!HasInput(n, i)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected at least ", i + 1, " inputs, got ", n.node().input_size()));
+  }
+  const auto it = operands_.find(n.node().input(i));
+  if (it != operands_.end()) return &it->second;
+  return absl::InvalidArgumentError(
+      absl::StrCat("input ", i, " '", n.node().input(i), "' is yielded by no earlier node"));
+}
+
+bool Import::IsActivation(const NodeReader& n, int i) const {
+  const auto operand = Find(n, i);
+  return operand.ok() && std::holds_alternative<graph::ValueId>(**operand);
+}
+
+absl::StatusOr<graph::ValueId> Import::Activation(const NodeReader& n, int i) const {
+  RESNETD_ASSIGN_OR_RETURN(const Operand* operand, Find(n, i));
+  return As<graph::ValueId>(n, i, *operand);
+}
+
+absl::StatusOr<graph::WeightsRef> Import::Floats(const NodeReader& n, int i) const {
+  RESNETD_ASSIGN_OR_RETURN(const Operand* operand, Find(n, i));
+  return As<graph::WeightsRef>(n, i, *operand);
+}
+
+absl::StatusOr<Ints> Import::Integers(const NodeReader& n, int i) const {
+  RESNETD_ASSIGN_OR_RETURN(const Operand* operand, Find(n, i));
+  return As<Ints>(n, i, *operand);
+}
+
+absl::Status Import::Add(const NodeReader& n, graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs) {
+  const graph::ValueId value = graph.AddValue(n.node().output(0));
+  RESNETD_RETURN_IF_ERROR(Define(n.node().output(0), value));
+  graph.nodes.push_back({n.name(), std::move(op), std::move(inputs), value});
+  return graph::InferShape(graph, graph.nodes.back());
+}
+
+absl::StatusOr<graph::ValueId> Import::AddInner(const NodeReader& n, graph::Op op, graph::ValueId input) {
+  const graph::ValueId value = graph.AddValue(absl::StrCat(n.node().output(0), "/", OpName(op)));
+  graph.nodes.push_back({n.name(), std::move(op), {input}, value});
+  RESNETD_RETURN_IF_ERROR(graph::InferShape(graph, graph.nodes.back()));
+  return value;
+}
+
+absl::Status Import::Alias(const NodeReader& n, Operand operand) {
+  return Define(n.node().output(0), std::move(operand));
+}
+
+}  // namespace resnetd::onnx

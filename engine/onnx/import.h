@@ -1,0 +1,104 @@
+#ifndef RESNETD_ENGINE_ONNX_IMPORT_H_
+#define RESNETD_ENGINE_ONNX_IMPORT_H_
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "engine/graph/graph.h"
+#include "engine/onnx/node_reader.h"
+
+namespace resnetd::onnx {
+
+// A small integer tensor: shapes, axes, slice bounds. In a shape, the batch axis is 0, which Reshape reads as "as it is".
+struct Ints {
+  std::vector<int64_t> values;
+  bool scalar = false;
+};
+
+// What an ONNX name stands for: a value that flows, learnt or constant floats, or integers known at load.
+using Operand = std::variant<graph::ValueId, graph::WeightsRef, Ints>;
+
+// A graph while it is being read. One thread.
+class Import {
+ public:
+  graph::Graph graph;
+  std::string output;      // name of the graph's output in the file
+  int64_t file_batch = 0;  // the batch size fixed in the file, 0 if dynamic
+
+  absl::Status Define(const std::string& name, Operand operand);
+  void CountUses(const GraphProto& proto);
+  // Nodes and graph outputs that read the name.
+  int uses(const std::string& name) const;
+  // Whether the name is the graph's output and nothing else reads it.
+  bool is_output(const std::string& name) const { return name == output && uses(name) == 1; }
+
+  // Input `i` of the node as what it must be; the message names the input and what it is instead.
+  absl::StatusOr<graph::ValueId> Activation(const NodeReader& n, int i) const;
+  absl::StatusOr<graph::WeightsRef> Floats(const NodeReader& n, int i) const;
+  absl::StatusOr<Ints> Integers(const NodeReader& n, int i) const;
+  bool HasInput(const NodeReader& n, int i) const;
+  bool IsActivation(const NodeReader& n, int i) const;
+  const graph::Dims& dims(graph::ValueId id) const { return graph.value(id).dims; }
+
+  // Appends a node that yields the ONNX node's first output, and infers its dims.
+  absl::Status Add(const NodeReader& n, graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs);
+  // A further node of ours that the ONNX node needs; returns the value it yields.
+  absl::StatusOr<graph::ValueId> AddInner(const NodeReader& n, graph::Op op, graph::ValueId input);
+  // The ONNX node's first output is another name for what exists.
+  absl::Status Alias(const NodeReader& n, Operand operand);
+
+ private:
+  absl::StatusOr<const Operand*> Find(const NodeReader& n, int i) const;
+
+  absl::flat_hash_map<std::string, Operand> operands_;
+  absl::flat_hash_map<std::string, int> uses_;
+};
+
+using Importer = absl::Status (*)(NodeReader& n, Import& into);
+
+// The importer of an ONNX operator of the default domain; null if there is none.
+Importer FindImporter(absl::string_view op_type);
+
+// Importers by theme; the table is in importers.cc.
+absl::Status ImportConv(NodeReader& n, Import& into);
+absl::Status ImportBatchNormalization(NodeReader& n, Import& into);
+absl::Status ImportRelu(NodeReader& n, Import& into);
+absl::Status ImportAdd(NodeReader& n, Import& into);
+absl::Status ImportGemm(NodeReader& n, Import& into);
+absl::Status ImportMatMul(NodeReader& n, Import& into);
+absl::Status ImportSame(NodeReader& n, Import& into);
+absl::Status ImportSoftmax(NodeReader& n, Import& into);
+
+absl::Status ImportMaxPool(NodeReader& n, Import& into);
+absl::Status ImportAveragePool(NodeReader& n, Import& into);
+absl::Status ImportGlobalAveragePool(NodeReader& n, Import& into);
+absl::Status ImportReduceMean(NodeReader& n, Import& into);
+
+absl::Status ImportConstant(NodeReader& n, Import& into);
+absl::Status ImportShape(NodeReader& n, Import& into);
+absl::Status ImportGather(NodeReader& n, Import& into);
+absl::Status ImportUnsqueeze(NodeReader& n, Import& into);
+absl::Status ImportConcat(NodeReader& n, Import& into);
+absl::Status ImportFlatten(NodeReader& n, Import& into);
+absl::Status ImportReshape(NodeReader& n, Import& into);
+absl::Status ImportSqueeze(NodeReader& n, Import& into);
+absl::Status ImportSlice(NodeReader& n, Import& into);
+absl::Status ImportPad(NodeReader& n, Import& into);
+
+// Attributes that convolutions and pools share. `src` is CxHxW; sets pads from auto_pad too.
+absl::Status ReadWindow(NodeReader& n, const graph::Dims& src, graph::Size2 kernel, graph::Size2& strides,
+                        graph::Size2& dilations, graph::Pads2& pads);
+absl::StatusOr<graph::Size2> ReadPair(NodeReader& n, absl::string_view attribute, graph::Size2 fallback);
+
+// A tensor's contents, its size checked against its dims, moved out of the message.
+absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor);
+
+}  // namespace resnetd::onnx
+
+#endif  // RESNETD_ENGINE_ONNX_IMPORT_H_
