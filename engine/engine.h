@@ -66,7 +66,15 @@ struct ModelInfo {
   size_t packed_weight_bytes = 0;           // held once by the Engine
   std::string isa;                          // the widest instruction set the library will use, e.g. "avx512_core_vnni"
   std::string precision;                    // "f32"
-  std::string plan_fingerprint;             // equal fingerprints compute bit-equal answers for equal (batch, threads)
+  std::string plan_fingerprint;             // equal ones, of one file, compute bit-equal answers for equal batches
+};
+
+// One step of a compiled plan, for people and tests.
+struct StepInfo {
+  std::string node;            // its name in the ONNX file; of a fused step, the first one's
+  std::string op;              // "Conv", "Reorder", ...
+  std::string shape;           // "64x56x56 -> 256x56x56 batch 8"
+  std::string implementation;  // oneDNN's name for what runs, e.g. "brgconv_1x1:avx512_core"
 };
 
 struct RunSpec {
@@ -90,6 +98,8 @@ class Engine {
   virtual ~Engine() = default;
 
   virtual const ModelInfo& info() const = 0;
+  // The steps of the plan for `batch` in the order they run; empty if no plan has this batch size.
+  virtual std::vector<StepInfo> Describe(int /*batch*/) const { return {}; }
   // Bytes a session needs: inputs, outputs, intermediates and scratchpad of the largest batch.
   virtual size_t arena_bytes() const = 0;
   // `arena` belongs to the caller, holds at least arena_bytes(), is aligned to kArenaAlignment and outlives the

@@ -1,0 +1,124 @@
+#include "engine/engine.h"
+
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "engine/graph/graph.h"
+#include "engine/onednn/compile.h"
+#include "engine/onnx/onnx.h"
+#include "engine/passes/passes.h"
+#include "engine/status_macros.h"
+
+namespace resnetd {
+namespace {
+
+constexpr int kLargestBatch = 256, kMostThreads = 256;
+
+absl::Status CheckOptions(const EngineOptions& options) {
+  if (options.threads < 1 || options.threads > kMostThreads) {
+    return absl::InvalidArgumentError(absl::StrCat("threads must be 1 to ", kMostThreads, ", not ", options.threads));
+  }
+  if (options.batch_sizes.empty()) return absl::InvalidArgumentError("batch_sizes must name at least one size");
+  int before = 0;
+  for (const int batch : options.batch_sizes) {
+    if (batch < 1 || batch > kLargestBatch) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("each of batch_sizes must be 1 to ", kLargestBatch, ", not ", batch));
+    }
+    if (batch <= before) {
+      return absl::InvalidArgumentError(absl::StrCat("batch_sizes must ascend: ", batch, " follows ", before));
+    }
+    before = batch;
+  }
+  return absl::OkStatus();
+}
+
+// Sums up what a folded graph has learnt and what it costs.
+class Tally {
+ public:
+  explicit Tally(const graph::Graph& graph) : graph_(graph) {
+    for (const graph::Node& node : graph.nodes) {
+      if (const auto* conv = std::get_if<graph::Conv>(&node.op)) {
+        const graph::Dims& dst = graph_.value(node.output).dims;
+        multiply_adds_ += Learnt(conv->weights) * dst[1] * dst[2];
+        Learnt(conv->bias);
+      } else if (const auto* gemm = std::get_if<graph::Gemm>(&node.op)) {
+        multiply_adds_ += Learnt(gemm->weights);
+        Learnt(gemm->bias);
+      } else if (const auto* norm = std::get_if<graph::BatchNorm>(&node.op)) {
+        for (const auto& values : {norm->scale, norm->shift, norm->mean, norm->variance}) Learnt(values);
+      }
+    }
+  }
+
+  int64_t parameters() const { return parameters_; }
+  int64_t multiply_adds() const { return multiply_adds_; }
+
+ private:
+  // The number of values; those shared by several nodes count once as parameters.
+  int64_t Learnt(const graph::WeightsRef& weights) {
+    if (weights == nullptr) return 0;
+    const int64_t size = static_cast<int64_t>(weights->data->size());
+    if (seen_.insert(weights.get()).second) parameters_ += size;
+    return size;
+  }
+
+  const graph::Graph& graph_;
+  absl::flat_hash_set<const graph::Weights*> seen_;
+  int64_t parameters_ = 0, multiply_adds_ = 0;
+};
+
+ModelInfo Describe(const graph::Graph& graph, const ModelBytes& model, const EngineOptions& options) {
+  const Tally tally(graph);
+  const graph::Dims& image = graph.value(graph.input).dims;
+  const auto width = [&](graph::ValueId id) {
+    int64_t product = 1;
+    for (const int64_t size : graph.value(id).dims) product *= size;
+    return static_cast<int>(product);
+  };
+  ModelInfo info;
+  info.name = model.name;
+  info.channels = static_cast<int>(image[0]);
+  info.height = static_cast<int>(image[1]);
+  info.width = static_cast<int>(image[2]);
+  info.classes = graph.has_classifier ? width(graph.logits) : 0;
+  info.features = width(graph.embedding);
+  info.batch_sizes = options.batch_sizes;
+  info.threads = options.threads;
+  info.parameters = tally.parameters();
+  info.multiply_adds = tally.multiply_adds();
+  return info;
+}
+
+// Runs every batch size once, so that pages, code and threads are there before the first request.
+absl::Status WarmUp(const Engine& engine) {
+  struct Free {
+    void operator()(std::byte* bytes) const { std::free(bytes); }
+  };
+  // An arena's size is a multiple of its alignment, as aligned_alloc() demands.
+  const std::unique_ptr<std::byte, Free> arena(
+      static_cast<std::byte*>(std::aligned_alloc(kArenaAlignment, engine.arena_bytes())));
+  if (arena == nullptr) throw std::bad_alloc();
+  ASSIGN_OR_RETURN(std::unique_ptr<Session> session, engine.NewSession({arena.get(), engine.arena_bytes()}));
+  for (const int batch : engine.info().batch_sizes) RETURN_IF_ERROR(session->Run({.count = batch}).status());
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& model, const EngineOptions& options) try {
+  RETURN_IF_ERROR(CheckOptions(options));
+  ASSIGN_OR_RETURN(graph::Graph graph, onnx::ReadOnnx(model.onnx, model.name));
+  RETURN_IF_ERROR(passes::RunPasses(graph));
+  ModelInfo info = Describe(graph, model, options);
+  ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
+  RETURN_IF_ERROR(WarmUp(*engine));
+  return engine;
+} catch (const std::bad_alloc&) {
+  return absl::ResourceExhaustedError(absl::StrCat("not enough memory to load model '", model.name, "'"));
+}
+
+}  // namespace resnetd

@@ -1,0 +1,55 @@
+#ifndef RESNETD_ENGINE_ONEDNN_PLAN_BUILDER_H_
+#define RESNETD_ENGINE_ONEDNN_PLAN_BUILDER_H_
+
+#include <dnnl.hpp>
+#include <vector>
+
+#include "engine/onednn/plan.h"
+
+namespace resnetd::onednn {
+
+// A buffer of the arena seen in one layout. Several tensors may share a buffer.
+struct Tensor {
+  int buffer = -1;
+  dnnl::memory::desc desc;
+};
+
+// Collects the steps of one plan and gives each buffer its place in the arena. Methods may throw dnnl::error.
+class PlanBuilder {
+ public:
+  PlanBuilder(const dnnl::engine& engine, int batch) : engine_(engine) { plan_.batch = batch; }
+
+  // The images, at offset 0: where a slot lies must not depend on the plan.
+  Tensor Input(const dnnl::memory::desc& desc);
+  Tensor Allocate(const dnnl::memory::desc& desc);
+
+  // `info` lacks the implementation only. The scratchpad is added here.
+  void Add(StepInfo info, const dnnl::primitive_desc_base& primitive, std::vector<Argument> arguments);
+  void Add(StepInfo info, const SlicePad& slice_pad, const Tensor& src, const Tensor& dst);
+  // `tensor` itself if it has this layout, else a reordered copy.
+  Tensor As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info);
+
+  // Plans the arena and hands the plan over; `logits` and `embedding` outlive the last step.
+  Plan Finish(const Tensor& logits, const Tensor& embedding);
+
+ private:
+  dnnl::engine engine_;
+  Plan plan_;
+  std::vector<size_t> buffer_bytes_;
+  int input_buffer_ = -1;
+};
+
+// Attributes every primitive has: its scratchpad is an argument, in the arena. With the library's own a primitive could
+// run only in the thread that created it.
+dnnl::primitive_attr UserScratchpad();
+
+inline Argument Use(int id, const Tensor& tensor) {
+  return {.id = id, .desc = tensor.desc, .buffer = tensor.buffer, .learnt = {}};
+}
+inline Argument Use(int id, const dnnl::memory& learnt) {
+  return {.id = id, .desc = learnt.get_desc(), .buffer = -1, .learnt = learnt};
+}
+
+}  // namespace resnetd::onednn
+
+#endif  // RESNETD_ENGINE_ONEDNN_PLAN_BUILDER_H_

@@ -1,0 +1,146 @@
+// A session binds every plan's arguments to its arena once; a run is then a bare loop over primitives. It goes through
+// oneDNN's C interface, since the C++ one builds an array of arguments on the heap for each primitive it executes.
+#include "engine/onednn/session.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/onednn/slice_pad.h"
+#include "engine/onednn/status.h"
+
+namespace resnetd::onednn {
+namespace {
+
+// A step and where its arguments lie in one arena.
+struct BoundStep {
+  const Step* step = nullptr;
+  std::vector<dnnl_exec_arg_t> arguments;  // of a primitive
+  const float* src = nullptr;              // of our own kernel
+  float* dst = nullptr;
+};
+
+class PlanSession final : public Session {
+ public:
+  PlanSession(std::shared_ptr<const Program> program, absl::Span<std::byte> arena)
+      : program_(std::move(program)), arena_(arena), stream_(program_->engine) {
+    for (const Plan& plan : program_->plans) Bind(plan);
+  }
+
+  SlotView slot(int i) override;
+  absl::StatusOr<RunTimings> Run(const RunSpec& spec) override;
+  absl::Span<const float> output(OutputId id, int i) const override;
+
+ private:
+  void Bind(const Plan& plan);
+  absl::Status Execute(const std::vector<BoundStep>& steps);
+
+  const std::shared_ptr<const Program> program_;
+  const absl::Span<std::byte> arena_;
+  dnnl::stream stream_;
+  std::vector<dnnl::memory> memories_;         // what the bound arguments refer to
+  std::vector<std::vector<BoundStep>> bound_;  // by plan
+  const Plan* last_ = nullptr;                 // that ran; holds the outputs
+};
+
+void PlanSession::Bind(const Plan& plan) {
+  std::vector<BoundStep>& steps = bound_.emplace_back();
+  const auto address = [&](const Argument& argument) { return arena_.data() + plan.offsets[argument.buffer]; };
+  for (const Step& step : plan.steps) {
+    BoundStep& bound = steps.emplace_back();
+    bound.step = &step;
+    if (step.slice_pad) {
+      bound.src = reinterpret_cast<const float*>(address(step.arguments[0]));
+      bound.dst = reinterpret_cast<float*>(address(step.arguments[1]));
+      continue;
+    }
+    for (const Argument& argument : step.arguments) {
+      if (argument.buffer >= 0) memories_.emplace_back(argument.desc, program_->engine, address(argument));
+      const dnnl::memory& memory = argument.buffer >= 0 ? memories_.back() : argument.learnt;
+      bound.arguments.push_back({.arg = argument.id, .memory = memory.get()});
+    }
+  }
+}
+
+SlotView PlanSession::slot(int i) {
+  SlotView view = program_->slot;
+  view.data = arena_.data() + static_cast<size_t>(i) * program_->slot_bytes;
+  return view;
+}
+
+absl::StatusOr<RunTimings> PlanSession::Run(const RunSpec& spec) {
+  const std::vector<Plan>& plans = program_->plans;
+  if (spec.count < 1 || spec.count > plans.back().batch) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a run takes 1 to ", plans.back().batch, " images, not ", spec.count));
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const auto plan = std::find_if(plans.begin(), plans.end(), [&](const Plan& p) { return p.batch >= spec.count; });
+  // What another model or run left in the unused slots may be NaN or denormal; the first is harmless, the second slow.
+  std::memset(arena_.data() + spec.count * program_->slot_bytes, 0, (plan->batch - spec.count) * program_->slot_bytes);
+  last_ = &*plan;
+  if (absl::Status status = Execute(bound_[plan - plans.begin()]); !status.ok()) return status;
+  return RunTimings{.compute = std::chrono::steady_clock::now() - start, .plan_batch = plan->batch};
+}
+
+absl::Status PlanSession::Execute(const std::vector<BoundStep>& steps) {
+  const ThreadCount threads(program_->info.threads);
+  for (const BoundStep& bound : steps) {
+    if (bound.step->slice_pad) {
+      RunSlicePad(*bound.step->slice_pad, bound.src, bound.dst);
+      continue;
+    }
+    const dnnl_status_t code =
+        dnnl_primitive_execute(bound.step->primitive.get(), stream_.get(), static_cast<int>(bound.arguments.size()),
+                               bound.arguments.data());
+    if (code != dnnl_success) {
+      const StepInfo& info = bound.step->info;
+      const absl::Status status = ToStatus(code, absl::StrCat(info.op, " '", info.node, "' ", info.shape));
+      return absl::InternalError(status.message());
+    }
+  }
+  return ToStatus(dnnl_stream_wait(stream_.get()), "waiting for the last step");
+}
+
+absl::Span<const float> PlanSession::output(OutputId id, int i) const {
+  const bool logits = id == kLogits;
+  const size_t width = logits ? program_->info.classes : program_->info.features;
+  if (last_ == nullptr || width == 0) return {};
+  const std::byte* base = arena_.data() + (logits ? last_->logits_offset : last_->embedding_offset);
+  return {reinterpret_cast<const float*>(base) + i * width, width};
+}
+
+}  // namespace
+
+ThreadCount::ThreadCount(int threads) : before_(omp_get_max_threads()) {
+  omp_set_num_threads(threads);
+}
+ThreadCount::~ThreadCount() {
+  omp_set_num_threads(before_);
+}
+
+absl::StatusOr<std::unique_ptr<Session>> NewSession(std::shared_ptr<const Program> program,
+                                                    absl::Span<std::byte> arena) {
+  if (arena.size() < program->arena_bytes) {
+    return absl::InvalidArgumentError(absl::StrCat("model '", program->info.name, "' needs an arena of ",
+                                                   program->arena_bytes, " bytes, not ", arena.size()));
+  }
+  if (reinterpret_cast<uintptr_t>(arena.data()) % kArenaAlignment != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("an arena must be aligned to ", kArenaAlignment, " bytes: this one's address modulo it is ",
+                     reinterpret_cast<uintptr_t>(arena.data()) % kArenaAlignment));
+  }
+  try {
+    return std::make_unique<PlanSession>(std::move(program), arena);
+  } catch (const dnnl::error& error) {
+    return ToStatus(error.status, "binding a session");
+  }
+}
+
+}  // namespace resnetd::onednn
