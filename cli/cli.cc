@@ -1,0 +1,63 @@
+// The table of commands, the options they share, and the way from a command line to an exit status.
+#include "cli/cli.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "cli/command.h"
+
+namespace resnetd::cli {
+namespace {
+
+struct Entry {
+  const char* name;
+  const char* summary;
+  Command (*add)(CLI::App&);
+};
+
+constexpr Entry kCommands[] = {
+    {"classify", "The most probable classes of images", AddClassify},
+    {"embed", "The feature vectors of images", AddEmbed},
+    {"models", "What the server serves", AddModels},
+    {"health", "Whether the server serves; the exit status says it", AddHealth},
+    {"bench", "Load the server and measure its answers", AddBench},
+};
+
+}  // namespace
+
+int Run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err, bool err_is_terminal) {
+  Context context;
+  context.out = &out;
+  context.err = &err;
+  context.err_is_terminal = err_is_terminal;
+
+  CLI::App app{"Calls a resnetd server.", "resnetctl"};
+  app.require_subcommand(1);
+  app.fallthrough();  // the shared options may stand behind the command too
+  app.add_option("--server", context.server, "host:port of the server")->capture_default_str();
+  app.add_option("--timeout", context.timeout_seconds, "Seconds one call may take")
+      ->capture_default_str()
+      ->check(CLI::Range(0.001, 86400.0));
+  app.add_flag("--json", context.json, "Print JSON");
+
+  std::vector<std::pair<CLI::App*, Command>> commands;
+  for (const Entry& entry : kCommands) {
+    CLI::App* command = app.add_subcommand(entry.name, entry.summary);
+    commands.emplace_back(command, entry.add(*command));
+  }
+
+  std::vector<std::string> reversed(args.rbegin(), args.rend());  // as CLI11 takes a vector
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e, out, err) == 0 ? kOk : kUsage;
+  }
+  for (const auto& [command, run] : commands) {
+    if (command->parsed()) return run(context);
+  }
+  return kUsage;
+}
+
+}  // namespace resnetd::cli

@@ -1,0 +1,101 @@
+// From names on the command line to files, bytes and labels.
+#include "cli/inputs.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace resnetd::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool LooksLikeImage(const fs::path& path) {
+  const std::string extension = absl::AsciiStrToLower(path.extension().string());
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+}
+
+absl::StatusOr<std::vector<std::string>> ImagesBeneath(const std::string& folder) {
+  std::vector<std::string> images;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_regular_file(ignored) && LooksLikeImage(it->path())) images.push_back(it->path().string());
+  }
+  if (error) return absl::InvalidArgumentError(absl::StrCat("cannot read folder ", folder, ": ", error.message()));
+  if (images.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("no .jpg, .jpeg or .png file beneath folder ", folder));
+  }
+  std::sort(images.begin(), images.end());
+  return images;
+}
+
+std::string Normal(const fs::path& path) { return path.lexically_normal().string(); }
+
+}  // namespace
+
+absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::string>& names) {
+  std::vector<std::string> files;
+  for (const std::string& name : names) {
+    std::error_code ignored;
+    if (!fs::is_directory(name, ignored)) {
+      files.push_back(name);
+      continue;
+    }
+    absl::StatusOr<std::vector<std::string>> images = ImagesBeneath(name);
+    if (!images.ok()) return images.status();
+    files.insert(files.end(), std::make_move_iterator(images->begin()), std::make_move_iterator(images->end()));
+  }
+  return files;
+}
+
+absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
+  std::error_code ignored;
+  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " is not a plain file"));
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+  std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (file.bad()) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path));
+  return bytes;
+}
+
+absl::StatusOr<ExpectedLabels> ExpectedLabels::Read(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+  const fs::path folder = fs::path(path).parent_path();
+  ExpectedLabels expected;
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    const absl::string_view stripped = absl::StripAsciiWhitespace(line);
+    if (stripped.empty()) continue;
+    size_t gap = stripped.find('\t');
+    if (gap == absl::string_view::npos) gap = stripped.find(' ');
+    if (gap == absl::string_view::npos) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, " line ", number, ": expected \"path label\", got \"", stripped, "\""));
+    }
+    const fs::path image = std::string(stripped.substr(0, gap));
+    const std::string label(absl::StripLeadingAsciiWhitespace(stripped.substr(gap)));
+    expected.labels_.insert_or_assign(Normal(image), label);
+    expected.labels_.insert_or_assign(Normal(folder / image), label);
+  }
+  return expected;
+}
+
+const std::string* ExpectedLabels::Find(const std::string& image_path) const {
+  const auto it = labels_.find(Normal(image_path));
+  return it == labels_.end() ? nullptr : &it->second;
+}
+
+}  // namespace resnetd::cli

@@ -1,0 +1,35 @@
+#ifndef RESNETD_CLI_INPUTS_H_
+#define RESNETD_CLI_INPUTS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+
+namespace resnetd::cli {
+
+// The files that `names` stand for, in their order. A folder stands for every .jpg, .jpeg and .png beneath it, sorted by
+// path; links to folders are not followed. Any other name is taken as it is, whether or not the file exists: that is
+// found when it is read. INVALID_ARGUMENT: a folder without images, or one that cannot be read.
+absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::string>& names);
+
+// The whole file. NOT_FOUND, or INVALID_ARGUMENT if it is no plain file.
+absl::StatusOr<std::string> ReadImageFile(const std::string& path);
+
+// True labels of images, read from a text file with lines "path label". The path ends at the first tab, or at the first
+// space where the line has no tab; it is the image's path as given to the command, or relative to the text file.
+class ExpectedLabels {
+ public:
+  // NOT_FOUND, or INVALID_ARGUMENT naming the line.
+  static absl::StatusOr<ExpectedLabels> Read(const std::string& path);
+  // Null for an image the file does not name.
+  const std::string* Find(const std::string& image_path) const;
+
+ private:
+  absl::flat_hash_map<std::string, std::string> labels_;
+};
+
+}  // namespace resnetd::cli
+
+#endif  // RESNETD_CLI_INPUTS_H_

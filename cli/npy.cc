@@ -1,0 +1,44 @@
+// numpy.lib.format: "\x93NUMPY", version 1.0, the length of what follows as u16, then a Python dict padded with spaces up
+// to a line feed; then the values.
+#include "cli/npy.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+
+namespace resnetd::cli {
+namespace {
+
+constexpr size_t kPreamble = 10;   // magic, version, length
+constexpr size_t kAlignment = 64;  // of the first value in the file
+
+}  // namespace
+
+std::string NpyHeader(size_t rows, size_t columns) {
+  std::string dict =
+      absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows, ", ", columns, "), }");
+  const size_t unpadded = kPreamble + dict.size() + 1;
+  dict.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
+  dict.push_back('\n');
+  std::string header = absl::StrCat("\x93NUMPY", absl::string_view("\x01\x00", 2));
+  header.push_back(static_cast<char>(dict.size() & 0xFF));
+  header.push_back(static_cast<char>(dict.size() >> 8));
+  return header + dict;
+}
+
+absl::Status WriteNpy(const std::string& path, absl::Span<const float> values, size_t rows, size_t columns) {
+  if (values.size() != rows * columns) {
+    return absl::InvalidArgumentError(absl::StrCat("expected ", rows * columns, " values, got ", values.size()));
+  }
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  const std::string header = NpyHeader(rows, columns);
+  file.write(header.data(), static_cast<std::streamsize>(header.size()));
+  file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
+  file.close();
+  if (!file) return absl::UnavailableError(absl::StrCat("cannot write ", path, ": ", std::strerror(errno)));
+  return absl::OkStatus();
+}
+
+}  // namespace resnetd::cli
