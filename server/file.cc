@@ -1,0 +1,44 @@
+#include "server/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace resnetd::server {
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
+  // O_NONBLOCK: a pipe must not hold us up before we see that it is one.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open '", path, "'"));
+  const auto close_fd = absl::MakeCleanup([fd] { close(fd); });
+  struct stat info {};
+  if (fstat(fd, &info) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot look at '", path, "'"));
+  if (!S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(absl::StrCat("'", path, "': expected a regular file"));
+  }
+  std::string content;
+  content.resize(std::min(static_cast<size_t>(info.st_size), max_bytes) + 1);  // one more tells that it is larger
+  size_t size = 0;
+  while (size < content.size()) {
+    const ssize_t n = read(fd, content.data() + size, content.size() - size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read '", path, "'"));
+    if (n == 0) break;
+    size += static_cast<size_t>(n);
+  }
+  if (size > max_bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", path, "': expected at most ", max_bytes, " bytes, got ", info.st_size));
+  }
+  if (size == content.size()) return absl::UnknownError(absl::StrCat("'", path, "' grew while it was read"));
+  content.resize(size);
+  return content;
+}
+
+}  // namespace resnetd::server
