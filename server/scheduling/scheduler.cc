@@ -185,7 +185,7 @@ void Scheduler::Impl::Work(int index) {
     const Time now = Now();
     policy_.Finished(batch.dispatch.id, now - batch.since, now);
     free_.push_back(index);
-    if (!stopping_) HandOver(now);
+    HandOver(now);
     SignalIfIdle();
   }
 }
