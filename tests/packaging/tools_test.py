@@ -1,6 +1,7 @@
-"""tools/fashion_mnist_png.py writes PNG files that a decoder written for this test reads back pixel by pixel."""
+"""The small tools of the scripts: PNG files are read back pixel by pixel, quantiles compared with ones worked by hand."""
 
 import gzip
+import math
 import pathlib
 import struct
 import subprocess
@@ -11,6 +12,8 @@ import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools/fashion_mnist_png.py"
+sys.path.insert(0, str(ROOT / "tools"))
+import histogram_quantiles  # noqa: E402
 
 
 def idx(dims: list[int], content: bytes) -> bytes:
@@ -80,6 +83,42 @@ class FashionMnistPng(unittest.TestCase):
         run = self.run_tool()
         self.assertEqual(run.returncode, 1)
         self.assertIn("4 images but 3 labels", run.stderr)
+
+
+class HistogramQuantiles(unittest.TestCase):
+    PAGE = """# HELP took_seconds Time.
+# TYPE took_seconds histogram
+took_seconds_count{stage="infer",model="a"} 6
+took_seconds_sum{stage="infer",model="a"} 1.5
+took_seconds_bucket{stage="infer",model="a",le="0.1"} 2
+took_seconds_bucket{stage="infer",model="a",le="0.2"} 4
+took_seconds_bucket{stage="infer",model="a",le="+Inf"} 6
+took_seconds_count{stage="infer",model="b"} 4
+took_seconds_sum{stage="infer",model="b"} 0.5
+took_seconds_bucket{stage="infer",model="b",le="0.1"} 0
+took_seconds_bucket{stage="infer",model="b",le="0.2"} 4
+took_seconds_bucket{stage="infer",model="b",le="+Inf"} 4
+took_seconds_count{stage="queue",model="a"} 0
+took_seconds_sum{stage="queue",model="a"} 0
+took_seconds_bucket{stage="queue",model="a",le="0.1"} 0
+took_seconds_bucket{stage="queue",model="a",le="0.2"} 0
+took_seconds_bucket{stage="queue",model="a",le="+Inf"} 0
+took_seconds_total_count{stage="infer"} 99
+other_seconds_count{stage="infer"} 99
+"""
+
+    def test_sums_over_the_other_labels(self):
+        rows = histogram_quantiles.read_histogram(self.PAGE, "took_seconds", "stage")
+        self.assertEqual(rows["infer"], {"buckets": {0.1: 2, 0.2: 8, math.inf: 10}, "sum": 2.0, "count": 10})
+
+    def test_quantiles(self):
+        buckets = {0.1: 2, 0.2: 8, math.inf: 10}
+        # By hand: the rank is q * 10; 2 lie within 0..0.1, 6 within 0.1..0.2.
+        for q, expected in [(0.1, 0.05), (0.2, 0.1), (0.5, 0.15), (0.8, 0.2), (0.99, 0.2)]:
+            self.assertAlmostEqual(histogram_quantiles.quantile(buckets, q), expected, msg=f"q = {q}")
+
+    def test_no_observations(self):
+        self.assertTrue(math.isnan(histogram_quantiles.quantile({0.1: 0, math.inf: 0}, 0.5)))
 
 
 if __name__ == "__main__":

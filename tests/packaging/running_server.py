@@ -1,0 +1,55 @@
+"""Starts the real server for a test, on free ports, and stops it."""
+
+import contextlib
+import pathlib
+import signal
+import socket
+import subprocess
+
+START_SECONDS = 60
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago: all are held at once, so that they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+
+
+class RunningServer:
+    """A context: the server is SERVING inside, and must end with status 0 on SIGTERM at the end."""
+
+    def __init__(self, resnetd: str, resnetctl: str, folder: pathlib.Path):
+        self.resnetctl = resnetctl
+        self.port, self.metrics_port = free_ports(2)
+        self.address = f"127.0.0.1:{self.port}"
+        self.metrics_url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        self.log = folder / "resnetd.log"
+        self.command = [resnetd, "--port", str(self.port), "--metrics-port", str(self.metrics_port), "--lame-duck-ms", "0"]
+
+    def __enter__(self):
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        health = self.ctl("health", "--wait", str(START_SECONDS))
+        if health.returncode != 0:
+            self.process.kill()
+            self.process.wait()
+            raise RuntimeError(f"resnetd did not serve: {health.stderr}{self.log.read_text()}")
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(timeout=START_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        if kind is None and status != 0:
+            raise RuntimeError(f"resnetd ended with status {status}: {self.log.read_text()}")
+
+    def ctl(self, *arguments: str) -> subprocess.CompletedProcess:
+        command = [self.resnetctl, "--server", self.address, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=2 * START_SECONDS)
