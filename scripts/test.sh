@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Passes the tests: installs what is missing, builds, runs them. The last line is the runner's own summary.
+#
+#   scripts/test.sh                  all tests but those labelled "slow"
+#   scripts/test.sh --full           those too
+#   scripts/test.sh --preset asan    in another of CMakePresets.json's builds: debug, asan (with UBSan), tsan
+#   scripts/test.sh --image          builds the container image and tries it (needs root)
+# What follows "--" goes to ctest: scripts/test.sh -- -R policy
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/step.sh
+
+preset=release
+selection=(--label-exclude '^slow$')
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --full) selection=() ;;
+    --preset) preset=${2:?--preset needs a name}; shift ;;
+    --image)
+      scripts/setup.sh image
+      exec tests/packaging/image_test.sh
+      ;;
+    --) shift; break ;;
+    *) sed -n '2,8s/^# \?//p' "$0" >&2; exit 2 ;;
+  esac
+  shift
+done
+
+scripts/setup.sh build test
+bench=(-DRESNETD_BUILD_BENCH=ON)
+[[ $preset != asan && $preset != tsan ]] || bench=()
+step "configuring ($preset)" cmake --preset "$preset" -DRESNETD_BUILD_TESTS=ON "${bench[@]}"
+step "building ($preset)" cmake --build --preset "$preset"
+
+# ctest prints its summary before the list of what failed; it is said once more at the end.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "${selection[@]}" "$@" 2>&1 | tee "$log" || status=$?
+summary=$(grep '% tests passed, ' "$log" || true)
+if [[ -z $summary ]]; then
+  echo "test: ctest ran no test" >&2
+  exit 1
+fi
+[[ ${#selection[@]} -eq 0 ]] || echo "(tests labelled \"slow\" are left out; scripts/test.sh --full runs them)"
+echo "$summary"
+exit "$status"
