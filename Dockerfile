@@ -1,4 +1,4 @@
-# resnetd in a container: docker build -t resnetd . && docker run --read-only -p 8500:8500 -p 9090:9090 resnetd
+# resnetd in a container: docker build -t resnetd . && docker run --read-only -p 8500:8500 -p 8501:8501 resnetd
 # The image holds the two programs and, from Debian's own packages so that scanners and updates see them, the libraries
 # they load. Tested by scripts/test.sh --image.
 
@@ -26,9 +26,9 @@ RUN --mount=type=bind,from=build,source=/out,target=/out \
 # A number, so that Kubernetes' runAsNonRoot can tell. Nothing is written: the root may be read-only.
 USER 65532:65532
 # Outside a container both addresses are loopback's.
-ENV RESNETD_LISTEN=0.0.0.0:8500 \
-    RESNETD_METRICS_LISTEN=0.0.0.0:9090
-EXPOSE 8500 9090
+ENV RESNETD_ADDRESS=0.0.0.0 \
+    RESNETD_METRICS_ADDRESS=0.0.0.0
+EXPOSE 8500 8501
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["/usr/local/bin/resnetctl", "health", "--timeout", "2"]
 ENTRYPOINT ["/usr/local/bin/resnetd"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints quantiles of a Prometheus histogram, read straight from a server's metrics page.
 
-    tools/histogram_quantiles.py http://127.0.0.1:9090/metrics resnetd_stage_duration_seconds stage
+    tools/histogram_quantiles.py http://127.0.0.1:8501/metrics resnetd_stage_duration_seconds stage
 
 One row for each value of the label, with the quantiles that Prometheus' histogram_quantile() gives: linear within the
 bucket that holds the rank. Exit status 1 if the page has no observation of that histogram.
