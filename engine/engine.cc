@@ -71,7 +71,7 @@ class Tally {
   int64_t parameters_ = 0, multiply_adds_ = 0;
 };
 
-ModelInfo Describe(const graph::Graph& graph, const ModelBytes& model, const EngineOptions& options) {
+ModelInfo InfoOf(const graph::Graph& graph, const ModelBytes& model, const EngineOptions& options) {
   const Tally tally(graph);
   const graph::Dims& image = graph.value(graph.input).dims;
   const auto width = [&](graph::ValueId id) {
@@ -102,20 +102,20 @@ absl::Status WarmUp(const Engine& engine) {
   const std::unique_ptr<std::byte, Free> arena(
       static_cast<std::byte*>(std::aligned_alloc(kArenaAlignment, engine.arena_bytes())));
   if (arena == nullptr) throw std::bad_alloc();
-  ASSIGN_OR_RETURN(std::unique_ptr<Session> session, engine.NewSession({arena.get(), engine.arena_bytes()}));
-  for (const int batch : engine.info().batch_sizes) RETURN_IF_ERROR(session->Run({.count = batch}).status());
+  RESNETD_ASSIGN_OR_RETURN(std::unique_ptr<Session> session, engine.NewSession({arena.get(), engine.arena_bytes()}));
+  for (const int batch : engine.info().batch_sizes) RESNETD_RETURN_IF_ERROR(session->Run({.count = batch}).status());
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& model, const EngineOptions& options) try {
-  RETURN_IF_ERROR(CheckOptions(options));
-  ASSIGN_OR_RETURN(graph::Graph graph, onnx::ReadOnnx(model.onnx, model.name));
-  RETURN_IF_ERROR(passes::RunPasses(graph));
-  ModelInfo info = Describe(graph, model, options);
-  ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
-  RETURN_IF_ERROR(WarmUp(*engine));
+  RESNETD_RETURN_IF_ERROR(CheckOptions(options));
+  RESNETD_ASSIGN_OR_RETURN(graph::Graph graph, onnx::ReadOnnx(model.onnx, model.name));
+  RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));
+  ModelInfo info = InfoOf(graph, model, options);
+  RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
+  RESNETD_RETURN_IF_ERROR(WarmUp(*engine));
   return engine;
 } catch (const std::bad_alloc&) {
   return absl::ResourceExhaustedError(absl::StrCat("not enough memory to load model '", model.name, "'"));

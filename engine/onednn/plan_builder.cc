@@ -50,7 +50,8 @@ Tensor PlanBuilder::As(const Tensor& tensor, const dnnl::memory::desc& desc, con
 Plan PlanBuilder::Finish(const Tensor& logits, const Tensor& embedding) {
   const int end = static_cast<int>(plan_.steps.size());
   std::vector<memory::Block> blocks(buffer_bytes_.size());
-  for (size_t i = 0; i < blocks.size(); ++i) blocks[i] = {.bytes = buffer_bytes_[i], .first = end, .last = 0, .fixed_offset = {}};
+  for (size_t i = 0; i < blocks.size(); ++i)
+    blocks[i] = {.bytes = buffer_bytes_[i], .first = end, .last = 0, .fixed_offset = {}};
   for (int step = 0; step < end; ++step) {
     for (const Argument& argument : plan_.steps[step].arguments) {
       if (argument.buffer < 0) continue;
