@@ -61,12 +61,12 @@ struct ModelInfo {
   int features = 0;                         // width of kEmbedding
   std::vector<int> batch_sizes;             // as compiled
   int threads = 1;
-  int64_t parameters = 0;                   // learnt values, after folding
-  int64_t multiply_adds = 0;                // of convolutions and inner products, one image
-  size_t packed_weight_bytes = 0;           // held once by the Engine
-  std::string isa;                          // the widest instruction set the library will use, e.g. "avx512_core_vnni"
-  std::string precision;                    // "f32"
-  std::string plan_fingerprint;             // equal ones, of one file, compute bit-equal answers for equal batches
+  int64_t parameters = 0;          // learnt values, after folding
+  int64_t multiply_adds = 0;       // of convolutions and inner products, one image
+  size_t packed_weight_bytes = 0;  // held once by the Engine
+  std::string isa;                 // the widest instruction set the library will use, e.g. "avx512_core_vnni"
+  std::string precision;           // "f32"
+  std::string plan_fingerprint;    // equal ones, of one file, compute bit-equal answers for equal batches
 };
 
 // One step of a compiled plan, for people and tests.

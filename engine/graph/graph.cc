@@ -93,7 +93,9 @@ absl::Status Validate(const Graph& graph) {
   return absl::OkStatus();
 }
 
-std::string ToString(absl::Span<const int64_t> dims) { return absl::StrJoin(dims, "x"); }
+std::string ToString(absl::Span<const int64_t> dims) {
+  return absl::StrJoin(dims, "x");
+}
 
 std::string ToString(const Graph& graph) {
   std::string s;

@@ -51,9 +51,9 @@ struct Graph {
   std::vector<Value> values;
   std::vector<Node> nodes;
 
-  ValueId input{};           // the image, dims {C, H, W}
-  ValueId logits{};          // scores before softmax, dims {classes}; equals `embedding` where there is no classifier
-  ValueId embedding{};       // the pooled features, dims {features}: what the last Gemm reads
+  ValueId input{};      // the image, dims {C, H, W}
+  ValueId logits{};     // scores before softmax, dims {classes}; equals `embedding` where there is no classifier
+  ValueId embedding{};  // the pooled features, dims {features}: what the last Gemm reads
   bool has_classifier = false;
 
   const Value& value(ValueId id) const { return values[static_cast<size_t>(id)]; }

@@ -77,8 +77,7 @@ struct Pad {
   float value = 0;
 };
 
-using Op =
-    std::variant<Conv, BatchNorm, Relu, Add, MaxPool, AveragePool, GlobalAveragePool, Flatten, Gemm, Slice, Pad>;
+using Op = std::variant<Conv, BatchNorm, Relu, Add, MaxPool, AveragePool, GlobalAveragePool, Flatten, Gemm, Slice, Pad>;
 
 // "Conv", "BatchNorm", ...: the alternative's name, for messages.
 absl::string_view OpName(const Op& op);

@@ -36,9 +36,10 @@ struct Window {
 };
 
 absl::StatusOr<int64_t> Slide(absl::string_view axis, int64_t in, const Window& w) {
-  for (auto [what, value, low] : {std::tuple("kernel", w.kernel, int64_t{1}), std::tuple("stride", w.stride, int64_t{1}),
-                                  std::tuple("dilation", w.dilation, int64_t{1}),
-                                  std::tuple("padding", w.before, int64_t{0}), std::tuple("padding", w.after, int64_t{0})}) {
+  for (auto [what, value, low] :
+       {std::tuple("kernel", w.kernel, int64_t{1}), std::tuple("stride", w.stride, int64_t{1}),
+        std::tuple("dilation", w.dilation, int64_t{1}), std::tuple("padding", w.before, int64_t{0}),
+        std::tuple("padding", w.after, int64_t{0})}) {
     if (absl::Status s = CheckRange(absl::StrCat(what, " along ", axis), value, low, kLargestAxis); !s.ok()) return s;
   }
   const int64_t extent = (w.kernel - 1) * w.dilation + 1;
@@ -140,7 +141,8 @@ struct Infer {
   }
 
   Result operator()(const Slice& op) const {
-    if (op.start.size() != src().size()) return Expected("axes", absl::StrCat(src().size()), absl::StrCat(op.start.size()));
+    if (op.start.size() != src().size())
+      return Expected("axes", absl::StrCat(src().size()), absl::StrCat(op.start.size()));
     Dims out;
     for (size_t i = 0; i < src().size(); ++i) {
       if (absl::Status s = CheckRange("start", op.start[i], 0, src()[i] - 1); !s.ok()) return s;
@@ -152,7 +154,8 @@ struct Infer {
   }
 
   Result operator()(const Pad& op) const {
-    if (op.before.size() != src().size()) return Expected("axes", absl::StrCat(src().size()), absl::StrCat(op.before.size()));
+    if (op.before.size() != src().size())
+      return Expected("axes", absl::StrCat(src().size()), absl::StrCat(op.before.size()));
     Dims out;
     for (size_t i = 0; i < src().size(); ++i) {
       for (int64_t p : {op.before[i], op.after[i]}) {

@@ -1,8 +1,8 @@
-// Greedy by size: the blocks are placed from the largest to the smallest, each into the tightest gap among those already
-// placed that are alive with it, or behind them. Large blocks decide an arena's size, and placing them first leaves the
-// small ones to fill the holes (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
-// Among blocks of one size the order matters too, so a second order (by bytes times lifetime) is tried and the better
-// layout wins.
+// Greedy by size: the blocks are placed from the largest to the smallest, each into the tightest gap among those
+// already placed that are alive with it, or behind them. Large blocks decide an arena's size, and placing them first
+// leaves the small ones to fill the holes (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
+// Inference", 2020). Among blocks of one size the order matters too, so a second order (by bytes times lifetime) is
+// tried and the better layout wins.
 #include "engine/memory/planner.h"
 
 #include <algorithm>

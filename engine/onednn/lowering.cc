@@ -2,8 +2,8 @@
 // ResNet, on AVX2 and AVX-512, so that no reorder stands between two of them. The exception is what reads the images
 // (see kImageLayout); pooling and element-wise operators keep the layout they find.
 //
-// Conv + Add + ReLU is one primitive. Where the residual dies at this node its buffer becomes dst and the sum happens in
-// place; elsewhere the residual is a further input:
+// Conv + Add + ReLU is one primitive. Where the residual dies at this node its buffer becomes dst and the sum happens
+// in place; elsewhere the residual is a further input:
 //
 //   residual dies:   dst = residual = relu(conv(src) + residual)     append_sum
 //   it lives on:     dst = relu(conv(src) + residual)                append_binary
@@ -99,9 +99,9 @@ class Lowering {
   WeightsCache& weights_;
   PlanBuilder builder_;
   int batch_;
-  std::vector<Tensor> tensors_;       // by ValueId
-  std::vector<ValueId> roots_;        // by ValueId: the value whose buffer it may share
-  std::vector<int> last_readers_;     // by ValueId of a root: index of a node
+  std::vector<Tensor> tensors_;    // by ValueId
+  std::vector<ValueId> roots_;     // by ValueId: the value whose buffer it may share
+  std::vector<int> last_readers_;  // by ValueId of a root: index of a node
 };
 
 Lowering::Lowering(const graph::Graph& graph, int batch, const dnnl::engine& engine, WeightsCache& weights)
@@ -191,11 +191,11 @@ absl::Status Lowering::Lower(const Node& node, const graph::BatchNorm& norm) {
       UserScratchpad());
   const memory::desc per_channel = F32({norm.scale->dims[0]}, Tag::a);
   TensorOf(node.output) = builder_.Allocate(primitive.dst_desc());
-  builder_.Add(Info(node), primitive,
-               {Use(DNNL_ARG_SRC, src), Use(DNNL_ARG_MEAN, Learnt(norm.mean, per_channel)),
-                Use(DNNL_ARG_VARIANCE, Learnt(norm.variance, per_channel)),
-                Use(DNNL_ARG_SCALE, Learnt(norm.scale, per_channel)),
-                Use(DNNL_ARG_SHIFT, Learnt(norm.shift, per_channel)), Use(DNNL_ARG_DST, TensorOf(node.output))});
+  builder_.Add(
+      Info(node), primitive,
+      {Use(DNNL_ARG_SRC, src), Use(DNNL_ARG_MEAN, Learnt(norm.mean, per_channel)),
+       Use(DNNL_ARG_VARIANCE, Learnt(norm.variance, per_channel)), Use(DNNL_ARG_SCALE, Learnt(norm.scale, per_channel)),
+       Use(DNNL_ARG_SHIFT, Learnt(norm.shift, per_channel)), Use(DNNL_ARG_DST, TensorOf(node.output))});
   return absl::OkStatus();
 }
 
@@ -279,17 +279,17 @@ absl::Status Lowering::Lower(const Node& node, const graph::Pad& pad) {
   return absl::OkStatus();
 }
 
-void Lowering::Pool(const Node& node, algorithm kind, graph::Size2 kernel, graph::Size2 strides,
-                    graph::Size2 dilations, graph::Pads2 pads) {
+void Lowering::Pool(const Node& node, algorithm kind, graph::Size2 kernel, graph::Size2 strides, graph::Size2 dilations,
+                    graph::Pads2 pads) {
   const Tensor src = TensorOf(node.inputs[0]);
   const memory::dims s = src.desc.get_dims(), d = DimsOf(node.output);
   const int64_t window_h = (kernel.h - 1) * dilations.h + 1, window_w = (kernel.w - 1) * dilations.w + 1;
   const memory::dims padding_behind = {PadBehind(s[2], d[2], window_h, strides.h, pads.top, pads.bottom),
                                        PadBehind(s[3], d[3], window_w, strides.w, pads.left, pads.right)};
-  const dnnl::pooling_forward::primitive_desc primitive(
-      engine_, prop_kind::forward_inference, kind, src.desc, F32(d, Tag::any), {strides.h, strides.w},
-      {kernel.h, kernel.w}, {dilations.h - 1, dilations.w - 1}, {pads.top, pads.left}, padding_behind,
-      UserScratchpad());
+  const dnnl::pooling_forward::primitive_desc primitive(engine_, prop_kind::forward_inference, kind, src.desc,
+                                                        F32(d, Tag::any), {strides.h, strides.w}, {kernel.h, kernel.w},
+                                                        {dilations.h - 1, dilations.w - 1}, {pads.top, pads.left},
+                                                        padding_behind, UserScratchpad());
   TensorOf(node.output) = builder_.Allocate(primitive.dst_desc());
   builder_.Add(Info(node), primitive, {Use(DNNL_ARG_SRC, src), Use(DNNL_ARG_DST, TensorOf(node.output))});
 }
@@ -305,9 +305,10 @@ void Lowering::SliceThenPad(const Node& node, ValueId src_id, const graph::Slice
     return a;
   };
   TensorOf(node.output) = builder_.Allocate(NhwcDesc(node.output));
-  builder_.Add(Info(node),
-               {.batch = batch_, .channels = axis(0), .rows = axis(1), .columns = axis(2), .value = pad ? pad->value : 0},
-               src, TensorOf(node.output));
+  builder_.Add(
+      Info(node),
+      {.batch = batch_, .channels = axis(0), .rows = axis(1), .columns = axis(2), .value = pad ? pad->value : 0}, src,
+      TensorOf(node.output));
 }
 
 memory::dims Lowering::DimsOf(ValueId id) const {

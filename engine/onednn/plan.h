@@ -13,9 +13,9 @@ namespace resnetd::onednn {
 
 // What a primitive reads or writes: a buffer of the arena, or learnt values that belong to the Engine.
 struct Argument {
-  int id = 0;                // DNNL_ARG_*
-  dnnl::memory::desc desc;   // layout of the buffer's contents
-  int buffer = -1;           // index into Plan::offsets; -1: `learnt`
+  int id = 0;               // DNNL_ARG_*
+  dnnl::memory::desc desc;  // layout of the buffer's contents
+  int buffer = -1;          // index into Plan::offsets; -1: `learnt`
   dnnl::memory learnt;
 };
 
@@ -40,10 +40,10 @@ struct Plan {
 struct Program {
   dnnl::engine engine;
   ModelInfo info;
-  SlotView slot;           // of image 0, data null
-  size_t slot_bytes = 0;   // image i lies at i * slot_bytes
+  SlotView slot;            // of image 0, data null
+  size_t slot_bytes = 0;    // image i lies at i * slot_bytes
   std::vector<Plan> plans;  // ascending by batch
-  size_t arena_bytes = 0;  // the largest plan's
+  size_t arena_bytes = 0;   // the largest plan's
 };
 
 }  // namespace resnetd::onednn

@@ -96,9 +96,8 @@ absl::Status PlanSession::Execute(const std::vector<BoundStep>& steps) {
       RunSlicePad(*bound.step->slice_pad, bound.src, bound.dst);
       continue;
     }
-    const dnnl_status_t code =
-        dnnl_primitive_execute(bound.step->primitive.get(), stream_.get(), static_cast<int>(bound.arguments.size()),
-                               bound.arguments.data());
+    const dnnl_status_t code = dnnl_primitive_execute(bound.step->primitive.get(), stream_.get(),
+                                                      static_cast<int>(bound.arguments.size()), bound.arguments.data());
     if (code != dnnl_success) {
       const StepInfo& info = bound.step->info;
       const absl::Status status = ToStatus(code, absl::StrCat(info.op, " '", info.node, "' ", info.shape));
@@ -132,9 +131,9 @@ absl::StatusOr<std::unique_ptr<Session>> NewSession(std::shared_ptr<const Progra
                                                    program->arena_bytes, " bytes, not ", arena.size()));
   }
   if (reinterpret_cast<uintptr_t>(arena.data()) % kArenaAlignment != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("an arena must be aligned to ", kArenaAlignment, " bytes: this one's address modulo it is ",
-                     reinterpret_cast<uintptr_t>(arena.data()) % kArenaAlignment));
+    return absl::InvalidArgumentError(absl::StrCat("an arena must be aligned to ", kArenaAlignment,
+                                                   " bytes: this one's address modulo it is ",
+                                                   reinterpret_cast<uintptr_t>(arena.data()) % kArenaAlignment));
   }
   try {
     return std::make_unique<PlanSession>(std::move(program), arena);

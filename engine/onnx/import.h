@@ -15,7 +15,8 @@
 
 namespace resnetd::onnx {
 
-// A small integer tensor: shapes, axes, slice bounds. In a shape, the batch axis is 0, which Reshape reads as "as it is".
+// A small integer tensor: shapes, axes, slice bounds. In a shape, the batch axis is 0, which Reshape reads as "as it
+// is".
 struct Ints {
   std::vector<int64_t> values;
   bool scalar = false;

@@ -1,7 +1,7 @@
 // Windows that slide: pools, and the attributes they share with convolutions.
 //
-// auto_pad SAME makes out = ceil(in / stride): the padding is max(0, (out - 1) * stride + extent - in), the odd pixel at
-// the end (SAME_UPPER) or at the beginning (SAME_LOWER).
+// auto_pad SAME makes out = ceil(in / stride): the padding is max(0, (out - 1) * stride + extent - in), the odd pixel
+// at the end (SAME_UPPER) or at the beginning (SAME_LOWER).
 #include <algorithm>
 #include <utility>
 
@@ -85,7 +85,8 @@ absl::Status ImportAveragePool(NodeReader& n, Import& into) {
   Size2 dilations;
   RESNETD_ASSIGN_OR_RETURN(op.kernel, ReadPair(n, "kernel_shape", {}));
   RESNETD_RETURN_IF_ERROR(ReadWindow(n, into.dims(src), op.kernel, op.strides, dilations, op.pads));
-  if (dilations != Size2{}) return Expected("attribute 'dilations'", "1,1", absl::StrCat(dilations.h, ",", dilations.w));
+  if (dilations != Size2{})
+    return Expected("attribute 'dilations'", "1,1", absl::StrCat(dilations.h, ",", dilations.w));
   op.ceil_mode = n.Int("ceil_mode", 0) != 0;
   op.count_include_pad = n.Int("count_include_pad", 0) != 0;
   return into.Add(n, op, {src});
@@ -107,7 +108,8 @@ absl::Status ImportReduceMean(NodeReader& n, Import& into) {
   for (int64_t& axis : axes) axis += axis < 0 ? 4 : 0;
   std::sort(axes.begin(), axes.end());
   if (axes != std::vector<int64_t>{2, 3} || into.dims(src).size() != 3) {
-    return Expected("axes", "2,3 of NxCxHxW", absl::StrCat(absl::StrJoin(axes, ","), " of Nx", graph::ToString(into.dims(src))));
+    return Expected("axes", "2,3 of NxCxHxW",
+                    absl::StrCat(absl::StrJoin(axes, ","), " of Nx", graph::ToString(into.dims(src))));
   }
   if (n.Int("keepdims", 1) != 0) return into.Add(n, graph::GlobalAveragePool{}, {src});
   RESNETD_ASSIGN_OR_RETURN(const ValueId pooled, into.AddInner(n, graph::GlobalAveragePool{}, src));

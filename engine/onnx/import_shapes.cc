@@ -65,7 +65,8 @@ absl::Status ImportGather(NodeReader& n, Import& into) {
   out.scalar = indices.scalar;
   const int64_t size = static_cast<int64_t>(data.values.size());
   for (int64_t index : indices.values) {
-    if (index < -size || index >= size) return Expected("index", absl::StrCat(-size, "..", size - 1), absl::StrCat(index));
+    if (index < -size || index >= size)
+      return Expected("index", absl::StrCat(-size, "..", size - 1), absl::StrCat(index));
     out.values.push_back(data.values[index < 0 ? index + size : index]);
   }
   return into.Alias(n, std::move(out));
@@ -120,7 +121,8 @@ absl::Status ImportSqueeze(NodeReader& n, Import& into) {
   std::sort(axes.values.begin(), axes.values.end());
   const Dims& dims = into.dims(src);
   if (dims.size() != 3 || dims[1] != 1 || dims[2] != 1 || axes.values != std::vector<int64_t>{2, 3}) {
-    return Expected("axes", "2,3 of NxCx1x1", absl::StrCat(absl::StrJoin(axes.values, ","), " of Nx", graph::ToString(dims)));
+    return Expected("axes", "2,3 of NxCx1x1",
+                    absl::StrCat(absl::StrJoin(axes.values, ","), " of Nx", graph::ToString(dims)));
   }
   return into.Add(n, graph::Flatten{}, {src});
 }
@@ -172,7 +174,8 @@ absl::Status ImportPad(NodeReader& n, Import& into) {
   }
   if (into.HasInput(n, 3)) return Expected("input 'axes'", "none", "some");
   const size_t rank = into.dims(src).size() + 1;
-  if (pads.values.size() != 2 * rank) return Expected("pads", absl::StrCat(2 * rank, " values"), absl::StrJoin(pads.values, ","));
+  if (pads.values.size() != 2 * rank)
+    return Expected("pads", absl::StrCat(2 * rank, " values"), absl::StrJoin(pads.values, ","));
   if (pads.values[0] != 0 || pads.values[rank] != 0) return Expected("pads of the batch axis", "0", "others");
   op.before.assign(pads.values.begin() + 1, pads.values.begin() + static_cast<ptrdiff_t>(rank));
   op.after.assign(pads.values.begin() + static_cast<ptrdiff_t>(rank) + 1, pads.values.end());

@@ -5,7 +5,9 @@
 namespace resnetd::onnx {
 namespace {
 
-std::string TypeName(AttributeProto::AttributeType type) { return AttributeProto::AttributeType_Name(type); }
+std::string TypeName(AttributeProto::AttributeType type) {
+  return AttributeProto::AttributeType_Name(type);
+}
 
 }  // namespace
 

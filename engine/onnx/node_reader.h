@@ -12,8 +12,9 @@
 
 namespace resnetd::onnx {
 
-// An importer's view of one node's attributes. The first attribute of a wrong type is remembered and reported by Finish(),
-// as is one that nobody asked for: an attribute we ignored could mean that we compute something else. One thread.
+// An importer's view of one node's attributes. The first attribute of a wrong type is remembered and reported by
+// Finish(), as is one that nobody asked for: an attribute we ignored could mean that we compute something else. One
+// thread.
 class NodeReader {
  public:
   NodeReader(const NodeProto& node, int opset) : node_(node), opset_(opset) {}

@@ -17,7 +17,9 @@ namespace {
 
 constexpr size_t kListedNodes = 50;  // of the unsupported ones; the rest are counted
 
-bool DefaultDomain(absl::string_view domain) { return domain.empty() || domain == "ai.onnx"; }
+bool DefaultDomain(absl::string_view domain) {
+  return domain.empty() || domain == "ai.onnx";
+}
 
 absl::StatusOr<ModelProto> Parse(absl::Span<const std::byte> file) {
   RESNETD_RETURN_IF_ERROR(CheckWire(file));
@@ -55,8 +57,8 @@ absl::Status CheckOperators(const GraphProto& graph, int opset) {
 absl::Status ReadInput(const ValueInfoProto& info, Import& into) {
   const auto fault = [&](absl::string_view got) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "input '", info.name(), "': expected float32 images, batch x channels x height x width, all but the batch fixed; got ",
-        got));
+        "input '", info.name(),
+        "': expected float32 images, batch x channels x height x width, all but the batch fixed; got ", got));
   };
   if (!info.type().has_tensor_type()) return fault("no tensor");
   const auto& type = info.type().tensor_type();
@@ -87,7 +89,8 @@ absl::Status ReadInitializersAndInput(GraphProto& proto, Import& into) {
   int inputs = 0;
   for (const ValueInfoProto& info : proto.input()) {
     if (initialized.contains(info.name())) continue;  // older exporters list the weights here too
-    if (++inputs > 1) return absl::InvalidArgumentError(absl::StrCat("expected one input, got also '", info.name(), "'"));
+    if (++inputs > 1)
+      return absl::InvalidArgumentError(absl::StrCat("expected one input, got also '", info.name(), "'"));
     RESNETD_RETURN_IF_ERROR(ReadInput(info, into));
   }
   return inputs == 1 ? absl::OkStatus() : absl::InvalidArgumentError("expected one input, got none");

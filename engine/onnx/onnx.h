@@ -13,10 +13,10 @@ namespace resnetd::onnx {
 inline constexpr int kOldestOpset = 7;
 inline constexpr int kNewestOpset = 22;
 
-// Reads an ONNX file (opsets 7 to 22, float32, weights inside the file) with one image input of fixed channels, height and
-// width and one output. A batch size fixed in the file is ignored: the graph serves any. The shape arithmetic that
-// exporters emit is folded away, a final Softmax is dropped: Graph::logits is what it reads. The result is validated and
-// has dims.
+// Reads an ONNX file (opsets 7 to 22, float32, weights inside the file) with one image input of fixed channels, height
+// and width and one output. A batch size fixed in the file is ignored: the graph serves any. The shape arithmetic that
+// exporters emit is folded away, a final Softmax is dropped: Graph::logits is what it reads. The result is validated
+// and has dims.
 //
 // INVALID_ARGUMENT begins with the model's name and names node, operator, what was expected and what came. Unsupported
 // operators are all listed at once. `file` is not needed afterwards. Thread-safe.

@@ -1,5 +1,5 @@
-// A TensorProto holds its elements either as bytes (raw_data, little-endian) or as a typed list; never both, and as many
-// as its dims say. Elements outside the file ("external data") are refused.
+// A TensorProto holds its elements either as bytes (raw_data, little-endian) or as a typed list; never both, and as
+// many as its dims say. Elements outside the file ("external data") are refused.
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -39,7 +39,8 @@ absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, con
     if (bytes > 0) std::memcpy(out.data(), t.raw_data().data(), bytes);
     return out;
   }
-  if (typed.size() != count) return Fault(t, absl::StrCat("expected ", count, " elements for its dims, got ", typed.size()));
+  if (typed.size() != count)
+    return Fault(t, absl::StrCat("expected ", count, " elements for its dims, got ", typed.size()));
   return std::vector<T>(typed.begin(), typed.end());
 }
 

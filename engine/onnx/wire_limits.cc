@@ -1,6 +1,7 @@
 // Only messages that can hold many parts are entered; any other field is skipped whole:
 //
-//   ModelProto.graph(7) -> GraphProto.node(1) -> NodeProto.attribute(5) -> AttributeProto.g(6), graphs(11) -> GraphProto
+//   ModelProto.graph(7) -> GraphProto.node(1) -> NodeProto.attribute(5) -> AttributeProto.g(6), graphs(11) ->
+//   GraphProto
 //                                                                       -> AttributeProto.t(5), tensors(10)
 //                       -> GraphProto.initializer(5) -> TensorProto
 #include "engine/onnx/wire_limits.h"

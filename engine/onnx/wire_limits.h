@@ -13,9 +13,9 @@ inline constexpr int kMaxFields = 250'000;
 // Graphs within attributes of nodes within graphs. None of the operators we read holds a graph.
 inline constexpr int kMaxGraphDepth = 4;
 
-// Walks the serialized ModelProto without building anything and refuses what would be dear to parse: a parsed message can
-// take ninety times its bytes (a million empty nodes are 2 MB in the file). INVALID_ARGUMENT also for bytes that are no
-// protobuf message. Wire format: https://protobuf.dev/programming-guides/encoding/
+// Walks the serialized ModelProto without building anything and refuses what would be dear to parse: a parsed message
+// can take ninety times its bytes (a million empty nodes are 2 MB in the file). INVALID_ARGUMENT also for bytes that
+// are no protobuf message. Wire format: https://protobuf.dev/programming-guides/encoding/
 absl::Status CheckWire(absl::Span<const std::byte> file);
 
 }  // namespace resnetd::onnx

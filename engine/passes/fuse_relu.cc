@@ -1,5 +1,5 @@
-// relu(conv(x) + residual): the convolution clamps as it stores. Its order of operations is fixed (ops.h): bias, residual,
-// ReLU.
+// relu(conv(x) + residual): the convolution clamps as it stores. Its order of operations is fixed (ops.h): bias,
+// residual, ReLU.
 #include <vector>
 
 #include "engine/passes/passes.h"

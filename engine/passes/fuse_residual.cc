@@ -1,9 +1,9 @@
 // H = F + x, where F ends in a convolution: the convolution adds x itself (oneDNN's sum or binary post-op), and the sum
 // costs no pass over memory of its own.
 //
-// The convolution moves to where the addition was, so that whatever yields x, a projection or a padded shortcut, has run
-// before it. With a projection both operands are convolutions; the one further from the input ends F, since the shortcut
-// is the shorter way, and the projection's result becomes what is added to.
+// The convolution moves to where the addition was, so that whatever yields x, a projection or a padded shortcut, has
+// run before it. With a projection both operands are convolutions; the one further from the input ends F, since the
+// shortcut is the shorter way, and the projection's result becomes what is added to.
 #include <algorithm>
 #include <utility>
 #include <vector>

@@ -6,7 +6,7 @@ namespace resnetd::passes {
 
 absl::Span<const NamedPass> AllPasses() {
   static constexpr NamedPass kPasses[] = {
-      {"remove-dead", RemoveDead},        // first: what is not served need not be folded
+      {"remove-dead", RemoveDead},         // first: what is not served need not be folded
       {"fold-batch-norm", FoldBatchNorm},  // before the fusions, which look for bare convolutions
       {"fuse-residual", FuseResidual},     // before ReLU: a convolution that has its ReLU can take no residual
       {"fuse-relu", FuseRelu},
