@@ -23,7 +23,7 @@ enum class Colour : uint8_t { kRgb, kBgr, kGrey };
 // A value stored with the model. Sizes in pixels.
 struct Recipe {
   Resize resize = Resize::kShorterSide;
-  int resize_size = 256;  // only with kShorterSide; at least the larger side of the crop
+  int resize_size = 256;          // only with kShorterSide; at least the larger side of the crop
   int height = 224, width = 224;  // of the network's input: the centre crop
   Interpolation interpolation = Interpolation::kBilinear;
   Colour colour = Colour::kRgb;

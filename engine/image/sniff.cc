@@ -1,0 +1,135 @@
+// JPEG (ITU-T T.81, annex B): after FF D8 come segments, each FF, a marker byte, and two bytes with the length of what
+// follows, themselves included. The first frame header among them declares the size:
+//
+//   FF C0..CF | length | precision (1 byte) | height (2) | width (2) | ...         but not C4, C8 and CC, which are
+//   tables
+//
+// PNG (ISO/IEC 15948, 11.2.2): the signature, then always the chunk IHDR:
+//
+//   89 P N G 0D 0A 1A 0A | length 13 (4 bytes) | I H D R | width (4) | height (4) | ...
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "engine/image/image.h"
+
+namespace resnetd::image {
+namespace {
+
+constexpr absl::string_view kJpegStart("\xFF\xD8\xFF", 3);
+constexpr absl::string_view kPngStart("\x89PNG\r\n\x1A\n", 8);
+
+struct Size {
+  int64_t width = 0, height = 0;
+};
+
+// Big-endian bytes; the caller has checked that they are there.
+class Reader {
+ public:
+  explicit Reader(absl::string_view bytes) : bytes_(bytes) {}
+  int64_t U8(size_t at) const { return static_cast<uint8_t>(bytes_[at]); }
+  int64_t U16(size_t at) const { return U8(at) << 8 | U8(at + 1); }
+  int64_t U32(size_t at) const { return U16(at) << 16 | U16(at + 2); }
+
+ private:
+  absl::string_view bytes_;
+};
+
+// Does the file begin with `start`, as far as it goes?
+bool Begins(absl::string_view file, absl::string_view start) {
+  return !file.empty() && absl::string_view(file).substr(0, start.size()) == start.substr(0, file.size());
+}
+
+absl::Status Truncated(absl::string_view format, absl::string_view file) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("truncated ", format, " file: its ", file.size(), " bytes end before the image's size"));
+}
+
+bool IsFrameHeader(int64_t marker) {
+  return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+}
+
+// Markers without a length: TEM and RST0 to RST7; 00 is an escaped FF, no marker at all.
+bool StandsAlone(int64_t marker) {
+  return marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD7);
+}
+
+absl::StatusOr<Size> JpegSize(absl::string_view file) {
+  const Reader in(file);
+  size_t at = 2;
+  while (true) {
+    // Decoders skip junk in front of a marker, and any number of FF may fill the space before one.
+    at = file.find('\xFF', at);
+    at = at == file.npos ? at : file.find_first_not_of('\xFF', at);
+    if (at == file.npos) return Truncated("JPEG", file);
+    const int64_t marker = in.U8(at++);
+    if (StandsAlone(marker)) continue;
+    constexpr int64_t kStartOfImage = 0xD8, kEndOfImage = 0xD9, kStartOfScan = 0xDA;
+    if (marker == kStartOfImage || marker == kEndOfImage || marker == kStartOfScan) {
+      return absl::InvalidArgumentError("damaged JPEG file: expected a frame header before anything else of an image");
+    }
+    if (file.size() - at < 2) return Truncated("JPEG", file);
+    const int64_t length = in.U16(at);
+    if (length < 2) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("damaged JPEG file: expected a segment of at least 2 bytes, got ", length));
+    }
+    if (IsFrameHeader(marker)) {
+      if (file.size() - at < 7) return Truncated("JPEG", file);
+      return Size{in.U16(at + 5), in.U16(at + 3)};
+    }
+    at += static_cast<size_t>(length);
+  }
+}
+
+absl::StatusOr<Size> PngSize(absl::string_view file) {
+  if (file.size() < 24) return Truncated("PNG", file);
+  if (file.substr(12, 4) != "IHDR") {
+    return absl::InvalidArgumentError("damaged PNG file: expected IHDR as the first chunk");
+  }
+  const Reader in(file);
+  return Size{in.U32(16), in.U32(20)};
+}
+
+absl::Status CheckSize(const Size& size, const Limits& limits) {
+  const std::string text = absl::StrCat("the image declares ", size.width, "x", size.height, " pixels");
+  if (size.width == 0 || size.height == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(text, ", expected at least 1x1"));
+  }
+  if (std::max(size.width, size.height) > limits.max_side) {
+    return absl::InvalidArgumentError(absl::StrCat(text, ", expected at most ", limits.max_side, " a side"));
+  }
+  if (size.width * size.height > limits.max_pixels) {
+    return absl::InvalidArgumentError(absl::StrCat(text, ", expected at most ", limits.max_pixels, " in all"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Header> Sniff(absl::Span<const std::byte> bytes, const Limits& limits) {
+  const absl::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (file.empty()) return absl::InvalidArgumentError("expected a JPEG or PNG file, got no bytes");
+  Header header;
+  absl::StatusOr<Size> size;
+  if (Begins(file, kJpegStart)) {
+    header.format = Format::kJpeg;
+    size = JpegSize(file);
+  } else if (Begins(file, kPngStart)) {
+    header.format = Format::kPng;
+    size = PngSize(file);
+  } else {
+    return absl::InvalidArgumentError(absl::StrCat("expected a JPEG or PNG file, got ", file.size(),
+                                                   " bytes that begin with \"", absl::CHexEscape(file.substr(0, 12)),
+                                                   "\""));
+  }
+  if (!size.ok()) return size.status();
+  if (absl::Status s = CheckSize(*size, limits); !s.ok()) return s;
+  header.width = static_cast<int>(size->width);
+  header.height = static_cast<int>(size->height);
+  return header;
+}
+
+}  // namespace resnetd::image
