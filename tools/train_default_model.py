@@ -18,10 +18,9 @@ resumes from its checkpoint when it is started again.
 
 import argparse
 import copy
-import gzip
 import json
+import math
 import pathlib
-import struct
 import sys
 import time
 
@@ -30,20 +29,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import fashion_mnist_png
 import resnet_onnx
-
-# Mean and standard deviation of the 60,000 training images scaled to [0, 1].
-MEAN, STD = 0.2860, 0.3530
+from fashion_mnist_png import MEAN, STD
 
 
 def read_idx(path: pathlib.Path) -> np.ndarray:
-    """Reads a gzipped IDX file of unsigned bytes (the format of MNIST)."""
-    data = gzip.decompress(path.read_bytes())
-    zeros, dtype, rank = struct.unpack(">HBB", data[:4])
-    if zeros != 0 or dtype != 8:
-        raise SystemExit(f"{path}: not an IDX file of unsigned bytes")
-    dims = struct.unpack(f">{rank}I", data[4 : 4 + 4 * rank])
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * rank).reshape(dims)
+    dims, content = fashion_mnist_png.read_idx(path)
+    return np.frombuffer(content, np.uint8).reshape(dims)
 
 
 class BasicBlock(nn.Module):
@@ -114,7 +107,7 @@ def learning_rate(step: int, total: int, peak: float) -> float:
     warmup = max(1, total // 20)
     if step < warmup:
         return peak * (step + 1) / warmup
-    return peak * 0.5 * (1 + np.cos(np.pi * (step - warmup) / max(1, total - warmup)))
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total - warmup)))
 
 
 @torch.no_grad()
@@ -128,7 +121,7 @@ def accuracy(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> fl
 
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--data", type=pathlib.Path, default="/usr/share/datasets/fashion-mnist")
+    p.add_argument("--data", type=pathlib.Path, default=fashion_mnist_png.DATA)
     p.add_argument("--checkpoint", type=pathlib.Path, required=True, help="written after every epoch, resumed from")
     p.add_argument("--out", type=pathlib.Path, required=True, help="folder for model.onnx and training.json")
     p.add_argument("--epochs", type=int, default=40)
