@@ -250,7 +250,9 @@ Command AddBench(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::IsMember({"u8", "f32"}))
       ->excludes(image);
-  app.add_option("--inputs", o->inputs, "How many different tensors")->capture_default_str()->check(CLI::Range(1, 100000));
+  app.add_option("--inputs", o->inputs, "How many different tensors")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100000));
   app.add_option("--images-per-request", o->images_per_request)->capture_default_str()->check(CLI::Range(1, 1024));
   auto* rate = app.add_option("--rate", o->rate, "Open loop: images a second, sent whatever the server does")
                    ->capture_default_str()

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/error.h"
@@ -25,8 +26,8 @@ struct BulkOptions {
   int requests_in_flight = 4;  // 1 leaves the server idle between calls; many more only wait in its queue
 };
 
-// Sends image files in requests of several, a window of requests at a time, and hands over each image's outcome in order.
-// Files are read as the window moves, so any number of them fits into memory.
+// Sends image files in requests of several, a window of requests at a time, and hands over each image's outcome in
+// order. Files are read as the window moves, so any number of them fits into memory.
 //
 // Request and Response are of the same method; `template_request` holds everything but the images.
 template <typename Request, typename Response>
@@ -44,16 +45,19 @@ class Bulk {
   void Run(const std::vector<std::string>& files, const OnImage& on_image) {
     Progress progress(*context_.err, context_.err_is_terminal, static_cast<double>(files.size()), "images");
     std::deque<std::unique_ptr<Call>> window;
-    size_t next = 0;
+    size_t next = 0, done = 0;
     while (next < files.size() || !window.empty()) {
       while (next < files.size() && window.size() < static_cast<size_t>(options_.requests_in_flight)) {
         window.push_back(NextCall(files, next));
         next = window.back()->end;
         Send(*window.back());
       }
-      window.front()->done.WaitForNotification();
+      while (!window.front()->done.WaitForNotificationWithTimeout(absl::Milliseconds(100))) {
+        progress.Update(static_cast<double>(done));
+      }
       Deliver(*window.front(), on_image);
-      progress.Update(static_cast<double>(window.front()->end));
+      done = window.front()->end;
+      progress.Update(static_cast<double>(done));
       window.pop_front();
     }
   }
@@ -63,8 +67,8 @@ class Bulk {
   static constexpr size_t kRequestBytes = size_t{8} << 20;
 
   struct Call {
-    size_t begin = 0, end = 0;              // of the files
-    std::vector<absl::Status> read;         // one a file: those that are not OK are not in the request
+    size_t begin = 0, end = 0;       // of the files
+    std::vector<absl::Status> read;  // one a file: those that are not OK are not in the request
     grpc::ClientContext context;
     Request request;
     Response response;
@@ -103,8 +107,8 @@ class Bulk {
   void Deliver(const Call& call, const OnImage& on_image) {
     CallError failure = ErrorFrom(call.status);
     if (call.status.ok() && call.response.results_size() != call.request.images_size()) {
-      failure = ErrorFrom(absl::InternalError(absl::StrCat("expected ", call.request.images_size(),
-                                                           " results, the server sent ", call.response.results_size())));
+      failure = ErrorFrom(absl::InternalError(absl::StrCat(
+          "expected ", call.request.images_size(), " results, the server sent ", call.response.results_size())));
     }
     int sent = 0;
     for (size_t i = call.begin; i < call.end; ++i) {

@@ -33,10 +33,13 @@ struct Options {
   BulkOptions bulk;
 };
 
-std::string Name(const v1::Class& c) { return c.label().empty() ? absl::StrCat("#", c.index()) : c.label(); }
+std::string Name(const v1::Class& c) {
+  return c.label().empty() ? absl::StrCat("#", c.index()) : c.label();
+}
 
 std::string Cell(const v1::Class& c, bool logits) {
-  return logits ? absl::StrFormat("%s %.3f", Name(c), c.score()) : absl::StrFormat("%s %.1f %%", Name(c), c.score() * 100);
+  return logits ? absl::StrFormat("%s %.3f", Name(c), c.score())
+                : absl::StrFormat("%s %.1f %%", Name(c), c.score() * 100);
 }
 
 // Whether the best class is `label`, which may be the class's index where the model has no labels.
@@ -149,7 +152,8 @@ Command AddClassify(CLI::App& app) {
   app.add_flag("--logits", options->logits, "The network's raw scores instead of probabilities");
   app.add_option("--threshold", options->threshold, "Leave out classes that score below");
   app.add_option("--model", options->model, "Model; needed if the server holds several");
-  app.add_option("--expect", options->expected_file, "Text file with lines \"path label\": shows the true labels beside");
+  app.add_option("--expect", options->expected_file,
+                 "Text file with lines \"path label\": shows the true labels beside");
   app.add_option("--images-per-request", options->bulk.images_per_request)
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));

@@ -21,8 +21,8 @@ std::shared_ptr<grpc::Channel> Connect(const Context& context) {
 }
 
 void SetDeadline(grpc::ClientContext& call, double seconds) {
-  call.set_deadline(std::chrono::system_clock::now() +
-                    std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::duration<double>(seconds)));
+  call.set_deadline(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::system_clock::duration>(
+                                                           std::chrono::duration<double>(seconds)));
 }
 
 }  // namespace resnetd::cli

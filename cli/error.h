@@ -25,9 +25,9 @@ struct CallError {
   std::vector<std::pair<std::string, std::string>> metadata;  // of the ErrorInfo, sorted by key
 };
 
-CallError ErrorFrom(const grpc::Status& status);        // with `grpc-status-details-bin`
+CallError ErrorFrom(const grpc::Status& status);         // with `grpc-status-details-bin`
 CallError ErrorFrom(const google::rpc::Status& status);  // of one image
-CallError ErrorFrom(const absl::Status& status);        // found before anything was sent
+CallError ErrorFrom(const absl::Status& status);         // found before anything was sent
 
 // "INVALID_ARGUMENT", or "CODE_123" for one that gRPC does not know.
 std::string CodeName(int code);

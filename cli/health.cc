@@ -1,5 +1,5 @@
-// resnetctl health: for container health checks and for scripts that wait for a server. The exit status is 0 only if the
-// service is SERVING.
+// resnetctl health: for container health checks and for scripts that wait for a server. The exit status is 0 only if
+// the service is SERVING.
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -10,6 +10,7 @@
 #include "cli/client.h"
 #include "cli/command.h"
 #include "cli/error.h"
+#include "cli/progress.h"
 #include "cli/table.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 
@@ -52,17 +53,25 @@ void Print(const Context& context, const std::string& service, const health::Hea
   }
 }
 
-int CheckOrWait(const Context& context, health::Health::Stub& stub, const Options& options) {
-  const auto give_up = Clock::now() + std::chrono::duration<double>(options.wait_seconds);
-  Answer answer;
+// Asks until the service is SERVING or the time is up; the last answer.
+Answer CheckUntilServing(const Context& context, health::Health::Stub& stub, const Options& options) {
+  Progress progress(*context.err, context.err_is_terminal, options.wait_seconds, "s");
+  const auto start = Clock::now();
+  const auto give_up = start + std::chrono::duration<double>(options.wait_seconds);
   for (;;) {
     const double left = std::chrono::duration<double>(give_up - Clock::now()).count();
     // The last try gets a moment even if the time is up.
-    const double timeout = options.wait_seconds > 0 ? std::clamp(left, 0.1, context.timeout_seconds) : context.timeout_seconds;
-    answer = Check(stub, options.service, timeout);
-    if (answer.serving() || Clock::now() + kPollInterval >= give_up) break;
+    const double timeout =
+        options.wait_seconds > 0 ? std::min(std::max(left, 0.1), context.timeout_seconds) : context.timeout_seconds;
+    Answer answer = Check(stub, options.service, timeout);
+    if (answer.serving() || Clock::now() + kPollInterval >= give_up) return answer;
+    progress.Update(std::chrono::duration<double>(Clock::now() - start).count());
     std::this_thread::sleep_for(kPollInterval);
   }
+}
+
+int CheckOrWait(const Context& context, health::Health::Stub& stub, const Options& options) {
+  const Answer answer = CheckUntilServing(context, stub, options);
   if (answer.status.ok()) {
     Print(context, options.service, answer.response);
   } else {

@@ -39,7 +39,9 @@ absl::StatusOr<std::vector<std::string>> ImagesBeneath(const std::string& folder
   return images;
 }
 
-std::string Normal(const fs::path& path) { return path.lexically_normal().string(); }
+std::string Normal(const fs::path& path) {
+  return path.lexically_normal().string();
+}
 
 }  // namespace
 

@@ -52,7 +52,8 @@ nlohmann::ordered_json Ledger::ToJson() const {
   }
   if (sum_.images_ok > 0 && sum_.inverse_batch_sizes > 0) {
     const double images = sum_.images_ok;
-    json["batch_size"] = {{"mean", images / sum_.inverse_batch_sizes}, {"mean_seen_by_images", sum_.batch_sizes / images}};
+    json["batch_size"] = {{"mean", images / sum_.inverse_batch_sizes},
+                          {"mean_seen_by_images", sum_.batch_sizes / images}};
     json["server_mean_seconds"] = {{"queue", sum_.queue_seconds / images},
                                    {"decode", sum_.decode_seconds / images},
                                    {"infer", sum_.infer_seconds / images},

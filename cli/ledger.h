@@ -37,8 +37,8 @@ class Ledger {
 
   // Images answered within [from, to), a second.
   double achieved_images_per_second() const { return static_cast<double>(images_in_window_) / (to_ - from_); }
-  // The calls by code, warm-up and measured; the images; the latencies, batches and the server's stages. Keys hold their
-  // units. Latency, batch and stages are absent if no measured call was OK.
+  // The calls by code, warm-up and measured; the images; the latencies, batches and the server's stages. Keys hold
+  // their units. Latency, batch and stages are absent if no measured call was OK.
   nlohmann::ordered_json ToJson() const;
 
  private:

@@ -4,7 +4,6 @@
 
 #include <sys/resource.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -19,10 +18,15 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// The clock is looked at so often even if no answer comes.
+constexpr auto kTick = std::chrono::milliseconds(100);
+
 double CpuSeconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec); };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -77,7 +81,8 @@ class Run {
   void SendWhenDue() {
     Arrivals arrivals(load_.arrivals, load_.calls_per_second, load_.seed);
     for (double due = arrivals.Next(); due < to_; due = arrivals.Next()) {
-      std::this_thread::sleep_until(start_ + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(due)));
+      std::this_thread::sleep_until(start_ +
+                                    std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(due)));
       Send(due);
     }
     queue_.Shutdown();
@@ -86,12 +91,15 @@ class Run {
   void ReadAnswers(Progress& progress) {
     void* tag = nullptr;
     bool ok = false;
-    while (queue_.Next(&tag, &ok)) {
-      const std::unique_ptr<Call> call(static_cast<Call*>(tag));
+    for (;;) {
+      const auto next = queue_.AsyncNext(&tag, &ok, std::chrono::system_clock::now() + kTick);
+      if (next == grpc::CompletionQueue::SHUTDOWN) return;
       const double now = Now();
       MeasureCpu(now);
-      Record(*call, now);
       progress.Update(now);
+      if (next == grpc::CompletionQueue::TIMEOUT) continue;
+      const std::unique_ptr<Call> call(static_cast<Call*>(tag));
+      Record(*call, now);
       if (load_.concurrency == 0) continue;
       if (now < to_) {
         Send(now);

@@ -24,8 +24,8 @@ struct Load {
   // Fills in the images and executions of an OK answer; false if it cannot be read.
   std::function<bool(grpc::ByteBuffer& answer, CallRecord& call)> read_answer;
 
-  // Closed loop: so many calls are always under way. 0: open loop, calls are sent when they are due, whatever the server
-  // does.
+  // Closed loop: so many calls are always under way. 0: open loop, calls are sent when they are due, whatever the
+  // server does.
   int concurrency = 0;
   double calls_per_second = 0;  // open loop
   ArrivalKind arrivals = ArrivalKind::kPoisson;
@@ -41,8 +41,8 @@ struct LoadResult {
   double client_cpu_seconds = 0;  // of this whole process, during the measured time
 };
 
-// Sends the load over the channels in turn and waits for the last answer. One thread reads all answers, and in open loop a
-// second one sends, so that the client takes little from a server on the same machine.
+// Sends the load over the channels in turn and waits for the last answer. One thread reads all answers, and in open
+// loop a second one sends, so that the client takes little from a server on the same machine.
 LoadResult RunLoad(const Load& load, absl::Span<const std::shared_ptr<grpc::Channel>> channels, Progress& progress);
 
 }  // namespace resnetd::cli

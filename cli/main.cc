@@ -8,5 +8,6 @@
 #include "cli/cli.h"
 
 int main(int argc, char** argv) {
-  return resnetd::cli::Run(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr, isatty(STDERR_FILENO));
+  return resnetd::cli::Run(std::vector<std::string>(argv + 1, argv + argc), std::cout, std::cerr,
+                           isatty(STDERR_FILENO));
 }

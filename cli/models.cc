@@ -34,7 +34,8 @@ grpc::Status Get(const Context& context, Stub& stub, const std::string& name, co
 
 std::vector<std::string> TensorTypes(const v1::ModelInput& input) {
   std::vector<std::string> types;
-  for (const int type : input.tensor_types()) types.push_back(v1::Tensor::Type_Name(static_cast<v1::Tensor::Type>(type)));
+  for (const int type : input.tensor_types())
+    types.push_back(v1::Tensor::Type_Name(static_cast<v1::Tensor::Type>(type)));
   return types;
 }
 
@@ -47,7 +48,8 @@ nlohmann::ordered_json ToJson(const v1::GetModelResponse& m) {
             {"width", m.input().width()},
             {"channels", m.input().channels()},
             {"tensor_types", TensorTypes(m.input())},
-            {"image_formats", std::vector<std::string>(m.input().image_formats().begin(), m.input().image_formats().end())}}},
+            {"image_formats",
+             std::vector<std::string>(m.input().image_formats().begin(), m.input().image_formats().end())}}},
           {"recipe", m.recipe()},
           {"classes", m.classes()},
           {"labels", std::vector<std::string>(m.labels().begin(), m.labels().end())},

@@ -1,5 +1,5 @@
-// numpy.lib.format: "\x93NUMPY", version 1.0, the length of what follows as u16, then a Python dict padded with spaces up
-// to a line feed; then the values.
+// numpy.lib.format: "\x93NUMPY", version 1.0, the length of what follows as u16, then a Python dict padded with spaces
+// up to a line feed; then the values.
 #include "cli/npy.h"
 
 #include <cerrno>
@@ -17,8 +17,7 @@ constexpr size_t kAlignment = 64;  // of the first value in the file
 }  // namespace
 
 std::string NpyHeader(size_t rows, size_t columns) {
-  std::string dict =
-      absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows, ", ", columns, "), }");
+  std::string dict = absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows, ", ", columns, "), }");
   const size_t unpadded = kPreamble + dict.size() + 1;
   dict.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
   dict.push_back('\n');

@@ -12,8 +12,8 @@ namespace resnetd::cli {
 // `text` with a '?' for every character that could control a terminal: what a server sends is printed, not obeyed.
 std::string Printable(absl::string_view text);
 
-// Rows under a header, in columns as wide as their widest cell. A row may have fewer cells than the header; its last one
-// may then run on to the right without widening its column.
+// Rows under a header, in columns as wide as their widest cell. A row may have fewer cells than the header; its last
+// one may then run on to the right without widening its column.
 class Table {
  public:
   explicit Table(std::vector<std::string> header);

@@ -77,7 +77,7 @@ TEST(TableTest, ControlCharactersAreNotPrinted) {
   EXPECT_EQ(Printable("a\x1b[2Jb\n\x7f"), "a?[2Jb??");
   EXPECT_EQ(Printable("\xC2\x9B"
                       "2J"),
-            "?2J");             // CSI as one character
+            "?2J");                // CSI as one character
   EXPECT_EQ(Printable("é"), "é");  // C3 A9
 }
 
