@@ -1,0 +1,44 @@
+// Sizes as torchvision has them, since that is what published weights were evaluated with:
+//
+//   Resize(size)        the shorter side becomes size, the longer int(size * long / short)
+//   CenterCrop(size)    starts at int(round((side - size) / 2.0)), and Python rounds halves to the even neighbour
+#include "engine/image/placement.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace resnetd::image {
+namespace {
+
+int64_t CentreOffset(int64_t side, int crop) {
+  const int64_t spare = side - crop, half = spare / 2;
+  return half + (spare % 2 != 0 && half % 2 != 0 ? 1 : 0);
+}
+
+}  // namespace
+
+absl::StatusOr<Placement> Place(const Recipe& recipe, int width, int height) {
+  int64_t scaled_width = recipe.width, scaled_height = recipe.height;
+  switch (recipe.resize) {
+    case Resize::kNone:
+      if (width != recipe.width || height != recipe.height) {
+        return absl::InvalidArgumentError(absl::StrCat("the model does not resize: expected an image of ", recipe.width,
+                                                       "x", recipe.height, " pixels, got ", width, "x", height));
+      }
+      break;
+    case Resize::kShorterSide: {
+      const int shorter = std::min(width, height), longer = std::max(width, height);
+      const int64_t scaled = static_cast<int64_t>(static_cast<double>(int64_t{recipe.resize_size} * longer) / shorter);
+      scaled_width = width <= height ? recipe.resize_size : scaled;
+      scaled_height = width <= height ? scaled : recipe.resize_size;
+      break;
+    }
+    case Resize::kExact:
+      break;
+  }
+  return Placement{{width, scaled_width, CentreOffset(scaled_width, recipe.width), recipe.width},
+                   {height, scaled_height, CentreOffset(scaled_height, recipe.height), recipe.height}};
+}
+
+}  // namespace resnetd::image

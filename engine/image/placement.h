@@ -1,0 +1,32 @@
+#ifndef RESNETD_ENGINE_IMAGE_PLACEMENT_H_
+#define RESNETD_ENGINE_IMAGE_PLACEMENT_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "engine/image/recipe.h"
+
+// Where resize and crop put an image: numbers only, no pixels.
+namespace resnetd::image {
+
+// One axis: `from` source pixels are scaled to `to`, of which `count` from `first` on are kept. The scaled image is
+// never built, so `to` may be huge.
+struct Axis {
+  int from = 0;
+  int64_t to = 0, first = 0;
+  int count = 0;
+
+  bool operator==(const Axis&) const = default;
+};
+
+struct Placement {
+  Axis x, y;
+};
+
+// Of a width x height image under a valid recipe. INVALID_ARGUMENT: the recipe does not resize and the size is not the
+// input's.
+absl::StatusOr<Placement> Place(const Recipe& recipe, int width, int height);
+
+}  // namespace resnetd::image
+
+#endif  // RESNETD_ENGINE_IMAGE_PLACEMENT_H_

@@ -1,0 +1,84 @@
+// decoder -> Resampler -> Normaliser -> dst, row by row: no image is ever whole in memory but where its format needs
+// that (interlaced PNG, JPEG of several scans).
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/image/decode.h"
+#include "engine/image/image.h"
+#include "engine/image/normalise.h"
+#include "engine/image/placement.h"
+#include "engine/image/resize.h"
+
+namespace resnetd::image {
+namespace {
+
+absl::Status CheckDestination(const TensorView& dst, const Recipe& recipe) {
+  if (dst.height == recipe.height && dst.width == recipe.width && dst.channels == recipe.channels()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("dst: expected height, width, channels ", recipe.height, ", ",
+                                                 recipe.width, ", ", recipe.channels(), ", got ", dst.height, ", ",
+                                                 dst.width, ", ", dst.channels));
+}
+
+absl::Status CheckPixels(const PixelView& pixels, const Recipe& recipe) {
+  if (pixels.channels != recipe.channels()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("pixels: expected ", recipe.channels(), " channels, got ", pixels.channels));
+  }
+  if (pixels.width < 1 || pixels.height < 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("pixels: expected a size of at least 1x1, got ", pixels.width, "x", pixels.height));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+struct Preprocessor::State {
+  Limits limits;
+  Resampler resampler;
+  Normaliser normaliser;
+};
+
+Preprocessor::Preprocessor(const Limits& limits) : state_(std::make_unique<State>()) {
+  state_->limits = limits;
+}
+Preprocessor::~Preprocessor() = default;
+Preprocessor::Preprocessor(Preprocessor&&) noexcept = default;
+Preprocessor& Preprocessor::operator=(Preprocessor&&) noexcept = default;
+
+absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst) {
+  if (absl::Status s = CheckDestination(dst, recipe); !s.ok()) return s;
+  const absl::StatusOr<Header> header = Sniff(file, state_->limits);
+  if (!header.ok()) return header.status();
+  const absl::StatusOr<Placement> placement = Place(recipe, header->width, header->height);
+  if (!placement.ok()) return placement.status();
+  state_->resampler.Start(*placement, recipe.interpolation, recipe.channels());
+  state_->normaliser.Prepare(recipe);
+  const auto finish = [&, reversed = recipe.colour == Colour::kBgr](int y, const uint8_t* row) {
+    state_->normaliser.Row(row, reversed, y, dst);
+  };
+  const auto take = [&](const uint8_t* row) { state_->resampler.Push(row, finish); };
+  return header->format == Format::kJpeg ? DecodeJpeg(file, *header, recipe.channels(), take)
+                                         : DecodePng(file, *header, recipe.channels(), take);
+}
+
+absl::Status Preprocessor::FromPixels(const PixelView& pixels, const Recipe& recipe, const TensorView& dst) {
+  if (absl::Status s = CheckDestination(dst, recipe); !s.ok()) return s;
+  if (absl::Status s = CheckPixels(pixels, recipe); !s.ok()) return s;
+  state_->normaliser.Prepare(recipe);
+  const auto finish = [&](int y, const uint8_t* row) { state_->normaliser.Row(row, /*reversed=*/false, y, dst); };
+  const auto row_at = [&](int y) { return pixels.data + static_cast<size_t>(y) * pixels.width * pixels.channels; };
+  if (pixels.width == recipe.width && pixels.height == recipe.height) {
+    for (int y = 0; y < pixels.height; ++y) finish(y, row_at(y));
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<Placement> placement = Place(recipe, pixels.width, pixels.height);
+  if (!placement.ok()) return placement.status();
+  state_->resampler.Start(*placement, recipe.interpolation, recipe.channels());
+  for (int y = 0; y < pixels.height; ++y) state_->resampler.Push(row_at(y), finish);
+  return absl::OkStatus();
+}
+
+}  // namespace resnetd::image
