@@ -1,0 +1,11 @@
+# Tests of server/edge. edge_core's need no sockets; the others call a real edge whose engine is a stand-in.
+foreach(name error gate request scores wire)
+  resnetd_test(edge_${name}_test SOURCES unit/edge_${name}_test.cc LIBS resnetd::edge_core resnetd::proto)
+endforeach()
+
+add_library(edge_server STATIC e2e/edge_server.cc)
+target_link_libraries(edge_server PUBLIC resnetd_flags resnetd::edge resnetd::grpc resnetd::metrics
+                      resnetd::model_repository resnetd::scheduling absl::synchronization absl::time)
+foreach(name calls flow protocol)
+  resnetd_test(edge_${name}_test SOURCES e2e/edge_${name}_test.cc LIBS edge_server)
+endforeach()
