@@ -1,0 +1,173 @@
+// From files to a Model, in the order in which mistakes are cheapest to find.
+#include "server/model_loader.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "engine/image/image.h"
+#include "engine/status_macros.h"
+#include "server/arena.h"
+#include "server/file.h"
+#include "server/golden_check.h"
+#include "server/model_config.h"
+
+namespace resnetd::server {
+namespace {
+
+constexpr size_t kMaxOnnxBytes = (size_t{1} << 31) - 1;  // protobuf's own limit
+constexpr size_t kMaxConfigBytes = size_t{1} << 20;
+constexpr size_t kMaxLabelsBytes = size_t{16} << 20;
+constexpr size_t kMaxGoldenBytes = size_t{64} << 20;
+constexpr char kConfigFile[] = "config.textproto";
+constexpr char kLabelsFile[] = "labels.txt";
+constexpr char kGoldenFile[] = "golden.textproto";
+
+constexpr int kCostRuns = 5;
+constexpr std::chrono::milliseconds kCostTime{300};  // of one batch size; at least one run
+
+// A file that may be missing, unless the config names it.
+absl::StatusOr<std::optional<std::string>> ReadOptional(const ModelSource& source, const std::string& named,
+                                                        const char* default_name, size_t max_bytes) {
+  absl::StatusOr<std::string> text = source.read(named.empty() ? default_name : named, max_bytes);
+  if (text.ok()) return std::optional<std::string>(*std::move(text));
+  if (named.empty() && absl::IsNotFound(text.status())) return std::optional<std::string>();
+  return text.status();
+}
+
+std::string Sha256Hex(const std::string& bytes) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+class Loading {
+ public:
+  Loading(const ModelSource& source, const LoadOptions& options) : source_(source), options_(options) {}
+
+  absl::StatusOr<LoadedModel> Run(scheduling::ModelKey key);
+
+ private:
+  absl::Status ReadConfig();
+  absl::Status CompileEngine();
+  absl::Status ReadRecipe();
+  absl::Status ReadLabels();
+  absl::Status TryOut();  // golden answers and costs
+
+  const ModelSource& source_;
+  const LoadOptions& options_;
+  v1::ModelConfig config_;
+  Model model_;
+  std::vector<std::string> notes_;
+};
+
+absl::StatusOr<LoadedModel> Loading::Run(scheduling::ModelKey key) {
+  model_.name = source_.name;
+  model_.version = source_.version;
+  model_.key = key;
+  RESNETD_RETURN_IF_ERROR(ReadConfig());
+  RESNETD_RETURN_IF_ERROR(CompileEngine());
+  RESNETD_RETURN_IF_ERROR(ReadRecipe());
+  RESNETD_RETURN_IF_ERROR(ReadLabels());
+  RESNETD_RETURN_IF_ERROR(TryOut());
+  return LoadedModel{std::make_shared<const Model>(std::move(model_)), std::move(notes_)};
+}
+
+absl::Status Loading::ReadConfig() {
+  RESNETD_ASSIGN_OR_RETURN(std::optional<std::string> text, ReadOptional(source_, "", kConfigFile, kMaxConfigBytes));
+  if (text.has_value()) {
+    RESNETD_ASSIGN_OR_RETURN(config_, ParseModelConfig(*text, kConfigFile));
+  }
+  model_.description = config_.description();
+  model_.default_deadline = config_.default_deadline_ms() > 0 ? std::chrono::milliseconds(config_.default_deadline_ms())
+                                                              : options_.default_deadline;
+  return absl::OkStatus();
+}
+
+absl::Status Loading::CompileEngine() {
+  RESNETD_ASSIGN_OR_RETURN(const std::string onnx, source_.read(source_.onnx_file, kMaxOnnxBytes));
+  model_.sha256 = Sha256Hex(onnx);
+  EngineOptions engine;
+  engine.threads = options_.threads;
+  engine.batch_sizes = options_.batch_sizes;
+  if (config_.batch_sizes_size() > 0)
+    engine.batch_sizes.assign(config_.batch_sizes().begin(), config_.batch_sizes().end());
+  const ModelBytes bytes{{reinterpret_cast<const std::byte*>(onnx.data()), onnx.size()}, source_.name};
+  RESNETD_ASSIGN_OR_RETURN(model_.engine, Engine::Load(bytes, engine));
+  return absl::OkStatus();
+}
+
+absl::Status Loading::ReadRecipe() {
+  RESNETD_ASSIGN_OR_RETURN(ChosenRecipe chosen,
+                           ChooseRecipe(config_.preprocessing(), options_.recipe, model_.engine->info()));
+  model_.recipe = chosen.recipe;
+  if (chosen.assumed) {
+    notes_.push_back(absl::StrCat("no recipe given, assuming ", chosen.preset, " by the input's size (",
+                                  image::ToString(model_.recipe), ")"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loading::ReadLabels() {
+  const int classes = model_.engine->info().classes;
+  std::optional<std::string> text;
+  std::string name = config_.labels_file().empty() ? kLabelsFile : config_.labels_file();
+  if (!options_.labels_file.empty()) {
+    name = options_.labels_file;
+    RESNETD_ASSIGN_OR_RETURN(text, ReadFile(name, kMaxLabelsBytes));
+  } else {
+    RESNETD_ASSIGN_OR_RETURN(text, ReadOptional(source_, config_.labels_file(), kLabelsFile, kMaxLabelsBytes));
+  }
+  if (!text.has_value()) {
+    if (classes > 0) notes_.push_back("no labels, answers carry class indices only");
+    return absl::OkStatus();
+  }
+  RESNETD_ASSIGN_OR_RETURN(model_.labels, ParseLabels(*text, name, classes));
+  return absl::OkStatus();
+}
+
+absl::Status Loading::TryOut() {
+  const Arena arena(model_.engine->arena_bytes());
+  RESNETD_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session, model_.engine->NewSession(arena.span()));
+  RESNETD_ASSIGN_OR_RETURN(std::optional<std::string> text,
+                           ReadOptional(source_, config_.golden_file(), kGoldenFile, kMaxGoldenBytes));
+  if (text.has_value()) {
+    RESNETD_ASSIGN_OR_RETURN(const v1::GoldenSet golden, ParseGoldenSet(*text, kGoldenFile));
+    RESNETD_RETURN_IF_ERROR(CheckGolden(golden, model_.engine->info(), model_.recipe, *session));
+  } else {
+    notes_.push_back("no golden answers beside it, none were checked");
+  }
+  RESNETD_ASSIGN_OR_RETURN(model_.costs, MeasureCosts(*model_.engine, *session));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options) {
+  absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run(key);
+  if (loaded.ok()) return loaded;
+  return absl::Status(loaded.status().code(),
+                      absl::StrCat("model '", source.name, "' (", source.origin, "): ", loaded.status().message()));
+}
+
+absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session) {
+  std::vector<scheduling::BatchCost> costs;
+  for (const int batch : engine.info().batch_sizes) {
+    Duration least = Duration::max(), spent{};
+    for (int run = 0; run < kCostRuns && spent < kCostTime; ++run) {
+      RESNETD_ASSIGN_OR_RETURN(const RunTimings timings, session.Run({.count = batch}));
+      least = std::min(least, timings.compute);
+      spent += timings.compute;
+    }
+    costs.push_back({batch, std::max(least, Duration(1))});
+  }
+  return costs;
+}
+
+}  // namespace resnetd::server

@@ -1,0 +1,38 @@
+#ifndef RESNETD_SERVER_MODEL_LOADER_H_
+#define RESNETD_SERVER_MODEL_LOADER_H_
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/model.h"
+#include "server/model_source.h"
+
+namespace resnetd::server {
+
+struct LoadOptions {
+  int threads = 1;                                // of one batch
+  std::vector<int> batch_sizes = {1, 2, 4, 8};    // where the model's config names none
+  std::chrono::milliseconds default_deadline{0};  // likewise
+  std::string recipe;                             // a preset's name, in place of the config's; empty: none
+  std::string labels_file;                        // a path, in place of the file beside the model; empty: none
+};
+
+struct LoadedModel {
+  std::shared_ptr<const Model> model;
+  std::vector<std::string> notes;  // what was assumed, for the log
+};
+
+// Reads a model and all that lies beside it, compiles it, computes its golden answers and measures what each batch size
+// costs. Errors name the file or the field, and are not worth a retry: INVALID_ARGUMENT, NOT_FOUND;
+// FAILED_PRECONDITION: a golden answer did not come out.
+absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options);
+
+// The time of one run of each batch size, the least of a few: what a batch costs when nothing disturbs it.
+absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session);
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_MODEL_LOADER_H_

@@ -1,0 +1,171 @@
+// The life of the process:
+//
+//   listen -> load all models -> SERVING ... Stop() -> NOT_SERVING, but serving on for the lame-duck time -> new calls
+//   are refused -> calls in flight finish -> end
+//
+// It listens before it loads, so that a port in use is found at once and liveness probes pass while large models
+// compile; until then health says NOT_SERVING and calls get UNAVAILABLE.
+#include "server/server.h"
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "engine/status_macros.h"
+#include "server/cpu_budget.h"
+#include "server/model_loader.h"
+
+namespace resnetd::server {
+namespace {
+
+using std::chrono::steady_clock;
+
+int WorkersOf(const ServerOptions& options) {
+  return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
+}
+
+scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
+  scheduling::Limits limits = options.scheduling;
+  limits.workers = workers;
+  return limits;
+}
+
+// Shown by top and gdb.
+void NameThread(int worker) {
+  pthread_setname_np(pthread_self(), absl::StrCat("worker-", worker).c_str());
+}
+
+absl::StatusOr<std::vector<ModelSource>> SourcesOf(const ServerOptions& options) {
+  if (!options.models_folder.empty()) return FolderSources(options.models_folder);
+  return std::vector<ModelSource>{options.model_file.empty() ? EmbeddedSource() : FileSource(options.model_file)};
+}
+
+void LogModel(const LoadedModel& loaded, steady_clock::duration took) {
+  const Model& model = *loaded.model;
+  const ModelInfo& info = model.engine->info();
+  spdlog::info(
+      "model {} version {}: {}x{}x{} -> {} classes, {} features; {} parameters, {} multiply-adds; {} on {}; {} MB of "
+      "weights, "
+      "{:.1f} MB of arena a worker; loaded in {:.2f} s",
+      model.name, model.version, info.channels, info.height, info.width, info.classes, info.features, info.parameters,
+      info.multiply_adds, info.precision, info.isa, info.packed_weight_bytes >> 20,
+      static_cast<double>(model.engine->arena_bytes()) / (1 << 20), std::chrono::duration<double>(took).count());
+  for (const scheduling::BatchCost& cost : model.costs) {
+    spdlog::debug("model {}: a batch of {} takes {:.3f} ms", model.name, cost.batch,
+                  std::chrono::duration<double, std::milli>(cost.cost).count());
+  }
+  for (const std::string& note : loaded.notes) spdlog::info("model {}: {}", model.name, note);
+}
+
+}  // namespace
+
+Server::Server(const ServerOptions& options)
+    : options_(options),
+      workers_count_(WorkersOf(options)),
+      workers_(workers_count_, options.edge.image_limits, metrics_),
+      scheduler_(
+          LimitsOf(options, workers_count_),
+          [this](int worker, const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
+            workers_.Run(worker, dispatch, std::move(jobs));
+          },
+          NameThread) {}
+
+absl::Status Server::Run() {
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<ModelSource> sources, SourcesOf(options_));
+  for (const ModelSource& source : sources) repository_.SetLoading(source.name, source.version);
+  RESNETD_RETURN_IF_ERROR(Listen());
+  RESNETD_RETURN_IF_ERROR(Load(sources));
+  RESNETD_RETURN_IF_ERROR(Publish());
+  stop_.WaitForNotification();
+  Drain();
+  return absl::OkStatus();
+}
+
+void Server::Stop() {
+  switch (stops_.fetch_add(1)) {
+    case 0:
+      return stop_.Notify();
+    case 1:
+      return hurry_.Notify();
+    case 2:
+      return at_once_.Notify();
+    default:
+      return;
+  }
+}
+
+absl::Status Server::Listen() {
+  RESNETD_ASSIGN_OR_RETURN(http_, HttpServer::Start(options_.metrics_address, options_.metrics_port,
+                                                    {.metrics = [this] { return metrics_.Scrape(); },
+                                                     .why_not_ready = [this] { return WhyNotReady(); }}));
+  RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(options_.edge, repository_, scheduler_, metrics_));
+  metrics_.SetWorkers(workers_count_);
+  metrics_.SetSnapshot([this] { return scheduler_.snapshot(); });
+  metrics_.SetCallsInFlight([edge = edge_.get()] { return edge->calls_in_flight(); });
+  spdlog::info("gRPC on {}:{}, metrics and probes on {}:{}; {} workers of {} threads", options_.edge.address,
+               edge_->port(), options_.metrics_address, http_->port(), workers_count_, options_.threads);
+  return absl::OkStatus();
+}
+
+absl::Status Server::Load(const std::vector<ModelSource>& sources) {
+  const LoadOptions load = {.threads = options_.threads,
+                            .batch_sizes = options_.batch_sizes,
+                            .default_deadline = options_.default_deadline,
+                            .recipe = options_.recipe,
+                            .labels_file = options_.labels_file};
+  for (const ModelSource& source : sources) {
+    if (stop_.HasBeenNotified()) return absl::OkStatus();
+    const steady_clock::time_point start = steady_clock::now();
+    RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded,
+                             LoadModel(source, scheduling::ModelKey(static_cast<uint32_t>(models_.size())), load));
+    const steady_clock::duration took = steady_clock::now() - start;
+    LogModel(loaded, took);
+    metrics_.ModelLoaded(*loaded.model, took);
+    models_.push_back(loaded.model);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Server::Publish() {
+  RESNETD_RETURN_IF_ERROR(workers_.Prepare(models_));
+  for (const auto& model : models_) {
+    scheduler_.AddModel(model->key, model->costs);
+    repository_.Add(model);
+    edge_->SetServing(model->name, true);
+  }
+  edge_->SetServing("", true);
+  ready_ = true;
+  spdlog::info("serving");
+  return absl::OkStatus();
+}
+
+void Server::Drain() {
+  spdlog::info("asked to stop: not ready from now on, serving on for {} ms", options_.lame_duck.count());
+  ready_ = false;
+  edge_->SetServing("", false);
+  for (const auto& model : models_) edge_->SetServing(model->name, false);
+  hurry_.WaitForNotificationWithTimeout(absl::FromChrono(options_.lame_duck));
+  edge_->RefuseNewCalls();
+  spdlog::info("refusing new calls, {} in flight", edge_->calls_in_flight());
+  const absl::Time deadline = absl::Now() + absl::FromChrono(options_.drain);
+  while (edge_->calls_in_flight() > 0 && absl::Now() < deadline && !at_once_.HasBeenNotified()) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  if (const int left = edge_->calls_in_flight(); left > 0) spdlog::warn("cancelling {} calls that did not end", left);
+  edge_->Shutdown(steady_clock::now());
+  spdlog::info("stopped");
+}
+
+std::string Server::WhyNotReady() const {
+  if (ready_) return "";
+  return stop_.HasBeenNotified() ? "the server is stopping" : "models are loading";
+}
+
+}  // namespace resnetd::server
