@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <cstdint>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -12,7 +14,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
 
 namespace resnetd::server {
 namespace {
@@ -63,8 +64,8 @@ absl::Status SetChannels(const google::protobuf::RepeatedField<float>& from, abs
                          std::array<float, 4>& to) {
   if (from.empty()) return absl::OkStatus();
   if (from.size() != channels) {
-    return absl::InvalidArgumentError(absl::StrCat("preprocessing.", field, ": expected ", channels,
-                                                   " values, one a channel, got ", from.size()));
+    return absl::InvalidArgumentError(
+        absl::StrCat("preprocessing.", field, ": expected ", channels, " values, one a channel, got ", from.size()));
   }
   absl::c_copy(from, to.begin());
   return absl::OkStatus();
@@ -86,7 +87,9 @@ void SetKinds(const v1::Preprocessing& config, image::Recipe& recipe) {
 // A preset is for one input size. For another, the shorter side keeps its ratio to the crop: 256 to 224, say.
 void FitToInput(const ModelInfo& model, image::Recipe& recipe) {
   const int was = std::max(recipe.height, recipe.width), is = std::max(model.height, model.width);
-  if (was != is && was > 0) recipe.resize_size = (recipe.resize_size * is + was / 2) / was;
+  if (was != is && was > 0) {
+    recipe.resize_size = static_cast<int>((int64_t{recipe.resize_size} * is + was / 2) / was);  // checked by Validate()
+  }
   recipe.height = model.height;
   recipe.width = model.width;
 }
@@ -107,25 +110,32 @@ absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::
 
 absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::string_view file) {
   auto golden = ParseText<v1::GoldenSet>(text, file);
-  if (golden.ok() && !(golden->tolerance() >= 0)) {
+  if (!golden.ok()) return golden;
+  // What follows would make a check that cannot fail.
+  if (!(golden->tolerance() >= 0 && golden->tolerance() < 1)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(file, ": tolerance: expected at least 0, got ", golden->tolerance()));
+        absl::StrCat(file, ": tolerance: expected a fraction from 0 to below 1, got ", golden->tolerance()));
+  }
+  if (golden->golden().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": golden: expected at least one image, got none"));
+  }
+  for (const v1::Golden& one : golden->golden()) {
+    if (absl::c_all_of(one.logits(), [](float logit) { return std::isfinite(logit); })) continue;
+    return absl::InvalidArgumentError(absl::StrCat(file, ": golden '", one.name(), "': expected finite logits"));
   }
   return golden;
 }
 
 absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text, absl::string_view file, int classes) {
   if (!IsUtf8(text)) return absl::InvalidArgumentError(absl::StrCat(file, ": expected UTF-8 text"));
-  absl::ConsumeSuffix(&text, "\n");
-  std::vector<std::string> labels;
-  for (absl::string_view line : absl::StrSplit(text, '\n')) {
-    absl::ConsumeSuffix(&line, "\r");
-    labels.emplace_back(line);
+  std::vector<std::string> labels = absl::StrSplit(text, '\n');
+  if (labels.back().empty()) labels.pop_back();  // what follows the last line's end
+  for (std::string& label : labels) {
+    if (absl::EndsWith(label, "\r")) label.pop_back();
   }
   if (static_cast<int>(labels.size()) == classes) return labels;
-  return absl::InvalidArgumentError(absl::StrCat(file, ": expected ", classes,
-                                                 " labels, one a line for each class of the model, got ",
-                                                 labels.size()));
+  return absl::InvalidArgumentError(absl::StrCat(
+      file, ": expected ", classes, " labels, one a line for each class of the model, got ", labels.size()));
 }
 
 absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl::string_view preset,
@@ -139,14 +149,24 @@ absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl:
   chosen.preset = std::string(!preset.empty() ? preset : absl::string_view(config.preset()));
   if (chosen.preset.empty()) chosen.preset = PresetBySize(model);
   absl::StatusOr<image::Recipe> recipe = image::FindPreset(chosen.preset);
-  if (!recipe.ok()) return recipe.status();
-  if (recipe->channels() != model.channels && config.mean().empty()) {
+  if (!recipe.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(preset.empty() ? "preprocessing.preset: " : "--recipe: ", recipe.status().message()));
+  }
+  if (recipe->channels() != model.channels && (config.mean().empty() || config.std().empty())) {
     return absl::InvalidArgumentError(absl::StrCat("recipe '", chosen.preset, "' is for ", recipe->channels(),
-                                                   " channels, the model's input has ", model.channels));
+                                                   " channels, the model's input has ", model.channels,
+                                                   ": expected preprocessing.mean and std too"));
   }
   FitToInput(model, *recipe);
   SetKinds(config, *recipe);
-  if (config.resize_size() != 0) recipe->resize_size = config.resize_size();
+  if (config.resize_size() != 0) {
+    if (recipe->resize != image::Resize::kShorterSide) {
+      return absl::InvalidArgumentError(absl::StrCat("preprocessing.resize_size: expected with SHORTER_SIDE only, got ",
+                                                     config.resize_size(), " with another resize"));
+    }
+    recipe->resize_size = config.resize_size();
+  }
   if (model.channels == 1) {
     recipe->colour = image::Colour::kGrey;
   } else if (recipe->colour == image::Colour::kGrey) {

@@ -16,6 +16,7 @@ namespace resnetd::server {
 
 // An unknown key is an error, as is a file name that is not plain.
 absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::string_view file);
+// At least one image, finite logits, a tolerance below 1.
 absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::string_view file);
 
 // One label a line, UTF-8. `classes`: how many there must be.
@@ -28,7 +29,8 @@ struct ChosenRecipe {
 };
 
 // The recipe of a model with this input: the preset named by `preset` if not empty, else by the config, else by the
-// input's size, changed by the config's other fields. The crop is the input; a grey input makes a grey recipe.
+// input's size, changed by the config's other fields. The crop is the input; a grey input makes a grey recipe. A preset
+// for another number of channels needs a mean and a std in the config.
 absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl::string_view preset,
                                           const ModelInfo& model);
 
