@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "models/embedded_model.h"
 #include "server/file.h"
 #include "server/metrics.h"
@@ -39,14 +41,24 @@ std::optional<uint64_t> ParseVersion(const std::string& text) {
   return version;
 }
 
-// The version folder with the highest number that holds a model.
+// What lies in a folder, ordered by name; nothing, and an error, if it cannot be read.
+std::vector<fs::path> List(const fs::path& folder, std::error_code& error) {
+  std::vector<fs::path> entries;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    entries.push_back(it->path());
+  }
+  absl::c_sort(entries);
+  return entries;
+}
+
+// The version folder with the highest number that holds a model; of equal numbers, "01" and "1", the last by name.
 std::optional<fs::path> HighestVersion(const fs::path& model_folder) {
   std::optional<std::pair<uint64_t, fs::path>> best;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(model_folder, error)) {
-    const std::optional<uint64_t> version = ParseVersion(entry.path().filename().string());
-    if (!version.has_value() || !fs::exists(entry.path() / kModelFile, error)) continue;
-    if (!best.has_value() || *version > best->first) best.emplace(*version, entry.path());
+  for (const fs::path& folder : List(model_folder, error)) {
+    const std::optional<uint64_t> version = ParseVersion(folder.filename().string());
+    if (!version.has_value() || !fs::exists(folder / kModelFile, error)) continue;
+    if (!best.has_value() || *version >= best->first) best.emplace(*version, folder);
   }
   if (!best.has_value()) return std::nullopt;
   return best->second;
@@ -71,21 +83,22 @@ ModelSource EmbeddedSource() {
 
 ModelSource FileSource(const std::string& path) {
   std::error_code error;
-  const fs::path full = fs::absolute(path, error).lexically_normal();
-  const fs::path folder = full.parent_path();
+  const fs::path full = fs::absolute(path, error);
+  const fs::path named = full.lexically_normal().parent_path();
   ModelSource source;
   source.version = "1";
   source.onnx_file = full.filename().string();
   source.origin = path;
   if (source.onnx_file != kModelFile) {
-    source.name = CleanName(full.stem().string());
-  } else if (ParseVersion(folder.filename().string()).has_value()) {
-    source.name = CleanName(folder.parent_path().filename().string());
-    source.version = folder.filename().string();
+    source.name = CleanName(std::string(absl::StripSuffix(source.onnx_file, ".onnx")));
+  } else if (ParseVersion(named.filename().string()).has_value()) {
+    source.name = CleanName(named.parent_path().filename().string());
+    source.version = named.filename().string();
   } else {
-    source.name = CleanName(folder.filename().string());
+    source.name = CleanName(named.filename().string());
   }
-  source.read = [folder](absl::string_view file, size_t max_bytes) {
+  // Not by the normal form: "link/.." need not be where the link is.
+  source.read = [folder = full.parent_path()](absl::string_view file, size_t max_bytes) {
     return ReadFile((folder / std::string(file)).string(), max_bytes);
   };
   return source;
@@ -101,8 +114,8 @@ absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder
     sources.push_back(FileSource((fs::path(folder) / kModelFile).string()));
     return sources;
   }
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    const std::optional<fs::path> version = HighestVersion(entry.path());
+  for (const fs::path& entry : List(folder, error)) {
+    const std::optional<fs::path> version = HighestVersion(entry);
     if (version.has_value()) sources.push_back(FileSource((*version / kModelFile).string()));
   }
   if (error) return absl::NotFoundError(absl::StrCat("--models: cannot list '", folder, "': ", error.message()));
@@ -115,11 +128,12 @@ absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder
         absl::StrCat("--models: expected at most ", kMaxModels, " models in '", folder, "', found ", sources.size()));
   }
   absl::c_sort(sources, [](const ModelSource& a, const ModelSource& b) { return a.name < b.name; });
-  const auto same = absl::c_adjacent_find(
-      sources, [](const ModelSource& a, const ModelSource& b) { return a.name == b.name; });
+  const auto same =
+      absl::c_adjacent_find(sources, [](const ModelSource& a, const ModelSource& b) { return a.name == b.name; });
   if (same != sources.end()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--models: two folders give the model name '", same->name, "' (", same->origin, ")"));
+    return absl::InvalidArgumentError(absl::StrCat("--models: expected one folder for each model name, got two for '",
+                                                   same->name, "': '", same->origin, "' and '", std::next(same)->origin,
+                                                   "'"));
   }
   return sources;
 }

@@ -28,9 +28,9 @@ ModelSource EmbeddedSource();
 // letters, digits, '.', '_' and '-' become '_': names are labels of metrics and of health checks.
 ModelSource FileSource(const std::string& path);
 
-// All models of a folder, ordered by name: <name>/<version>/model.onnx with the highest numeric version of each name, or
-// the folder itself if it holds a model.onnx. NOT_FOUND: no folder, or no model in it; INVALID_ARGUMENT: two models of
-// the same name, or more than kMaxModels.
+// All models of a folder, ordered by name: <name>/<version>/model.onnx with the highest numeric version of each name,
+// or the folder itself if it holds a model.onnx. NOT_FOUND: no folder, or no model in it; INVALID_ARGUMENT: two models
+// of the same name, or more than kMaxModels.
 absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder);
 
 }  // namespace resnetd::server
