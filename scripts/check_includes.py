@@ -11,8 +11,8 @@ import pathlib
 import re
 import sys
 
-# Folder -> which of our own folders its files may include. The longest folder that matches a file counts. A name that
-# ends in "/*" stands for the headers directly in that folder, and not for those of its sub-folders; a file's for itself.
+# Folder -> which of our own folders or headers its files may include. The longest folder that matches a file counts. A
+# name that ends in "/*" stands for the headers directly in that folder, and not for those of its sub-folders.
 OWN = {
     "engine/graph": ["engine/graph"],
     "engine/memory": ["engine/memory"],

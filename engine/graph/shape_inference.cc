@@ -61,6 +61,21 @@ absl::StatusOr<Dims> SlideBoth(const Dims& src, int64_t channels, const Window& 
   return Dims{channels, *out_h, *out_w};
 }
 
+// A pool's padding is narrower than its window, since there is no largest and no average of no pixels.
+absl::StatusOr<Dims> SlidePool(const Dims& src, const Window& h, const Window& w) {
+  if (absl::Status s = CheckMap(src); !s.ok()) return s;
+  auto out = SlideBoth(src, src[0], h, w);
+  if (!out.ok()) return out;
+  for (auto [axis, window] : {std::pair("H", &h), std::pair("W", &w)}) {
+    for (int64_t pad : {window->before, window->after}) {
+      if (absl::Status s = CheckRange(absl::StrCat("padding along ", axis), pad, 0, window->kernel - 1); !s.ok()) {
+        return s;
+      }
+    }
+  }
+  return out;
+}
+
 absl::Status CheckVector(absl::string_view what, const WeightsRef& v, int64_t size) {
   if (v->dims == Dims{size}) return absl::OkStatus();
   return Expected(what, absl::StrCat(size, " values"), ToString(v->dims));
@@ -107,15 +122,12 @@ struct Infer {
   Result operator()(const Relu&) const { return src(); }
 
   Result operator()(const MaxPool& op) const {
-    if (absl::Status s = CheckMap(src()); !s.ok()) return s;
-    return SlideBoth(src(), src()[0],
-                     {op.kernel.h, op.strides.h, op.dilations.h, op.pads.top, op.pads.bottom, op.ceil_mode},
+    return SlidePool(src(), {op.kernel.h, op.strides.h, op.dilations.h, op.pads.top, op.pads.bottom, op.ceil_mode},
                      {op.kernel.w, op.strides.w, op.dilations.w, op.pads.left, op.pads.right, op.ceil_mode});
   }
 
   Result operator()(const AveragePool& op) const {
-    if (absl::Status s = CheckMap(src()); !s.ok()) return s;
-    return SlideBoth(src(), src()[0], {op.kernel.h, op.strides.h, 1, op.pads.top, op.pads.bottom, op.ceil_mode},
+    return SlidePool(src(), {op.kernel.h, op.strides.h, 1, op.pads.top, op.pads.bottom, op.ceil_mode},
                      {op.kernel.w, op.strides.w, 1, op.pads.left, op.pads.right, op.ceil_mode});
   }
 

@@ -82,8 +82,7 @@ absl::Status ReadInitializersAndInput(GraphProto& proto, Import& into) {
     RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(tensor));
     RESNETD_RETURN_IF_ERROR(into.Define(tensor.name(), std::move(operand)));
     initialized.insert(tensor.name());
-    tensor.clear_raw_data();  // copied: two copies of all weights at once would be a waste
-    tensor.clear_float_data();
+    tensor = TensorProto();  // frees its elements: two copies of all weights at once would be a waste
   }
   if (proto.sparse_initializer_size() > 0) return absl::InvalidArgumentError("sparse initializers are not supported");
   int inputs = 0;

@@ -6,12 +6,12 @@
 #include "absl/types/span.h"
 #include "engine/graph/graph.h"
 
-// What a graph means: naive loops over one image, sums in double, slow and obviously correct. Tests compare every pass and
-// every lowering with it.
+// What a graph means: naive loops over one image, sums in double, slow and obviously correct. Tests compare every pass
+// and every lowering with it.
 namespace resnetd::reference {
 
-// Every value of the graph for one image, by ValueId, in the order C, H, W; values no node yields are empty. `image` has
-// the input's dims. The graph must be valid.
+// Every value of the graph for one image, by ValueId, in the order C, H, W; values no node yields are empty. `image`
+// has the input's dims. The graph must be valid.
 std::vector<std::vector<float>> Run(const graph::Graph& graph, absl::Span<const float> image);
 
 }  // namespace resnetd::reference

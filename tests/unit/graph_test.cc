@@ -1,0 +1,274 @@
+// Shape inference and Validate(), operator by operator: what fits, and the message for what does not.
+#include "engine/graph/graph.h"
+
+#include <functional>
+#include <utility>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace resnetd::graph {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+WeightsRef Zeros(Dims dims) {
+  size_t size = 1;
+  for (const int64_t d : dims) size *= static_cast<size_t>(d);
+  return std::make_shared<const Weights>(
+      Weights{"w", std::move(dims), std::make_shared<const std::vector<float>>(size)});
+}
+
+Conv MakeConv(Dims weights, Size2 strides = {}, Pads2 pads = {}, Size2 dilations = {}, int64_t groups = 1) {
+  Conv conv;
+  conv.weights = Zeros(std::move(weights));
+  conv.strides = strides;
+  conv.pads = pads;
+  conv.dilations = dilations;
+  conv.groups = groups;
+  return conv;
+}
+
+Conv WithBias(Conv conv, int64_t size) {
+  conv.bias = Zeros({size});
+  return conv;
+}
+
+Conv WithResidual(Conv conv) {
+  conv.residual = true;
+  return conv;
+}
+
+MaxPool MakeMaxPool(int64_t kernel, int64_t stride, int64_t pad, bool ceil = false, int64_t dilation = 1) {
+  return {{kernel, kernel}, {stride, stride}, {dilation, dilation}, {pad, pad, pad, pad}, ceil};
+}
+
+AveragePool MakeAveragePool(int64_t kernel, int64_t stride, int64_t pad, bool ceil = false) {
+  return {{kernel, kernel}, {stride, stride}, {pad, pad, pad, pad}, ceil, false};
+}
+
+BatchNorm MakeBatchNorm(int64_t scale, int64_t variance) {
+  return {Zeros({scale}), Zeros({scale}), Zeros({scale}), Zeros({variance}), 1e-5f};
+}
+
+// A graph of one node "node" that reads one value per `inputs`, the first of which is the image.
+Graph OneNode(Op op, const std::vector<Dims>& inputs) {
+  Graph graph;
+  Node node{"node", std::move(op), {}, {}};
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    node.inputs.push_back(graph.AddValue("in"));
+    graph.value(node.inputs.back()).dims = inputs[i];
+  }
+  graph.input = node.inputs[0];
+  node.output = graph.logits = graph.embedding = graph.AddValue("out");
+  graph.nodes.push_back(std::move(node));
+  return graph;
+}
+
+TEST(InferShapes, Fits) {
+  struct Case {
+    const char* what;
+    Op op;
+    std::vector<Dims> inputs;
+    Dims expected;
+  };
+  const std::vector<Case> cases = {
+      {"the first layer of ResNet", MakeConv({64, 3, 7, 7}, {2, 2}, {3, 3, 3, 3}), {{3, 224, 224}}, {64, 112, 112}},
+      {"1x1", MakeConv({8, 4, 1, 1}), {{4, 5, 7}}, {8, 5, 7}},
+      {"1x1 with stride 2, odd size", MakeConv({8, 4, 1, 1}, {2, 2}), {{4, 5, 7}}, {8, 3, 4}},
+      {"unequal everything", MakeConv({2, 1, 3, 1}, {2, 3}, {1, 0, 2, 4}), {{1, 6, 5}}, {2, 4, 3}},
+      {"kernel as large as the image", MakeConv({2, 1, 4, 4}), {{1, 4, 4}}, {2, 1, 1}},
+      {"dilated", MakeConv({2, 1, 3, 3}, {}, {}, {2, 2}), {{1, 5, 6}}, {2, 1, 2}},
+      {"groups", MakeConv({6, 2, 3, 3}, {}, {1, 1, 1, 1}, {}, 3), {{6, 4, 4}}, {6, 4, 4}},
+      {"a bias", WithBias(MakeConv({8, 4, 1, 1}), 8), {{4, 5, 5}}, {8, 5, 5}},
+      {"a residual", WithResidual(MakeConv({8, 4, 1, 1})), {{4, 5, 5}, {8, 5, 5}}, {8, 5, 5}},
+      {"batch norm of a map", MakeBatchNorm(4, 4), {{4, 5, 5}}, {4, 5, 5}},
+      {"batch norm of a vector", MakeBatchNorm(4, 4), {{4}}, {4}},
+      {"relu", Relu{}, {{4, 5}}, {4, 5}},
+      {"add", Add{}, {{4, 5, 6}, {4, 5, 6}}, {4, 5, 6}},
+      {"max pool of ResNet", MakeMaxPool(3, 2, 1), {{64, 112, 112}}, {64, 56, 56}},
+      {"floor", MakeMaxPool(2, 2, 0), {{1, 5, 5}}, {1, 2, 2}},
+      {"ceil", MakeMaxPool(2, 2, 0, true), {{1, 5, 5}}, {1, 3, 3}},
+      {"ceil, but the window would start in the padding", MakeMaxPool(2, 2, 1, true), {{1, 3, 3}}, {1, 2, 2}},
+      {"ceil without a rest", MakeMaxPool(2, 2, 0, true), {{1, 4, 4}}, {1, 2, 2}},
+      {"dilated max pool", MakeMaxPool(2, 1, 0, false, 3), {{1, 5, 5}}, {1, 2, 2}},
+      {"average pool", MakeAveragePool(3, 2, 1), {{8, 7, 8}}, {8, 4, 4}},
+      {"average pool, ceil", MakeAveragePool(2, 2, 0, true), {{8, 7, 8}}, {8, 4, 4}},
+      {"padding one less than the window", MakeAveragePool(3, 1, 2), {{8, 2, 2}}, {8, 4, 4}},
+      {"global average pool", GlobalAveragePool{}, {{64, 7, 5}}, {64, 1, 1}},
+      {"flatten", Flatten{}, {{64, 2, 3}}, {384}},
+      {"flatten a vector", Flatten{}, {{64}}, {64}},
+      {"gemm", Gemm{Zeros({10, 64}), Zeros({10})}, {{64}}, {10}},
+      {"gemm without bias", Gemm{Zeros({10, 64}), nullptr}, {{64}}, {10}},
+      {"slice: every second pixel", Slice{{0, 0, 0}, {4, 5, 6}, {1, 2, 2}}, {{4, 5, 6}}, {4, 3, 3}},
+      {"slice: the last element", Slice{{3, 4, 5}, {4, 5, 6}, {1, 1, 1}}, {{4, 5, 6}}, {1, 1, 1}},
+      {"pad: channels", Pad{{2, 0, 0}, {3, 0, 0}, 0}, {{4, 5, 6}}, {9, 5, 6}},
+      {"the largest axis", Pad{{0, 0, 0}, {(1 << 24) - 1, 0, 0}, 0}, {{1, 1, 1}}, {1 << 24, 1, 1}},
+  };
+  for (const Case& c : cases) {
+    Graph graph = OneNode(c.op, c.inputs);
+    const absl::Status status = InferShapes(graph);
+    EXPECT_TRUE(status.ok()) << c.what << ": " << status;
+    EXPECT_EQ(graph.value(graph.logits).dims, c.expected) << c.what << ": " << ToString(graph.value(graph.logits).dims);
+  }
+}
+
+TEST(InferShapes, DoesNotFit) {
+  struct Case {
+    const char* what;
+    Op op;
+    std::vector<Dims> inputs;
+    const char* message;
+  };
+  const int64_t far = int64_t{1} << 62;
+  const std::vector<Case> cases = {
+      {"conv of a vector", MakeConv({8, 4, 1, 1}), {{4}}, "(Conv): input: expected a feature map CxHxW, got 4"},
+      {"weights of three axes", MakeConv({8, 4, 1}), {{4, 5, 5}}, "weights: expected OCxICxKHxKW, got 8x4x1"},
+      {"channels", MakeConv({8, 3, 1, 1}), {{4, 5, 5}}, "weights: expected input channels 4 / 1 groups, got 8x3x1x1"},
+      {"outputs not divided by groups", MakeConv({5, 2, 1, 1}, {}, {}, {}, 2), {{4, 5, 5}}, "4 / 2 groups"},
+      {"no groups", MakeConv({8, 4, 1, 1}, {}, {}, {}, 0), {{4, 5, 5}}, "groups: expected 1..4, got 0"},
+      {"more groups than channels", MakeConv({8, 4, 1, 1}, {}, {}, {}, 5), {{4, 5, 5}}, "groups: expected 1..4, got 5"},
+      {"bias", WithBias(MakeConv({8, 4, 1, 1}), 7), {{4, 5, 5}}, "bias: expected 8 values, got 7"},
+      {"residual", WithResidual(MakeConv({8, 4, 1, 1})), {{4, 5, 5}, {8, 5, 6}}, "residual: expected 8x5x5, got 8x5x6"},
+      {"kernel too large",
+       MakeConv({2, 1, 5, 4}),
+       {{1, 4, 4}},
+       "input along H: expected at least 5 pixels with padding"},
+      {"dilated kernel too large",
+       MakeConv({2, 1, 3, 3}, {}, {}, {1, 2}),
+       {{1, 4, 4}},
+       "input along W: expected at least 5 pixels with padding, got 4"},
+      {"stride 0", MakeConv({2, 1, 3, 3}, {0, 1}), {{1, 4, 4}}, "stride along H: expected 1..16777216, got 0"},
+      {"stride out of range", MakeConv({2, 1, 3, 3}, {far, 1}), {{1, 4, 4}}, "stride along H: expected 1..16777216"},
+      {"dilation 0", MakeConv({2, 1, 3, 3}, {}, {}, {1, 0}), {{1, 4, 4}}, "dilation along W"},
+      {"negative padding", MakeConv({2, 1, 3, 3}, {}, {0, 0, 0, -1}), {{1, 4, 4}}, "padding along W: expected 0.."},
+      {"padding out of range", MakeConv({2, 1, 3, 3}, {}, {far, 0, far, 0}), {{1, 4, 4}}, "padding along H"},
+      {"batch norm of another size", MakeBatchNorm(5, 5), {{4, 5, 5}}, "(BatchNorm): scale: expected 4 values, got 5"},
+      {"batch norm's variance", MakeBatchNorm(4, 3), {{4, 5, 5}}, "variance: expected 4 values, got 3"},
+      {"add", Add{}, {{4, 5, 6}, {4, 5, 1}}, "(Add): second input: expected 4x5x6, got 4x5x1"},
+      {"max pool of a vector", MakeMaxPool(2, 2, 0), {{4}}, "expected a feature map"},
+      {"pool: kernel 0", MakeMaxPool(0, 2, 0), {{1, 4, 4}}, "kernel along H: expected 1..16777216, got 0"},
+      {"pool of nothing but padding", MakeMaxPool(2, 2, 2), {{1, 4, 4}}, "padding along H: expected 0..1, got 2"},
+      {"average of nothing but padding",
+       MakeAveragePool(3, 1, 3),
+       {{1, 4, 4}},
+       "padding along H: expected 0..2, got 3"},
+      {"global average pool of a vector", GlobalAveragePool{}, {{4}}, "expected a feature map"},
+      {"gemm of a map", Gemm{Zeros({10, 64}), nullptr}, {{64, 1, 1}}, "input: expected a vector, got 64x1x1"},
+      {"gemm of another size", Gemm{Zeros({10, 64}), nullptr}, {{63}}, "weights: expected OCx63, got 10x64"},
+      {"gemm's bias", Gemm{Zeros({10, 64}), Zeros({9})}, {{64}}, "bias: expected 10 values, got 9"},
+      {"slice of two axes", Slice{{0, 0}, {1, 1}, {1, 1}}, {{4, 5, 6}}, "axes: expected 3, got 2"},
+      {"slice from the end", Slice{{4, 0, 0}, {4, 5, 6}, {1, 1, 1}}, {{4, 5, 6}}, "start: expected 0..3, got 4"},
+      {"empty slice", Slice{{2, 0, 0}, {2, 5, 6}, {1, 1, 1}}, {{4, 5, 6}}, "end: expected 3..4, got 2"},
+      {"slice past the end", Slice{{0, 0, 0}, {5, 5, 6}, {1, 1, 1}}, {{4, 5, 6}}, "end: expected 1..4, got 5"},
+      {"backwards", Slice{{0, 0, 0}, {4, 5, 6}, {1, 1, -1}}, {{4, 5, 6}}, "step: expected 1..16777216, got -1"},
+      {"pad by less than nothing", Pad{{0, 0, 0}, {-1, 0, 0}, 0}, {{4, 5, 6}}, "padding: expected 0..16777216, got -1"},
+      {"pad of two axes", Pad{{0, 0}, {0, 0}, 0}, {{4, 5, 6}}, "axes: expected 3, got 2"},
+      {"an axis too large",
+       Pad{{0, 0, 0}, {1 << 24, 0, 0}, 0},
+       {{1, 1, 1}},
+       "output: expected 1..16777216, got 16777217"},
+      {"too many elements",
+       Pad{{0, 0, 0}, {1 << 23, 1 << 23, 0}, 0},
+       {{1, 1, 1}},
+       "expected at most 2147483648 elements"},
+  };
+  for (const Case& c : cases) {
+    Graph graph = OneNode(c.op, c.inputs);
+    const absl::Status status = InferShapes(graph);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.what;
+    EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr("node 'node' ("), HasSubstr(c.message))) << c.what;
+  }
+}
+
+TEST(InferShapes, ImageOutOfRange) {
+  for (const Dims& dims : {Dims{0, 4, 4}, Dims{3, -1, 4}, Dims{3, 1 << 24, 1 << 24}}) {
+    Graph graph = OneNode(Relu{}, {dims});
+    EXPECT_THAT(std::string(InferShapes(graph).message()), HasSubstr("input 'in': output: expected")) << ToString(dims);
+  }
+}
+
+// image -> a -> b, c = add(a, b) -> flat
+Graph Small() {
+  Graph graph;
+  graph.input = graph.AddValue("image");
+  graph.value(graph.input).dims = {2, 3, 3};
+  const ValueId a = graph.AddValue("a"), b = graph.AddValue("b"), c = graph.AddValue("c"),
+                flat = graph.AddValue("flat");
+  graph.nodes = {{"conv", MakeConv({4, 2, 1, 1}, {2, 2}), {graph.input}, a},
+                 {"relu", Relu{}, {a}, b},
+                 {"add", Add{}, {a, b}, c},
+                 {"flatten", Flatten{}, {c}, flat}};
+  graph.logits = graph.embedding = flat;
+  EXPECT_TRUE(InferShapes(graph).ok());
+  return graph;
+}
+
+TEST(Validate, Graphs) {
+  struct Case {
+    const char* what;
+    std::function<void(Graph&)> spoil;
+    const char* message;  // empty: valid
+  };
+  const auto id = [](int i) { return static_cast<ValueId>(i); };
+  const std::vector<Case> cases = {
+      {"as it is", [](Graph&) {}, ""},
+      {"a value nobody uses", [](Graph& g) { g.AddValue("unused"); }, ""},
+      {"the image as output", [](Graph& g) { g.embedding = g.input; }, ""},
+      {"no image", [&](Graph& g) { g.input = id(9); }, "the graph's input does not exist"},
+      {"not in order", [](Graph& g) { std::swap(g.nodes[0], g.nodes[1]); },
+       "node 'relu' (Relu): reads 'a' before any node yields it"},
+      {"a cycle", [&](Graph& g) { g.nodes[1].inputs[0] = id(3); }, "reads 'c' before any node yields it"},
+      {"of itself", [&](Graph& g) { g.nodes[1].inputs[0] = id(2); }, "reads 'b' before any node yields it"},
+      {"dangling", [](Graph& g) { g.nodes.erase(g.nodes.begin()); }, "reads 'a' before any node yields it"},
+      {"an input that does not exist", [&](Graph& g) { g.nodes[1].inputs[0] = id(5); }, "a value that does not exist"},
+      {"a negative input", [&](Graph& g) { g.nodes[1].inputs[0] = id(-1); }, "reads a value that does not exist"},
+      {"an output that does not exist", [&](Graph& g) { g.nodes[1].output = id(5); }, "yields a value that does not"},
+      {"yielded twice", [&](Graph& g) { g.nodes[1].output = id(1); }, "node 'relu' (Relu): yields 'a' a second time"},
+      {"yields the image", [&](Graph& g) { g.nodes[1].output = id(0); }, "yields 'image' a second time"},
+      {"too few inputs", [](Graph& g) { g.nodes[2].inputs.pop_back(); }, "(Add): expected 2 inputs, got 1"},
+      {"too many inputs", [&](Graph& g) { g.nodes[1].inputs.push_back(id(1)); }, "(Relu): expected 1 inputs, got 2"},
+      {"a residual that is not there", [](Graph& g) { std::get<Conv>(g.nodes[0].op).residual = true; },
+       "(Conv): expected 2 inputs, got 1"},
+      {"logits nobody yields", [](Graph& g) { g.logits = g.AddValue("x"); }, "an output is yielded by no node"},
+      {"an embedding that does not exist", [&](Graph& g) { g.embedding = id(99); }, "an output is yielded by no node"},
+      {"other dims",
+       [&](Graph& g) {
+         g.value(id(2)).dims = {4, 2, 3};
+       },
+       "node 'relu' (Relu): expected an output of 4x2x2, got 4x2x3"},
+      {"no dims", [&](Graph& g) { g.value(id(4)).dims = {}; }, "(Flatten): expected an output of 16, got "},
+      {"weights that do not fit",
+       [](Graph& g) {
+         g.nodes[0].op = MakeConv({4, 3, 1, 1});
+       },
+       "weights: expected input"},
+  };
+  for (const Case& c : cases) {
+    Graph graph = Small();
+    c.spoil(graph);
+    const absl::Status status = Validate(graph);
+    EXPECT_EQ(status.ok(), *c.message == '\0') << c.what << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.message)) << c.what;
+  }
+}
+
+TEST(Graph, FindsNeighbours) {
+  const Graph graph = Small();
+  EXPECT_EQ(graph.Consumers(static_cast<ValueId>(1)), (std::vector<int>{1, 2}));
+  EXPECT_EQ(graph.Consumers(graph.logits), std::vector<int>{});
+  EXPECT_EQ(graph.Producer(graph.input), std::nullopt);
+  EXPECT_EQ(graph.Producer(graph.logits), 3);
+}
+
+TEST(Graph, Prints) {
+  EXPECT_EQ(ToString(Small()),
+            "%a{4x2x2} = Conv 1x1/2 (%image) \"conv\"\n"
+            "%b{4x2x2} = Relu (%a) \"relu\"\n"
+            "%c{4x2x2} = Add (%a, %b) \"add\"\n"
+            "%flat{16} = Flatten (%c) \"flatten\"\n");
+}
+
+}  // namespace
+}  // namespace resnetd::graph
