@@ -29,8 +29,10 @@ constexpr char kConfigFile[] = "config.textproto";
 constexpr char kLabelsFile[] = "labels.txt";
 constexpr char kGoldenFile[] = "golden.textproto";
 
-constexpr int kCostRuns = 5;
-constexpr std::chrono::milliseconds kCostTime{300};  // of one batch size; at least one run
+// How long one batch size is measured: long enough for a run that nothing disturbs, short enough for a start of
+// seconds.
+constexpr int kCostRuns = 3;
+constexpr std::chrono::milliseconds kLeastCostTime{40}, kMostCostTime{300};
 
 // A file that may be missing, unless the config names it.
 absl::StatusOr<std::optional<std::string>> ReadOptional(const ModelSource& source, const std::string& named,
@@ -160,7 +162,7 @@ absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& en
   std::vector<scheduling::BatchCost> costs;
   for (const int batch : engine.info().batch_sizes) {
     Duration least = Duration::max(), spent{};
-    for (int run = 0; run < kCostRuns && spent < kCostTime; ++run) {
+    for (int run = 0; run == 0 || (spent < kMostCostTime && (run < kCostRuns || spent < kLeastCostTime)); ++run) {
       RESNETD_ASSIGN_OR_RETURN(const RunTimings timings, session.Run({.count = batch}));
       least = std::min(least, timings.compute);
       spent += timings.compute;

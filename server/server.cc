@@ -109,7 +109,7 @@ absl::Status Server::Listen() {
   metrics_.SetWorkers(workers_count_);
   metrics_.SetSnapshot([this] { return scheduler_.snapshot(); });
   metrics_.SetCallsInFlight([edge = edge_.get()] { return edge->calls_in_flight(); });
-  spdlog::info("gRPC on {}:{}, metrics and probes on {}:{}; {} workers of {} threads", options_.edge.address,
+  spdlog::info("gRPC on {}:{}, metrics and probes on {}:{}; workers: {}, threads of each: {}", options_.edge.address,
                edge_->port(), options_.metrics_address, http_->port(), workers_count_, options_.threads);
   return absl::OkStatus();
 }

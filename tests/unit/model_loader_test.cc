@@ -1,0 +1,158 @@
+// The embedded model is the real thing: it is loaded whole, then with one file beside it changed at a time.
+#include "server/model_loader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace resnetd::server {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+// The embedded model with `files` in place of its own; nullopt: missing.
+ModelSource Changed(std::map<std::string, std::optional<std::string>> files) {
+  ModelSource source = EmbeddedSource();
+  source.read = [embedded = source.read, files = std::move(files)](absl::string_view file,
+                                                                   size_t max_bytes) -> absl::StatusOr<std::string> {
+    const auto it = files.find(std::string(file));
+    if (it == files.end()) return embedded(file, max_bytes);
+    if (!it->second.has_value()) return absl::NotFoundError(absl::StrCat("no file '", file, "'"));
+    return *it->second;
+  };
+  return source;
+}
+
+std::string Embedded(const char* file) {
+  return EmbeddedSource().read(file, size_t{1} << 30).value();
+}
+
+absl::StatusOr<LoadedModel> Load(const ModelSource& source, const LoadOptions& options = {}) {
+  return LoadModel(source, scheduling::ModelKey{0}, options);
+}
+
+TEST(LoadModel, TheEmbeddedOneIsReady) {
+  const absl::StatusOr<LoadedModel> loaded = Load(EmbeddedSource());
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const Model& model = *loaded->model;
+  EXPECT_EQ(model.name, "fashion-resnet20");
+  EXPECT_EQ(model.version, "1");
+  EXPECT_EQ(model.engine->info().classes, 10);
+  EXPECT_EQ(model.engine->info().features, 64);
+  EXPECT_THAT(model.labels, Contains("Ankle boot"));
+  EXPECT_EQ(model.recipe.colour, image::Colour::kGrey);
+  EXPECT_EQ(model.sha256.size(), 64u);
+  EXPECT_THAT(loaded->notes, IsEmpty()) << "nothing about it is assumed";
+  ASSERT_EQ(model.costs.size(), 4u);
+  for (const scheduling::BatchCost& cost : model.costs) EXPECT_GT(cost.cost.count(), 0) << cost.batch;
+}
+
+TEST(LoadModel, SaysWhatItAssumes) {
+  const absl::StatusOr<LoadedModel> loaded = Load(
+      Changed({{"config.textproto", std::nullopt}, {"labels.txt", std::nullopt}, {"golden.textproto", std::nullopt}}));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_THAT(loaded->notes, Contains(HasSubstr("assuming mnist")));
+  EXPECT_THAT(loaded->notes, Contains(HasSubstr("no labels")));
+  EXPECT_THAT(loaded->notes, Contains(HasSubstr("no golden answers")));
+  EXPECT_THAT(loaded->model->labels, IsEmpty());
+}
+
+TEST(LoadModel, OptionsAndConfigDecide) {
+  LoadOptions options;
+  options.batch_sizes = {3};
+  options.default_deadline = std::chrono::milliseconds(500);
+  const absl::StatusOr<LoadedModel> from_options = Load(EmbeddedSource(), options);
+  ASSERT_TRUE(from_options.ok()) << from_options.status();
+  EXPECT_THAT(from_options->model->engine->info().batch_sizes, testing::ElementsAre(3));
+  EXPECT_EQ(from_options->model->default_deadline, std::chrono::milliseconds(500));
+
+  const absl::StatusOr<LoadedModel> from_config = Load(
+      Changed({{"config.textproto", Embedded("config.textproto") + "batch_sizes: [1, 5]\ndefault_deadline_ms: 70\n"}}),
+      options);
+  ASSERT_TRUE(from_config.ok()) << from_config.status();
+  EXPECT_THAT(from_config->model->engine->info().batch_sizes, testing::ElementsAre(1, 5));
+  EXPECT_EQ(from_config->model->default_deadline, std::chrono::milliseconds(70));
+}
+
+// A golden set of which the first logit is off by `error` times the image's largest.
+std::string GoldenOffBy(double error) {
+  std::string golden = Embedded("golden.textproto");
+  const size_t begin = golden.find("logits: [") + 9, end = golden.find(']', begin);
+  double largest = 0;
+  for (absl::string_view z : absl::StrSplit(golden.substr(begin, end - begin), ", ")) {
+    double value = 0;
+    EXPECT_TRUE(absl::SimpleAtod(z, &value)) << z;
+    largest = std::max(largest, std::abs(value));
+  }
+  const size_t comma = golden.find(',', begin);
+  const double first = std::stod(golden.substr(begin, comma - begin));
+  return golden.replace(begin, comma - begin, absl::StrCat(first + error * largest));
+}
+
+TEST(LoadModel, RefusesWhatIsWrong) {
+  const std::string config = Embedded("config.textproto");
+  struct Case {
+    const char* what;
+    std::map<std::string, std::optional<std::string>> files;
+    absl::StatusCode code;
+    const char* said;
+  };
+  constexpr absl::StatusCode kInvalid = absl::StatusCode::kInvalidArgument;
+  const Case cases[] = {
+      {"no model", {{"model.onnx", std::nullopt}}, absl::StatusCode::kNotFound, "model.onnx"},
+      {"empty model", {{"model.onnx", ""}}, kInvalid, "fashion-resnet20"},
+      {"text", {{"model.onnx", "not a network"}}, kInvalid, "fashion-resnet20"},
+      {"half a model", {{"model.onnx", Embedded("model.onnx").substr(0, 100'000)}}, kInvalid, "fashion-resnet20"},
+      {"unknown key", {{"config.textproto", config + "colour: RGB\n"}}, kInvalid, "config.textproto"},
+      {"unknown preset", {{"config.textproto", "preprocessing { preset: \"cifar\" }"}}, kInvalid, "cifar"},
+      {"preset of three channels",
+       {{"config.textproto", "preprocessing { preset: \"cifar10\" }"}},
+       kInvalid,
+       "channels"},
+      {"a named file is missing",
+       {{"config.textproto", "labels_file: \"names.txt\""}},
+       absl::StatusCode::kNotFound,
+       "names.txt"},
+      {"nine labels", {{"labels.txt", "1\n2\n3\n4\n5\n6\n7\n8\n9\n"}}, kInvalid, "labels.txt: expected 10"},
+      {"eleven labels", {{"labels.txt", "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n"}}, kInvalid, "labels.txt: expected 10"},
+      {"batch sizes that descend", {{"config.textproto", config + "batch_sizes: [4, 2]\n"}}, kInvalid, "batch_sizes"},
+      {"golden answer off",
+       {{"golden.textproto", GoldenOffBy(2e-3)}},
+       absl::StatusCode::kFailedPrecondition,
+       "expected the logit of class 0"},
+      {"golden image that is none",
+       {{"golden.textproto", "golden { name: 'x' image: 'text' logits: [0,0,0,0,0,0,0,0,0,0] }"}},
+       kInvalid,
+       "golden image 'x'"},
+      {"nine golden logits",
+       {{"golden.textproto", "golden { name: 'x' image: 'text' logits: [0,0,0,0,0,0,0,0,0] }"}},
+       kInvalid,
+       "golden image 'x': expected 10 logits, got 9"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.what);
+    const absl::StatusOr<LoadedModel> loaded = Load(Changed(c.files));
+    ASSERT_FALSE(loaded.ok());
+    EXPECT_EQ(loaded.status().code(), c.code) << loaded.status();
+    EXPECT_THAT(std::string(loaded.status().message()), HasSubstr(c.said));
+    EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("model 'fashion-resnet20' (embedded): "));
+  }
+}
+
+TEST(LoadModel, AGoldenAnswerWithinTheToleranceIsRight) {
+  const absl::StatusOr<LoadedModel> loaded = Load(Changed({{"golden.textproto", GoldenOffBy(0.5e-4)}}));
+  EXPECT_TRUE(loaded.ok()) << loaded.status();
+}
+
+}  // namespace
+}  // namespace resnetd::server

@@ -1,0 +1,158 @@
+#include "server/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <sstream>
+
+namespace resnetd::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+struct Parsed {
+  std::optional<ServerOptions> options;
+  int exit_status = -1;
+  std::string out, err;
+};
+
+Parsed Parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "resnetd");
+  Parsed parsed;
+  std::ostringstream out, err;
+  parsed.options = ParseOptions(static_cast<int>(arguments.size()), arguments.data(), out, err, parsed.exit_status);
+  parsed.out = out.str();
+  parsed.err = err.str();
+  return parsed;
+}
+
+TEST(Options, NothingIsNeeded) {
+  const Parsed parsed = Parse({});
+  ASSERT_TRUE(parsed.options.has_value()) << parsed.err;
+  EXPECT_EQ(parsed.options->model_file, "");
+  EXPECT_EQ(parsed.options->edge.address, "127.0.0.1");
+  EXPECT_EQ(parsed.options->edge.port, 8500);
+  EXPECT_EQ(parsed.options->metrics_address, "127.0.0.1");
+  EXPECT_THAT(parsed.options->batch_sizes, ElementsAre(1, 2, 4, 8));
+}
+
+TEST(Options, EachReachesItsField) {
+  const Parsed parsed = Parse({"--model",
+                               "m.onnx",
+                               "--recipe",
+                               "mnist",
+                               "--labels",
+                               "l.txt",
+                               "--batch-sizes",
+                               "1,3,16",
+                               "--port",
+                               "0",
+                               "--metrics-port",
+                               "65535",
+                               "--max-message-bytes",
+                               "4096",
+                               "--max-bytes-in-flight",
+                               "8192",
+                               "--max-image-pixels",
+                               "100",
+                               "--workers",
+                               "3",
+                               "--threads",
+                               "2",
+                               "--max-queue-ms",
+                               "250",
+                               "--default-deadline-ms",
+                               "0",
+                               "--lame-duck-ms",
+                               "1",
+                               "--drain-ms",
+                               "2",
+                               "--log-level",
+                               "debug"});
+  ASSERT_TRUE(parsed.options.has_value()) << parsed.err;
+  const ServerOptions& o = *parsed.options;
+  EXPECT_EQ(o.model_file, "m.onnx");
+  EXPECT_EQ(o.recipe, "mnist");
+  EXPECT_EQ(o.labels_file, "l.txt");
+  EXPECT_THAT(o.batch_sizes, ElementsAre(1, 3, 16));
+  EXPECT_EQ(o.edge.port, 0);
+  EXPECT_EQ(o.metrics_port, 65535);
+  EXPECT_EQ(o.edge.max_message_bytes, 4096u);
+  EXPECT_EQ(o.edge.max_bytes_in_flight, 8192u);
+  EXPECT_EQ(o.edge.image_limits.max_pixels, 100);
+  EXPECT_EQ(o.workers, 3);
+  EXPECT_EQ(o.threads, 2);
+  EXPECT_EQ(o.scheduling.max_queue_time, std::chrono::milliseconds(250));
+  EXPECT_EQ(o.default_deadline, std::chrono::milliseconds(0));
+  EXPECT_EQ(o.lame_duck, std::chrono::milliseconds(1));
+  EXPECT_EQ(o.drain, std::chrono::milliseconds(2));
+  EXPECT_EQ(o.log_level, "debug");
+}
+
+TEST(Options, EnvironmentStandsInAndTheCommandLineWins) {
+  setenv("RESNETD_PORT", "1234", 1);
+  setenv("RESNETD_MAX_QUEUE_MS", "77", 1);
+  const Parsed from_environment = Parse({});
+  const Parsed overridden = Parse({"--port", "4321"});
+  setenv("RESNETD_PORT", "70000", 1);
+  const Parsed wrong = Parse({});
+  unsetenv("RESNETD_PORT");
+  unsetenv("RESNETD_MAX_QUEUE_MS");
+  ASSERT_TRUE(from_environment.options.has_value()) << from_environment.err;
+  EXPECT_EQ(from_environment.options->edge.port, 1234);
+  EXPECT_EQ(from_environment.options->scheduling.max_queue_time, std::chrono::milliseconds(77));
+  ASSERT_TRUE(overridden.options.has_value()) << overridden.err;
+  EXPECT_EQ(overridden.options->edge.port, 4321);
+  EXPECT_FALSE(wrong.options.has_value());
+  EXPECT_EQ(wrong.exit_status, 2);
+}
+
+TEST(Options, HelpAndVersionAreNoMistakes) {
+  const Parsed help = Parse({"--help"});
+  EXPECT_FALSE(help.options.has_value());
+  EXPECT_EQ(help.exit_status, 0);
+  EXPECT_THAT(help.out, HasSubstr("--max-queue-ms"));
+  const Parsed version = Parse({"--version"});
+  EXPECT_EQ(version.exit_status, 0);
+  EXPECT_THAT(version.out, HasSubstr("resnetd "));
+}
+
+TEST(Options, MistakesNameTheOption) {
+  struct Case {
+    std::vector<const char*> arguments;
+    const char* said;
+  };
+  const Case cases[] = {
+      {{"--prot", "1"}, "--prot"},
+      {{"stray"}, "stray"},
+      {{"--port", "-1"}, "--port: expected 0 to 65535, got -1"},
+      {{"--port", "65536"}, "--port: expected 0 to 65535, got 65536"},
+      {{"--port", "http"}, "--port: expected 0 to 65535, got http"},
+      {{"--workers", "257"}, "--workers: expected 0 to 256, got 257"},
+      {{"--threads", "0"}, "--threads: expected 1 to 256, got 0"},
+      {{"--max-calls-in-flight", "0"}, "--max-calls-in-flight: expected 1 to"},
+      {{"--max-message-bytes", "2147483648"}, "--max-message-bytes: expected 1 to 2147483647, got 2147483648"},
+      {{"--max-queue-ms", "-1"}, "--max-queue-ms: expected 0 to 86400000 milliseconds, got -1"},
+      {{"--max-queue-ms", "86400001"}, "--max-queue-ms"},
+      {{"--batch-sizes", "4,2"}, "--batch-sizes: expected ascending sizes"},
+      {{"--batch-sizes", "2,2"}, "--batch-sizes: expected ascending sizes"},
+      {{"--batch-sizes", "0"}, "--batch-sizes"},
+      {{"--batch-sizes", "257"}, "--batch-sizes"},
+      {{"--log-level", "loud"}, "--log-level"},
+      {{"--model", "a", "--models", "b"}, "--models"},
+      {{"--recipe", "mnist"}, "--model"},
+      {{"--labels", "l.txt"}, "--model"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.arguments.front());
+    const Parsed parsed = Parse(c.arguments);
+    EXPECT_FALSE(parsed.options.has_value());
+    EXPECT_EQ(parsed.exit_status, 2);
+    EXPECT_THAT(parsed.err, HasSubstr(c.said));
+  }
+}
+
+}  // namespace
+}  // namespace resnetd::server
