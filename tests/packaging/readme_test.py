@@ -1,0 +1,126 @@
+"""What the README tells a newcomer to type works as it stands there, and its table of options is the program's own.
+
+    readme_test.py RESNETD RESNETCTL
+
+Run by Debian's own Python, which has Debian's grpc. Commands are taken from the README's text; only the server's address
+and the image's name are put in.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.request
+
+from running_server import RunningServer
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+ADDRESS = "127.0.0.1:8500"
+PHOTO = "photo.jpg"
+
+
+def block(language: str, holding: str) -> str:
+    """The one fenced block of a language that holds this text."""
+    (found,) = [b for b in re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE) if holding in b]
+    return found
+
+
+def options_of_help(text: str) -> dict[str, str]:
+    """Option -> its default, "" where there is none. CLI11 writes --port INT=8500 or --port INT [8500] by its version."""
+    options = {}
+    for name, head in re.findall(r"^\s+(?:-\w,\s*)?(--[\w-]+)(.*?)(?:\(Env|$)", text, re.MULTILINE):
+        default = re.search(r"(?:=(\S+)| \[(\S+)\])(?: \.\.\.)?\s*$", head)
+        options[name] = (default[1] or default[2]) if default else ""
+    return options
+
+
+def options_of_readme(text: str) -> dict[str, str]:
+    section = text.split("\n## Options\n")[1].split("\n## ")[0]
+    return dict(re.findall(r"^\| `(--[\w-]+)` \| ([^| ]*) ?\|", section, re.MULTILINE))
+
+
+class Readme(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def test_options(self):
+        run = subprocess.run([sys.argv[1], "--help"], check=True, capture_output=True, text=True)
+        of_help = options_of_help(run.stdout)
+        self.assertGreater(len(of_help), 15)
+        for name in ("--help", "--version"):
+            self.assertIn(name, of_help)
+            del of_help[name]
+        self.assertEqual(options_of_readme(README), of_help)
+
+    def test_the_calls(self):
+        subprocess.run([ROOT / "tools/fashion_mnist_png.py", "--out", self.folder / "images", "--per-class", "1"], check=True)
+        # The first test image is an ankle boot. What a file is called does not matter to the server.
+        (self.folder / PHOTO).write_bytes((self.folder / "images/00000.png").read_bytes())
+        with RunningServer(sys.argv[1], sys.argv[2], self.folder) as server:
+            self.by_python(server.address)
+            self.by_grpcurl(server.address)
+            self.metrics_are_documented(server.metrics_url)
+
+    def by_python(self, address: str):
+        (self.folder / "proto").symlink_to(ROOT / "proto")
+        (self.folder / "call.py").write_text(block("python", "call.py").replace(ADDRESS, address))
+        commands = block("sh", "call.py").replace("python3 call.py", f"{sys.executable} call.py")
+        run = subprocess.run(["bash", "-euc", commands], cwd=self.folder, capture_output=True, text=True, timeout=60,
+                             env=os.environ | {"no_grpc_proxy": "127.0.0.1"})
+        self.assertEqual(run.returncode, 0, run.stderr)
+        lines = run.stdout.splitlines()
+        self.assertEqual(len(lines), 4, run.stdout)
+        self.assertTrue(lines[0].endswith("%  Ankle boot"), run.stdout)
+        self.assertRegex(lines[3], r"^\d+ features in \d+\.\d+ ms$")
+
+    def by_grpcurl(self, address: str):
+        """No distribution ships grpcurl: one that only notes what it is given takes its place, and what it noted is sent
+        by Python, read from JSON by protobuf's own rules as grpcurl does."""
+        sys.path.insert(0, str(self.folder / "build/python"))
+        import grpc
+        from google.protobuf import json_format
+        from resnetd.v1 import inference_pb2, inference_pb2_grpc
+
+        tool = self.folder / "grpcurl"
+        tool.write_text('#!/bin/sh\necho "$@" > arguments\ncat > request.json\n')
+        tool.chmod(0o755)
+        subprocess.run(["bash", "-euc", block("sh", "grpcurl")], cwd=self.folder, check=True, timeout=60,
+                       env=os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"})
+        self.assertEqual((self.folder / "arguments").read_text().split(),
+                         ["-plaintext", "-d", "@", ADDRESS, "resnetd.v1.InferenceService/Classify"])
+        request = json_format.Parse((self.folder / "request.json").read_text(), inference_pb2.ClassifyRequest())
+        self.assertEqual(request.images[0].encoded, (self.folder / PHOTO).read_bytes())
+        with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
+            answer = inference_pb2_grpc.InferenceServiceStub(channel).Classify(request, timeout=30)
+        self.assertEqual([c.label for c in answer.results[0].classes][0], "Ankle boot")
+        self.assertEqual(len(answer.results[0].classes), 3)
+
+    def metrics_are_documented(self, url: str):
+        """docs/operations.md names every family of ours, and none that is not there."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(url, timeout=10) as page:
+            families = set(re.findall(r"^# TYPE (resnetd_\w+) ", page.read().decode(), re.MULTILINE))
+        section = (ROOT / "docs/operations.md").read_text().split("\n## Metrics\n")[1].split("\n## ")[0]
+        rows = "".join(line for line in section.splitlines() if line.startswith("|"))
+        # Families without a child yet are not on the page.
+        self.assertLessEqual(families, set(re.findall(r"`(resnetd_\w+)", rows)))
+        self.assertLessEqual(set(re.findall(r"`(resnetd_\w+)", rows)), families)
+
+
+class Parsing(unittest.TestCase):
+    def test_both_styles_of_help(self):
+        for text in ("  --sizes INT:INT in [1 - 256]=1,2 ... (Env:RESNETD_SIZES)\n  --model TEXT (Env:X) Excludes: --a\n  -h,--help  Print\n",
+                     "  --sizes INT:INT in [1 - 256] [1,2] ...  (Env:X)\n  --model TEXT (Env:X)  Serve\n  -h,     --help   Print\n"):
+            self.assertEqual(options_of_help(text), {"--sizes": "1,2", "--model": "", "--help": ""})
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
