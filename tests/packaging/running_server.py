@@ -19,24 +19,32 @@ def free_ports(count: int) -> list[int]:
 
 
 class RunningServer:
-    """A context: the server is SERVING inside, and must end with status 0 on SIGTERM at the end."""
+    """A context: the server is SERVING inside, and must end with status 0 on SIGTERM at the end.
 
-    def __init__(self, resnetd: str, resnetctl: str, folder: pathlib.Path):
+    `options` are resnetd's, beside the ports. With `wait` unset it has been started inside, and that is all.
+    """
+
+    def __init__(self, resnetd: str, resnetctl: str, folder: pathlib.Path, *options: str, lame_duck_ms: int = 0,
+                 wait: bool = True):
         self.resnetctl = resnetctl
+        self.wait = wait
         self.port, self.metrics_port = free_ports(2)
         self.address = f"127.0.0.1:{self.port}"
-        self.metrics_url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        self.http_url = f"http://127.0.0.1:{self.metrics_port}"
+        self.metrics_url = f"{self.http_url}/metrics"
         self.log = folder / "resnetd.log"
-        self.command = [resnetd, "--port", str(self.port), "--metrics-port", str(self.metrics_port), "--lame-duck-ms", "0"]
+        self.command = [resnetd, "--port", str(self.port), "--metrics-port", str(self.metrics_port),
+                        "--lame-duck-ms", str(lame_duck_ms), *options]
 
     def __enter__(self):
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
-        health = self.ctl("health", "--wait", str(START_SECONDS))
-        if health.returncode != 0:
-            self.process.kill()
-            self.process.wait()
-            raise RuntimeError(f"resnetd did not serve: {health.stderr}{self.log.read_text()}")
+        if self.wait:
+            health = self.ctl("health", "--wait", str(START_SECONDS))
+            if health.returncode != 0:
+                self.process.kill()
+                self.process.wait()
+                raise RuntimeError(f"resnetd did not serve: {health.stderr}{self.log.read_text()}")
         return self
 
     def __exit__(self, kind, value, trace):
