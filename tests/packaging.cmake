@@ -1,5 +1,4 @@
-# Tests of what surrounds the programs: scripts, documents, manifests, packaging. (Tests that start the server find the
-# programs by --resnetd and --resnetctl.)
+# Tests of what surrounds the programs: scripts, documents, manifests, packaging.
 function(packaging_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
   add_test(NAME ${name} COMMAND ${A_COMMAND} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
@@ -12,6 +11,7 @@ endfunction()
 packaging_test(check_includes COMMAND scripts/check_includes.py)
 packaging_test(check_includes_test COMMAND python3 tests/packaging/check_includes_test.py)
 packaging_test(tools_test COMMAND python3 tests/packaging/tools_test.py)
+packaging_test(docs_test COMMAND python3 tests/packaging/docs_test.py)
 
 # The checks' Python environment: made once, from PyPI. Where that cannot be reached, the tests that need it are not run
 # and the run as a whole fails.
@@ -20,3 +20,9 @@ set_tests_properties(venv PROPERTIES FIXTURES_SETUP venv)
 packaging_test(format COMMAND scripts/lint.sh --format)
 packaging_test(kubernetes_manifests COMMAND ${CMAKE_SOURCE_DIR}/build/venv/bin/python tests/packaging/kubernetes_test.py)
 set_tests_properties(format kubernetes_manifests PROPERTIES FIXTURES_REQUIRED venv)
+
+# What starts the server.
+set(programs $<TARGET_FILE:resnetd> $<TARGET_FILE:resnetctl>)
+packaging_test(prometheus_test COMMAND python3 tests/packaging/prometheus_test.py ${programs})
+# Debian's own Python is the one that has Debian's grpc.
+packaging_test(readme_test COMMAND /usr/bin/python3 tests/packaging/readme_test.py ${programs})
