@@ -5,7 +5,7 @@ endforeach()
 
 add_library(edge_server STATIC e2e/edge_server.cc)
 target_link_libraries(edge_server PUBLIC resnetd_flags resnetd::edge resnetd::grpc resnetd::metrics
-                      resnetd::model_repository resnetd::scheduling absl::synchronization absl::time)
+                      resnetd::model_repository resnetd::scheduling absl::time)
 foreach(name calls flow protocol)
   resnetd_test(edge_${name}_test SOURCES e2e/edge_${name}_test.cc LIBS edge_server)
 endforeach()

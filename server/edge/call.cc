@@ -1,6 +1,6 @@
-// One state machine for unary calls and streams. Reactions come from gRPC's threads, ends of exchanges from workers, any of
-// them at once. Each changes the state under the lock, in the same critical section takes the NextStep() that follows from
-// it, and carries it out outside:
+// One state machine for unary calls and streams. Reactions come from gRPC's threads, ends of exchanges from workers,
+// any of them at once. Each changes the state under the lock, in the same critical section takes the NextStep() that
+// follows from it, and carries it out outside:
 //
 //   read -> exchange Start() -> Submit() --+--> queue full: held until an earlier exchange of this stream is done
 //                                          +--> answered; in order: write (unary: write and finish)
@@ -16,7 +16,6 @@
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "server/edge/error.h"
 #include "server/edge/grpc_status.h"
 
@@ -61,12 +60,14 @@ Call::Call(grpc::CallbackServerContext& context, const Served& served, const Ser
 
 void Call::OnReadDone(bool ok) {
   if (!ok) {
-    absl::ReleasableMutexLock lock(&mu_);
-    reading_ = false;
-    no_more_requests_ = true;
-    cancelled_ = cancelled_ || context_.IsCancelled();
-    Step step = NextStep();
-    lock.Release();
+    Step step;
+    {
+      scheduling::MutexLock lock(&mu_);
+      reading_ = false;
+      no_more_requests_ = true;
+      cancelled_ = cancelled_ || context_.IsCancelled();
+      step = NextStep();
+    }
     return Take(std::move(step));
   }
   const Time arrived = served_.streaming ? std::chrono::steady_clock::now() : arrived_;
@@ -74,7 +75,7 @@ void Call::OnReadDone(bool ok) {
                                                    [this](Exchange& answered) { Answered(answered); });
   bool cancelled = false;
   {
-    absl::MutexLock lock(&mu_);
+    scheduling::MutexLock lock(&mu_);
     pending_.push_back({exchange});
     no_more_requests_ = !served_.streaming;
     cancelled = cancelled_;
@@ -93,25 +94,29 @@ void Call::OnReadDone(bool ok) {
 }
 
 void Call::OnWriteDone(bool ok) {
-  absl::ReleasableMutexLock lock(&mu_);
-  writing_ = false;
-  cancelled_ = cancelled_ || !ok;
-  Step step = NextStep();
-  lock.Release();
+  Step step;
+  {
+    scheduling::MutexLock lock(&mu_);
+    writing_ = false;
+    cancelled_ = cancelled_ || !ok;
+    step = NextStep();
+  }
   Take(std::move(step));
 }
 
 void Call::OnCancel() {
   std::deque<Pending> pending;
   {
-    absl::MutexLock lock(&mu_);
+    scheduling::MutexLock lock(&mu_);
     cancelled_ = true;
     pending = pending_;
   }
   for (const Pending& p : pending) p.exchange->Cancel();
-  absl::ReleasableMutexLock lock(&mu_);
-  Step step = NextStep();
-  lock.Release();
+  Step step;
+  {
+    scheduling::MutexLock lock(&mu_);
+    step = NextStep();
+  }
   Take(std::move(step));
 }
 
@@ -121,12 +126,14 @@ void Call::OnDone() {
 }
 
 void Call::Answered(Exchange& exchange) {
-  absl::ReleasableMutexLock lock(&mu_);
-  for (Pending& p : pending_) {
-    if (p.exchange.get() == &exchange) p.done = true;
+  Step step;
+  {
+    scheduling::MutexLock lock(&mu_);
+    for (Pending& p : pending_) {
+      if (p.exchange.get() == &exchange) p.done = true;
+    }
+    step = NextStep();
   }
-  Step step = NextStep();
-  lock.Release();
   Take(std::move(step));
 }
 
@@ -141,7 +148,7 @@ bool Call::Submit(const std::shared_ptr<Exchange>& exchange) {
   size_t open = 0;
   bool tried = false, final_try = false;
   do {
-    absl::MutexLock lock(&mu_);
+    scheduling::MutexLock lock(&mu_);
     if (tried && !cancelled_ && Open() == open) {
       held_ = exchange;
       held_behind_ = open;
@@ -155,10 +162,12 @@ bool Call::Submit(const std::shared_ptr<Exchange>& exchange) {
 }
 
 void Call::Submitted() {
-  absl::ReleasableMutexLock lock(&mu_);
-  reading_ = false;
-  Step step = NextStep();
-  lock.Release();
+  Step step;
+  {
+    scheduling::MutexLock lock(&mu_);
+    reading_ = false;
+    step = NextStep();
+  }
   Take(std::move(step));
 }
 
@@ -205,14 +214,12 @@ void Call::Send(Exchange& exchange) {
 void Call::FinishUnary() {
   std::shared_ptr<Exchange> only;
   {
-    absl::MutexLock lock(&mu_);
+    scheduling::MutexLock lock(&mu_);
     if (!pending_.empty()) only = pending_.front().exchange;
   }
   if (only == nullptr) {
     Ended(grpc::StatusCode::INVALID_ARGUMENT);
-    return Finish(ToGrpc(Error(absl::StatusCode::kInvalidArgument, reason::kMalformedMessage,
-                               absl::StrCat(MethodName(served_.method), " expects one request message, got none")),
-                         context_));
+    return Finish(ToGrpc(FieldError("request", "expected one message, got none", reason::kMalformedMessage), context_));
   }
   absl::StatusOr<std::string>& reply = only->reply();
   Ended(static_cast<int>(reply.status().code()));
@@ -221,12 +228,12 @@ void Call::FinishUnary() {
   StartWriteAndFinish(&write_buffer_, grpc::WriteOptions(), grpc::Status::OK);
 }
 
-// The client knows already. It saw its own deadline pass a little before ours would: gRPC rounds the time left up, by at
-// most one hundredth, and the headers took a moment to travel.
+// The client knows already. It saw its own deadline pass a little before ours would: gRPC rounds the time left up, by
+// at most one hundredth, and the headers took a moment to travel.
 void Call::FinishCancelled() {
   const Time now = std::chrono::steady_clock::now();
-  const bool late = deadline_ != Time::max() &&
-                    deadline_ - now <= (deadline_ - arrived_) / 50 + std::chrono::milliseconds(20);
+  const bool late =
+      deadline_ != Time::max() && deadline_ - now <= (deadline_ - arrived_) / 50 + std::chrono::milliseconds(20);
   const grpc::StatusCode code = late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
   Ended(code);
   Finish(grpc::Status(code, ""));

@@ -10,10 +10,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "server/edge/codec.h"
 #include "server/edge/exchange.h"
 #include "server/metrics.h"
+#include "server/scheduling/mutex.h"
 
 namespace resnetd::server {
 
@@ -27,9 +27,9 @@ struct Served {
 
 using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
-// A call that passed the gate: reads requests, sends their answers in order, finishes, leaves the gate and deletes itself.
-// To gRPC every method is a stream of bytes both ways, so a unary call is a stream of one, and a handler sees a call at
-// its headers.
+// A call that passed the gate: reads requests, sends their answers in order, finishes, leaves the gate and deletes
+// itself. To gRPC every method is a stream of bytes both ways, so a unary call is a stream of one, and a handler sees a
+// call at its headers.
 class Call final : public Reactor {
  public:
   // `deadline`: steady clock, Time::max() for none.
@@ -70,7 +70,7 @@ class Call final : public Reactor {
   const scheduling::Time arrived_, deadline_;
   grpc::ByteBuffer read_buffer_, write_buffer_;
 
-  absl::Mutex mu_;
+  scheduling::Mutex mu_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);     // in order of arrival, unsent
   std::shared_ptr<Exchange> held_ ABSL_GUARDED_BY(mu_);  // the last of them, if the queue was too full to take it
   size_t held_behind_ ABSL_GUARDED_BY(mu_) = 0;          // Open() then

@@ -26,7 +26,8 @@ class RequestBytes {
   virtual std::unique_ptr<google::protobuf::io::ZeroCopyInputStream> Open() = 0;
 };
 
-// One method's language: request messages in, answer messages out. A protocol is a set of codecs. Stateless, thread-safe.
+// One method's language: request messages in, answer messages out. A protocol is a set of codecs. Stateless,
+// thread-safe.
 class Codec {
  public:
   virtual ~Codec() = default;

@@ -7,9 +7,9 @@
 
 namespace resnetd::server {
 
-// The steady-clock twin of a deadline that gRPC gives on the wall clock, taken once, when both clocks are read, so that a
-// clock set later moves no deadline. system_clock's maximum means none and stays Time::max(); a deadline further away than
-// the clock can count (no call waits a hundred years) is none too; one in the past stays in the past.
+// The steady-clock twin of a deadline that gRPC gives on the wall clock, taken once, when both clocks are read, so that
+// a clock set later moves no deadline. system_clock's maximum means none and stays Time::max(); a deadline further away
+// than the clock can count (no call waits a hundred years) is none too; one in the past stays in the past.
 inline scheduling::Time ToSteady(std::chrono::system_clock::time_point deadline,
                                  std::chrono::system_clock::time_point wall_now, scheduling::Time steady_now) {
   using Seconds = std::chrono::duration<double>;

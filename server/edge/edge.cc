@@ -78,7 +78,8 @@ absl::Status WhyNotListening(const EdgeOptions& options) {
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
   std::string why;
-  if (const int e = getaddrinfo(options.address.c_str(), std::to_string(options.port).c_str(), &hints, &found); e != 0) {
+  if (const int e = getaddrinfo(options.address.c_str(), std::to_string(options.port).c_str(), &hints, &found);
+      e != 0) {
     why = gai_strerror(e);
   } else {
     const int fd = socket(found->ai_family, SOCK_STREAM, 0);
@@ -89,7 +90,8 @@ absl::Status WhyNotListening(const EdgeOptions& options) {
     close(fd);
     freeaddrinfo(found);
   }
-  return absl::UnavailableError(absl::StrCat("cannot listen on ", HostPort(options), ": ", why, " (--address, --port)"));
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen on ", HostPort(options), ": ", why, " (--address, --port)"));
 }
 
 class GrpcEdge final : public Edge {
@@ -108,8 +110,8 @@ class GrpcEdge final : public Edge {
     builder.AddListeningPort(HostPort(options), grpc::InsecureServerCredentials(), &port_);
     // On by default, and a second server on a port in use would start and take half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    // gRPC 1.51 measures a message when all of it has arrived, so its limit would save no memory; ours names the option.
-    // What bounds messages on their way in is the quota.
+    // gRPC 1.51 measures a message when all of it has arrived, so its limit would save no memory; ours names the
+    // option. What bounds messages on their way in is the quota.
     builder.SetMaxReceiveMessageSize(-1);
     grpc::ResourceQuota quota("resnetd");
     quota.Resize(2 * options.max_bytes_in_flight + kTransportBytes);

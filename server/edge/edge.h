@@ -11,8 +11,8 @@
 #include "server/metrics.h"
 #include "server/scheduling/scheduler.h"
 
-// The gRPC side of the server: it turns calls into items for the scheduler and finished items into answers. docs/edge.md
-// shows the way of a call.
+// The gRPC side of the server: it turns calls into items for the scheduler and finished items into answers.
+// docs/edge.md shows the way of a call.
 namespace resnetd::server {
 
 class Authenticator;
@@ -22,8 +22,8 @@ struct EdgeOptions {
   std::string address = "127.0.0.1";
   int port = 8500;  // 0: any free one, see Edge::port()
 
-  // Calls between their headers and their status, streams included. Bounds the memory of calls that send slowly; a value
-  // below the number of closed-loop clients refuses some of them.
+  // Calls between their headers and their status, streams included. Bounds the memory of calls that send slowly; a
+  // value below the number of closed-loop clients refuses some of them.
   int max_calls_in_flight = 1024;
   // Request messages from their reading to their answer. Bounds the memory of what waits; less than a few messages of
   // the largest size refuses calls that the queue could hold.
@@ -46,8 +46,8 @@ struct EdgeOptions {
 class Edge {
  public:
   // Listens and serves. Health is NOT_SERVING for "" and all models until SetServing() says otherwise, SERVING for
-  // "liveness". gRPC 1.51 itself starts with "" SERVING and is told otherwise at once; a model that loads before Start()
-  // leaves no gap. UNAVAILABLE: the port is in use; INVALID_ARGUMENT names the option that is wrong.
+  // "liveness". gRPC 1.51 itself starts with "" SERVING and is told otherwise at once; a model that loads before
+  // Start() leaves no gap. UNAVAILABLE: the port is in use; INVALID_ARGUMENT names the option that is wrong.
   static absl::StatusOr<std::unique_ptr<Edge>> Start(const EdgeOptions& options, ModelRepository& models,
                                                      scheduling::Scheduler& scheduler, Metrics& metrics);
   virtual ~Edge() = default;  // Shutdown() without patience, if it was not called

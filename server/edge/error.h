@@ -15,8 +15,8 @@ namespace google::rpc {
 class Status;
 }
 
-// Errors as clients see them. Inside the edge an error is an absl::Status that carries google.rpc details as payloads; it
-// becomes a google.rpc.Status once, where the answer is written.
+// Errors as clients see them. Inside the edge an error is an absl::Status that carries google.rpc details as payloads;
+// it becomes a google.rpc.Status once, where the answer is written.
 //
 // Every message names what was expected and what came, or the limit and the option that sets it; no path, no pointer.
 namespace resnetd::server {

@@ -1,6 +1,6 @@
-// Who may touch what: Start() and Submit() belong to the call's one reader. From Submit() on, each answer slot belongs to
-// the image's end, wherever that happens. `open_` counts the slots still out, plus one that Submit() holds, so that the
-// exchange cannot complete under its feet; who takes the count to zero owns everything and completes.
+// Who may touch what: Start() and Submit() belong to the call's one reader. From Submit() on, each answer slot belongs
+// to the image's end, wherever that happens. `open_` counts the slots still out, plus one that Submit() holds, so that
+// the exchange cannot complete under its feet; who takes the count to zero owns everything and completes.
 #include "server/edge/exchange.h"
 
 #include <algorithm>
@@ -17,7 +17,9 @@ namespace {
 
 using scheduling::Time;
 
-Time Now() { return std::chrono::steady_clock::now(); }
+Time Now() {
+  return std::chrono::steady_clock::now();
+}
 
 absl::Status DeadlineExceeded() {
   return Error(absl::StatusCode::kDeadlineExceeded, reason::kDeadlineExceeded,
@@ -80,12 +82,12 @@ class Exchange::Waiting final : public Item {
     exchange_->Computed(image_, logits, embedding, execution);
   }
   void OnFailed(const absl::Status& status, const Execution& execution) override {
-    exchange_->Failed(image_,
-                      status.code() == absl::StatusCode::kInvalidArgument
-                          ? FieldError(exchange_->codec_.FieldOf(source().kind, image_), status.message(),
-                                       reason::kBadImage)
-                          : Error(status.code(), reason::kEngine, status.message()),
-                      execution);
+    exchange_->Failed(
+        image_,
+        status.code() == absl::StatusCode::kInvalidArgument
+            ? FieldError(exchange_->codec_.FieldOf(source().kind, image_), status.message(), reason::kBadImage)
+            : Error(status.code(), reason::kEngine, status.message()),
+        execution);
   }
   void OnEnded(scheduling::End why) override {
     Execution execution;
@@ -142,15 +144,15 @@ bool Exchange::Prepare(ImageRequest request) {
       answers_[i].total = now - arrived_;
       continue;
     }
-    group_.push_back({std::make_unique<Waiting>(shared_from_this(), i), deadline_, image->prepare,
-                      image->source.bytes.size()});
+    group_.push_back(
+        {std::make_unique<Waiting>(shared_from_this(), i), deadline_, image->prepare, image->source.bytes.size()});
   }
   return group_.empty() ? Complete(Answer()) : true;
 }
 
 bool Exchange::Submit(bool final_try) {
   {
-    absl::MutexLock lock(&mu_);
+    scheduling::MutexLock lock(&mu_);
     if (cancelled_) final_try = true;
   }
   const Time now = Now();
@@ -181,7 +183,7 @@ bool Exchange::Submit(bool final_try) {
   }
   bool cancelled = false;
   {
-    absl::MutexLock lock(&mu_);
+    scheduling::MutexLock lock(&mu_);
     items_ = admission.items;
     cancelled = cancelled_;
   }
@@ -195,7 +197,7 @@ bool Exchange::Submit(bool final_try) {
 void Exchange::Cancel() {
   std::vector<scheduling::ItemId> items;
   {
-    absl::MutexLock lock(&mu_);
+    scheduling::MutexLock lock(&mu_);
     cancelled_ = true;
     items.swap(items_);
   }
@@ -233,14 +235,13 @@ void Exchange::EndOne() {
   if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) Complete(Answer());
 }
 
-// A request of one image fails with its image. One of several fails only if nothing was computed and the images are not to
-// blame: then there is no item a client could learn anything from.
+// A request of one image fails with its image. One of several fails only if nothing was computed and the images are not
+// to blame: then there is no item a client could learn anything from.
 absl::StatusOr<std::string> Exchange::Answer() const {
   for (const ImageAnswer& answer : answers_) services_.metrics.ImageEnded(answer.status.ok());
   const absl::Status& first = answers_.front().status;
   const bool unserved = first.code() == absl::StatusCode::kDeadlineExceeded ||
-                        first.code() == absl::StatusCode::kCancelled ||
-                        first.code() == absl::StatusCode::kUnavailable;
+                        first.code() == absl::StatusCode::kCancelled || first.code() == absl::StatusCode::kUnavailable;
   const bool all_alike = std::all_of(answers_.begin(), answers_.end(),
                                      [&](const ImageAnswer& a) { return a.status.code() == first.code(); });
   if (!first.ok() && (answers_.size() == 1 || (unserved && all_alike))) return first;

@@ -9,10 +9,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "server/edge/codec.h"
 #include "server/edge/gate.h"
 #include "server/metrics.h"
+#include "server/scheduling/mutex.h"
 #include "server/scheduling/scheduler.h"
 
 namespace resnetd::server {
@@ -31,8 +31,8 @@ struct Services {
 //   if (Start(bytes)) while (!Submit(final_try)) ...;      Cancel() at any time
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
-  // `deadline`: the call's; Time::max(): none, and the model's default counts from `arrived`. `on_done` is called once, by
-  // any thread, when reply() is there; the exchange does nothing after it.
+  // `deadline`: the call's; Time::max(): none, and the model's default counts from `arrived`. `on_done` is called once,
+  // by any thread, when reply() is there; the exchange does nothing after it.
   Exchange(const Services& services, const Codec& codec, scheduling::Time arrived, scheduling::Time deadline,
            std::function<void(Exchange&)> on_done);
   ~Exchange();
@@ -75,7 +75,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::atomic<size_t> open_{0};  // images without an answer, and one for Submit() itself
   absl::StatusOr<std::string> reply_;
 
-  absl::Mutex mu_;
+  scheduling::Mutex mu_;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<scheduling::ItemId> items_ ABSL_GUARDED_BY(mu_);
 };

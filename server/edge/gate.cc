@@ -1,6 +1,6 @@
-// Each count is raised first and lowered again where that passed the cap: two calls that race for the last place may both
-// be refused for an instant, never both let in. Close() and Enter() meet through the count: whoever raised it before the
-// gate closed is seen by calls(), whoever raises it later sees closed_.
+// Each count is raised first and lowered again where that passed the cap: two calls that race for the last place may
+// both be refused for an instant, never both let in. Close() and Enter() meet through the count: whoever raised it
+// before the gate closed is seen by calls(), whoever raises it later sees closed_.
 #include "server/edge/gate.h"
 
 #include <chrono>

@@ -10,10 +10,11 @@
 
 namespace resnetd::server {
 
-// Counts what is in flight and says no above the caps: the first gate, before anything is read, and the count of request
-// bytes. Lock-free and thread-safe.
+// Counts what is in flight and says no above the caps: the first gate, before anything is read, and the count of
+// request bytes. Lock-free and thread-safe.
 //
-// MAX_CONCURRENT_STREAMS would bind only after a client has acknowledged the setting, per connection; this binds always.
+// MAX_CONCURRENT_STREAMS would bind only after a client has acknowledged the setting, per connection; this binds
+// always.
 class Gate {
  public:
   Gate(int max_calls, size_t max_bytes) : max_calls_(max_calls), max_bytes_(max_bytes) {}

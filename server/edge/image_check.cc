@@ -1,6 +1,6 @@
-// The scheduler is told what an image will cost to decode before anything is decoded, so the prediction can only rest on the
-// size that the header declares. The rates are measured on photographs, decode and resize together; an image that is
-// cheaper than predicted only makes its batch start a little early.
+// The scheduler is told what an image will cost to decode before anything is decoded, so the prediction can only rest
+// on the size that the header declares. The rates are measured on photographs, decode and resize together; an image
+// that is cheaper than predicted only makes its batch start a little early.
 #include "server/edge/image_check.h"
 
 #include <array>

@@ -10,8 +10,8 @@
 #include "engine/image/image.h"
 #include "server/edge/request.h"
 
-// Whether an image may be computed, found out without decoding it. Shared by all protocols: `field` is the path that the
-// protocol's client knows the image by, errors are FieldError()s beneath it.
+// Whether an image may be computed, found out without decoding it. Shared by all protocols: `field` is the path that
+// the protocol's client knows the image by, errors are FieldError()s beneath it.
 namespace resnetd::server {
 
 // A JPEG or PNG file, by its header.

@@ -1,5 +1,5 @@
-// resnetd.v1.InferenceService in bytes. Classify, Embed and Predict differ in their message types and in nothing else that
-// the compiler cannot choose by overload, so they share one template; their streaming twins wrap each answer in an
+// resnetd.v1.InferenceService in bytes. Classify, Embed and Predict differ in their message types and in nothing else
+// that the compiler cannot choose by overload, so they share one template; their streaming twins wrap each answer in an
 // envelope with a place for an error.
 //
 // A request is parsed into an arena that lives until its answer; an answer is built in an arena of its own.
@@ -25,7 +25,9 @@ constexpr int kFieldsAnImage = 16;
 constexpr int kFieldsARequest = 1024;
 constexpr int kImages = 3, kTensor = 2;  // field numbers of ClassifyRequest.images (its siblings' too) and Image.tensor
 
-double Seconds(scheduling::Duration d) { return std::chrono::duration<double>(d).count(); }
+double Seconds(scheduling::Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
 
 void WriteClasses(const ImageRequest& request, const ImageAnswer& answer,
                   google::protobuf::RepeatedPtrField<v1::Class>& out) {
@@ -87,29 +89,28 @@ struct Parsed {
 };
 
 template <typename Message>
-absl::StatusOr<std::shared_ptr<const Parsed<Message>>> Parse(RequestBytes& bytes, absl::string_view method,
-                                                             int max_fields, absl::string_view expectation) {
+absl::StatusOr<std::shared_ptr<const Parsed<Message>>> Parse(RequestBytes& bytes, int max_fields,
+                                                             absl::string_view size) {
   auto parsed = std::make_shared<Parsed<Message>>();
   if (FieldsWithin(*bytes.Open(), {kImages, kTensor}, max_fields) &&
       parsed->message->ParseFromZeroCopyStream(bytes.Open().get())) {
     return parsed;
   }
-  return Error(absl::StatusCode::kInvalidArgument, reason::kMalformedMessage,
-               absl::StrCat(method, " expects a ", Message::descriptor()->full_name(), expectation,
-                            ", got a message of ", bytes.size(), " bytes that is not one"));
+  return FieldError("request",
+                    absl::StrCat("expected a ", Message::descriptor()->full_name(), size, ", got ", bytes.size(),
+                                 " bytes that are not one"),
+                    reason::kMalformedMessage);
 }
 
 // Envelope: the streams' response message; a unary method's Envelope is its Response.
 template <typename Request, typename Response, typename Envelope>
 class InferenceCodec final : public Codec {
  public:
-  InferenceCodec(Method method, const ModelRepository& models, const RequestLimits& limits)
-      : method_(method), models_(models), limits_(limits) {}
+  InferenceCodec(const ModelRepository& models, const RequestLimits& limits) : models_(models), limits_(limits) {}
 
   absl::StatusOr<Decoded> Decode(RequestBytes& bytes) const override {
-    const auto parsed =
-        Parse<Request>(bytes, MethodName(method_), kFieldsAnImage * limits_.max_images + kFieldsARequest,
-                       absl::StrCat(" of at most ", limits_.max_images, " images"));
+    const auto parsed = Parse<Request>(bytes, kFieldsAnImage * limits_.max_images + kFieldsARequest,
+                                       absl::StrCat(" of at most ", limits_.max_images, " images"));
     if (!parsed.ok()) return parsed.status();
     const Request& message = *(*parsed)->message;
 
@@ -147,7 +148,6 @@ class InferenceCodec final : public Codec {
   }
 
  private:
-  const Method method_;
   const ModelRepository& models_;
   const RequestLimits limits_;
 };
@@ -156,10 +156,10 @@ class InferenceCodec final : public Codec {
 template <typename Request>
 class ModelCodec final : public Codec {
  public:
-  ModelCodec(Method method, const ModelRepository& models) : method_(method), models_(models) {}
+  explicit ModelCodec(const ModelRepository& models) : models_(models) {}
 
   absl::StatusOr<Decoded> Decode(RequestBytes& bytes) const override {
-    const auto parsed = Parse<Request>(bytes, MethodName(method_), kFieldsARequest, "");
+    const auto parsed = Parse<Request>(bytes, kFieldsARequest, "");
     if (!parsed.ok()) return parsed.status();
     return AnswerModels(models_, *(*parsed)->message);
   }
@@ -168,7 +168,6 @@ class ModelCodec final : public Codec {
   std::string EncodeError(const absl::Status&) const override { return {}; }
 
  private:
-  const Method method_;
   const ModelRepository& models_;
 };
 
@@ -182,19 +181,19 @@ std::unique_ptr<const Codec> NewNativeCodec(Method method, const ModelRepository
   using EmbedStream = InferenceCodec<v1::EmbedRequest, v1::EmbedResponse, v1::EmbedStreamResponse>;
   switch (method) {
     case Method::kClassify:
-      return std::make_unique<Classify>(method, models, limits);
+      return std::make_unique<Classify>(models, limits);
     case Method::kEmbed:
-      return std::make_unique<Embed>(method, models, limits);
+      return std::make_unique<Embed>(models, limits);
     case Method::kPredict:
-      return std::make_unique<Predict>(method, models, limits);
+      return std::make_unique<Predict>(models, limits);
     case Method::kClassifyStream:
-      return std::make_unique<ClassifyStream>(method, models, limits);
+      return std::make_unique<ClassifyStream>(models, limits);
     case Method::kEmbedStream:
-      return std::make_unique<EmbedStream>(method, models, limits);
+      return std::make_unique<EmbedStream>(models, limits);
     case Method::kListModels:
-      return std::make_unique<ModelCodec<v1::ListModelsRequest>>(method, models);
+      return std::make_unique<ModelCodec<v1::ListModelsRequest>>(models);
     case Method::kGetModel:
-      return std::make_unique<ModelCodec<v1::GetModelRequest>>(method, models);
+      return std::make_unique<ModelCodec<v1::GetModelRequest>>(models);
     case Method::kUnknown:
       break;
   }

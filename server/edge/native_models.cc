@@ -58,9 +58,8 @@ absl::StatusOr<std::shared_ptr<const Model>> FindModel(const ModelRepository& mo
   if (model.ok()) return model;
   const absl::Status& why = model.status();
   if (why.code() == absl::StatusCode::kInvalidArgument) return FieldError("model", why.message());
-  return Error(why.code(),
-               why.code() == absl::StatusCode::kNotFound ? reason::kModelNotFound : reason::kModelNotReady, why.message(),
-               {{"model", std::string(name)}, {"version", std::string(version)}});
+  return Error(why.code(), why.code() == absl::StatusCode::kNotFound ? reason::kModelNotFound : reason::kModelNotReady,
+               why.message(), {{"model", std::string(name)}, {"version", std::string(version)}});
 }
 
 absl::StatusOr<std::string> AnswerModels(const ModelRepository& models, const v1::ListModelsRequest&) {

@@ -66,8 +66,8 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
                                    "\") or 0 for the default, got ", options.top_k()));
   }
   if (options.scores() != v1::ClassifyOptions::PROBABILITIES && options.scores() != v1::ClassifyOptions::LOGITS) {
-    return FieldError(absl::StrCat(field, ".scores"), absl::StrCat("expected PROBABILITIES or LOGITS, got ",
-                                                                   static_cast<int>(options.scores())));
+    return FieldError(absl::StrCat(field, ".scores"),
+                      absl::StrCat("expected PROBABILITIES or LOGITS, got ", static_cast<int>(options.scores())));
   }
   if (options.has_threshold() && !std::isfinite(options.threshold())) {
     return FieldError(absl::StrCat(field, ".threshold"),

@@ -15,8 +15,8 @@
 namespace resnetd::server {
 
 struct ClassifyOptions {
-  int top_k = 5;                   // 1..classes
-  bool logits = false;             // else softmax probabilities
+  int top_k = 5;                     // 1..classes
+  bool logits = false;               // else softmax probabilities
   std::optional<float> threshold{};  // of the kind of score asked for
 };
 

@@ -1,5 +1,6 @@
-// softmax(x)[i] = exp(x[i] - max x) / sum_j exp(x[j] - max x): subtracting the maximum keeps exp() from overflowing, and the
-// sum is kept in double. Softmax keeps the order, so the best k are chosen on the logits and only they are scored.
+// softmax(x)[i] = exp(x[i] - max x) / sum_j exp(x[j] - max x): subtracting the maximum keeps exp() from overflowing,
+// and the sum is kept in double. Softmax keeps the order, so the best k are chosen on the logits and only they are
+// scored.
 #include "server/edge/scores.h"
 
 #include <algorithm>
@@ -12,9 +13,8 @@ std::vector<ScoredClass> BestClasses(absl::Span<const float> logits, const Class
   std::vector<int> order(logits.size());
   std::iota(order.begin(), order.end(), 0);
   const auto k = std::min(static_cast<size_t>(options.top_k), order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(k), order.end(), [&](int a, int b) {
-    return logits[a] != logits[b] ? logits[a] > logits[b] : a < b;
-  });
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(k), order.end(),
+                    [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
 
   const double largest = logits[order[0]];
   double sum = 0;

@@ -1,6 +1,6 @@
 // The methods are put together here as the code that protoc generates would, but all as bidirectional streams over
-// ByteBuffer. grpc::CallbackGenericService would give the same view of a call, and reflection would then list no service:
-// gRPC takes the names of services from their registered methods.
+// ByteBuffer. grpc::CallbackGenericService would give the same view of a call, and reflection would then list no
+// service: gRPC takes the names of services from their registered methods.
 #include "server/edge/service.h"
 
 #include <grpcpp/impl/codegen/server_callback_handlers.h>
@@ -32,8 +32,8 @@ InferenceEndpoint::InferenceEndpoint(std::vector<Served> methods, const Services
     names_.push_back(std::make_unique<std::string>(absl::StrCat(kService, MethodName(methods[i].method))));
     AddMethod(new grpc::internal::RpcServiceMethod(names_.back()->c_str(), grpc::internal::RpcMethod::BIDI_STREAMING,
                                                    nullptr));
-    MarkMethodRawCallback(static_cast<int>(i), new Handler([this, served = methods[i]](
-                                                               grpc::CallbackServerContext* context) {
+    MarkMethodRawCallback(static_cast<int>(i),
+                          new Handler([this, served = methods[i]](grpc::CallbackServerContext* context) {
                             return Arrived(served, *context);
                           }));
   }

@@ -14,14 +14,16 @@ namespace resnetd::server {
 
 class Authenticator;
 
-// The first gate: every call of our methods comes here at its headers and is either let in as a Call or answered at once.
+// The first gate: every call of our methods comes here at its headers and is either let in as a Call or answered at
+// once.
 //
-// All methods are registered as streams of bytes, whatever the .proto says: a unary method registered as such, raw or not,
-// is announced only after gRPC has read the whole message. A client cannot tell the difference.
+// All methods are registered as streams of bytes, whatever the .proto says: a unary method registered as such, raw or
+// not, is announced only after gRPC has read the whole message. A client cannot tell the difference.
 class InferenceEndpoint final : public grpc::Service {
  public:
   // `authenticator` may be null.
-  InferenceEndpoint(std::vector<Served> methods, const Services& services, std::shared_ptr<Authenticator> authenticator);
+  InferenceEndpoint(std::vector<Served> methods, const Services& services,
+                    std::shared_ptr<Authenticator> authenticator);
 
  private:
   Reactor* Arrived(const Served& served, grpc::CallbackServerContext& context);

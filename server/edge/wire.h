@@ -9,11 +9,13 @@ class ZeroCopyInputStream;
 
 namespace resnetd::server {
 
-// Counts the fields of a serialised message before it is parsed: parsed, an empty submessage or an unknown field takes up
-// to 20 times its bytes on the wire, and this is what keeps a message of the largest size from becoming that much memory.
+// Counts the fields of a serialised message before it is parsed: parsed, an empty submessage or an unknown field takes
+// up to 20 times its bytes on the wire, and this is what keeps a message of the largest size from becoming that much
+// memory.
 //
-// `path` lists the field numbers to descend into, level by level: {3, 2} counts the message's own fields, those of every
-// field 3, and those of every field 2 in these. Returns false if there are more than `limit` or the bytes are no message.
+// `path` lists the field numbers to descend into, level by level: {3, 2} counts the message's own fields, those of
+// every field 3, and those of every field 2 in these. Returns false if there are more than `limit` or the bytes are no
+// message.
 bool FieldsWithin(google::protobuf::io::ZeroCopyInputStream& message, absl::Span<const int> path, int limit);
 
 }  // namespace resnetd::server

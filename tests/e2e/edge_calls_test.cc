@@ -5,38 +5,12 @@
 #include <cmath>
 #include <thread>
 
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
 #include "tests/e2e/edge_server.h"
 
 namespace resnetd::server {
 namespace {
 
 using testing::HasSubstr;
-
-google::rpc::Status Details(const grpc::Status& status) {
-  google::rpc::Status details;
-  EXPECT_TRUE(details.ParseFromString(status.error_details()));
-  EXPECT_EQ(details.code(), status.error_code());
-  EXPECT_EQ(details.message(), status.error_message());
-  return details;
-}
-
-google::rpc::ErrorInfo Info(const google::rpc::Status& status) {
-  google::rpc::ErrorInfo info;
-  for (const auto& detail : status.details()) {
-    if (detail.Is<google::rpc::ErrorInfo>()) detail.UnpackTo(&info);
-  }
-  return info;
-}
-
-std::string Field(const google::rpc::Status& status) {
-  google::rpc::BadRequest bad;
-  for (const auto& detail : status.details()) {
-    if (detail.Is<google::rpc::BadRequest>()) detail.UnpackTo(&bad);
-  }
-  return bad.field_violations_size() == 0 ? "" : bad.field_violations(0).field();
-}
 
 struct Reply {
   grpc::Status status;
@@ -114,7 +88,8 @@ TEST(EdgeCallsTest, EmbedAndPredict) {
   grpc::ClientContext context;
   ASSERT_TRUE(stub->Predict(&context, request, &response).ok());
   EXPECT_EQ(response.results(0).classes_size(), 1);
-  EXPECT_EQ(std::vector<float>(response.results(0).embedding().begin(), response.results(0).embedding().end()), expected);
+  EXPECT_EQ(std::vector<float>(response.results(0).embedding().begin(), response.results(0).embedding().end()),
+            expected);
 }
 
 TEST(EdgeCallsTest, ModelsAreListedAndDescribed) {
@@ -147,31 +122,78 @@ struct BadCase {
 };
 
 const BadCase kBadRequests[] = {
-    {"empty request", [](v1::ClassifyRequest& r) { r.Clear(); }, grpc::INVALID_ARGUMENT, "images", "INVALID_FIELD",
+    {"empty request",
+     [](v1::ClassifyRequest& r) { r.Clear(); },
+     grpc::INVALID_ARGUMENT,
+     "images",
+     "INVALID_FIELD",
      {"expected 1 to 64", "got 0"}},
-    {"no source", [](v1::ClassifyRequest& r) { r.mutable_images(0)->Clear(); }, grpc::INVALID_ARGUMENT, "images[0]",
-     "INVALID_FIELD", {"neither"}},
-    {"empty image", [](v1::ClassifyRequest& r) { r.mutable_images(0)->set_encoded(""); }, grpc::INVALID_ARGUMENT,
-     "images[0].encoded", "BAD_IMAGE", {}},
-    {"text", [](v1::ClassifyRequest& r) { r.mutable_images(0)->set_encoded("hello, this is no image"); },
-     grpc::INVALID_ARGUMENT, "images[0].encoded", "BAD_IMAGE", {"JPEG", "PNG"}},
-    {"shape", [](v1::ClassifyRequest& r) { r.mutable_images(0)->mutable_tensor()->set_shape(0, 224); },
-     grpc::INVALID_ARGUMENT, "images[0].tensor.shape", "INVALID_FIELD", {"[28, 28, 1]", "[224, 28, 1]"}},
+    {"no source",
+     [](v1::ClassifyRequest& r) { r.mutable_images(0)->Clear(); },
+     grpc::INVALID_ARGUMENT,
+     "images[0]",
+     "INVALID_FIELD",
+     {"neither"}},
+    {"empty image",
+     [](v1::ClassifyRequest& r) { r.mutable_images(0)->set_encoded(""); },
+     grpc::INVALID_ARGUMENT,
+     "images[0].encoded",
+     "BAD_IMAGE",
+     {}},
+    {"text",
+     [](v1::ClassifyRequest& r) { r.mutable_images(0)->set_encoded("hello, this is no image"); },
+     grpc::INVALID_ARGUMENT,
+     "images[0].encoded",
+     "BAD_IMAGE",
+     {"JPEG", "PNG"}},
+    {"shape",
+     [](v1::ClassifyRequest& r) { r.mutable_images(0)->mutable_tensor()->set_shape(0, 224); },
+     grpc::INVALID_ARGUMENT,
+     "images[0].tensor.shape",
+     "INVALID_FIELD",
+     {"[28, 28, 1]", "[224, 28, 1]"}},
     {"dtype",
      [](v1::ClassifyRequest& r) { r.mutable_images(0)->mutable_tensor()->set_type(v1::Tensor::TYPE_UNSPECIFIED); },
-     grpc::INVALID_ARGUMENT, "images[0].tensor.type", "INVALID_FIELD", {"UINT8 or FLOAT32", "TYPE_UNSPECIFIED"}},
-    {"byte count", [](v1::ClassifyRequest& r) { r.mutable_images(0)->mutable_tensor()->set_data("x"); },
-     grpc::INVALID_ARGUMENT, "images[0].tensor.data", "INVALID_FIELD", {"784", "got 1"}},
-    {"top_k -1", [](v1::ClassifyRequest& r) { r.mutable_options()->set_top_k(-1); }, grpc::INVALID_ARGUMENT,
-     "options.top_k", "INVALID_FIELD", {"1 to 10", "got -1"}},
-    {"top_k 10^9", [](v1::ClassifyRequest& r) { r.mutable_options()->set_top_k(1'000'000'000); },
-     grpc::INVALID_ARGUMENT, "options.top_k", "INVALID_FIELD", {"1 to 10", "got 1000000000"}},
-    {"threshold NaN", [](v1::ClassifyRequest& r) { r.mutable_options()->set_threshold(std::nanf("")); },
-     grpc::INVALID_ARGUMENT, "options.threshold", "INVALID_FIELD", {"finite"}},
-    {"unknown model", [](v1::ClassifyRequest& r) { r.set_model("nobody"); }, grpc::NOT_FOUND, "", "MODEL_NOT_FOUND",
+     grpc::INVALID_ARGUMENT,
+     "images[0].tensor.type",
+     "INVALID_FIELD",
+     {"UINT8 or FLOAT32", "TYPE_UNSPECIFIED"}},
+    {"byte count",
+     [](v1::ClassifyRequest& r) { r.mutable_images(0)->mutable_tensor()->set_data("x"); },
+     grpc::INVALID_ARGUMENT,
+     "images[0].tensor.data",
+     "INVALID_FIELD",
+     {"784", "got 1"}},
+    {"top_k -1",
+     [](v1::ClassifyRequest& r) { r.mutable_options()->set_top_k(-1); },
+     grpc::INVALID_ARGUMENT,
+     "options.top_k",
+     "INVALID_FIELD",
+     {"1 to 10", "got -1"}},
+    {"top_k 10^9",
+     [](v1::ClassifyRequest& r) { r.mutable_options()->set_top_k(1'000'000'000); },
+     grpc::INVALID_ARGUMENT,
+     "options.top_k",
+     "INVALID_FIELD",
+     {"1 to 10", "got 1000000000"}},
+    {"threshold NaN",
+     [](v1::ClassifyRequest& r) { r.mutable_options()->set_threshold(std::nanf("")); },
+     grpc::INVALID_ARGUMENT,
+     "options.threshold",
+     "INVALID_FIELD",
+     {"finite"}},
+    {"unknown model",
+     [](v1::ClassifyRequest& r) { r.set_model("nobody"); },
+     grpc::NOT_FOUND,
+     "",
+     "MODEL_NOT_FOUND",
      {"nobody", "fake"}},
-    {"unknown version", [](v1::ClassifyRequest& r) { r.set_model_version("99"); }, grpc::NOT_FOUND, "",
-     "MODEL_NOT_FOUND", {"99", "fake"}},
+    {"unknown version",
+     [](v1::ClassifyRequest& r) { r.set_model_version("99"); },
+     grpc::NOT_FOUND,
+     "",
+     "MODEL_NOT_FOUND",
+     {"99", "fake"}},
 };
 
 TEST(EdgeCallsTest, BadRequestsSayWhatIsWrong) {
@@ -184,6 +206,8 @@ TEST(EdgeCallsTest, BadRequestsSayWhatIsWrong) {
     const Reply reply = Classify(*stub, request);
     EXPECT_EQ(reply.status.error_code(), c.code) << reply.status.error_message();
     const google::rpc::Status details = Details(reply.status);
+    EXPECT_EQ(details.code(), c.code);
+    EXPECT_EQ(details.message(), reply.status.error_message());
     EXPECT_EQ(Field(details), c.field);
     EXPECT_EQ(Info(details).reason(), c.reason);
     EXPECT_EQ(Info(details).domain(), "resnetd");

@@ -56,7 +56,7 @@ RawReply CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::strin
   return reply;
 }
 
-TEST(EdgeProtocolTest, MalformedMessagesNameMethodAndExpectation) {
+TEST(EdgeProtocolTest, MalformedMessagesSayWhatWasExpected) {
   EdgeServer server;
   const auto channel = server.NewChannel();
   std::string too_many;
@@ -72,18 +72,40 @@ TEST(EdgeProtocolTest, MalformedMessagesNameMethodAndExpectation) {
       SCOPED_TRACE(testing::Message() << method << " " << bytes.substr(0, 30));
       const RawReply reply = CallRaw(channel, "/resnetd.v1.InferenceService/" + method, {bytes});
       EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT);
-      EXPECT_THAT(reply.status.error_message(), HasSubstr(method + " expects a " + expects));
+      EXPECT_THAT(reply.status.error_message(), HasSubstr("request: expected a " + expects));
       EXPECT_THAT(reply.status.error_message(), HasSubstr(std::to_string(bytes.size()) + " bytes"));
+      EXPECT_EQ(Field(Details(reply.status)), "request");
+      EXPECT_EQ(Info(Details(reply.status)).reason(), "MALFORMED_MESSAGE");
     }
   }
   EXPECT_TRUE(CallRaw(channel, "/resnetd.v1.InferenceService/ListModels", {""}).status.ok());
+}
+
+TEST(EdgeProtocolTest, InAStreamAMalformedMessageIsAnErrorInItsPlace) {
+  EdgeServer server;
+  const RawReply reply = CallRaw(server.NewChannel(), "/resnetd.v1.InferenceService/ClassifyStream",
+                                 {LogitsRequest({1}).SerializeAsString(), "not a protobuf at all"});
+  EXPECT_TRUE(reply.status.ok()) << reply.status.error_message();
+  v1::ClassifyStreamResponse last;
+  ASSERT_TRUE(last.ParseFromString(reply.bytes));
+  EXPECT_EQ(last.error().code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(Field(last.error()), "request");
+  EXPECT_EQ(server.images_computed(), 1);
+}
+
+TEST(EdgeProtocolTest, AnEmptyMessageIsARequestWithoutImages) {
+  EdgeServer server;
+  const RawReply reply = CallRaw(server.NewChannel(), "/resnetd.v1.InferenceService/Classify", {""});
+  EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(Field(Details(reply.status)), "images");
 }
 
 TEST(EdgeProtocolTest, UnaryCallWithoutItsMessage) {
   EdgeServer server;
   const RawReply reply = CallRaw(server.NewChannel(), "/resnetd.v1.InferenceService/Classify", {});
   EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT) << reply.status.error_message();
-  EXPECT_THAT(reply.status.error_message(), HasSubstr("Classify expects one request message"));
+  EXPECT_THAT(reply.status.error_message(), HasSubstr("expected one message, got none"));
+  EXPECT_EQ(Field(Details(reply.status)), "request");
 }
 
 TEST(EdgeProtocolTest, StreamWithoutMessagesIsEmpty) {
@@ -126,9 +148,9 @@ HealthCheckResponse::ServingStatus Check(Health::Stub& stub, const std::string& 
   request.set_service(name);
   HealthCheckResponse response;
   const grpc::Status status = stub.Check(&context, request, &response);
-  return status.ok() ? response.status()
-                     : status.error_code() == grpc::NOT_FOUND ? HealthCheckResponse::SERVICE_UNKNOWN
-                                                              : HealthCheckResponse::UNKNOWN;
+  return status.ok()                              ? response.status()
+         : status.error_code() == grpc::NOT_FOUND ? HealthCheckResponse::SERVICE_UNKNOWN
+                                                  : HealthCheckResponse::UNKNOWN;
 }
 
 TEST(EdgeHealthTest, NamesAndTheirStates) {

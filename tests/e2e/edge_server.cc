@@ -60,6 +60,28 @@ bool IsAnswerOf(const v1::ClassifyResult& result, unsigned seed) {
   return true;
 }
 
+google::rpc::Status Details(const grpc::Status& status) {
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) details.Clear();
+  return details;
+}
+
+google::rpc::ErrorInfo Info(const google::rpc::Status& status) {
+  google::rpc::ErrorInfo info;
+  for (const auto& detail : status.details()) {
+    if (detail.Is<google::rpc::ErrorInfo>()) detail.UnpackTo(&info);
+  }
+  return info;
+}
+
+std::string Field(const google::rpc::Status& status) {
+  google::rpc::BadRequest bad;
+  for (const auto& detail : status.details()) {
+    if (detail.Is<google::rpc::BadRequest>()) detail.UnpackTo(&bad);
+  }
+  return bad.field_violations_size() == 0 ? "" : bad.field_violations(0).field();
+}
+
 EdgeServer::EdgeServer(Setup setup) {
   scheduler_ = std::make_unique<scheduling::Scheduler>(
       setup.scheduling, [this](int, const scheduling::Dispatch& dispatch,
@@ -80,7 +102,9 @@ EdgeServer::~EdgeServer() {
   edge_->Shutdown(std::chrono::steady_clock::now() + std::chrono::seconds(10));
 }
 
-std::string EdgeServer::address() const { return absl::StrCat("127.0.0.1:", edge_->port()); }
+std::string EdgeServer::address() const {
+  return absl::StrCat("127.0.0.1:", edge_->port());
+}
 
 std::shared_ptr<grpc::Channel> EdgeServer::NewChannel(const grpc::ChannelArguments& arguments) const {
   grpc::ChannelArguments own = arguments;
@@ -93,19 +117,19 @@ std::unique_ptr<v1::InferenceService::Stub> EdgeServer::NewStub(const grpc::Chan
 }
 
 void EdgeServer::Hold() {
-  absl::MutexLock lock(&mu_);
+  scheduling::MutexLock lock(&mu_);
   held_ = true;
 }
 
 void EdgeServer::Release() {
-  absl::MutexLock lock(&mu_);
+  scheduling::MutexLock lock(&mu_);
   held_ = false;
+  changed_.SignalAll();
 }
 
 void EdgeServer::AwaitBatches(int count) {
-  absl::MutexLock lock(&mu_);
-  const auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return batches_ >= count; };
-  mu_.Await(absl::Condition(&enough));
+  scheduling::MutexLock lock(&mu_);
+  while (batches_ < count) changed_.Wait(&mu_);
 }
 
 void EdgeServer::AwaitWaiting(size_t images) {
@@ -113,16 +137,16 @@ void EdgeServer::AwaitWaiting(size_t images) {
 }
 
 int EdgeServer::images_computed() {
-  absl::MutexLock lock(&mu_);
+  scheduling::MutexLock lock(&mu_);
   return images_;
 }
 
 void EdgeServer::Run(const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
   {
-    absl::MutexLock lock(&mu_);
+    scheduling::MutexLock lock(&mu_);
     ++batches_;
-    const auto free = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !held_; };
-    mu_.Await(absl::Condition(&free));
+    changed_.SignalAll();
+    while (held_) changed_.Wait(&mu_);
     images_ += static_cast<int>(jobs.size());
   }
   for (const std::unique_ptr<scheduling::Job>& job : jobs) {

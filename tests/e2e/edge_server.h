@@ -7,11 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
+#include "absl/base/thread_annotations.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 #include "resnetd/v1/inference.grpc.pb.h"
 #include "server/edge/edge.h"
 #include "server/metrics.h"
 #include "server/model_repository.h"
+#include "server/scheduling/mutex.h"
 #include "server/scheduling/scheduler.h"
 #include "tests/e2e/fake_model.h"
 
@@ -29,6 +32,11 @@ v1::Image FakeImage(unsigned seed);
 v1::ClassifyRequest LogitsRequest(const std::vector<unsigned>& seeds);
 // True if the result is the stand-in's answer for FakeImage(seed).
 bool IsAnswerOf(const v1::ClassifyResult& result, unsigned seed);
+
+// What a failed call's details say; empty where it has none.
+google::rpc::Status Details(const grpc::Status& status);
+google::rpc::ErrorInfo Info(const google::rpc::Status& status);
+std::string Field(const google::rpc::Status& status);  // of the first violation
 
 class EdgeServer {
  public:
@@ -59,7 +67,8 @@ class EdgeServer {
  private:
   void Run(const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs);
 
-  absl::Mutex mu_;
+  scheduling::Mutex mu_;
+  scheduling::CondVar changed_;
   bool held_ ABSL_GUARDED_BY(mu_) = false;
   int batches_ ABSL_GUARDED_BY(mu_) = 0, images_ ABSL_GUARDED_BY(mu_) = 0;
 

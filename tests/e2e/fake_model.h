@@ -8,7 +8,8 @@
 
 #include "server/model.h"
 
-// A model that the edge's tests serve without an engine behind it: 28x28 grey images, ten classes, an embedding of four.
+// A model that the edge's tests serve without an engine behind it: 28x28 grey images, ten classes, an embedding of
+// four.
 namespace resnetd::server {
 
 struct FakeOutputs {

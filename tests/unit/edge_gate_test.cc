@@ -82,7 +82,8 @@ TEST(DeadlineTest, ConvertsWithoutOverflow) {
   EXPECT_EQ(ToSteady(wall + std::chrono::hours(24 * 365 * 101), wall, steady), scheduling::Time::max());
   EXPECT_EQ(ToSteady(wall + std::chrono::hours(24 * 365 * 99), wall, steady),
             steady + std::chrono::hours(24 * 365 * 99));
-  for (auto past : {system_clock::time_point::min(), system_clock::time_point(), wall - std::chrono::seconds(1), wall}) {
+  for (auto past :
+       {system_clock::time_point::min(), system_clock::time_point(), wall - std::chrono::seconds(1), wall}) {
     EXPECT_LT(ToSteady(past, wall, steady), steady) << past.time_since_epoch().count();
   }
 }

@@ -68,7 +68,8 @@ TEST(EdgeRequestTest, TensorsThatDoNot) {
   };
   const Case cases[] = {
       {Tensor(v1::Tensor::UINT8, {28, 28}, 784), "images[1].tensor.shape", "expected [28, 28, 1]", "got [28, 28]"},
-      {Tensor(v1::Tensor::UINT8, {1, 28, 28}, 784), "images[1].tensor.shape", "expected [28, 28, 1]", "got [1, 28, 28]"},
+      {Tensor(v1::Tensor::UINT8, {1, 28, 28}, 784), "images[1].tensor.shape", "expected [28, 28, 1]",
+       "got [1, 28, 28]"},
       {Tensor(v1::Tensor::UINT8, {28, 28, -1}, 784), "images[1].tensor.shape", "[28, 28, 1]", "got [28, 28, -1]"},
       {Tensor(v1::Tensor::UINT8, {}, 784), "images[1].tensor.shape", "expected [28, 28, 1]", "got []"},
       {Tensor(v1::Tensor::UINT8, std::vector<int>(1000, 1), 784), "images[1].tensor.shape", "[28, 28, 1]", "1, ...]"},

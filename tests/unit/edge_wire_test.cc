@@ -20,12 +20,12 @@ bool Within(const std::string& bytes, int limit) {
 TEST(WireTest, CountsFieldsAlongThePath) {
   v1::ClassifyRequest request;
   EXPECT_TRUE(Within(request.SerializeAsString(), 0));
-  request.set_model("m");                                      // 1
-  request.add_images()->set_encoded("not looked into");        // 2: the image and its source
+  request.set_model("m");                                       // 1
+  request.add_images()->set_encoded("not looked into");         // 2: the image and its source
   v1::Tensor* tensor = request.add_images()->mutable_tensor();  // 2
-  tensor->set_type(v1::Tensor::UINT8);                         // 1
-  for (int i : {28, 28, 1}) tensor->add_shape(i);              // 1, packed
-  tensor->set_data(std::string(784, 'x'));                     // 1
+  tensor->set_type(v1::Tensor::UINT8);                          // 1
+  for (int i : {28, 28, 1}) tensor->add_shape(i);               // 1, packed
+  tensor->set_data(std::string(784, 'x'));                      // 1
   const std::string bytes = request.SerializeAsString();
   EXPECT_TRUE(Within(bytes, 8));
   EXPECT_FALSE(Within(bytes, 7));
@@ -43,11 +43,11 @@ TEST(WireTest, SeesWhatWouldGrow) {
 }
 
 TEST(WireTest, RefusesWhatIsNoMessage) {
-  for (const std::string& bytes : {std::string("\x1a\x05\x0a", 3),        // longer than the rest
-                                   std::string("\x0b\x0c", 2),            // a group
-                                   std::string("\x0a", 1),                // no length
-                                   std::string("\x1a\x02\x12\x7f", 4),    // a tensor longer than its image
-                                   std::string("\x08\xff\xff", 3),        // an unfinished varint
+  for (const std::string& bytes : {std::string("\x1a\x05\x0a", 3),      // longer than the rest
+                                   std::string("\x0b\x0c", 2),          // a group
+                                   std::string("\x0a", 1),              // no length
+                                   std::string("\x1a\x02\x12\x7f", 4),  // a tensor longer than its image
+                                   std::string("\x08\xff\xff", 3),      // an unfinished varint
                                    std::string("\x1a\xff\xff\xff\xff\x0f", 6)}) {
     EXPECT_FALSE(Within(bytes, 1000)) << testing::PrintToString(bytes);
   }
