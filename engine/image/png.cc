@@ -1,9 +1,9 @@
 // libpng's low-level interface. The library gives 8-bit grey, RGB or palette indices, or 16-bit grey, and the rest is
 // done here as Pillow does it: grey of 16 bits saturates (65535 and 256 both become 255), other 16-bit samples lose
-// their low byte, and a palette that is too short goes on as a grey ramp.
+// their low byte, and what a palette does not hold is black.
 //
-// Only the chunks that make the pixels are looked at. All others are passed over unread, and with them colour profiles
-// and texts that unpack to a thousand times their size.
+// Only the chunks that make the pixels are looked at. All others are passed over, neither kept nor unpacked: colour
+// profiles and texts may unpack to a thousand times their size.
 #include <csetjmp>
 #include <cstring>
 #include <vector>
@@ -16,9 +16,6 @@
 
 namespace resnetd::image {
 namespace {
-
-// Largest chunk of anything but pixels; libpng's own default, stated.
-constexpr png_alloc_size_t kMaxChunkBytes = 8'000'000;
 
 class PngDecoder {
  public:
@@ -72,7 +69,6 @@ class PngDecoder {
     }
     png_set_read_fn(png_, this, Read);
     png_set_user_limits(png_, static_cast<png_uint_32>(width_), static_cast<png_uint_32>(height_));
-    png_set_chunk_malloc_max(png_, kMaxChunkBytes);
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
     png_read_info(png_, info_);
 
@@ -88,7 +84,6 @@ class PngDecoder {
   }
 
   void FillPalette() {
-    for (int i = 0; i < 256; ++i) std::memset(palette_[i], i, 3);
     png_colorp colours = nullptr;
     int count = 0;
     png_get_PLTE(png_, info_, &colours, &count);

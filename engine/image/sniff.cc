@@ -8,7 +8,6 @@
 //
 //   89 P N G 0D 0A 1A 0A | length 13 (4 bytes) | I H D R | width (4) | height (4) | ...
 #include <algorithm>
-#include <string>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -94,16 +93,13 @@ absl::StatusOr<Size> PngSize(absl::string_view file) {
 }
 
 absl::Status CheckSize(const Size& size, const Limits& limits) {
-  const std::string text = absl::StrCat("the image declares ", size.width, "x", size.height, " pixels");
-  if (size.width == 0 || size.height == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(text, ", expected at least 1x1"));
-  }
-  if (std::max(size.width, size.height) > limits.max_side) {
-    return absl::InvalidArgumentError(absl::StrCat(text, ", expected at most ", limits.max_side, " a side"));
-  }
-  if (size.width * size.height > limits.max_pixels) {
-    return absl::InvalidArgumentError(absl::StrCat(text, ", expected at most ", limits.max_pixels, " in all"));
-  }
+  const auto refused = [&size](auto... expected) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the image declares ", size.width, "x", size.height, " pixels, expected at ", expected...));
+  };
+  if (size.width == 0 || size.height == 0) return refused("least 1x1");
+  if (std::max(size.width, size.height) > limits.max_side) return refused("most ", limits.max_side, " a side");
+  if (size.width * size.height > limits.max_pixels) return refused("most ", limits.max_pixels, " in all");
   return absl::OkStatus();
 }
 

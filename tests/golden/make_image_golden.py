@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Makes what the tests of the image box are compared with, by Pillow and NumPy: small files and three tables.
+
+    python3 -m venv VENV && VENV/bin/pip install pillow==12.0.0 numpy
+    VENV/bin/python tests/golden/make_image_golden.py
+
+    image/*.jpg, *.png    one of each kind that a decoder must know
+    image/decode.txt      file, width, height, CRC-32 of the pixels as "RGB" and as "L", and the length from which on
+                          a file cut off there is still accepted
+    image/resize.txt      pixels (below), channels, width, height, filter, new width and height, CRC-32
+    image/recipe.txt      pixels, width, height, preset, CRC-32 of the network's input, float32 NCHW
+
+Pillow 13 resizes columns before rows where that is less work, which rounds differently; 12 and all before it, which
+networks were trained and evaluated with, always begin with the rows. The tables are theirs.
+"""
+
+import io
+import pathlib
+import random
+import struct
+import zlib
+
+import numpy as np
+import PIL
+from PIL import Image
+
+FOLDER = pathlib.Path(__file__).resolve().parent / "image"
+FILTERS = {"nearest": Image.NEAREST, "bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+PRESETS = {
+    "torchvision-v1": ("RGB", 256, 224, *IMAGENET),
+    "torchvision-v2": ("RGB", 232, 224, *IMAGENET),
+    "mnist": ("L", None, 28, [0.1307], [0.3081]),
+    "cifar10": ("RGB", None, 32, [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]),
+}
+
+
+def pixels(kind: str, width: int, height: int, channels: int) -> np.ndarray:
+    """What tests/unit/image_golden.cc makes too: the top bits of a linear congruential generator."""
+    state = 1
+    out = bytearray()
+    for _ in range(width * height * channels):
+        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+        out.append(state >> 24 if kind == "noise" else 255 * (state >> 31))
+    return np.frombuffer(bytes(out), np.uint8).reshape(height, width, channels)
+
+
+def as_image(array: np.ndarray) -> Image.Image:
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def scene(width: int, height: int, channels: int) -> np.ndarray:
+    """Slopes, an edge and some noise: something of all that JPEG treats differently."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [(x * (3 + c) + y * (5 - c)) % 256 for c in range(channels)]
+    image = np.stack(planes, axis=2) + pixels("noise", width, height, channels).astype(int) // 8
+    image[height // 3 : height // 2, width // 4 :, :] //= 3
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def jpeg(image: Image.Image, **options) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=80, **options)
+    return out.getvalue()
+
+
+def jpeg_files() -> dict[str, bytes]:
+    colour, grey = Image.fromarray(scene(45, 37, 3)), as_image(scene(45, 37, 1))
+    cmyk = Image.fromarray(scene(45, 37, 4), "CMYK")
+    files = {
+        "444.jpg": jpeg(colour, subsampling="4:4:4"),
+        "422.jpg": jpeg(colour, subsampling="4:2:2"),
+        "420.jpg": jpeg(colour, subsampling="4:2:0"),
+        "progressive.jpg": jpeg(colour, progressive=True),
+        "restarts.jpg": jpeg(colour, restart_marker_blocks=2),
+        "rgb.jpg": jpeg(colour, keep_rgb=True),
+        "grey.jpg": jpeg(grey),
+        "grey_progressive.jpg": jpeg(grey, progressive=True),
+        "cmyk.jpg": jpeg(cmyk),
+        "1x1.jpg": jpeg(colour.crop((0, 0, 1, 1))),
+    }
+    # The same components, declared as YCCK by the last byte of Adobe's segment.
+    adobe = files["cmyk.jpg"].index(b"Adobe") + 11
+    assert files["cmyk.jpg"][adobe] == 0
+    files["ycck.jpg"] = files["cmyk.jpg"][:adobe] + b"\x02" + files["cmyk.jpg"][adobe + 1 :]
+    files["junk_before_segment.jpg"] = files["420.jpg"].replace(b"\xff\xc0", b"junk\xff\xff\xff\xc0", 1)
+    height = files["420.jpg"].index(b"\xff\xc0") + 5
+    files["rows_missing.jpg"] = files["420.jpg"][:height] + b"\0\x50" + files["420.jpg"][height + 2 :]
+    files["junk_after_end.jpg"] = files["420.jpg"] + b"junk"
+    return files
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, bits: int, colour_type: int, interlaced: bool = False, before: bytes = b"") -> bytes:
+    """Random samples, all filters. `before`: chunks between header and pixels."""
+    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
+    chance = random.Random(f"{bits} {colour_type}")
+    image = [[[chance.getrandbits(bits) for _ in range(samples)] for _ in range(width)] for _ in range(height)]
+    adam7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    raw = b""
+    for left, top, dx, dy in adam7 if interlaced else [(0, 0, 1, 1)]:
+        for row in image[top::dy]:
+            values = [sample for pixel in row[left::dx] for sample in pixel]
+            if not values:
+                continue
+            text = "".join(f"{value:0{bits}b}" for value in values)
+            text += "0" * (-len(text) % 8)
+            raw += bytes([chance.randrange(5)]) + int(text, 2).to_bytes(len(text) // 8, "big")
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, interlaced)
+    return (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + before + png_chunk(b"IDAT", zlib.compress(raw, 9)) +
+            png_chunk(b"IEND", b""))
+
+
+def png_files() -> dict[str, bytes]:
+    chance = random.Random(7)
+    palette = bytes(chance.getrandbits(8) for _ in range(3 * 256))
+    files = {}
+    for bits in (1, 2, 4, 8, 16):
+        files[f"grey{bits}.png"] = png(13, 9, bits, 0)
+    for bits in (1, 2, 4, 8):
+        files[f"palette{bits}.png"] = png(13, 9, bits, 3, before=png_chunk(b"PLTE", palette[: 3 << bits]))
+    for bits in (8, 16):
+        files[f"rgb{bits}.png"] = png(13, 9, bits, 2)
+        files[f"grey_alpha{bits}.png"] = png(13, 9, bits, 4)
+        files[f"rgb_alpha{bits}.png"] = png(13, 9, bits, 6)
+    files["grey_transparent.png"] = png(13, 9, 8, 0, before=png_chunk(b"tRNS", b"\0\x55"))
+    files["rgb_transparent.png"] = png(13, 9, 8, 2, before=png_chunk(b"tRNS", bytes(6)))
+    files["palette_transparent.png"] = png(
+        13, 9, 8, 3, before=png_chunk(b"PLTE", palette) + png_chunk(b"tRNS", bytes(range(100))))
+    files["palette_short.png"] = png(13, 9, 8, 3, before=png_chunk(b"PLTE", palette[:30]))
+    for name, bits, colour_type in (("rgb", 8, 2), ("rgb_alpha", 16, 6), ("grey1", 1, 0), ("grey16", 16, 0)):
+        files[f"{name}_interlaced.png"] = png(13, 9, bits, colour_type, interlaced=True)
+    files["palette_interlaced.png"] = png(13, 9, 4, 3, interlaced=True, before=png_chunk(b"PLTE", palette[:48]))
+    files["1x1_interlaced.png"] = png(1, 1, 8, 2, interlaced=True)
+    return files
+
+
+def accepted(data: bytes) -> bool:
+    try:
+        Image.open(io.BytesIO(data)).load()
+    except (OSError, SyntaxError, ValueError):
+        return False
+    return True
+
+
+def accepted_from(name: str, data: bytes) -> int:
+    """PNG files must be whole here; of a JPEG file Pillow may do without the end marker."""
+    if name.endswith(".png"):
+        return len(data)
+    lengths = [length for length in range(len(data) + 1) if accepted(data[:length])]
+    assert lengths == list(range(lengths[0], len(data) + 1)), name
+    return lengths[0]
+
+
+def crc(image: Image.Image) -> str:
+    return f"{zlib.crc32(image.tobytes()):08x}"
+
+
+def decode_table() -> list[str]:
+    lines = []
+    for name, data in {**jpeg_files(), **png_files()}.items():
+        (FOLDER / name).write_bytes(data)
+        image = Image.open(io.BytesIO(data))
+        lines.append(f"{name} {image.width} {image.height} {crc(image.convert('RGB'))} {crc(image.convert('L'))} "
+                     f"{accepted_from(name, data)}")
+    return lines
+
+
+def resize_table() -> list[str]:
+    sizes = [((500, 375), (341, 256)), ((97, 61), (28, 28)), ((20, 31), (83, 57)), ((64, 64), (64, 64)),
+             ((1, 1), (7, 5)), ((1, 300), (3, 3)), ((300, 1), (64, 2)), ((256, 255), (255, 256)), ((999, 7), (4, 3))]
+    lines = []
+    for kind in ("noise", "extremes"):
+        for channels in (1, 3):
+            for (width, height), size in sizes:
+                image = as_image(pixels(kind, width, height, channels))
+                for name, method in FILTERS.items():
+                    lines.append(f"{kind} {channels} {width} {height} {name} {size[0]} {size[1]} "
+                                 f"{crc(image.resize(size, method))}")
+    return lines
+
+
+def network_input(image: Image.Image, preset: str) -> np.ndarray:
+    """What torchvision's Resize, CenterCrop, ToTensor and Normalize compute on a PIL image, in their float32."""
+    mode, shorter, crop, mean, std = PRESETS[preset]
+    image = image.convert(mode)
+    if shorter is None:
+        image = image.resize((crop, crop), Image.BILINEAR)
+    else:
+        width, height = image.size
+        longer = int(shorter * max(width, height) / min(width, height))
+        image = image.resize((shorter, longer) if width <= height else (longer, shorter), Image.BILINEAR)
+        left, top = (int(round((side - crop) / 2.0)) for side in image.size)
+        image = image.crop((left, top, left + crop, top + crop))
+    planes = np.asarray(image).reshape(crop, crop, -1).transpose(2, 0, 1).astype(np.float32)
+    mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (mean, std))
+    return (planes / np.float32(255) - mean) / std
+
+
+def recipe_table() -> list[str]:
+    sizes = [(500, 375), (333, 500), (224, 224), (257, 256), (90, 61), (3, 400), (28, 28), (32, 32)]
+    lines = []
+    for preset in PRESETS:
+        for width, height in sizes:
+            values = network_input(as_image(pixels("noise", width, height, 3)), preset)
+            lines.append(f"noise {width} {height} {preset} {zlib.crc32(values.tobytes()):08x}")
+    return lines
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    for name, table in (("decode", decode_table), ("resize", resize_table), ("recipe", recipe_table)):
+        heading = f"# tests/golden/make_image_golden.py, Pillow {PIL.__version__}\n"
+        (FOLDER / f"{name}.txt").write_text(heading + "\n".join(table()) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+// From a file or pixels to the network's input.
+#include <string>
+#include <vector>
+
+#include <png.h>
+
+#include "engine/image/colour.h"
+#include "engine/image/image.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/allocations.h"
+#include "tests/unit/image_golden.h"
+
+namespace resnetd::image {
+namespace {
+
+using ::testing::Each;
+using ::testing::HasSubstr;
+
+struct Tensor {
+  explicit Tensor(const Recipe& recipe)
+      : values(size_t{1} * recipe.channels() * recipe.height * recipe.width),
+        view{values.data(),
+             recipe.height,
+             recipe.width,
+             recipe.channels(),
+             recipe.width,
+             1,
+             ptrdiff_t{1} * recipe.height * recipe.width} {}
+  std::vector<float> values;  // NCHW
+  TensorView view;
+};
+
+std::string Png(const std::vector<uint8_t>& rgb, int width, int height) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = width;
+  image.height = height;
+  image.format = PNG_FORMAT_RGB;
+  std::string file(PNG_IMAGE_PNG_SIZE_MAX(image), '\0');
+  png_alloc_size_t size = file.size();
+  EXPECT_TRUE(png_image_write_to_memory(&image, file.data(), &size, 0, rgb.data(), 0, nullptr)) << image.message;
+  file.resize(size);
+  return file;
+}
+
+TEST(PreprocessorTest, InputIsWhatPillowAndTorchvisionMake) {
+  Preprocessor preprocessor;  // one for all: nothing of one image may show in the next
+  for (std::istringstream& line : ReadGoldenTable("recipe.txt")) {
+    std::string kind, preset, crc;
+    int width = 0, height = 0;
+    line >> kind >> width >> height >> preset >> crc;
+    const Recipe recipe = *FindPreset(preset);
+    const std::vector<uint8_t> pixels = GoldenPixels(kind, width, height, 3);
+    Tensor tensor(recipe);
+    const absl::Status status = preprocessor.FromFile(AsBytes(Png(pixels, width, height)), recipe, tensor.view);
+    ASSERT_TRUE(status.ok()) << line.str() << ": " << status;
+    EXPECT_EQ(Crc(AsBytes(tensor.values)), crc) << line.str();
+  }
+}
+
+TEST(PreprocessorTest, PixelsAreTreatedAsAFileOfThemIs) {
+  Preprocessor preprocessor;
+  const std::vector<uint8_t> rgb = GoldenPixels("noise", 50, 40, 3);
+  std::vector<uint8_t> bgr = rgb, grey(rgb.size() / 3);
+  for (size_t i = 0; i < bgr.size(); i += 3) std::swap(bgr[i], bgr[i + 2]);
+  RgbToGrey(rgb.data(), 50 * 40, grey.data());
+  const std::tuple<const char*, Colour, const std::vector<uint8_t>&> cases[] = {
+      {"RGB", Colour::kRgb, rgb}, {"BGR", Colour::kBgr, bgr}, {"grey", Colour::kGrey, grey}};
+  for (const auto& [name, colour, pixels] : cases) {
+    Recipe recipe;
+    recipe.colour = colour;
+    Tensor from_file(recipe), from_pixels(recipe);
+    EXPECT_TRUE(preprocessor.FromFile(AsBytes(Png(rgb, 50, 40)), recipe, from_file.view).ok()) << name;
+    EXPECT_TRUE(preprocessor.FromPixels({pixels.data(), 40, 50, recipe.channels()}, recipe, from_pixels.view).ok());
+    EXPECT_EQ(from_file.values, from_pixels.values) << name;
+  }
+}
+
+TEST(PreprocessorTest, PixelsOfTheInputsSizeAreOnlyNormalised) {
+  Preprocessor preprocessor;
+  Recipe recipe;
+  recipe.height = 3;
+  recipe.width = 2;
+  recipe.mean = {0.5f, 0.25f, 0.125f, 0};
+  recipe.std = {0.5f, 2, 4, 1};
+  const std::vector<uint8_t> pixels = GoldenPixels("noise", 2, 3, 3);
+  for (const Resize resize : {Resize::kNone, Resize::kShorterSide, Resize::kExact}) {
+    recipe.resize = resize;
+    Tensor tensor(recipe);
+    ASSERT_TRUE(preprocessor.FromPixels({pixels.data(), 3, 2, 3}, recipe, tensor.view).ok());
+    for (int i = 0; i < 18; ++i) {
+      const int c = i / 6, pixel = i % 6;
+      const float wanted = (static_cast<float>(pixels[pixel * 3 + c]) / 255.0f - recipe.mean[c]) / recipe.std[c];
+      EXPECT_EQ(tensor.values[i], wanted) << i;
+    }
+  }
+}
+
+TEST(PreprocessorTest, AnyStridesAndNothingBetweenThem) {
+  constexpr float kUntouched = -1234;
+  const std::string file = ReadGoldenFile("420.jpg");
+  Preprocessor preprocessor;
+  Recipe recipe = *FindPreset("cifar10");
+  recipe.width = 20;
+  Tensor packed(recipe);
+  ASSERT_TRUE(preprocessor.FromFile(AsBytes(file), recipe, packed.view).ok());
+  struct Case {
+    const char* name;
+    ptrdiff_t row, pixel, channel;
+  };
+  for (const Case& c : {Case{"NHWC", 60, 3, 1}, Case{"four channels a pixel, rows of 24 pixels", 96, 4, 1},
+                        Case{"planes with a border", 22, 1, 1000}, Case{"columns first", 1, 32, 640}}) {
+    std::vector<float> values(4000, kUntouched);
+    const TensorView view{values.data() + 100, recipe.height, recipe.width, 3, c.row, c.pixel, c.channel};
+    ASSERT_TRUE(preprocessor.FromFile(AsBytes(file), recipe, view).ok()) << c.name;
+    for (int channel = 0, i = 0; channel < 3; ++channel) {
+      for (int y = 0; y < recipe.height; ++y) {
+        for (int x = 0; x < recipe.width; ++x, ++i) {
+          float& value = view.data[y * c.row + x * c.pixel + channel * c.channel];
+          ASSERT_EQ(value, packed.values[i]) << c.name << " " << channel << " " << y << " " << x;
+          value = kUntouched;
+        }
+      }
+    }
+    EXPECT_THAT(values, Each(kUntouched)) << c.name;
+  }
+}
+
+std::string Changed(std::string file, size_t at, const std::string& bytes) {
+  return file.replace(at, bytes.size(), bytes);
+}
+
+// A bad image is refused by name, and the next good one is not touched by it.
+TEST(PreprocessorTest, BadFilesAreRefused) {
+  using std::string_literals::operator""s;
+  const std::string jpeg = ReadGoldenFile("420.jpg"), png = ReadGoldenFile("rgb8.png");
+  const std::string progressive = ReadGoldenFile("progressive.jpg"), interlaced = ReadGoldenFile("rgb_interlaced.png");
+  const size_t frame = jpeg.find("\xFF\xC0") + 5;  // height, then width
+  struct Case {
+    const char* name;
+    std::string file, error;
+  };
+  const Case cases[] = {
+      {"empty", "", "got no bytes"},
+      {"text", "not an image", "expected a JPEG or PNG file, got 12 bytes"},
+      {"half a JPEG", jpeg.substr(0, jpeg.size() / 2), "truncated JPEG file"},
+      {"half a progressive JPEG", progressive.substr(0, progressive.size() / 2), "truncated JPEG file"},
+      {"half a PNG", png.substr(0, png.size() / 2), "truncated PNG file"},
+      {"half an interlaced PNG", interlaced.substr(0, interlaced.size() / 2), "truncated PNG file"},
+      {"the tail missing, beneath the crop", png.substr(0, png.size() - 1), "truncated PNG file"},
+      {"JPEG of 60000x60000", Changed(jpeg, frame, "\xEA\x60\xEA\x60"), "declares 60000x60000 pixels"},
+      {"PNG of 60000x60000", Changed(png, 16, "\0\0\xEA\x60\0\0\xEA\x60"s), "declares 60000x60000 pixels"},
+      {"JPEG without height", Changed(jpeg, frame, "\0\0"s), "declares 45x0 pixels"},
+      {"PNG without width", Changed(png, 16, "\0\0\0\0"s), "declares 0x9 pixels"},
+      {"PNG higher than its data", Changed(png, 16, "\0\0\0\x0D\0\0\0\x0A"s), "damaged PNG file"},
+  };
+  Preprocessor preprocessor;
+  const Recipe recipe = *FindPreset("torchvision-v1");
+  Tensor before(recipe), after(recipe);
+  ASSERT_TRUE(preprocessor.FromFile(AsBytes(jpeg), recipe, before.view).ok());
+  for (const Case& c : cases) {
+    const absl::Status status = preprocessor.FromFile(AsBytes(c.file), recipe, after.view);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.name;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.error)) << c.name;
+    ASSERT_TRUE(preprocessor.FromFile(AsBytes(jpeg), recipe, after.view).ok()) << c.name;
+    EXPECT_EQ(before.values, after.values) << c.name;
+  }
+}
+
+TEST(PreprocessorTest, LimitsHoldForFiles) {
+  const std::string file = ReadGoldenFile("420.jpg");  // 45x37
+  const Recipe recipe;
+  Tensor tensor(recipe);
+  const std::pair<Limits, bool> cases[] = {{{.max_pixels = 45 * 37, .max_side = 45}, true},
+                                           {{.max_pixels = 45 * 37 - 1, .max_side = 45}, false},
+                                           {{.max_pixels = 45 * 37, .max_side = 44}, false}};
+  for (const auto& [limits, accepted] : cases) {
+    const absl::Status status = Preprocessor(limits).FromFile(AsBytes(file), recipe, tensor.view);
+    EXPECT_EQ(status.code(), accepted ? absl::StatusCode::kOk : absl::StatusCode::kInvalidArgument)
+        << limits.max_pixels << ", " << limits.max_side;
+  }
+}
+
+TEST(PreprocessorTest, WrongArgumentsAreRefused) {
+  Recipe no_resize = *FindPreset("cifar10");
+  no_resize.resize = Resize::kNone;
+  Tensor right(no_resize), grey(*FindPreset("mnist")), large(Recipe{});
+  const std::vector<uint8_t> pixels(size_t{33} * 32 * 3);
+  struct Case {
+    const char* name;
+    PixelView pixels;
+    TensorView dst;
+    const char* error;  // null: accepted
+  };
+  const Case cases[] = {
+      {"the input's size", {pixels.data(), 32, 32, 3}, right.view, nullptr},
+      {"wider", {pixels.data(), 32, 33, 3}, right.view, "expected an image of 32x32 pixels, got 33x32"},
+      {"grey", {pixels.data(), 32, 32, 1}, right.view, "pixels: expected 3 channels, got 1"},
+      {"with alpha", {pixels.data(), 16, 32, 4}, right.view, "pixels: expected 3 channels, got 4"},
+      {"no pixels", {nullptr, 0, 32, 3}, right.view, "pixels: expected a size of at least 1x1, got 32x0"},
+      {"a small dst",
+       {pixels.data(), 32, 32, 3},
+       grey.view,
+       "dst: expected height, width, channels 32, 32, 3, got 28,"},
+      {"a large dst",
+       {pixels.data(), 32, 32, 3},
+       large.view,
+       "dst: expected height, width, channels 32, 32, 3, got 224,"},
+  };
+  for (const Case& c : cases) {
+    const absl::Status status = Preprocessor().FromPixels(c.pixels, no_resize, c.dst);
+    if (c.error == nullptr) {
+      EXPECT_TRUE(status.ok()) << c.name << ": " << status;
+    } else {
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.name;
+      EXPECT_THAT(std::string(status.message()), HasSubstr(c.error)) << c.name;
+    }
+  }
+}
+
+TEST(PreprocessorTest, AWarmOneAllocatesNothing) {
+  Preprocessor preprocessor;
+  const Recipe recipe;
+  Tensor tensor(recipe);
+  const std::vector<uint8_t> pixels = GoldenPixels("noise", 400, 300, 3);
+  const std::string file = ReadGoldenFile("420.jpg");
+  const auto run = [&] {
+    const bool ok = preprocessor.FromPixels({pixels.data(), 300, 400, 3}, recipe, tensor.view).ok() &&
+                    preprocessor.FromPixels({pixels.data(), 400, 300, 3}, recipe, tensor.view).ok() &&
+                    preprocessor.FromFile(AsBytes(file), recipe, tensor.view).ok();
+    EXPECT_TRUE(ok);
+  };
+  run();
+  const size_t before = Allocations();
+  EXPECT_GT(before, 0u);
+  run();
+  EXPECT_EQ(Allocations(), before);
+}
+
+}  // namespace
+}  // namespace resnetd::image

@@ -1,0 +1,207 @@
+// Placement, and the streaming resampler against Pillow and against a plain twin.
+#include "engine/image/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "engine/image/placement.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/image_golden.h"
+
+namespace resnetd::image {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::pair<const char*, Interpolation> kInterpolations[] = {
+    {"nearest", Interpolation::kNearest}, {"bilinear", Interpolation::kBilinear}, {"bicubic", Interpolation::kBicubic}};
+
+TEST(PlacementTest, SizesAndOffsetsAreTorchvisions) {
+  struct Case {
+    Resize resize;
+    int resize_size, crop_height, crop_width, width, height;
+    Axis x, y;
+  };
+  // What Resize and CenterCrop of torchvision do: e.g. int(256 * 500 / 375) = 341, round((341 - 224) / 2) = round(58.5)
+  // = 58, round((343 - 224) / 2) = round(59.5) = 60.
+  const Case cases[] = {
+      {Resize::kShorterSide, 256, 224, 224, 500, 375, {500, 341, 58, 224}, {375, 256, 16, 224}},
+      {Resize::kShorterSide, 256, 224, 224, 375, 500, {375, 256, 16, 224}, {500, 341, 58, 224}},
+      {Resize::kShorterSide, 256, 224, 224, 343, 256, {343, 343, 60, 224}, {256, 256, 16, 224}},
+      {Resize::kShorterSide, 256, 224, 224, 256, 256, {256, 256, 16, 224}, {256, 256, 16, 224}},
+      {Resize::kShorterSide, 232, 224, 224, 333, 500, {333, 232, 4, 224}, {500, 348, 62, 224}},
+      {Resize::kShorterSide, 225, 224, 224, 10, 10, {10, 225, 0, 224}, {10, 225, 0, 224}},
+      {Resize::kShorterSide, 227, 224, 224, 10, 10, {10, 227, 2, 224}, {10, 227, 2, 224}},
+      {Resize::kShorterSide, 256, 200, 100, 300, 200, {300, 384, 142, 100}, {200, 256, 28, 200}},
+      {Resize::kShorterSide, 256, 224, 224, 1, 65500, {1, 256, 16, 224}, {65500, 16768000, 8383888, 224}},
+      {Resize::kShorterSide, 65535, 224, 224, 65500, 1, {65500, 4292542500, 2146271138, 224}, {1, 65535, 32656, 224}},
+      {Resize::kExact, 0, 28, 32, 500, 375, {500, 32, 0, 32}, {375, 28, 0, 28}},
+      {Resize::kNone, 0, 28, 32, 32, 28, {32, 32, 0, 32}, {28, 28, 0, 28}},
+  };
+  for (const Case& c : cases) {
+    Recipe recipe;
+    recipe.resize = c.resize;
+    recipe.resize_size = c.resize_size;
+    recipe.height = c.crop_height;
+    recipe.width = c.crop_width;
+    const absl::StatusOr<Placement> placement = Place(recipe, c.width, c.height);
+    ASSERT_TRUE(placement.ok()) << placement.status();
+    for (const auto& [is, wanted] : {std::pair(placement->x, c.x), std::pair(placement->y, c.y)}) {
+      EXPECT_TRUE(is == wanted) << c.width << "x" << c.height << ": " << is.from << " -> " << is.to << ", " << is.count
+                                << " from " << is.first;
+    }
+  }
+}
+
+TEST(PlacementTest, WithoutResizeOtherSizesAreRefused) {
+  Recipe recipe = *FindPreset("mnist");
+  recipe.resize = Resize::kNone;
+  for (const auto& [width, height] : {std::pair(28, 27), std::pair(29, 28), std::pair(280, 280)}) {
+    const absl::Status status = Place(recipe, width, height).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr("expected an image of 28x28 pixels, got " + std::to_string(width)));
+  }
+}
+
+struct Pixels {
+  int width, height, channels;
+  std::vector<uint8_t> bytes;
+};
+
+Pixels Resample(Resampler& resampler, const Pixels& src, const Placement& placement, Interpolation interpolation) {
+  Pixels dst{placement.x.count, placement.y.count, src.channels, {}};
+  resampler.Start(placement, interpolation, src.channels);
+  const auto take = [&](int y, const uint8_t* row) {
+    EXPECT_EQ(dst.bytes.size(), static_cast<size_t>(y) * dst.width * dst.channels);
+    dst.bytes.insert(dst.bytes.end(), row, row + dst.width * dst.channels);
+  };
+  for (int y = 0; y < src.height; ++y) {
+    resampler.Push(src.bytes.data() + static_cast<size_t>(y) * src.width * src.channels, take);
+  }
+  return dst;
+}
+
+TEST(ResampleTest, BytesArePillows) {
+  Resampler resampler;
+  for (std::istringstream& line : ReadGoldenTable("resize.txt")) {
+    std::string kind, filter, crc;
+    Pixels src;
+    int width = 0, height = 0;
+    line >> kind >> src.channels >> src.width >> src.height >> filter >> width >> height >> crc;
+    src.bytes = GoldenPixels(kind, src.width, src.height, src.channels);
+    const auto* const interpolation = std::find_if(std::begin(kInterpolations), std::end(kInterpolations),
+                                                   [&](const auto& i) { return filter == i.first; });
+    ASSERT_NE(interpolation, std::end(kInterpolations)) << filter;
+    const Placement placement{{src.width, width, 0, width}, {src.height, height, 0, height}};
+    const Pixels dst = Resample(resampler, src, placement, interpolation->second);
+    ASSERT_EQ(dst.bytes.size(), static_cast<size_t>(width) * height * src.channels);
+    EXPECT_EQ(Crc(AsBytes(dst.bytes)), crc) << line.str();
+  }
+}
+
+// The twin: one axis of the whole image at a time, weights computed where they are used, cropped at the end.
+double Weight(Interpolation interpolation, double x) {
+  x = std::abs(x);
+  if (interpolation == Interpolation::kBilinear) return std::max(1 - x, 0.0);
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+  if (x < 2) return (((x - 5) * x + 8) * x - 4) * -0.5;
+  return 0;
+}
+
+uint8_t PlainSample(const std::vector<uint8_t>& line, int to, int i, Interpolation interpolation) {
+  const int from = static_cast<int>(line.size());
+  const double scale = static_cast<double>(from) / to;
+  if (interpolation == Interpolation::kNearest) {
+    double position = scale * 0.5;
+    for (int step = 0; step < i; ++step) position += scale;
+    return line[static_cast<int>(position)];
+  }
+  const double stretch = std::max(scale, 1.0), centre = (i + 0.5) * scale;
+  const double radius = (interpolation == Interpolation::kBicubic ? 2 : 1) * stretch;
+  const int start = std::max(static_cast<int>(centre - radius + 0.5), 0);
+  const int end = std::min(static_cast<int>(centre + radius + 0.5), from);
+  double total = 0;
+  for (int j = start; j < end; ++j) total += Weight(interpolation, (j - centre + 0.5) * (1 / stretch));
+  int64_t sum = 1 << 21;
+  for (int j = start; j < end; ++j) {
+    const double weight = Weight(interpolation, (j - centre + 0.5) * (1 / stretch)) / total * (1 << 22);
+    sum += line[j] * static_cast<int64_t>(weight < 0 ? weight - 0.5 : weight + 0.5);
+  }
+  return static_cast<uint8_t>(std::clamp<int64_t>(sum >> 22, 0, 255));
+}
+
+Pixels PlainColumns(const Pixels& src, int to, Interpolation interpolation) {
+  Pixels dst{src.width, to, src.channels, std::vector<uint8_t>(size_t{1} * src.width * to * src.channels)};
+  const int row = src.width * src.channels;
+  std::vector<uint8_t> line(src.height);
+  for (int x = 0; x < row; ++x) {
+    for (int y = 0; y < src.height; ++y) line[y] = src.bytes[y * row + x];
+    for (int y = 0; y < to; ++y) dst.bytes[y * row + x] = PlainSample(line, to, y, interpolation);
+  }
+  return dst;
+}
+
+Pixels Transposed(const Pixels& src) {
+  Pixels dst{src.height, src.width, src.channels, {}};
+  for (int x = 0; x < src.width; ++x) {
+    for (int y = 0; y < src.height; ++y) {
+      for (int c = 0; c < src.channels; ++c) dst.bytes.push_back(src.bytes[(y * src.width + x) * src.channels + c]);
+    }
+  }
+  return dst;
+}
+
+Pixels PlainResample(const Pixels& src, const Placement& placement, Interpolation interpolation) {
+  const Pixels rows = Transposed(PlainColumns(Transposed(src), static_cast<int>(placement.x.to), interpolation));
+  const Pixels whole = PlainColumns(rows, static_cast<int>(placement.y.to), interpolation);
+  Pixels dst{placement.x.count, placement.y.count, src.channels, {}};
+  for (int y = 0; y < dst.height; ++y) {
+    const auto row = whole.bytes.begin() + ((placement.y.first + y) * whole.width + placement.x.first) * src.channels;
+    dst.bytes.insert(dst.bytes.end(), row, row + dst.width * src.channels);
+  }
+  return dst;
+}
+
+Axis RandomAxis(std::mt19937& random) {
+  Axis axis;
+  axis.from = 1 + static_cast<int>(random() % 60);
+  axis.to = 1 + static_cast<int>(random() % 60);
+  axis.count = 1 + static_cast<int>(random() % axis.to);
+  axis.first = static_cast<int>(random() % (axis.to - axis.count + 1));
+  return axis;
+}
+
+TEST(ResampleTest, SameAsThePlainTwin) {
+  std::mt19937 random(1);
+  Resampler resampler;
+  for (int i = 0; i < 600; ++i) {
+    const Placement placement{RandomAxis(random), RandomAxis(random)};
+    const auto& [name, interpolation] = kInterpolations[i % 3];
+    Pixels src{placement.x.from, placement.y.from, i % 2 == 0 ? 1 : 3, {}};
+    src.bytes.resize(size_t{1} * src.width * src.height * src.channels);
+    // Every other image has extremes only: cubic weights overshoot there.
+    for (uint8_t& byte : src.bytes) byte = static_cast<uint8_t>(i % 4 < 2 ? random() : random() % 2 * 255);
+    ASSERT_EQ(Resample(resampler, src, placement, interpolation).bytes,
+              PlainResample(src, placement, interpolation).bytes)
+        << "case " << i << ", " << name << ", " << src.channels << " channels: " << placement.x.from << "x"
+        << placement.y.from << " -> " << placement.x.to << "x" << placement.y.to << ", kept " << placement.x.count
+        << "x" << placement.y.count << " from " << placement.x.first << ", " << placement.y.first;
+  }
+}
+
+// A tall narrow photo scaled by its shorter side would be 256 x 16,768,000; only the crop is ever computed.
+TEST(ResampleTest, HugeScaledImagesAreNotBuilt) {
+  const Placement placement = *Place(Recipe(), 1, 65500);
+  Resampler resampler;
+  for (const auto& [name, interpolation] : kInterpolations) {
+    const Pixels dst =
+        Resample(resampler, {1, 65500, 3, std::vector<uint8_t>(size_t{65500} * 3, 77)}, placement, interpolation);
+    EXPECT_EQ(dst.bytes, std::vector<uint8_t>(size_t{224} * 224 * 3, 77)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace resnetd::image

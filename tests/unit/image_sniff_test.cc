@@ -1,0 +1,131 @@
+// What the first bytes of a file are taken for.
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "engine/image/image.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/image_golden.h"
+
+namespace resnetd::image {
+namespace {
+
+using ::testing::HasSubstr;
+using std::string_literals::operator""s;
+
+std::string BigEndian(int64_t value, int bytes) {
+  std::string text;
+  for (int i = bytes - 1; i >= 0; --i) text += static_cast<char>(value >> (8 * i) & 255);
+  return text;
+}
+
+std::string Segment(int marker, const std::string& content) {
+  return absl::StrCat("\xFF", std::string(1, static_cast<char>(marker)), BigEndian(content.size() + 2, 2), content);
+}
+
+std::string FrameHeader(int width, int height, int marker = 0xC0) {
+  return Segment(marker, absl::StrCat("\x08", BigEndian(height, 2), BigEndian(width, 2), "\x01\x01\x11"s, "\0"s));
+}
+
+std::string Jpeg(int width, int height) {
+  return absl::StrCat("\xFF\xD8", FrameHeader(width, height));
+}
+
+std::string Png(int64_t width, int64_t height) {
+  return absl::StrCat("\x89PNG\r\n\x1A\n", BigEndian(13, 4), "IHDR", BigEndian(width, 4), BigEndian(height, 4));
+}
+
+struct Accepted {
+  const char* name;
+  std::string file;
+  Format format;
+  int width, height;
+};
+
+TEST(SniffTest, ReadsTheDeclaredSize) {
+  const std::string app = Segment(0xE1, "Exif\0\0 and a thumbnail \xFF\xC0\0\x0B\x08\0\1\0\1\1\1\x11\0"s);
+  const Accepted cases[] = {
+      {"JPEG", Jpeg(640, 480), Format::kJpeg, 640, 480},
+      {"JPEG, largest side", Jpeg(65500, 1), Format::kJpeg, 65500, 1},
+      {"JPEG, most pixels", Jpeg(10000, 5000), Format::kJpeg, 10000, 5000},
+      {"JPEG with a thumbnail in front", absl::StrCat("\xFF\xD8", app, FrameHeader(7, 9)), Format::kJpeg, 7, 9},
+      {"JPEG with tables in front",
+       absl::StrCat("\xFF\xD8", Segment(0xC4, "a"), Segment(0xC8, "b"), Segment(0xCC, "c"), FrameHeader(7, 9)),
+       Format::kJpeg, 7, 9},
+      {"JPEG with fill bytes and junk", absl::StrCat("\xFF\xD8\xFF\xFF\xFF", FrameHeader(7, 9).substr(1)),
+       Format::kJpeg, 7, 9},
+      {"JPEG with junk", absl::StrCat("\xFF\xD8", app, "junk\xFF\0\xFF\xD3"s, FrameHeader(7, 9)), Format::kJpeg, 7, 9},
+      {"JPEG, progressive", absl::StrCat("\xFF\xD8", FrameHeader(7, 9, 0xC2)), Format::kJpeg, 7, 9},
+      {"JPEG, arithmetic coding", absl::StrCat("\xFF\xD8", FrameHeader(7, 9, 0xC9)), Format::kJpeg, 7, 9},
+      {"PNG", Png(640, 480), Format::kPng, 640, 480},
+      {"PNG, largest side", Png(1, 65500), Format::kPng, 1, 65500},
+      {"PNG, most pixels", Png(5000, 10000), Format::kPng, 5000, 10000},
+  };
+  for (const Accepted& c : cases) {
+    const absl::StatusOr<Header> header = Sniff(AsBytes(c.file), Limits());
+    ASSERT_TRUE(header.ok()) << c.name << ": " << header.status();
+    EXPECT_EQ(header->format, c.format) << c.name;
+    EXPECT_EQ(header->width, c.width) << c.name;
+    EXPECT_EQ(header->height, c.height) << c.name;
+  }
+}
+
+struct Refused {
+  const char* name;
+  std::string file;
+  const char* error;
+};
+
+TEST(SniffTest, Refuses) {
+  const Refused cases[] = {
+      {"empty", "", "expected a JPEG or PNG file, got no bytes"},
+      {"text", "a cat, sitting", "expected a JPEG or PNG file, got 14 bytes that begin with \"a cat, sitti\""},
+      {"WebP", "RIFF\x24\0\0\0WEBP"s, "that begin with \"RIFF$\\x00\\x00\\x00WEBP\""},
+      {"JPEG's first two bytes and others", "\xFF\xD8\0"s, "expected a JPEG or PNG file"},
+      {"PNG with its line ends converted", "\x89PNG\n\x1A\n", "expected a JPEG or PNG file"},
+      {"JPEG without a frame", absl::StrCat("\xFF\xD8", Segment(0xDB, "a"), "\xFF\xD9"), "damaged JPEG file"},
+      {"JPEG with a scan first", absl::StrCat("\xFF\xD8", Segment(0xDA, "a"), FrameHeader(1, 1)), "damaged JPEG file"},
+      {"JPEG in a JPEG", absl::StrCat("\xFF\xD8", Jpeg(1, 1)), "damaged JPEG file"},
+      {"JPEG with a segment that ends in its length", "\xFF\xD8\xFF\xE0\0\1\xFF\xC0"s, "at least 2 bytes, got 1"},
+      {"JPEG whose segment goes beyond its end", "\xFF\xD8\xFF\xE0\xFF\xFF\xFF\xC0"s, "truncated JPEG file"},
+      {"PNG with another chunk first", Png(1, 1).replace(12, 4, "IDAT"), "damaged PNG file: expected IHDR"},
+      {"JPEG of 60000x60000", Jpeg(60000, 60000), "declares 60000x60000 pixels, expected at most 50000000 in all"},
+      {"PNG of 60000x60000", Png(60000, 60000), "declares 60000x60000 pixels, expected at most 50000000 in all"},
+      {"JPEG, too wide", Jpeg(65501, 1), "declares 65501x1 pixels, expected at most 65500 a side"},
+      {"PNG, too high", Png(1, 65501), "declares 1x65501 pixels, expected at most 65500 a side"},
+      {"JPEG, one row too many", Jpeg(10000, 5001), "expected at most 50000000 in all"},
+      {"PNG, one column too many", Png(5001, 10000), "expected at most 50000000 in all"},
+      {"PNG, largest that can be said", Png(0xFFFFFFFF, 0xFFFFFFFF), "declares 4294967295x4294967295 pixels"},
+      {"JPEG without width", Jpeg(0, 5), "declares 0x5 pixels, expected at least 1x1"},
+      {"JPEG without height", Jpeg(5, 0), "declares 5x0 pixels, expected at least 1x1"},
+      {"PNG without width", Png(0, 5), "declares 0x5 pixels, expected at least 1x1"},
+      {"PNG without height", Png(5, 0), "declares 5x0 pixels, expected at least 1x1"},
+  };
+  for (const Refused& c : cases) {
+    const absl::Status status = Sniff(AsBytes(c.file), Limits()).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.name;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.error)) << c.name;
+  }
+}
+
+TEST(SniffTest, EveryCutBeforeTheSizeIsATruncatedFile) {
+  for (const std::string& file : {absl::StrCat("\xFF\xD8", Segment(0xDB, "abc"), FrameHeader(3, 2)), Png(3, 2)}) {
+    const size_t needed = file[0] == '\xFF' ? file.size() - 4 : file.size();
+    for (size_t length = 1; length <= file.size(); ++length) {
+      const absl::Status status = Sniff(AsBytes(file).subspan(0, length), Limits()).status();
+      EXPECT_EQ(status.ok(), length >= needed) << length;
+      EXPECT_THAT(std::string(status.message()), HasSubstr(status.ok() ? "" : "truncated")) << length;
+    }
+  }
+}
+
+TEST(SniffTest, LimitsAreTheCallers) {
+  const Limits limits{.max_pixels = 100, .max_side = 20};
+  EXPECT_TRUE(Sniff(AsBytes(Jpeg(20, 5)), limits).ok());
+  EXPECT_THAT(Sniff(AsBytes(Jpeg(21, 4)), limits).status().message(), HasSubstr("at most 20 a side"));
+  EXPECT_THAT(Sniff(AsBytes(Png(101, 1)), limits).status().message(), HasSubstr("at most 20 a side"));
+  EXPECT_THAT(Sniff(AsBytes(Png(11, 10)), limits).status().message(), HasSubstr("at most 100 in all"));
+}
+
+}  // namespace
+}  // namespace resnetd::image
