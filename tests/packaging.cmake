@@ -26,3 +26,9 @@ set(programs $<TARGET_FILE:resnetd> $<TARGET_FILE:resnetctl>)
 packaging_test(prometheus_test COMMAND python3 tests/packaging/prometheus_test.py ${programs})
 # Debian's own Python is the one that has Debian's grpc.
 packaging_test(readme_test COMMAND /usr/bin/python3 tests/packaging/readme_test.py ${programs})
+# These build what they run, in build/release.
+if(CMAKE_BINARY_DIR STREQUAL "${CMAKE_SOURCE_DIR}/build/release")
+  packaging_test(demo COMMAND scripts/demo.sh)
+  packaging_test(evaluate COMMAND scripts/evaluate.sh TIMEOUT 600 LABELS slow)
+  set_tests_properties(demo evaluate PROPERTIES RESOURCE_LOCK ninja)
+endif()

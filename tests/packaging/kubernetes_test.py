@@ -5,18 +5,26 @@ Runs in build/venv: kubernetes-validate brings the schemas of the API version na
 
 import copy
 import pathlib
+import re
 import unittest
 
 import kubernetes_validate
 import yaml
 
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "deploy/kubernetes"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "deploy/kubernetes"
 KUSTOMIZATION = "kustomization.yaml"
 API_VERSION = "1.33"
 
 
 def read(name: str) -> dict:
     return yaml.safe_load((FOLDER / name).read_text())
+
+
+def default_of(option: str) -> str:
+    """As the README's table has it, which is compared with the program's own help elsewhere."""
+    (value,) = re.findall(rf"^\| `{option}` \| (\S+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    return value
 
 
 def validate(manifest: dict) -> None:
@@ -71,6 +79,21 @@ class KubernetesManifests(unittest.TestCase):
         annotations = self.pod["metadata"]["annotations"]
         self.assertEqual(annotations["prometheus.io/port"], str(ports["metrics"]))
 
+    def test_ports_are_the_programs_own(self):
+        ports = {port["name"]: str(port["containerPort"]) for port in self.container["ports"]}
+        self.assertEqual(ports, {"grpc": default_of("--port"), "metrics": default_of("--metrics-port")})
+        dockerfile = (ROOT / "Dockerfile").read_text()
+        self.assertEqual(re.findall(r"^EXPOSE (.*)$", dockerfile, re.MULTILINE), [f"{ports['grpc']} {ports['metrics']}"])
+        prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+        self.assertEqual(prometheus["scrape_configs"][0]["static_configs"], [{"targets": [f"localhost:{ports['metrics']}"]}])
+
+    def test_the_end_fits_into_the_grace_period(self):
+        end_ms = int(default_of("--lame-duck-ms")) + int(default_of("--drain-ms"))
+        self.assertGreater(1000 * self.pod["spec"]["terminationGracePeriodSeconds"], end_ms)
+        # And a probe notices the lame duck before it dies.
+        probe = self.container["readinessProbe"]
+        self.assertGreater(int(default_of("--lame-duck-ms")), 1000 * probe["periodSeconds"] * probe["failureThreshold"])
+
     def test_loading_and_draining_kill_nothing(self):
         for probe in ("startupProbe", "livenessProbe"):
             self.assertEqual(self.container[probe]["grpc"]["service"], "liveness", probe)
@@ -90,7 +113,7 @@ class KubernetesManifests(unittest.TestCase):
             self.assertEqual(set(self.container["resources"][kind]), {"cpu", "memory"}, kind)
 
     def test_user_is_the_images(self):
-        dockerfile = (FOLDER.parents[1] / "Dockerfile").read_text()
+        dockerfile = (ROOT / "Dockerfile").read_text()
         user = self.pod["spec"]["securityContext"]
         self.assertIn(f"\nUSER {user['runAsUser']}:{user['runAsGroup']}\n", dockerfile)
 
