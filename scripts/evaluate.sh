@@ -3,14 +3,15 @@
 # server by gRPC, as PNG files. Prints accuracy, images/s and the accuracy of nearest neighbours by embedding, and
 # compares the five best classes of every image with ONNX Runtime's on the same model file.
 #
-#   scripts/evaluate.sh              exit status 0 only if every answer came and equals ONNX Runtime's
+#   scripts/evaluate.sh              exit status 0 only if every answer came and equals ONNX Runtime's, and
+#                                    the accuracy is at least the 94 % that the model card promises
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/step.sh
 source scripts/server.sh
 
-[[ $# -eq 0 ]] || { sed -n '2,6s/^# \?//p' "$0" >&2; exit 2; }
+[[ $# -eq 0 ]] || { sed -n '2,7s/^# \?//p' "$0" >&2; exit 2; }
 
 scripts/setup.sh build test
 build_programs
