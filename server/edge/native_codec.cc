@@ -20,10 +20,11 @@
 namespace resnetd::server {
 namespace {
 
-// Fields an honest image has on the wire, an unpacked shape and a few unknown ones included, and a request beside them.
-constexpr int kFieldsAnImage = 16;
+// Fields an honest image has on the wire, its shape's bytes and a few unknown ones included, and a request beside them.
+constexpr int kFieldsAnImage = 32;
 constexpr int kFieldsARequest = 1024;
-constexpr int kImages = 3, kTensor = 2;  // field numbers of ClassifyRequest.images (its siblings' too) and Image.tensor
+// Field numbers of ClassifyRequest.images (its siblings' too), Image.tensor and Tensor.shape.
+constexpr int kImages = 3, kTensor = 2, kShape = 2;
 
 double Seconds(scheduling::Duration d) {
   return std::chrono::duration<double>(d).count();
@@ -92,7 +93,7 @@ template <typename Message>
 absl::StatusOr<std::shared_ptr<const Parsed<Message>>> Parse(RequestBytes& bytes, int max_fields,
                                                              absl::string_view size) {
   auto parsed = std::make_shared<Parsed<Message>>();
-  if (FieldsWithin(*bytes.Open(), {kImages, kTensor}, max_fields) &&
+  if (FieldsWithin(*bytes.Open(), {kImages, kTensor, kShape}, max_fields) &&
       parsed->message->ParseFromZeroCopyStream(bytes.Open().get())) {
     return parsed;
   }

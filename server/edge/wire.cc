@@ -24,7 +24,10 @@ bool Walk(google::protobuf::io::CodedInputStream& in, absl::Span<const int> path
         if (!in.ReadVarint32(&length) || length > INT32_MAX) return false;
         const int room = in.BytesUntilLimit();  // -1: no submessage's end ahead
         if (room >= 0 && length > static_cast<uint32_t>(room)) return false;
-        if (path.empty() || static_cast<int>(tag >> 3) != path[0]) {
+        const bool on_path = static_cast<int>(tag >> 3) == path[0];
+        if (!on_path || path.size() == 1) {
+          if (on_path && length > static_cast<uint32_t>(left)) return false;
+          left -= on_path ? static_cast<int>(length) : 0;
           if (!in.Skip(static_cast<int>(length))) return false;
           break;
         }

@@ -410,6 +410,36 @@ TEST(EdgeFlowTest, DrainingRefusesNewCallsAndFinishesAdmittedOnes) {
   Await([&] { return server.edge().calls_in_flight() == 0; });
 }
 
+TEST(EdgeFlowTest, DrainingUnderLoadCancelsNothing) {
+  EdgeServer server({.scheduling = {.workers = 2}});
+  std::atomic<int> answered{0}, drained{0};
+  std::vector<std::thread> clients;
+  for (unsigned c = 0; c < 4; ++c) {
+    clients.emplace_back([&, c] {
+      const auto stub = server.NewStub();
+      for (unsigned i = 0;; ++i) {
+        grpc::ClientContext context;
+        v1::ClassifyResponse response;
+        const grpc::Status status = stub->Classify(&context, LogitsRequest({c, i}), &response);
+        if (!status.ok()) {
+          EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE) << status.error_message();
+          EXPECT_EQ(Reason(status), "DRAINING");
+          ++drained;
+          return;
+        }
+        EXPECT_TRUE(IsAnswerOf(response.results(1), i));
+        ++answered;
+      }
+    });
+  }
+  Await([&] { return answered >= 200; });
+  server.edge().RefuseNewCalls();
+  for (std::thread& t : clients) t.join();
+  EXPECT_EQ(drained, 4);
+  Await([&] { return server.edge().calls_in_flight() == 0; });
+  EXPECT_EQ(server.images_computed(), 2 * answered);
+}
+
 TEST(EdgeFlowTest, DrainingAnswersAStreamsLaterRequestsInTheirPlace) {
   EdgeServer server;
   const auto stub = server.NewStub();

@@ -14,7 +14,7 @@ namespace {
 // Small blocks, so that fields straddle them as they do gRPC's slices.
 bool Within(const std::string& bytes, int limit) {
   google::protobuf::io::ArrayInputStream in(bytes.data(), static_cast<int>(bytes.size()), 3);
-  return FieldsWithin(in, {3, 2}, limit);
+  return FieldsWithin(in, {3, 2, 2}, limit);
 }
 
 TEST(WireTest, CountsFieldsAlongThePath) {
@@ -24,11 +24,11 @@ TEST(WireTest, CountsFieldsAlongThePath) {
   request.add_images()->set_encoded("not looked into");         // 2: the image and its source
   v1::Tensor* tensor = request.add_images()->mutable_tensor();  // 2
   tensor->set_type(v1::Tensor::UINT8);                          // 1
-  for (int i : {28, 28, 1}) tensor->add_shape(i);               // 1, packed
+  for (int i : {28, 300, 1}) tensor->add_shape(i);              // 1 and 4 bytes, packed
   tensor->set_data(std::string(784, 'x'));                      // 1
   const std::string bytes = request.SerializeAsString();
-  EXPECT_TRUE(Within(bytes, 8));
-  EXPECT_FALSE(Within(bytes, 7));
+  EXPECT_TRUE(Within(bytes, 12));
+  EXPECT_FALSE(Within(bytes, 11));
 }
 
 TEST(WireTest, SeesWhatWouldGrow) {
@@ -40,6 +40,10 @@ TEST(WireTest, SeesWhatWouldGrow) {
   const std::string image = std::string("\x1a\x04", 2) + unknown_in_image;
   EXPECT_TRUE(Within(image, 3));
   EXPECT_FALSE(Within(image, 2));
+  v1::ClassifyRequest long_shapes;
+  for (int i = 0; i < 10; ++i) long_shapes.add_images()->mutable_tensor()->mutable_shape()->Resize(1000, 1);
+  EXPECT_TRUE(Within(long_shapes.SerializeAsString(), 10 * 1003));
+  EXPECT_FALSE(Within(long_shapes.SerializeAsString(), 10 * 1003 - 1));
 }
 
 TEST(WireTest, RefusesWhatIsNoMessage) {
