@@ -74,8 +74,8 @@ def call_error(call: grpc.RpcError) -> Error:
 class Client:
     """One connection of its own. Calls return the response, or the Error."""
 
-    def __init__(self, address: str):
-        self.channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+    def __init__(self, address: str, *options: tuple):
+        self.channel = grpc.insecure_channel(address, options=[*CHANNEL_OPTIONS, *options])
         self.stub = inference_pb2_grpc.InferenceServiceStub(self.channel)
 
     def __enter__(self):

@@ -64,11 +64,14 @@ def normalised(pixels: np.ndarray) -> np.ndarray:
     return ((pixels.astype(np.float32) / 255 - MEAN) / STD)[None]
 
 
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
 def declare_size(file: bytes, width: int, height: int) -> bytes:
     """The same JPEG (baseline) or PNG file whose header says another size."""
     if file.startswith(b"\x89PNG"):
-        ihdr = b"IHDR" + struct.pack(">II", width, height) + file[24:29]
-        return file[:12] + ihdr + struct.pack(">I", zlib.crc32(ihdr)) + file[33:]
+        return file[:8] + png_chunk(b"IHDR", struct.pack(">II", width, height) + file[24:29]) + file[33:]
     frame = file.index(b"\xff\xc0") + 5  # after the marker, the length and the precision
     return file[:frame] + struct.pack(">HH", height, width) + file[frame + 4 :]
 

@@ -1,0 +1,23 @@
+# Tests of resnetd and resnetctl as they are shipped, called over sockets. Run by Debian's own Python, which has Debian's
+# grpc; the stubs are generated once.
+set(e2e_python /usr/bin/python3)
+set(e2e_stubs ${CMAKE_CURRENT_BINARY_DIR}/e2e_stubs)
+add_test(NAME e2e_stubs COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/e2e/make_stubs.sh ${e2e_stubs})
+set_tests_properties(e2e_stubs PROPERTIES TIMEOUT 60 LABELS e2e FIXTURES_SETUP e2e_stubs)
+
+# server_e2e_test(NAME [ARGS arg...] [LABELS label...] [TIMEOUT seconds]): tests/e2e/NAME.py RESNETD RESNETCTL arg...
+function(server_e2e_test name)
+  cmake_parse_arguments(A "" "TIMEOUT" "ARGS;LABELS" ${ARGN})
+  if(NOT A_TIMEOUT)
+    set(A_TIMEOUT 180)
+  endif()
+  string(REPLACE "_slow" "" script ${name})
+  add_test(NAME e2e_${name} COMMAND ${e2e_python} ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${script}.py
+           $<TARGET_FILE:resnetd> $<TARGET_FILE:resnetctl> ${A_ARGS})
+  set_tests_properties(e2e_${name} PROPERTIES
+    TIMEOUT ${A_TIMEOUT} LABELS "e2e;${A_LABELS}" FIXTURES_REQUIRED e2e_stubs
+    ENVIRONMENT "PYTHONPATH=${e2e_stubs}:${CMAKE_CURRENT_SOURCE_DIR}/packaging;PYTHONDONTWRITEBYTECODE=1")
+endfunction()
+
+server_e2e_test(answers_test)
+server_e2e_test(bad_input_test)
