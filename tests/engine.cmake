@@ -5,3 +5,12 @@ resnetd_test(graph_test SOURCES unit/graph_test.cc LIBS resnetd::graph)
 resnetd_test(planner_test SOURCES unit/planner_test.cc LIBS resnetd::memory absl::strings)
 resnetd_test(passes_test SOURCES unit/passes_test.cc LIBS resnetd::passes resnetd::reference)
 resnetd_test(plan_test SOURCES unit/plan_test.cc unit/plan_checker.cc LIBS resnetd::onednn resnetd::reference absl::strings)
+
+# The engine against ONNX Runtime. The networks, 700 MB, are made in the build folder; only the answers are kept.
+set(golden_models ${CMAKE_CURRENT_BINARY_DIR}/golden)
+add_test(NAME golden_models COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/golden_models.py --out ${golden_models})
+resnetd_test(golden_test SOURCES golden/golden_test.cc LIBS resnetd::engine absl::strings)
+target_compile_definitions(golden_test PRIVATE GOLDEN_MODELS="${golden_models}"
+                           GOLDEN_EXPECTED="${CMAKE_CURRENT_SOURCE_DIR}/golden/expected")
+set_tests_properties(golden_models PROPERTIES TIMEOUT 300 FIXTURES_SETUP golden_models)
+set_tests_properties(golden_test PROPERTIES FIXTURES_REQUIRED golden_models)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes what ONNX Runtime answers for the golden networks: the files of expected/. Run by hand when a case is added.
 
-    scripts/venv.sh; build/venv/bin/pip install -r tools/requirements-onnxruntime.txt
-    build/venv/bin/python tests/golden/write_expected.py
+    venv=$(scripts/venv.sh onnxruntime tools/requirements-onnxruntime.txt)
+    $venv/bin/pip install onnx && $venv/bin/python tests/golden/write_expected.py
 
 expected/CASE.f32 holds, image by image, the logits and then the pooled features, float32 little-endian.
 """
