@@ -21,3 +21,4 @@ endfunction()
 
 server_e2e_test(answers_test)
 server_e2e_test(bad_input_test)
+server_e2e_test(start_test)

@@ -5,6 +5,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import time
 
 START_SECONDS = 60
 
@@ -39,9 +40,10 @@ class RunningServer:
     def __enter__(self):
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
-        if self.wait:
-            health = self.ctl("health", "--wait", str(START_SECONDS))
-            if health.returncode != 0:
+        give_up = time.monotonic() + START_SECONDS
+        while self.wait and (health := self.ctl("health", "--wait", "1")).returncode != 0:
+            # A server that has ended is not waited for; its log says why.
+            if self.process.poll() is not None or time.monotonic() > give_up:
                 self.process.kill()
                 self.process.wait()
                 raise RuntimeError(f"resnetd did not serve: {health.stderr}{self.log.read_text()}")

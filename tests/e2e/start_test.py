@@ -1,0 +1,284 @@
+"""Starts that fail: the exit status, and one clear line on stderr. And those that must not fail.
+
+    start_test.py RESNETD RESNETCTL
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import images
+import numpy as np
+import onnx
+import onnx.numpy_helper
+from client import Client, http_get, pb, wait_until
+from google.protobuf import text_format
+from resnetd.v1 import model_config_pb2
+from running_server import RunningServer
+
+RESNETD = sys.argv[1]
+PATIENCE_SECONDS = 60
+DAY_MS = 24 * 3600 * 1000
+INT_MAX, BYTES_MAX = 2**31 - 1, 2**46
+
+# option, least, most
+RANGES = [
+    ("--port", 0, 65535), ("--metrics-port", 0, 65535), ("--max-calls-in-flight", 1, 1_000_000),
+    ("--max-bytes-in-flight", 1, BYTES_MAX), ("--max-message-bytes", 1, INT_MAX), ("--max-images-per-request", 1, 65536),
+    ("--max-image-pixels", 1, 2**30), ("--stream-window", 1, 65536), ("--workers", 0, 256), ("--threads", 1, 256),
+    ("--max-queue-ms", 0, DAY_MS), ("--max-queue-bytes", 1, BYTES_MAX), ("--default-deadline-ms", 0, DAY_MS),
+    ("--lame-duck-ms", 0, DAY_MS), ("--drain-ms", 0, DAY_MS),
+]  # fmt: skip
+
+
+def start(*options, **environment: str) -> subprocess.CompletedProcess:
+    """Of a server that must end by itself."""
+    return subprocess.run([RESNETD, *map(str, options)], capture_output=True, text=True, timeout=PATIENCE_SECONDS,
+                          env=os.environ | environment)  # fmt: skip
+
+
+def listening() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
+class Start(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def assert_fails(self, run: subprocess.CompletedProcess, status: int, says: list[str]):
+        """One line says why: the log's one error, or the command line's one complaint."""
+        self.assertEqual(run.returncode, status, run.stderr)
+        self.assertEqual(run.stdout, "")
+        lines = run.stderr.splitlines()
+        if status == 1:
+            errors = [line for line in lines if re.match(r"\S+ E ", line)]
+            self.assertEqual(errors, lines[-1:], run.stderr)
+            self.assertNotIn(" I serving", run.stderr)
+        else:
+            self.assertEqual(lines[1:], ["Run with --help for more information."], run.stderr)
+            errors = lines[:1]
+        for words in says:
+            self.assertIn(words, errors[0])
+
+    def model(self, version: str = "models/clothes/1") -> pathlib.Path:
+        """A copy of the default model's folder, to be spoilt."""
+        return pathlib.Path(shutil.copytree(images.MODEL, self.folder / version))
+
+    def fails_with(self, folder: pathlib.Path, says: list[str]):
+        self.assert_fails(start("--port", 0, "--metrics-port", 0, "--model", folder / "model.onnx"), 1, says)
+
+    def replace(self, file: pathlib.Path, old: str, new: str):
+        text = file.read_text()
+        self.assertIn(old, text)
+        file.write_text(text.replace(old, new, 1))
+
+    def test_model_files_that_are_none(self):
+        (self.folder / "random.onnx").write_bytes(np.random.RandomState(1).bytes(100_000))
+        (self.folder / "empty.onnx").touch()
+        (self.folder / "half.onnx").write_bytes((images.MODEL / "model.onnx").read_bytes()[:500_000])
+        (self.folder / "folder.onnx").mkdir()
+        os.mkfifo(self.folder / "pipe.onnx")
+        for name, says in (("missing", "missing.onnx"), ("random", "not an ONNX model"), ("empty", "the file is empty"),
+                           ("half", "damaged or truncated"), ("folder", "expected a regular file"),
+                           ("pipe", "expected a regular file")):  # fmt: skip
+            with self.subTest(name):
+                path = self.folder / f"{name}.onnx"
+                run = start("--port", 0, "--metrics-port", 0, "--model", path)
+                self.assert_fails(run, 1, [f"model '{name}'", str(path), says])
+
+    def test_an_operator_that_is_not_supported_is_named_with_its_node(self):
+        for name, after in (("odd one", "Conv"), ("last", "Gemm")):
+            model = onnx.load(images.make_resnet(self.folder / "model.onnx", "--arch", "cifar20"))
+            place = [node.op_type for node in model.graph.node].index(after)
+            node = model.graph.node[place]
+            odd = onnx.helper.make_node("Erf", ["between"], list(node.output), name=name)
+            node.output[:] = ["between"]
+            model.graph.node.insert(place + 1, odd)
+            onnx.save(model, self.folder / "model.onnx")
+            with self.subTest(name):
+                self.fails_with(self.folder, ["unsupported operator", "Erf", f"'{name}'"])
+
+    def test_a_port_in_use(self):
+        for option, other in (("--port", "--metrics-port"), ("--metrics-port", "--port")):
+            with self.subTest(option), listening() as taken:
+                port = taken.getsockname()[1]
+                run = start(option, port, other, 0)
+                self.assert_fails(run, 1, [f"cannot listen on 127.0.0.1:{port}", "the port is in use", option])
+
+    def test_a_second_server_on_the_same_ports(self):
+        with RunningServer(*sys.argv[1:3], self.folder) as first:
+            for port, metrics_port, says in ((first.port, 0, first.address),
+                                             (0, first.metrics_port, f"127.0.0.1:{first.metrics_port}")):  # fmt: skip
+                run = start("--port", port, "--metrics-port", metrics_port)
+                self.assert_fails(run, 1, [f"cannot listen on {says}", "the port is in use"])
+            self.assertEqual(first.ctl("health").returncode, 0)
+
+    def test_options_that_are_none(self):
+        for options, says in ((["--frobnicate"], "--frobnicate"), (["--frobnicate", "3"], "--frobnicate"),
+                              (["model.onnx"], "model.onnx"), (["--port"], "--port"), (["--port", "many"], "many"),
+                              (["--log-level", "loud"], "loud"), (["--labels", "labels.txt"], "--model"),
+                              (["--model", "a.onnx", "--models", "b"], "--model"),
+                              (["--batch-sizes", "0"], "--batch-sizes"), (["--batch-sizes", "257"], "--batch-sizes"),
+                              (["--batch-sizes", "4,2"], "--batch-sizes"), (["--batch-sizes", "2,2"], "--batch-sizes"),
+                              ):  # fmt: skip
+            with self.subTest(options=options):
+                self.assert_fails(start(*options), 2, [says])
+
+    def test_options_out_of_range(self):
+        for option, least, most in RANGES:
+            for value in (least - 1, most + 1):
+                with self.subTest(option, value=value):
+                    says = [option, f"expected {least} to {most}", f"got {value}"]
+                    self.assert_fails(start(option, value), 2, says)
+                    variable = "RESNETD_" + option[2:].replace("-", "_").upper()
+                    self.assert_fails(start(**{variable: str(value)}), 2, says[1:])
+            for value in (least, most):
+                with self.subTest(option, value=value):
+                    # That is allowed: it gets as far as the folder that is not there.
+                    run = start(option, value, "--models", self.folder / "missing")
+                    self.assert_fails(run, 1, ["--models: expected a folder"])
+
+    def test_a_message_that_could_never_be_read(self):
+        fitting = ["--max-bytes-in-flight", 1000, "--max-message-bytes"]
+        self.assert_fails(start("--port", 0, "--metrics-port", 0, *fitting, 1001), 1,
+                          ["--max-message-bytes of 1001", "--max-bytes-in-flight of 1000"])  # fmt: skip
+        with RunningServer(*sys.argv[1:3], self.folder, *map(str, [*fitting, 1000])):
+            pass
+
+    def test_unknown_config_key(self):
+        folder = self.model()
+        for key in ("colour_of_the_sky: BLUE", "preprocessing { reszie: EXACT }"):
+            with self.subTest(key):
+                (folder / "config.textproto").write_text(f'description: "x"\n{key}\n')
+                name = "colour_of_the_sky" if "sky" in key else "reszie"
+                self.fails_with(folder, ["config.textproto:2:", name, "model 'clothes'"])
+
+    def test_config_values(self):
+        for old, new, says in (("resize: EXACT", "resize: SIDEWAYS", ["SIDEWAYS"]),
+                               ("mean: 0.2860", "mean: 0.2860 mean: 0.5", ["preprocessing.mean", "expected 1 values", "got 2"]),
+                               ("std: 0.3530", "std: 0", ["std"]),
+                               ("resize: EXACT", 'preset: "imagenet-2031"', ["preprocessing.preset", "imagenet-2031"]),
+                               ):  # fmt: skip
+            with self.subTest(new):
+                folder = self.model(f"models/{len(list(self.folder.glob('models/*')))}/1")
+                self.replace(folder / "config.textproto", old, new)
+                self.fails_with(folder, says)
+
+    def test_wrong_number_of_labels(self):
+        folder = self.model()
+        for count in (0, 9, 11):
+            with self.subTest(count=count):
+                (folder / "labels.txt").write_text("".join(f"label {i}\n" for i in range(count)))
+                self.fails_with(folder, ["labels.txt", "expected 10 labels", f"got {count}"])
+        elsewhere = self.folder / "elsewhere.txt"
+        elsewhere.write_text("one\ntwo\n")
+        self.assert_fails(start("--model", folder / "model.onnx", "--labels", elsewhere, "--port", 0, "--metrics-port", 0), 1,
+                          [str(elsewhere), "expected 10 labels", "got 2"])  # fmt: skip
+
+    def test_golden_answers_that_do_not_come_out(self):
+        """The answers' file is what it was, and what is served has changed; or the other way round."""
+        for name, file, old, new, says in (
+            ("another recipe", "config.textproto", "mean: 0.2860", "mean: 0.2960", ["expected the logit of class", "got"]),
+            ("a logit too many", "golden.textproto", "logits: ", "logits: 0 logits: ", ["expected 10 logits", "got 11"]),
+            ("no image", "golden.textproto", "\\211PNG", "PNG", ["expected a JPEG or PNG"]),
+        ):  # fmt: skip
+            with self.subTest(name):
+                folder = self.model(f"models/{name}/1")
+                self.replace(folder / file, old, new)
+                self.fails_with(folder, ["golden image 't10k", *says])
+
+    def test_golden_answers_within_their_tolerance(self):
+        folder = self.model()
+        written = text_format.Parse((folder / "golden.textproto").read_text(), model_config_pb2.GoldenSet())
+        for share, comes_out in ((0.3, True), (3, False)):
+            golden = model_config_pb2.GoldenSet.FromString(written.SerializeToString())
+            one = golden.golden[-1]
+            one.logits[3] += share * golden.tolerance * max(map(abs, one.logits))
+            (folder / "golden.textproto").write_text(text_format.MessageToString(golden))
+            with self.subTest(share=share):
+                if comes_out:
+                    with RunningServer(*sys.argv[1:3], self.folder, "--model", str(folder / "model.onnx")):
+                        pass
+                else:
+                    self.fails_with(folder, [f"golden image '{one.name}'", "expected the logit of class 3", "got"])
+
+    def test_a_changed_weight_is_noticed(self):
+        folder = self.model()
+        model = onnx.load(folder / "model.onnx")
+        weights = max(model.graph.initializer, key=lambda t: len(t.raw_data))
+        values = onnx.numpy_helper.to_array(weights).copy()
+        values.flat[0] += 1
+        weights.raw_data = values.tobytes()
+        onnx.save(model, folder / "model.onnx")
+        self.fails_with(folder, ["golden image", "expected the logit of class"])
+
+    def test_models_folders_without_models(self):
+        (self.folder / "empty").mkdir()
+        (self.folder / "unversioned/clothes/latest").mkdir(parents=True)
+        shutil.copy(images.MODEL / "model.onnx", self.folder / "unversioned/clothes/latest")
+        for name, says in (("missing", "expected a folder"), ("empty", "found neither"), ("unversioned", "found neither")):
+            with self.subTest(name):
+                self.assert_fails(start("--models", self.folder / name), 1, ["--models: ", str(self.folder / name), says])
+
+    def test_models_folders(self):
+        self.model("versioned/clothes/1")
+        self.model("flat")
+        self.model("two/clothes/9")
+        self.model("two/clothes/10")
+        (self.folder / "two/clothes/11").mkdir()  # being copied, say
+        for name, model, version in (("versioned", "clothes", "1"), ("flat", "flat", "1"), ("two", "clothes", "10")):
+            with self.subTest(name), RunningServer(*sys.argv[1:3], self.folder, "--models", str(self.folder / name)) as server:
+                with Client(server.address) as client:
+                    answer = client.call("Classify", pb.ClassifyRequest(images=[images.u8(images.fashion()[0])]))
+                    self.assertEqual((answer.model, answer.model_version), (model, version))
+                    self.assertEqual(answer.results[0].classes[0].label, "Ankle boot")
+
+    def test_one_bad_model_among_good_ones(self):
+        self.model("models/a/1")
+        (self.model("models/b/1") / "labels.txt").write_text("one\n")
+        self.assert_fails(start("--models", self.folder / "models", "--port", 0, "--metrics-port", 0), 1,
+                          ["model 'b'", "labels.txt", "expected 10 labels"])  # fmt: skip
+
+    def test_a_lone_file_is_served_as_it_is(self):
+        """What it assumes stands in the log."""
+        path = images.make_resnet(self.folder / "My Net.onnx", "--arch", "cifar20", "--size", "24")
+        with RunningServer(*sys.argv[1:3], self.folder, "--model", str(path)) as server, Client(server.address) as client:
+            model = client.call("GetModel", pb.GetModelRequest())
+            self.assertEqual((model.name, model.version, model.input.height, model.input.channels), ("My_Net", "1", 24, 3))
+            picture = images.jpeg(np.random.RandomState(1).randint(0, 256, (40, 60, 3), np.uint8))
+            answer = client.call("Classify", pb.ClassifyRequest(images=[images.encoded(picture)]))
+            self.assertEqual(len(answer.results[0].classes), 5)
+            (assumed,) = [line for line in server.log.read_text().splitlines() if "assuming" in line]
+            self.assertIn("model My_Net", assumed)
+            self.assertIn(model.recipe, assumed)
+
+    def test_recipe_and_labels_by_option(self):
+        path = images.make_resnet(self.folder / "net.onnx", "--arch", "cifar20")
+        (self.folder / "words.txt").write_text("".join(f"word {i}\n" for i in range(10)))
+        self.assert_fails(start("--model", path, "--recipe", "guess", "--port", 0, "--metrics-port", 0), 1, ["--recipe", "guess"])
+        options = ["--model", str(path), "--recipe", "cifar10", "--labels", str(self.folder / "words.txt")]
+        with RunningServer(*sys.argv[1:3], self.folder, *options) as server, Client(server.address) as client:
+            self.assertEqual(client.call("GetModel", pb.GetModelRequest()).labels[9], "word 9")
+            self.assertNotIn("assuming", server.log.read_text())
+
+    def test_free_ports_are_named_in_the_log(self):
+        log = self.folder / "log"
+        with open(log, "w") as file:
+            process = subprocess.Popen([RESNETD, "--port", "0", "--metrics-port", "0", "--lame-duck-ms", "0"], stderr=file)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        ports = re.compile(r"gRPC on 127.0.0.1:(\d+), metrics and probes on 127.0.0.1:(\d+)")
+        grpc_port, http_port = wait_until(lambda: ports.search(log.read_text()), "the ports' line in the log").groups()
+        self.assertEqual(http_get(f"http://127.0.0.1:{http_port}/livez"), (200, "ok\n"))
+        with Client(f"127.0.0.1:{grpc_port}") as client:
+            self.assertEqual(client.call("ListModels", pb.ListModelsRequest()).models[0].name, "fashion-resnet20")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
