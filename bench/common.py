@@ -1,6 +1,5 @@
 """What the benchmarks share: programs that are kept running and asked for a round in turn, and how figures are summed up."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -8,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build/bench"  # models made here, raw figures
@@ -145,13 +145,26 @@ class Progress:
         print(f"\r\033[K[{bar:30}] {self.done}/{self.total}, {left:.0f} s left  {what}{end}", end="", file=sys.stderr, flush=True)
 
 
-@contextlib.contextmanager
-def served(build: pathlib.Path, log: str, *options: str):
-    """A running resnetd, see tests/packaging/running_server.py."""
+def serve(build: pathlib.Path, name: str, *options: str):
+    """A resnetd for a `with` statement, see tests/packaging/running_server.py; its log is in build/bench/NAME."""
     sys.path.insert(0, str(ROOT / "tests/packaging"))
     from running_server import RunningServer
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    resnetd, resnetctl = program(build, "server/resnetd"), program(build, "cli/resnetctl")
-    with RunningServer(str(resnetd), str(resnetctl), FOLDER / log, options) as server:
-        yield server
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return RunningServer(str(program(build, "server/resnetd")), str(program(build, "cli/resnetctl")), folder, *options)
+
+
+def load(server, *options: object) -> dict:
+    """The report of one `resnetctl bench`."""
+    done = server.ctl("--json", "bench", *map(str, options))
+    if done.returncode != 0:
+        raise RuntimeError(f"resnetctl bench: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def scrape(server) -> dict[str, float]:
+    """The server's metrics, by name with labels."""
+    with urllib.request.urlopen(server.metrics_url, timeout=30) as answer:
+        lines = [line for line in answer.read().decode().splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
