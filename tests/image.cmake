@@ -9,3 +9,6 @@ resnetd_test(image_decode_test SOURCES unit/image_decode_test.cc LIBS resnetd::i
 resnetd_test(image_resize_test SOURCES unit/image_resize_test.cc LIBS resnetd::image image_golden)
 resnetd_test(image_preprocessor_test SOURCES unit/image_preprocessor_test.cc unit/allocations.cc
              LIBS resnetd::image image_golden PNG::PNG)
+
+# For tests/golden/check_photos.py, which compares with Pillow on any folder of photographs.
+resnetd_program(image_dump SOURCES golden/image_dump.cc LIBS resnetd::image)

@@ -22,8 +22,10 @@ struct Header {
 };
 
 struct Limits {
-  int64_t max_pixels = 50'000'000;  // width x height; bounds memory (3 bytes a pixel) and time
-  int max_side = 65'500;            // JPEG's own limit
+  // Width x height. Bounds the time to decode, and the memory where a format needs the whole image at once: 3 bytes a
+  // pixel for an interlaced PNG, up to 8 for a progressive JPEG. Other files take a few rows.
+  int64_t max_pixels = 50'000'000;
+  int max_side = 65'500;  // JPEG's own limit
 };
 
 // Tells the format by the first bytes and reads the declared size. INVALID_ARGUMENT: empty, neither JPEG nor PNG,
@@ -43,8 +45,8 @@ struct PixelView {
   int height = 0, width = 0, channels = 0;
 };
 
-// Carries a recipe out; keeps its buffers between images, so that a warm one allocates nothing but what the decoders
-// do. One thread at a time.
+// Carries out recipes, which Validate() must have accepted; keeps its buffers between images, so that a warm one
+// allocates nothing but what the decoders do. One thread at a time.
 class Preprocessor {
  public:
   explicit Preprocessor(const Limits& limits = {});
@@ -53,7 +55,8 @@ class Preprocessor {
   Preprocessor& operator=(Preprocessor&&) noexcept;
 
   // Decodes to the last byte, resizes as Pillow does, crops, normalises into `dst`, whose size is the recipe's.
-  // INVALID_ARGUMENT: a file Sniff() refuses, or one that is damaged or truncated; `dst` is then undefined.
+  // INVALID_ARGUMENT: a file Sniff() refuses, one that is damaged or truncated, or a size that a recipe without resize
+  // does not take; `dst` is then undefined.
   absl::Status FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst);
 
   // The same from decoded pixels of the recipe's colour order (channels 1 or 3 accordingly). Pixels of exactly the
