@@ -136,8 +136,11 @@ class Progress:
         self.total, self.done, self.began = total, 0, time.monotonic()
 
     def step(self, what: str) -> None:
-        self.done += 1
-        if not sys.stderr.isatty():
+        self.show(self.done + 1, what)
+
+    def show(self, done: int, what: str) -> None:
+        self.done = done
+        if not sys.stderr.isatty() or done == 0:
             return
         left = (time.monotonic() - self.began) / self.done * (self.total - self.done)
         bar = "#" * (30 * self.done // self.total)

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Resident memory, as the server's own metrics say it.
+
+    bench/memory.py        ResNet-50 f32 with batches up to 8 and 2 workers, in steady state;
+                           growth over 100,000 calls of the default model
+
+Exit status 1 if ResNet-50 takes 400 MB (10^6 bytes) or the growth is 5 % or more.
+"""
+
+import argparse
+import pathlib
+import sys
+
+import common
+
+CLIENTS = 32
+MOST_BYTES = 400e6
+MOST_GROWTH = 0.05
+
+
+def resident(server) -> float:
+    return common.scrape(server)["process_resident_memory_bytes"]
+
+
+def steady_state(args) -> float:
+    """Bytes of a server of ResNet-50 after all its batch sizes have been in use."""
+    options = ["--workers", str(args.workers), "--batch-sizes", "1,2,4,8", "--model", str(common.make_model(args.model))]
+    with common.serve(args.build, "memory_large", *options) as server:
+        rows = [["loaded", f"{resident(server) / 1e6:.0f}"]]
+        for clients in (1, 2 * args.workers, CLIENTS):
+            report = common.load(server, "--concurrency", clients, "--warmup", 0, "--duration", args.seconds)
+            answered = report["images"]["ok"]
+            rows.append([f"after {answered} images by {clients} clients", f"{resident(server) / 1e6:.0f}"])
+        print(f"{args.model}, f32, batches up to 8, {args.workers} workers")
+        common.print_table(["", "resident, MB"], rows)
+        return resident(server)
+
+
+def growth(args) -> float:
+    """How much a server of the default model grows over the calls, as a part of what it has after a hundredth of them."""
+    with common.serve(args.build, "memory_default", "--workers", str(args.workers)) as server:
+        rows = [[0, f"{resident(server) / 1e6:.2f}", ""]]
+        progress = common.Progress(args.calls)
+        warm, done = 0.0, 0.0
+        for target in [args.calls // 100, *range(args.calls // 10, args.calls + 1, args.calls // 10)]:
+            while done < target:
+                common.load(server, "--concurrency", CLIENTS, "--warmup", 0, "--duration", 1)
+                done = common.scrape(server)['resnetd_requests_total{code="OK",method="Classify"}']
+                progress.show(min(int(done), args.calls), "calls")
+            now = resident(server)
+            warm = warm or now
+            rows.append([f"{done:.0f}", f"{now / 1e6:.2f}", f"{now / warm - 1:+.2%}"])
+        print(f"default model, {args.workers} workers, {CLIENTS} clients")
+        common.print_table(["calls", "resident, MB", "growth since the second line"], rows)
+        return now / warm - 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="resnet50")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=20, help="of load, for each number of clients")
+    parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--build", type=pathlib.Path, default=common.ROOT / "build/release")
+    args = parser.parse_args()
+    common.use_bench_venv()
+    most = steady_state(args)
+    grown = growth(args)
+    return 0 if most < MOST_BYTES and grown < MOST_GROWTH else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
