@@ -82,8 +82,12 @@ absl::Status Server::Run() {
   for (const ModelSource& source : sources) repository_.SetLoading(source.name, source.version);
   RESNETD_RETURN_IF_ERROR(Listen());
   RESNETD_RETURN_IF_ERROR(Load(sources));
-  RESNETD_RETURN_IF_ERROR(Publish());
-  stop_.WaitForNotification();
+  // Whoever is asked to stop while it loads never becomes ready.
+  if (!stop_.HasBeenNotified()) {
+    RESNETD_RETURN_IF_ERROR(Publish());
+    stop_.WaitForNotification();
+    Announce();
+  }
   Drain();
   return absl::OkStatus();
 }
@@ -146,12 +150,15 @@ absl::Status Server::Publish() {
   return absl::OkStatus();
 }
 
-void Server::Drain() {
+void Server::Announce() {
   spdlog::info("asked to stop: not ready from now on, serving on for {} ms", options_.lame_duck.count());
   ready_ = false;
   edge_->SetServing("", false);
   for (const auto& model : models_) edge_->SetServing(model->name, false);
   hurry_.WaitForNotificationWithTimeout(absl::FromChrono(options_.lame_duck));
+}
+
+void Server::Drain() {
   edge_->RefuseNewCalls();
   spdlog::info("refusing new calls, {} in flight", edge_->calls_in_flight());
   const absl::Time deadline = absl::Now() + absl::FromChrono(options_.drain);

@@ -32,6 +32,7 @@ class Server {
   absl::Status Listen();
   absl::Status Load(const std::vector<ModelSource>& sources);
   absl::Status Publish();
+  void Announce();  // that it will stop, and serves on for the lame-duck time
   void Drain();
   std::string WhyNotReady() const;
 
