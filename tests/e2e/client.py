@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import math
 import re
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -105,6 +106,28 @@ class Client:
         response = self.call("Classify", request)
         assert isinstance(response, pb.ClassifyResponse), response
         return [by_index(result) for result in response.results]
+
+
+class OpenStream:
+    """A ClassifyStream that sends one request again and again, whenever it is told to, and ends when it is told to."""
+
+    def __init__(self, client: Client, request: pb.ClassifyRequest):
+        self.request = request
+        self.go_on = threading.Semaphore(0)
+        self.over = False
+        self.answers = client.stub.ClassifyStream(self.requests())
+
+    def requests(self):
+        while self.go_on.acquire() and not self.over:
+            yield self.request
+
+    def call(self) -> pb.ClassifyStreamResponse:
+        self.go_on.release()
+        return next(self.answers)
+
+    def end(self):
+        self.over = True
+        self.go_on.release()
 
 
 def by_index(result) -> list[float]:

@@ -36,7 +36,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 def jpeg(pixels: np.ndarray, **how) -> bytes:
     file = io.BytesIO()
-    Picture.fromarray(pixels).save(file, "JPEG", quality=90, **how)
+    Picture.fromarray(pixels).save(file, "JPEG", **({"quality": 90} | how))
     return file.getvalue()
 
 

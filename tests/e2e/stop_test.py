@@ -13,7 +13,7 @@ import unittest
 
 import grpc
 import images
-from client import Client, Error, Metrics, call_error, http_get, pb, status_error, wait_until
+from client import Client, Error, Metrics, OpenStream, call_error, http_get, pb, status_error, wait_until
 from health.v1 import health_pb2, health_pb2_grpc
 from running_server import RunningServer
 
@@ -62,30 +62,6 @@ class Caller(threading.Thread):
         self.client.channel.close()
 
 
-class OpenStream:
-    """A ClassifyStream whose end is ours to decide."""
-
-    def __init__(self, client: Client):
-        self.go_on = threading.Semaphore(0)
-        self.over = False
-        self.answers = client.stub.ClassifyStream(self.requests())
-
-    def requests(self):
-        while True:
-            self.go_on.acquire()
-            if self.over:
-                return
-            yield REQUEST
-
-    def call(self) -> pb.ClassifyStreamResponse:
-        self.go_on.release()
-        return next(self.answers)
-
-    def end(self):
-        self.over = True
-        self.go_on.release()
-
-
 class Stop(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
@@ -109,7 +85,7 @@ class Stop(unittest.TestCase):
         for watch in watches:
             self.assertEqual(next(watch), SERVING)
         # As long as this stream is open, the server cannot go: everybody has time to see the refusal.
-        stream = OpenStream(client)
+        stream = OpenStream(client, REQUEST)
         self.assertTrue(stream.call().HasField("response"))
         callers = [Caller(server.address) for _ in range(CALLERS)]
         for caller in callers:
@@ -170,7 +146,7 @@ class Stop(unittest.TestCase):
 
     def test_a_third_signal_ends_calls_in_flight(self):
         server, client = self.start("--drain-ms", str(LONG_MS), lame_duck_ms=LONG_MS)
-        stream = OpenStream(client)
+        stream = OpenStream(client, REQUEST)
         stream.call()
         server.process.send_signal(signal.SIGTERM)
         self.wait_not_ready(server)
@@ -186,7 +162,7 @@ class Stop(unittest.TestCase):
 
     def test_calls_that_do_not_end_are_not_waited_for(self):
         server, client = self.start("--drain-ms", "100")
-        OpenStream(client).call()
+        OpenStream(client, REQUEST).call()
         server.process.send_signal(signal.SIGTERM)
         self.assert_exits(server)
         self.assertIn("cancelling 1 calls", server.log.read_text())
