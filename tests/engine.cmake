@@ -14,3 +14,9 @@ target_compile_definitions(golden_test PRIVATE GOLDEN_MODELS="${golden_models}"
                            GOLDEN_EXPECTED="${CMAKE_CURRENT_SOURCE_DIR}/golden/expected")
 set_tests_properties(golden_models PROPERTIES TIMEOUT 300 FIXTURES_SETUP golden_models)
 set_tests_properties(golden_test PROPERTIES FIXTURES_REQUIRED golden_models)
+
+# The same on the oldest instruction set we serve: there the library picks other kernels.
+add_test(NAME plan_test_avx2 COMMAND plan_test)
+add_test(NAME golden_test_avx2 COMMAND golden_test --gtest_filter=-*resnet101*:*resnet152*)
+set_tests_properties(plan_test_avx2 golden_test_avx2 PROPERTIES TIMEOUT 300 ENVIRONMENT ONEDNN_MAX_CPU_ISA=AVX2)
+set_tests_properties(golden_test_avx2 PROPERTIES FIXTURES_REQUIRED golden_models)

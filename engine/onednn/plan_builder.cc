@@ -38,7 +38,9 @@ void PlanBuilder::Add(StepInfo info, const SlicePad& slice_pad, const Tensor& sr
 }
 
 Tensor PlanBuilder::As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info) {
-  if (tensor.desc == desc) return tensor;
+  // Equal ones may still differ in the strides of axes of size 1, and some kernels look at those: take what was asked
+  // for.
+  if (tensor.desc == desc) return {.buffer = tensor.buffer, .desc = desc};
   const Tensor dst = Allocate(desc);
   const dnnl::reorder::primitive_desc reorder(engine_, tensor.desc, engine_, desc, UserScratchpad());
   StepInfo reorder_info = info;

@@ -26,7 +26,7 @@ class PlanBuilder {
   // `info` lacks the implementation only. The scratchpad is added here.
   void Add(StepInfo info, const dnnl::primitive_desc_base& primitive, std::vector<Argument> arguments);
   void Add(StepInfo info, const SlicePad& slice_pad, const Tensor& src, const Tensor& dst);
-  // `tensor` itself if it has this layout, else a reordered copy.
+  // `tensor` in this layout: itself, or a reordered copy.
   Tensor As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info);
 
   // Plans the arena and hands the plan over; `logits` and `embedding` outlive the last step.
