@@ -42,7 +42,7 @@ def growth(args) -> float:
         rows = [[0, f"{resident(server) / 1e6:.2f}", ""]]
         progress = common.Progress(args.calls)
         warm, done = 0.0, 0.0
-        for target in [args.calls // 100, *range(args.calls // 10, args.calls + 1, args.calls // 10)]:
+        for target in [max(args.calls // 100, 1), *range(args.calls // 10, args.calls + 1, args.calls // 10)]:
             while done < target:
                 common.load(server, "--concurrency", CLIENTS, "--warmup", 0, "--duration", 1)
                 done = common.scrape(server)['resnetd_requests_total{code="OK",method="Classify"}']
@@ -61,12 +61,13 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=20, help="of load, for each number of clients")
     parser.add_argument("--calls", type=int, default=100_000)
+    parser.add_argument("--report-only", action="store_true", help="exit status 0 whatever the figures")
     parser.add_argument("--build", type=pathlib.Path, default=common.ROOT / "build/release")
     args = parser.parse_args()
     common.use_bench_venv()
     most = steady_state(args)
     grown = growth(args)
-    return 0 if most < MOST_BYTES and grown < MOST_GROWTH else 1
+    return 0 if args.report_only or (most < MOST_BYTES and grown < MOST_GROWTH) else 1
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ OWN = {
     "server/scheduling": ["server/scheduling"],
     "server": ["server", "engine/*", "engine/image", "models"],
     "cli": ["cli"],
+    "bench": ["bench", "engine/*"],
 }
 
 # Start of a foreign or generated header's name -> the folders that may include it. What is not listed is free.
@@ -45,8 +46,8 @@ FOREIGN = {
     "prometheus/": ["server"],
     "httplib.h": ["server", "cli"],
     "spdlog/": ["server", "cli"],
-    "nlohmann/": ["server", "cli"],
-    "CLI/": ["server", "cli"],
+    "nlohmann/": ["server", "cli", "bench"],
+    "CLI/": ["server", "cli", "bench"],
     "openssl/": ["engine", "server", "cli"],
 }
 

@@ -32,3 +32,8 @@ if(CMAKE_BINARY_DIR STREQUAL "${CMAKE_SOURCE_DIR}/build/release")
   packaging_test(evaluate COMMAND scripts/evaluate.sh TIMEOUT 600 LABELS slow)
   set_tests_properties(demo evaluate PROPERTIES RESOURCE_LOCK ninja)
 endif()
+
+# That the benchmarks work, not how fast anything is; their Python environment comes from PyPI.
+if(RESNETD_BUILD_BENCH)
+  packaging_test(bench_test COMMAND python3 tests/packaging/bench_test.py ${CMAKE_BINARY_DIR} TIMEOUT 600)
+endif()

@@ -48,6 +48,9 @@ CASES = [
     ("cli/main.cc", "#include <grpcpp/grpcpp.h>", True),
     ("cli/main.cc", '#include "engine/engine.h"', False),
     ("cli/main.cc", '#include "server/model.h"', False),
+    ("bench/engine/engine_bench.cc", '#include "engine/engine.h"', True),
+    ("bench/engine/engine_bench.cc", '#include "engine/onednn/plan.h"', False),
+    ("bench/engine/engine_bench.cc", '#include "server/model.h"', False),
 ]
 
 
