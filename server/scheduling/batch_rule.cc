@@ -1,17 +1,19 @@
 // Walks up the compiled sizes from the smallest to the one that holds all that waits. A larger size replaces the best
 // so far unless it
 //
-//   misses a deadline   of an item in it that would have been met alone: one that is late in any case constrains
-//   nothing,
-//                       or a few lost items would keep the batches small and make the others late too;
+//   misses a deadline   of an item in it that would have been met alone. One that is late in any case constrains
+//                       nothing, or a few lost items would keep the batches small and make the others late too. Nor
+//                       does any with more waiting than the largest size holds: see below;
 //   takes work away     from workers that are idle: beyond a fair share, ceil(waiting / idle), a size must cost the
-//   same
-//                       as the best so far within the margin, since another worker would run the rest beside it;
+//                       same as the best so far within the margin, since another worker would run the rest beside it;
 //   does not pay        by the margin: (cost + prepare) / images, both at the larger batch's mean prepare, so that a
-//   mix
-//                       of quick and slow images decides nothing.
+//                       mix of quick and slow images decides nothing.
 //
 // The smallest size is taken in any case: work is never held back.
+//
+// Under overload admission fills the queue up to the deadlines, so the item in front has no time to spare. A smaller
+// batch to save it takes longer per image; what waits behind is late by that much, and the next in front needs a still
+// smaller batch. Server and queue would stay there, computing answers that nobody waits for.
 #include "server/scheduling/batch_rule.h"
 
 #include <algorithm>
@@ -29,6 +31,7 @@ double Ns(Duration d) {
 BatchChoice ChooseBatch(const CostModel& costs, absl::Span<const Candidate> front, size_t waiting, int idle_workers,
                         double batch_gain, Time now) {
   const double margin = 1 - batch_gain;
+  const bool backlog = waiting > static_cast<size_t>(costs.largest());
   const size_t share = (waiting + idle_workers - 1) / idle_workers;
   const int share_size = costs.SizeHolding(share);
   BatchChoice best;
@@ -50,7 +53,7 @@ BatchChoice ChooseBatch(const CostModel& costs, absl::Span<const Candidate> fron
       const double mean_prepare = Ns(prepare) / static_cast<double>(count);
       const double per_image = Ns(costs.cost(size)) / static_cast<double>(count) + mean_prepare;
       const double best_per_image = Ns(costs.cost(best.size)) / best.count + mean_prepare;
-      if (SaturatingAdd(now, takes) > earliest) {
+      if (!backlog && SaturatingAdd(now, takes) > earliest) {
         refused = Why::kDeadline;
       } else if (size > share_size && Ns(takes) * margin > Ns(costs.cost(best.size) + best.prepare)) {
         refused = Why::kShared;

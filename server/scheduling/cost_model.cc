@@ -1,8 +1,9 @@
 // A moving average per size:
 //
-//   sample    = clamp(actual, predicted / 2, predicted * 2)   one batch that met a page fault or a preemption moves the
-//   predicted += (sample - predicted) / 8                     average by an eighth at most; a lasting change is
-//   followed
+//   sample     = clamp(actual, predicted / 2, predicted * 2)
+//   predicted += (sample - predicted) / 8
+//
+// One batch that met a page fault or a preemption moves it by an eighth at most; a lasting change is followed.
 //
 // Sizes that were not run follow the one that was, slowly:
 //

@@ -13,7 +13,8 @@
 //   wait = the smallest t with  sum_i max(0, t - r_i) >= Q,     Q = sum over items of (best cost per image + prepare)
 //
 // which is (sum r_i + Q) / workers once the queue is longer than the running batches are apart, the first r_i when
-// nothing waits, and 0 with a worker free. The group's own batches are then placed one by one on the worker free first.
+// nothing waits, and 0 with a worker free. The group's own batches are then placed one by one on the worker free first;
+// the last one costs what a batch of the group and all that waits for the model does, as they may well share one.
 #include "server/scheduling/policy.h"
 
 #include <algorithm>
@@ -93,15 +94,15 @@ Item Sanitized(Item item) {
 }  // namespace
 
 struct Policy::State {
-  explicit State(const Limits& l) : limits(l) {}
+  explicit State(const Limits& l) : limits(l) { limits.workers = std::max(limits.workers, 1); }
 
   Duration WaitingWork() const;
-  Outlook Predict(const CostModel& costs, absl::Span<const Item> group, Time now) const;
+  Outlook Predict(const Model& model, absl::Span<const Item> group, Time now) const;
   void Add(Model& model, const Item& item, Time now);
   void Remove(Arrivals::iterator it);
   size_t CountExpired(const Model& model, Time now) const;
 
-  const Limits limits;
+  Limits limits;
   absl::node_hash_map<ModelKey, Model> models;  // its values stay where they are
   Arrivals arrivals;
   absl::flat_hash_map<ItemId, Arrivals::iterator> by_id;
@@ -121,10 +122,11 @@ Duration Policy::State::WaitingWork() const {
   return work;
 }
 
-Outlook Policy::State::Predict(const CostModel& costs, absl::Span<const Item> group, Time now) const {
+Outlook Policy::State::Predict(const Model& model, absl::Span<const Item> group, Time now) const {
+  const CostModel& costs = model.costs;
   PerWorker busy;
   for (const auto& [id, batch] : running) busy.push_back(batch.end > now ? batch.end - now : Duration::zero());
-  const size_t workers = std::max<size_t>(limits.workers, 1);
+  const auto workers = static_cast<size_t>(limits.workers);
   if (busy.size() < workers) busy.resize(workers, Duration::zero());
   std::sort(busy.begin(), busy.end());
 
@@ -132,10 +134,14 @@ Outlook Policy::State::Predict(const CostModel& costs, absl::Span<const Item> gr
   const size_t idle = arrivals.empty() && running.size() < workers ? workers - running.size() : 1;
   const size_t share = (group.size() + idle - 1) / idle;
   const size_t batch = costs.batch(costs.SizeHolding(share));
+  const size_t queued = model.queue.size();
+  const Duration shared = queued > 0 ? costs.cost(costs.SizeHolding(queued + group.size())) : Duration::zero();
   for (size_t begin = 0; begin < group.size(); begin += batch) {
     const absl::Span<const Item> items = group.subspan(begin, batch);
+    Duration cost = costs.cost(costs.SizeHolding(items.size()));
+    if (begin + batch >= group.size()) cost = std::max(cost, shared);
     Duration& worker = *std::min_element(busy.begin(), busy.end());
-    worker = std::max(worker, outlook.wait) + costs.cost(costs.SizeHolding(items.size()));
+    worker = std::max(worker, outlook.wait) + cost;
     for (const Item& item : items) worker += Sanitized(item).prepare;
     outlook.completion = std::max(outlook.completion, worker);
   }
@@ -186,7 +192,7 @@ Verdict Policy::Admit(absl::Span<const Item> group, Time now) {
   const auto model = s.models.find(group.front().model);
   if (model == s.models.end()) return Refuse(Refusal::kUnknownModel, kShortestRetry);
 
-  const Outlook outlook = s.Predict(model->second.costs, group, now);
+  const Outlook outlook = s.Predict(model->second, group, now);
   size_t room = s.limits.max_queue_bytes - s.waiting_bytes;
   Time deadline = Time::max();
   for (const Item& item : group) {

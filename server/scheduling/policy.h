@@ -44,7 +44,7 @@ struct Limits {
   // Longest predicted wait before an item's batch starts. Longer queues answer nobody sooner.
   Duration max_queue_time = std::chrono::seconds(2);
   size_t max_queue_bytes = size_t{256} << 20;
-  int workers = 1;
+  int workers = 1;  // at least 1
   // A larger batch must lower the predicted time per image by this fraction to be preferred over a smaller one.
   double batch_gain = 0.02;
 };
@@ -61,7 +61,7 @@ struct Verdict {
 enum class Why : uint8_t {
   kAllWaiting,  // everything that waited for the model fits
   kLargest,     // the largest compiled batch
-  kDeadline,    // a larger batch would have missed a deadline
+  kDeadline,    // a larger batch would have missed a deadline; not with more waiting than the largest holds
   kNoGain,      // a larger batch would not have lowered the time per image
   kShared,      // the rest is left to other workers that are idle too
 };

@@ -74,6 +74,9 @@ const BatchCase kBatchCases[] = {
     {"prepare counts: met", kCosts, Many(4, {40, 3}), 4, 4, Why::kAllWaiting},
     {"prepare counts: missed", kCosts, Many(4, {39, 3}), 2, 2, Why::kDeadline},
     {"prepare counts alone", kCosts, With(4, 0, {12, 3}), 4, 4, Why::kAllWaiting},
+    {"a backlog is not made longer for one deadline", kCosts, With(9, 0, {10}), 8, 8, Why::kLargest},
+    {"nor for all", kCosts, Many(9, {47}), 8, 8, Why::kLargest},
+    {"as many as the largest are no backlog", kCosts, Many(8, {47}), 4, 4, Why::kDeadline},
     {"deadline beyond the batch is not looked at", kCosts, With(9, 8, {20}), 8, 8, Why::kLargest},
     {"the next larger size gives the reason", kHump, Many(4, {27}), 1, 1, Why::kNoGain},
 

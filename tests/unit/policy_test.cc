@@ -255,7 +255,13 @@ const DeadlineCase kDeadlineCases[] = {
     {"two workers, one busy", 2, 1, 0, 8, 0, 48},
     {"two workers, both busy", 2, 2, 0, 1, 0, 20},
     {"behind a batch", 1, 1, 0, 1, 0, 20},
-    {"behind a queue", 1, 1, 3, 2, 4, 10 + 18 + 16 + 8},
+    {"with one that waits", 1, 1, 1, 1, 0, 10 + 6 + 16},
+    {"with two that wait", 1, 1, 2, 1, 0, 10 + 12 + 28},
+    {"with as many as make it a full batch", 1, 1, 7, 1, 0, 10 + 42 + 48},
+    {"with more than a batch that wait", 1, 1, 20, 1, 0, 10 + 120 + 48},
+    {"a group in a queue", 1, 1, 3, 2, 4, 10 + 18 + 48 + 8},
+    {"more than a batch behind one that waits", 1, 1, 1, 9, 0, 10 + 6 + 48 + 48},
+    {"in a queue, two workers", 2, 2, 8, 1, 0, 10 + 24 + 48},
 };
 
 TEST(PolicyAdmit, RefusesWhatWouldMissItsDeadline) {
@@ -291,6 +297,30 @@ TEST(PolicyAdmit, AFreeWorkerAndAnEmptyQueueAdmitWhateverTheQueueTime) {
   EXPECT_FALSE(policy.Admit(Group(2, 8), kStart).refusal);
   policy.Next(kStart);
   EXPECT_EQ(policy.Admit({MakeItem(20)}, kStart).refusal, Refusal::kQueueTime);
+}
+
+TEST(PolicyAdmit, OnlyItsOwnModelsItemsShareItsBatch) {
+  Policy policy({});
+  policy.AddModel(kA, kCosts);
+  policy.AddModel(kB, kCosts);
+  policy.Admit({MakeItem(0, {}, kB)}, kStart);
+  policy.Next(kStart);                        // until 10
+  policy.Admit(Group(1, 7, {}, kB), kStart);  // 42 of work
+  EXPECT_EQ(policy.Admit({MakeItem(9, {61})}, kStart).refusal, Refusal::kDeadline);
+  EXPECT_EQ(policy.Admit({MakeItem(9, {62})}, kStart).refusal, std::nullopt);
+}
+
+TEST(PolicyAdmit, NoWorkersCountAsOne) {
+  for (const int workers : {-1, 0, 1}) {
+    Limits limits;
+    limits.workers = workers;
+    Policy policy(limits);
+    policy.AddModel(kA, kCosts);
+    EXPECT_EQ(policy.Admit({MakeItem(0)}, kStart).predicted_wait, Ms(0)) << workers;
+    policy.Next(kStart);
+    EXPECT_EQ(policy.Admit({MakeItem(1)}, kStart).predicted_wait, Ms(10)) << workers;
+    EXPECT_EQ(NextIds(policy, At(10)).size(), 1u) << workers;
+  }
 }
 
 TEST(PolicyAdmit, UnknownModelAndEmptyGroup) {

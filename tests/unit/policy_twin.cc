@@ -117,7 +117,8 @@ std::optional<Why> PolicyTwin::Objection(const std::vector<TwinSize>& sizes, siz
   const Duration total = sizes[size].cost() + Prepare(queue, count);
   for (size_t i = 0; i < count; ++i) {
     const bool can_be_met = now + sizes[0].cost() + queue[i].prepare <= queue[i].deadline;
-    if (can_be_met && now + total > queue[i].deadline) return Why::kDeadline;
+    const bool backlog = queue.size() > static_cast<size_t>(sizes.back().batch);
+    if (can_be_met && now + total > queue[i].deadline && !backlog) return Why::kDeadline;
   }
   const double margin = 1 - limits_.batch_gain;
   const size_t idle = limits_.workers - runs_.size();
@@ -180,13 +181,17 @@ Time PolicyTwin::Completion(const std::vector<Item>& group, Duration wait, Time 
   size_t share = group.size();
   const size_t idle = limits_.workers - runs_.size();
   if (waiting_.empty() && idle > 0) share = group.size() / idle + (group.size() % idle != 0);
+  size_t queued = 0;
+  for (const TwinItem& w : waiting_) queued += w.item.model == group[0].model;
   std::vector<Duration> busy = Busy(now);
   for (Duration& b : busy) b = std::max(b, wait);
   Duration last{};
   for (size_t left = group.size(), done = 0; left > 0;) {
     const size_t count = std::min<size_t>(left, holding(share).batch);
     std::sort(busy.begin(), busy.end());
-    busy[0] += holding(count).cost();
+    Duration cost = holding(count).cost();
+    if (queued > 0 && left == count) cost = std::max(cost, holding(queued + group.size()).cost());
+    busy[0] += cost;
     for (size_t i = 0; i < count; ++i) busy[0] += group[done + i].prepare;
     last = std::max(last, busy[0]);
     left -= count;
