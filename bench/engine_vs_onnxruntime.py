@@ -23,6 +23,7 @@ import common
 
 PAUSE = 0.05  # seconds before a round; ONNX Runtime's and OpenMP's threads spin for a few milliseconds after their last work
 TOLERANCE = 1e-4
+BAR = 0.95  # of ONNX Runtime's images/s
 
 
 def peer(model: str, batch_sizes: list, threads: int, input_file: str, seconds: float) -> None:
@@ -108,6 +109,10 @@ class Pair:
         time.sleep(PAUSE)
         self.figures[batch]["peak"].append(self.peak.round()["gflops"])
 
+    def ratios(self, batch: int) -> list[float]:
+        """Ours to theirs, of each round."""
+        return [a / b for a, b in zip(self.figures[batch]["ours"], self.figures[batch]["theirs"])]
+
     def row(self, batch: int) -> list:
         f = self.figures[batch]
         flops = 2e-9 * self.ours.description["multiply_adds"]
@@ -115,7 +120,7 @@ class Pair:
         digits = 1 if middle["ours"] < 1000 else 0
         return [
             self.arch, batch, self.threads, common.spread(f["ours"], digits), common.spread(f["theirs"], digits),
-            f"{middle['ours'] / middle['theirs']:.3f}", common.spread([a / b for a, b in zip(f["ours"], f["theirs"])], 3),
+            f"{middle['ours'] / middle['theirs']:.3f}", common.spread(self.ratios(batch), 3),
             f"{middle['peak']:.0f}", f"{middle['ours'] * flops / middle['peak']:.0%}",
         ]  # fmt: skip
 
@@ -137,7 +142,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=1.0, help="least time of one round of one side")
     parser.add_argument("--build", type=pathlib.Path, default=common.ROOT / "build/release")
-    parser.add_argument("--json", type=pathlib.Path, help="every round's figures")
+    parser.add_argument("--svg", type=pathlib.Path, help="draw the ratios")
     parser.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--model", help=argparse.SUPPRESS)
     parser.add_argument("--input", help=argparse.SUPPRESS)
@@ -153,7 +158,7 @@ def main() -> int:
     progress = common.Progress(len(archs) * len(args.threads) * len(args.batch) * args.rounds)
     peaks = {n: common.Driven([common.program(args.build, "bench/engine/fma_peak"), "--threads", n, "--driven"], n)
              for n in args.threads}  # fmt: skip
-    rows, raw = [], []
+    rows, points = [], []
     for arch in archs:
         pairs = [Pair(args, arch, threads, peaks[threads]) for threads in args.threads]
         for number in range(args.rounds):
@@ -164,7 +169,7 @@ def main() -> int:
         for batch in args.batch:
             for pair in pairs:
                 rows.append(pair.row(batch))
-                raw.append({"model": arch, "batch": batch, "threads": pair.threads, **pair.figures[batch]})
+                points.append((f"{arch}, batch {batch}, threads {pair.threads}", pair.ratios(batch)))
         version, worst = pairs[0].theirs.description["version"], max(pair.difference for pair in pairs)
         print(f"{arch}: largest difference of a logit {worst:.1e} of the image's largest", file=sys.stderr)
         for pair in pairs:
@@ -174,8 +179,10 @@ def main() -> int:
     print(f"{common.machine()}; ONNX Runtime {version}; {args.rounds} rounds of {args.seconds:g} s; median [quartiles]")
     common.print_table(HEADER, rows)
     print(f"({disturbance})")
-    if args.json:
-        args.json.write_text(json.dumps(raw, indent=1) + "\n")
+    if args.svg:
+        import pictures
+
+        pictures.ratios(points, BAR, args.svg)
     return 0
 
 

@@ -8,6 +8,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -18,11 +19,12 @@ MODEL = ROOT / "models/fashion-resnet20/1/model.onnx"
 
 # script, its options, the first cells of the rows it prints
 SCRIPTS = [
-    ("engine_vs_onnxruntime.py", ["--models", "cifar20", "--rounds", "1", "--seconds", "0.01", "--batch", "1,2"],
-     ["cifar20"] * 4),
+    ("engine_vs_onnxruntime.py", ["--models", "cifar20", "--rounds", "1", "--seconds", "0.01", "--batch", "1,2",
+                                  "--svg", "ratios.svg"], ["cifar20"] * 4),
     ("server_vs_engine.py", ["--model", "default", "--rounds", "1", "--seconds", "1", "--warmup", "0.1"],
      ["bare engine", "server, closed loop, 32 clients", "server, open loop, 1.2 of the engine's rate offered"]),
     ("batching.py", ["--rounds", "1", "--seconds", "1", "--warmup", "0.1"], ["1,2,4,8", "1"]),
+    ("latency_over_load.py", ["--seconds", "1", "--warmup", "0.1", "--loads", "0.5", "--svg", "latency.svg"], ["0.5"]),
     # A server that has answered few calls still grows by more than the bar allows.
     ("memory.py", ["--model", "default", "--seconds", "1", "--calls", "10", "--report-only"], ["loaded", "0"]),
 ]  # fmt: skip
@@ -35,8 +37,11 @@ class BenchTest(unittest.TestCase):
         return subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=120)
 
     def test_scripts(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
         for script, options, first_cells in SCRIPTS:
             with self.subTest(script):
+                pictures = [folder / option for option in options if option.endswith(".svg")]
+                options = [folder / option if option.endswith(".svg") else option for option in options]
                 done = self.run_program(ROOT / "bench" / script, "--build", self.build, *options)
                 self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
                 rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("|")]
@@ -44,6 +49,8 @@ class BenchTest(unittest.TestCase):
                 for cell in first_cells:
                     self.assertIn(cell, cells, done.stdout)
                     cells.remove(cell)
+                for picture in pictures:
+                    self.assertIn("</svg>", picture.read_text())
 
     def test_driven_engine(self):
         bench = self.build / "bench/engine/engine_bench"
