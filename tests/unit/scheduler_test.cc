@@ -187,6 +187,20 @@ TEST(Scheduler, EndsExpiredJobsWhileAllWorkersAreBusy) {
   EXPECT_THAT(bench.batches(), ElementsAre(ElementsAre(0), ElementsAre(1, 3)));
 }
 
+TEST(Scheduler, TheFarthestDeadlineIsNoObstacle) {
+  Bench bench(Workers(1), {{1, microseconds(1)}, {8, microseconds(2)}});
+  bench.Submit(0);
+  bench.AwaitStarted(1);
+  bench.Submit(1, Time::max() - Duration(1));  // to the timer: a time to sleep until, not "never"
+  bench.SubmitUrgent(2);
+  bench.AwaitEnded(1);
+  EXPECT_THAT(bench.ended(), ElementsAre(std::pair(2, End::kDeadlineExceeded)));
+  EXPECT_EQ(bench.Submit(3, Time::min()).verdict.refusal, Refusal::kDeadline);
+  bench.OpenGate();
+  EXPECT_TRUE(bench.scheduler->WaitIdle(Time::max() - Duration(1)));
+  EXPECT_THAT(bench.batches(), ElementsAre(ElementsAre(0), ElementsAre(1)));
+}
+
 TEST(Scheduler, CancelsOnlyWhatWaits) {
   Bench bench(Workers(1));
   const ItemId running = bench.Submit(0).items.at(0);
