@@ -40,14 +40,21 @@ class RunningServer:
     def __enter__(self):
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        try:
+            if self.wait:
+                self.wait_for_health()
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+        return self
+
+    def wait_for_health(self):
         give_up = time.monotonic() + START_SECONDS
-        while self.wait and (health := self.ctl("health", "--wait", "1")).returncode != 0:
+        while (health := self.ctl("health", "--wait", "1")).returncode != 0:
             # A server that has ended is not waited for; its log says why.
             if self.process.poll() is not None or time.monotonic() > give_up:
-                self.process.kill()
-                self.process.wait()
                 raise RuntimeError(f"resnetd did not serve: {health.stderr}{self.log.read_text()}")
-        return self
 
     def __exit__(self, kind, value, trace):
         self.process.send_signal(signal.SIGTERM)
