@@ -16,6 +16,7 @@ namespace {
 
 using ::testing::Each;
 using ::testing::HasSubstr;
+using ::testing::Ne;
 
 struct Tensor {
   explicit Tensor(const Recipe& recipe)
@@ -124,6 +125,36 @@ TEST(PreprocessorTest, AnyStridesAndNothingBetweenThem) {
       }
     }
     EXPECT_THAT(values, Each(kUntouched)) << c.name;
+  }
+}
+
+// One worker serves all models: each change of one field must show at the next image.
+TEST(PreprocessorTest, RecipesMayAlternate) {
+  const std::string file = ReadGoldenFile("420.jpg");
+  std::vector<Recipe> recipes(8);
+  recipes[1].mean[1] = 0.5f;
+  recipes[2].std[2] = 0.5f;
+  recipes[3].interpolation = Interpolation::kBicubic;
+  recipes[4].resize_size = 232;
+  recipes[5].resize = Resize::kExact;
+  recipes[6].colour = Colour::kBgr;
+  recipes[7].colour = Colour::kGrey;
+  std::vector<std::vector<float>> alone;
+  for (const Recipe& recipe : recipes) {
+    Tensor tensor(recipe);
+    ASSERT_TRUE(Preprocessor().FromFile(AsBytes(file), recipe, tensor.view).ok());
+    EXPECT_THAT(alone, Each(Ne(tensor.values))) << ToString(recipe);
+    alone.push_back(tensor.values);
+  }
+  Preprocessor preprocessor;
+  for (size_t i = 0; i < recipes.size(); ++i) {
+    for (size_t j = 0; j < recipes.size(); ++j) {
+      for (const size_t k : {i, j}) {
+        Tensor tensor(recipes[k]);
+        ASSERT_TRUE(preprocessor.FromFile(AsBytes(file), recipes[k], tensor.view).ok());
+        EXPECT_TRUE(tensor.values == alone[k]) << ToString(recipes[i]) << " then " << ToString(recipes[j]);
+      }
+    }
   }
 }
 
