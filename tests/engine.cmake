@@ -15,8 +15,20 @@ target_compile_definitions(golden_test PRIVATE GOLDEN_MODELS="${golden_models}"
 set_tests_properties(golden_models PROPERTIES TIMEOUT 300 FIXTURES_SETUP golden_models)
 set_tests_properties(golden_test PROPERTIES FIXTURES_REQUIRED golden_models)
 
-# The same on the oldest instruction set we serve: there the library picks other kernels.
+resnetd_test(engine_test SOURCES unit/engine_test.cc LIBS resnetd::engine absl::strings)
+resnetd_test(engine_allocation_test SOURCES unit/engine_allocation_test.cc LIBS resnetd::engine ${CMAKE_DL_LIBS})
+foreach(test engine_test engine_allocation_test)
+  target_compile_definitions(${test} PRIVATE GOLDEN_MODELS="${golden_models}")
+  set_tests_properties(${test} PROPERTIES FIXTURES_REQUIRED golden_models)
+endforeach()
+
+# Plans and networks once more on the oldest instruction set we serve: there the library picks other kernels.
 add_test(NAME plan_test_avx2 COMMAND plan_test)
 add_test(NAME golden_test_avx2 COMMAND golden_test --gtest_filter=-*resnet101*:*resnet152*)
-set_tests_properties(plan_test_avx2 golden_test_avx2 PROPERTIES TIMEOUT 300 ENVIRONMENT ONEDNN_MAX_CPU_ISA=AVX2)
 set_tests_properties(golden_test_avx2 PROPERTIES FIXTURES_REQUIRED golden_models)
+
+# Tests run side by side: a thread that spins for its mates while another test has their core is waiting for long.
+set(brief_spin GOMP_SPINCOUNT=1000)
+set_tests_properties(plan_test engine_test engine_allocation_test PROPERTIES ENVIRONMENT ${brief_spin})
+set_tests_properties(plan_test_avx2 golden_test_avx2 PROPERTIES TIMEOUT 300
+                     ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2;${brief_spin}")

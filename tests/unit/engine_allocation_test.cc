@@ -1,0 +1,90 @@
+// Session::Run() allocates nothing of ours. Every use of operator new in this program ends here and is counted, but for
+// those out of oneDNN itself, which allocates a little in each execution.
+#include <dlfcn.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <new>
+
+#include "gtest/gtest.h"
+#include "tests/unit/session_runner.h"
+
+namespace {
+
+std::atomic<int> ours{0}, of_the_library{0};
+
+void* Allocate(size_t bytes, size_t alignment, const void* caller) {
+  Dl_info object;
+  const bool library = dladdr(caller, &object) != 0 && std::strstr(object.dli_fname, "libdnnl") != nullptr;
+  ++(library ? of_the_library : ours);
+  const size_t rounded = (bytes / alignment + 1) * alignment;
+  if (void* p = std::aligned_alloc(alignment, rounded)) return p;
+  throw std::bad_alloc();
+}
+
+}  // namespace
+
+void* operator new(size_t bytes) {
+  return Allocate(bytes, alignof(std::max_align_t), __builtin_return_address(0));
+}
+void* operator new[](size_t bytes) {
+  return Allocate(bytes, alignof(std::max_align_t), __builtin_return_address(0));
+}
+void* operator new(size_t bytes, std::align_val_t alignment) {
+  return Allocate(bytes, static_cast<size_t>(alignment), __builtin_return_address(0));
+}
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, size_t) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p, size_t) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::align_val_t) noexcept {
+  std::free(p);
+}
+
+namespace resnetd {
+namespace {
+
+TEST(Run, AllocatesNothingOfOurs) {
+  for (const char* path : {GOLDEN_MODELS "/cifar20-a-grey.onnx", GOLDEN_MODELS "/resnet18-97px.onnx"}) {
+    std::ifstream stream(path, std::ios::binary);
+    ASSERT_TRUE(stream) << path << " is not there; the test golden_models makes it";
+    const std::string file((std::istreambuf_iterator<char>(stream)), {});
+    for (const int threads : {1, 2}) {
+      const auto engine = Engine::Load({{reinterpret_cast<const std::byte*>(file.data()), file.size()}, path},
+                                       {.batch_sizes = {1, 4}, .threads = threads});
+      ASSERT_TRUE(engine.ok()) << engine.status();
+      const SessionRunner runner(*engine);
+      const ModelInfo& info = runner.engine().info();
+      const std::vector<float> image(static_cast<size_t>(info.channels) * info.height * info.width, 0.5f);
+      for (const int count : {1, 3, 4}) {
+        const int before = ours;
+        bool ok = true;
+        for (int run = 0; run < 5; ++run) {
+          for (int i = 0; i < count; ++i) runner.Write(i, image);
+          ok &= runner->Run({.count = count}).ok();
+          ok &= runner->output(kLogits, count - 1).size() == static_cast<size_t>(info.classes);
+        }
+        const int after = ours;
+        EXPECT_TRUE(ok);
+        EXPECT_EQ(after - before, 0) << path << ", " << count << " images, " << threads << " threads";
+      }
+    }
+  }
+  // The counter counts, and tells the two apart.
+  EXPECT_GT(ours, 100);
+  EXPECT_GT(of_the_library, 100);
+}
+
+}  // namespace
+}  // namespace resnetd
