@@ -1,0 +1,117 @@
+"""resnetctl against the real server: what it prints is what the server answers.
+
+    resnetctl_test.py RESNETD RESNETCTL
+"""
+
+import json
+import subprocess
+import sys
+import unittest
+
+import images
+import numpy as np
+from client import Metrics, pb
+from running_server import free_ports
+from server_case import ServerTest
+
+COUNT = 20
+
+
+class Resnetctl(ServerTest):
+    @classmethod
+    def prepare(cls):
+        cls.pictures = cls.folder / "pictures"
+        cls.pictures.mkdir()
+        cls.files = {f"{i:02}.png": images.png(images.fashion()[i]) for i in range(COUNT)}
+        for name, file in cls.files.items():
+            (cls.pictures / name).write_bytes(file)
+
+    def run_json(self, *arguments: str):
+        run = self.server.ctl("--json", *arguments)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return json.loads(run.stdout)
+
+    def logits(self) -> np.ndarray:
+        return np.array(self.client.logits([images.encoded(file) for file in self.files.values()], 10))
+
+    def test_classify(self):
+        answers = self.run_json("classify", "--logits", "--top-k", "10", str(self.pictures))
+        self.assertEqual([a["image"].split("/")[-1] for a in answers], list(self.files))
+        for answer, expected in zip(answers, self.logits(), strict=True):
+            scores = {c["index"]: c["score"] for c in answer["classes"]}
+            np.testing.assert_allclose([scores[i] for i in range(10)], expected, atol=1e-5 * np.abs(expected).max())
+            self.assertEqual([c["label"] for c in answer["classes"]], [images.LABELS[c["index"]] for c in answer["classes"]])
+
+    def test_classify_as_a_table(self):
+        (self.pictures / "truth.tsv").write_text("00.png\tAnkle boot\n01.png\tPullover\n")
+        files = [str(self.pictures / name) for name in ("00.png", "01.png")]
+        run = self.server.ctl("classify", "--expect", str(self.pictures / "truth.tsv"), *files)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        for i, label in enumerate(("Ankle boot", "Pullover")):
+            (line,) = [line for line in run.stdout.splitlines() if f"0{i}.png" in line]
+            self.assertEqual(line.count(label), 2, line)  # as classified, and as expected
+
+    def test_a_bad_image_is_reported_and_the_others_are_answered(self):
+        bad = self.folder / "bad.png"
+        bad.write_bytes(b"text")
+        run = self.server.ctl("--json", "classify", str(self.pictures / "00.png"), str(bad), str(self.pictures / "01.png"))
+        self.assertEqual(run.returncode, 1)
+        answers = json.loads(run.stdout)
+        self.assertEqual([("error" in a, "classes" in a) for a in answers], [(False, True), (True, False), (False, True)])
+        self.assertIn("expected a JPEG or PNG file", json.dumps(answers[1]["error"]))
+
+    def test_embed_to_numpy(self):
+        path = self.folder / "features.npy"
+        run = self.server.ctl("embed", "--npy", str(path), str(self.pictures))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        request = pb.EmbedRequest(images=[images.encoded(file) for file in self.files.values()])
+        expected = np.array([r.embedding for r in self.ok("Embed", request).results])
+        features = np.load(path)
+        self.assertEqual((features.dtype, features.shape), (np.float32, (COUNT, 64)))
+        np.testing.assert_allclose(features, expected, atol=1e-5 * np.abs(expected).max())
+
+    def test_models(self):
+        (model,) = self.run_json("models")
+        self.assertEqual((model["name"], model["version"], model["state"]), ("fashion-resnet20", "1", "READY"))
+        details = self.server.ctl("models", "fashion-resnet20")
+        self.assertEqual(details.returncode, 0, details.stderr)
+        for words in ("28 x 28 x 1", "Fashion-MNIST", self.ok("GetModel", pb.GetModelRequest()).weights_sha256):
+            self.assertIn(words, details.stdout)
+
+    def test_bench_counts_what_the_server_counts(self):
+        for loop in (["--concurrency", "4"], ["--rate", "50"]):
+            with self.subTest(loop=loop):
+                before = self.calls()
+                result = self.run_json("bench", *loop, "--warmup", "0.2", "--duration", "1")
+                self.assertGreater(result["achieved_images_per_second"], 0)
+                self.assertEqual(set(result["calls"]), {"OK"})
+                self.assertEqual(self.calls() - before, result["calls"]["OK"] + result["warmup_calls"].get("OK", 0))
+
+    def calls(self) -> float:
+        return Metrics(self.server.metrics_url).value("resnetd_requests_total", method="Classify", code="OK")
+
+    def test_mistakes(self):
+        for arguments, status, says in (
+            (["classify", "--model", "nobody", str(self.pictures)], 1, "no model 'nobody'"),
+            (["classify", "--top-k", "11", str(self.pictures)], 1, "expected 1 to 10"),
+            (["models", "nobody"], 1, "no model 'nobody'"),
+            (["classify", str(self.folder / "missing.png")], 1, "missing.png"),
+            (["classify"], 2, "images"),
+            (["frobnicate"], 2, "subcommand"),
+            (["classify", "--frobnicate", str(self.pictures)], 2, "--frobnicate"),
+        ):  # fmt: skip
+            with self.subTest(arguments=arguments):
+                run = self.server.ctl(*arguments)
+                self.assertEqual(run.returncode, status, run.stderr)
+                self.assertIn(says, run.stderr + run.stdout)
+
+    def test_no_server(self):
+        (port,) = free_ports(1)
+        run = subprocess.run([sys.argv[2], "--server", f"127.0.0.1:{port}", "--timeout", "5", "models"], capture_output=True,
+                             text=True, timeout=60)  # fmt: skip
+        self.assertEqual(run.returncode, 1)
+        self.assertIn(f"127.0.0.1:{port}", run.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
