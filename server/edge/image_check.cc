@@ -15,7 +15,7 @@ namespace resnetd::server {
 namespace {
 
 constexpr double kJpegNanosecondsAPixel = 8;
-constexpr double kPngNanosecondsAPixel = 16;
+constexpr double kPngNanosecondsAPixel = 30;
 constexpr double kTensorNanosecondsAByte = 1;
 
 bool AllFinite(absl::Span<const std::byte> floats) {
