@@ -67,13 +67,14 @@ std::optional<double> ParseBootTime(absl::string_view text) {
 ProcessFigures ReadProcessFigures() {
   static const double ticks_per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
   static const double page_bytes = static_cast<double>(sysconf(_SC_PAGESIZE));
-  static const double boot_time = ParseBootTime(ReadAll("/proc/stat")).value_or(0);
-  const ProcessStat stat = ParseProcessStat(ReadAll("/proc/self/stat")).value_or(ProcessStat());
+  static const std::optional<double> boot_time = ParseBootTime(ReadAll("/proc/stat"));
   ProcessFigures figures;
-  figures.cpu_seconds = stat.cpu_ticks / ticks_per_second;
-  figures.start_time_seconds = boot_time + stat.start_ticks / ticks_per_second;
-  figures.virtual_bytes = stat.virtual_bytes;
-  figures.resident_bytes = stat.resident_pages * page_bytes;
+  if (const auto stat = ParseProcessStat(ReadAll("/proc/self/stat"))) {
+    figures.cpu_seconds = stat->cpu_ticks / ticks_per_second;
+    if (boot_time.has_value()) figures.start_time_seconds = *boot_time + stat->start_ticks / ticks_per_second;
+    figures.virtual_bytes = stat->virtual_bytes;
+    figures.resident_bytes = stat->resident_pages * page_bytes;
+  }
   figures.open_fds = CountOpenFds();
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) figures.max_fds = static_cast<double>(limit.rlim_cur);
