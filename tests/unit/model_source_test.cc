@@ -121,7 +121,7 @@ const FolderCase kFolders[] = {
     {"equal numbers", {"net/01/model.onnx", "net/1/model.onnx", "net/001/model.onnx"}, {}, {"net 1 net/1/model.onnx"}},
     {"folders that are no versions",
      {"net/2/model.onnx", "net/v3/model.onnx", "net/4a/model.onnx", "net/-5/model.onnx", "net/6.0/model.onnx",
-      "net/18446744073709551616/model.onnx"},
+      "net/+7/model.onnx", "net/ 8/model.onnx", "net/18446744073709551616/model.onnx"},
      {},
      {"net 2 net/2/model.onnx"}},
     {"by name",
@@ -191,6 +191,7 @@ TEST(FolderSources, RefusesTwoModelsOfOneName) {
   const TempFolder folder;
   folder.Write("a/1/model.onnx");
   folder.Write("my net/1/model.onnx");
+  folder.Write("my5/1/model.onnx");  // between the two, by the folders' names
   folder.Write("my_net/2/model.onnx");
   const absl::Status status = FolderSources(folder.path()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
