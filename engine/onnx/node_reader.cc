@@ -61,8 +61,9 @@ const TensorProto* NodeReader::Tensor(absl::string_view attribute) {
   return a != nullptr ? &a->t() : nullptr;
 }
 
-absl::Status NodeReader::Finish() const {
-  if (!status_.ok()) return status_;
+absl::Status NodeReader::Finish(absl::Status imported) const {
+  if (!status_.ok()) return status_;  // what the importer met afterwards may follow from it
+  if (!imported.ok()) return imported;
   for (const AttributeProto& a : node_.attribute()) {
     if (!asked_.contains(a.name())) {
       return absl::InvalidArgumentError(absl::StrCat("attribute '", a.name(), "' is not supported"));

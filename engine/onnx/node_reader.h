@@ -30,7 +30,8 @@ class NodeReader {
   const TensorProto* Tensor(absl::string_view attribute);
   bool Has(absl::string_view attribute) const;
 
-  absl::Status Finish() const;
+  // The importer's own status unless an attribute is at fault.
+  absl::Status Finish(absl::Status imported) const;
 
  private:
   const AttributeProto* Find(absl::string_view attribute, AttributeProto::AttributeType type);

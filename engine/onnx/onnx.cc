@@ -102,8 +102,7 @@ absl::Status ReadNodes(const GraphProto& proto, int opset, Import& into) {
     if (node.output_size() == 0) {
       status = absl::InvalidArgumentError("expected an output, got none");
     } else {
-      status = FindImporter(node.op_type())(n, into);
-      if (absl::Status finish = n.Finish(); !finish.ok()) status = std::move(finish);
+      status = n.Finish(FindImporter(node.op_type())(n, into));
     }
     if (!status.ok()) {
       return absl::InvalidArgumentError(

@@ -1,9 +1,5 @@
-// Only messages that can hold many parts are entered; any other field is skipped whole:
-//
-//   ModelProto.graph(7) -> GraphProto.node(1) -> NodeProto.attribute(5) -> AttributeProto.g(6), graphs(11) ->
-//   GraphProto
-//                                                                       -> AttributeProto.t(5), tensors(10)
-//                       -> GraphProto.initializer(5) -> TensorProto
+// Every message that can hold many others is entered (schema: onnx.proto); any other field is counted and skipped
+// whole.
 #include "engine/onnx/wire_limits.h"
 
 #include <limits>
@@ -18,50 +14,90 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-enum class Message { kModel, kGraph, kNode, kAttribute, kTensor };
-
-struct Child {
-  bool entered = false;
-  Message message = Message::kModel;
+enum class Message {
+  kModel,
+  kTraining,
+  kFunction,
+  kGraph,
+  kNode,
+  kAttribute,
+  kTensor,
+  kSparseTensor,
+  kAnnotation,
+  kValueInfo,
+  kType,
+  kTensorType,
+  kShape,
+  kElement,
+  kMap,
 };
 
-Child ChildOf(Message parent, int field) {
-  switch (parent) {
-    case Message::kModel:
-      if (field == 7) return {true, Message::kGraph};
-      break;
-    case Message::kGraph:
-      if (field == 1) return {true, Message::kNode};
-      if (field == 5) return {true, Message::kTensor};
-      break;
-    case Message::kNode:
-      if (field == 5) return {true, Message::kAttribute};
-      break;
-    case Message::kAttribute:
-      if (field == 5 || field == 10) return {true, Message::kTensor};
-      if (field == 6 || field == 11) return {true, Message::kGraph};
-      break;
-    case Message::kTensor:
-      break;
+struct Child {
+  Message parent;
+  int field;
+  Message message;
+};
+
+constexpr Child kChildren[] = {
+    {Message::kModel, 7, Message::kGraph},
+    {Message::kModel, 20, Message::kTraining},
+    {Message::kModel, 25, Message::kFunction},
+    {Message::kTraining, 1, Message::kGraph},
+    {Message::kTraining, 2, Message::kGraph},
+    {Message::kFunction, 7, Message::kNode},
+    {Message::kFunction, 11, Message::kAttribute},
+    {Message::kGraph, 1, Message::kNode},
+    {Message::kGraph, 5, Message::kTensor},
+    {Message::kGraph, 11, Message::kValueInfo},
+    {Message::kGraph, 12, Message::kValueInfo},
+    {Message::kGraph, 13, Message::kValueInfo},
+    {Message::kGraph, 14, Message::kAnnotation},
+    {Message::kGraph, 15, Message::kSparseTensor},
+    {Message::kNode, 5, Message::kAttribute},
+    {Message::kAttribute, 5, Message::kTensor},
+    {Message::kAttribute, 6, Message::kGraph},
+    {Message::kAttribute, 10, Message::kTensor},
+    {Message::kAttribute, 11, Message::kGraph},
+    {Message::kAttribute, 14, Message::kType},
+    {Message::kAttribute, 15, Message::kType},
+    {Message::kAttribute, 22, Message::kSparseTensor},
+    {Message::kAttribute, 23, Message::kSparseTensor},
+    {Message::kSparseTensor, 1, Message::kTensor},
+    {Message::kSparseTensor, 2, Message::kTensor},
+    {Message::kValueInfo, 2, Message::kType},
+    {Message::kType, 1, Message::kTensorType},
+    {Message::kType, 4, Message::kElement},
+    {Message::kType, 5, Message::kMap},
+    {Message::kType, 8, Message::kTensorType},
+    {Message::kType, 9, Message::kElement},
+    {Message::kTensorType, 2, Message::kShape},
+    {Message::kElement, 1, Message::kType},
+    {Message::kMap, 2, Message::kType},
+};
+
+// What the field holds if it is to be entered, else null.
+const Child* ChildOf(Message parent, int field) {
+  for (const Child& child : kChildren) {
+    if (child.parent == parent && child.field == field) return &child;
   }
-  return {};
+  return nullptr;
 }
 
 class Walker {
  public:
   explicit Walker(CodedInputStream& in) : in_(in) {}
 
-  absl::Status Walk(Message message, int graph_depth) {
-    if (graph_depth > kMaxGraphDepth) {
-      return absl::InvalidArgumentError(absl::StrCat("graphs nested deeper than ", kMaxGraphDepth));
+  absl::Status Walk(Message message, int depth) {
+    if (depth > kMaxDepth) {
+      return absl::InvalidArgumentError(absl::StrCat("the file has messages nested deeper than ", kMaxDepth));
     }
     while (const uint32_t tag = in_.ReadTag()) {
       if (++fields_ > kMaxFields) {
         return absl::InvalidArgumentError(absl::StrCat("the file has more than ", kMaxFields, " fields"));
       }
-      const Child child = ChildOf(message, WireFormatLite::GetTagFieldNumber(tag));
+      const Child* child = ChildOf(message, WireFormatLite::GetTagFieldNumber(tag));
       const bool is_message = WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-      if (!child.entered || !is_message) {
+      if (child == nullptr || !is_message) {
         if (!WireFormatLite::SkipField(&in_, tag)) return NotProtobuf();
         continue;
       }
@@ -71,8 +107,7 @@ class Walker {
         return NotProtobuf();
       }
       const CodedInputStream::Limit limit = in_.PushLimit(static_cast<int>(length));
-      const bool graph = child.message == Message::kGraph;
-      if (absl::Status s = Walk(child.message, graph_depth + (graph ? 1 : 0)); !s.ok()) return s;
+      if (absl::Status s = Walk(child->message, depth + 1); !s.ok()) return s;
       in_.PopLimit(limit);
     }
     return in_.ConsumedEntireMessage() ? absl::OkStatus() : NotProtobuf();
@@ -97,7 +132,7 @@ absl::Status CheckWire(absl::Span<const std::byte> file) {
   const int size = static_cast<int>(file.size());
   CodedInputStream in(reinterpret_cast<const uint8_t*>(file.data()), size);
   const CodedInputStream::Limit limit = in.PushLimit(size);
-  absl::Status status = Walker(in).Walk(Message::kModel, 0);
+  absl::Status status = Walker(in).Walk(Message::kModel, 1);
   in.PopLimit(limit);
   return status;
 }

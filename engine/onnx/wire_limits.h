@@ -8,10 +8,11 @@
 
 namespace resnetd::onnx {
 
-// Fields of one file, at all depths, tensors' values aside: ResNet-152 has about 20,000.
+// Fields of one file, at all depths, packed values aside: ResNet-152 has about 20,000.
 inline constexpr int kMaxFields = 250'000;
-// Graphs within attributes of nodes within graphs. None of the operators we read holds a graph.
-inline constexpr int kMaxGraphDepth = 4;
+// Messages within messages. A size in a shape, the deepest we read, is the seventh; graphs within graphs, which none of
+// our operators holds, take three each.
+inline constexpr int kMaxDepth = 20;
 
 // Walks the serialized ModelProto without building anything and refuses what would be dear to parse: a parsed message
 // can take ninety times its bytes (a million empty nodes are 2 MB in the file). INVALID_ARGUMENT also for bytes that

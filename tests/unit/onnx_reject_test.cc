@@ -1,0 +1,405 @@
+// ONNX files that are refused, and what the message says.
+#include <functional>
+#include <random>
+
+#include "engine/onnx/onnx.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/onnx_file.h"
+
+namespace resnetd::onnx {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+// x -> Conv -> GlobalAveragePool -> Flatten -> Gemm -> y, of nodes 0 to 3.
+void Network(OnnxFile& f) {
+  f.Floats("w", {4, 3, 3, 3});
+  f.Floats("fw", {10, 4});
+  f.Node("Conv", {"x", "w"}, "c");
+  f.Node("GlobalAveragePool", {"c"}, "p");
+  f.Node("Flatten", {"p"}, "v");
+  SetInt(f.Node("Gemm", {"v", "fw"}, "y"), "transB", 1);
+}
+
+struct Case {
+  const char* what;
+  std::function<void(OnnxFile&)> build;
+  const char* message;
+};
+
+void Check(const std::vector<Case>& cases) {
+  for (const Case& c : cases) {
+    OnnxFile file;
+    c.build(file);
+    const auto graph = ReadBytes(file.Bytes());
+    EXPECT_EQ(graph.status().code(), absl::StatusCode::kInvalidArgument) << c.what;
+    EXPECT_THAT(std::string(graph.status().message()), AllOf(StartsWith("model 'tested': "), HasSubstr(c.message)))
+        << c.what;
+  }
+}
+
+// A case that spoils Network().
+Case Spoilt(const char* what, const std::function<void(OnnxFile&)>& spoil, const char* message) {
+  return {what, [spoil](OnnxFile& f) { Network(f), spoil(f); }, message};
+}
+
+// A case of one more node, "node4", that reads the feature map "c".
+Case OneMore(const char* what, const char* op, const std::function<void(NodeProto&)>& set, const char* message) {
+  return {what, [op, set](OnnxFile& f) { Network(f), set(f.Node(op, {"c"}, "z")); }, message};
+}
+
+TEST(ReadOnnx, RefusesWhatIsNoOnnxFile) {
+  std::mt19937 rng(1);
+  std::string noise(1 << 20, '\0');
+  for (char& c : noise) c = static_cast<char>(rng());
+  for (const std::string& bytes : {std::string("a"), std::string("plain text\n"), noise, std::string(1000, '\0')}) {
+    EXPECT_EQ(
+        ReadBytes(bytes).status(),
+        absl::InvalidArgumentError("model 'tested': the file is not an ONNX model, or it is damaged or truncated"));
+  }
+  EXPECT_EQ(ReadBytes("").status(), absl::InvalidArgumentError("model 'tested': the file is empty"));
+}
+
+TEST(ReadOnnx, RefusesEveryBeginningOfAFile) {
+  OnnxFile file;
+  Network(file);
+  const std::string bytes = file.Bytes();
+  ASSERT_TRUE(ReadBytes(bytes).ok()) << ReadBytes(bytes).status();
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    ASSERT_EQ(ReadBytes(bytes.substr(0, size)).status().code(), absl::StatusCode::kInvalidArgument) << size;
+  }
+}
+
+// Whatever it holds, a damaged file is read or refused, and nothing else happens (the sanitizers watch).
+TEST(ReadOnnx, SurvivesDamage) {
+  OnnxFile file;
+  Network(file);
+  const std::string bytes = file.Bytes();
+  std::mt19937 rng(2);
+  int read = 0;
+  for (int round = 0; round < 20'000; ++round) {
+    std::string damaged = bytes;
+    for (uint32_t i = 0; i <= rng() % 4; ++i) {
+      const size_t at = rng() % damaged.size();
+      switch (rng() % 4) {
+        case 0:
+          damaged[at] = static_cast<char>(rng());
+          break;
+        case 1:
+          damaged[at] = static_cast<char>(damaged[at] ^ (1 << rng() % 8));
+          break;
+        case 2:
+          damaged.erase(at, 1 + rng() % 8);
+          break;
+        case 3:
+          damaged.insert(at, damaged.substr(rng() % damaged.size(), rng() % 16));
+          break;
+      }
+    }
+    const auto graph = ReadBytes(damaged);
+    if (graph.ok()) ++read;
+    ASSERT_TRUE(graph.ok() || absl::IsInvalidArgument(graph.status())) << graph.status();
+  }
+  EXPECT_GT(read, 0);  // some damage does not matter: a bit of a weight
+}
+
+TEST(ReadOnnx, NamesUnsupportedOperators) {
+  OnnxFile file;
+  Network(file);
+  file.Node("Sigmoid", {"c"}, "z");
+  file.Node("Conv", {"c"}, "z2").set_domain("com.example");
+  file.Node("LSTM", {"c"}, "z3").clear_name();
+  EXPECT_EQ(ReadBytes(file.Bytes()).status(),
+            absl::InvalidArgumentError("model 'tested': unsupported operators at opset 17: 'node4' (Sigmoid), 'node5' "
+                                       "(com.example.Conv), 'z3' (LSTM)"));
+  for (int i = 0; i < 48; ++i) file.Node("Loop", {"c"}, absl::StrCat("l", i));
+  EXPECT_THAT(std::string(ReadBytes(file.Bytes()).status().message()),
+              AllOf(HasSubstr("'node53' (Loop) and 1 more"), Not(HasSubstr("node54"))));
+}
+
+TEST(ReadOnnx, RefusesWrongGraphs) {
+  Check({
+      Spoilt(
+          "no opset", [](OnnxFile& f) { f.model.clear_opset_import(); }, "names no opset of the default domain"),
+      Spoilt(
+          "only another domain's", [](OnnxFile& f) { f.model.mutable_opset_import(0)->set_domain("com.example"); },
+          "names no opset of the default domain"),
+      {"no graph", [](OnnxFile& f) { f.model.clear_graph(); }, "not an ONNX model"},
+      {"no nodes", [](OnnxFile&) {}, "input 0 'y' is yielded by no earlier node"},
+      Spoilt(
+          "a cycle", [](OnnxFile& f) { f.graph().mutable_node(0)->set_input(0, "p"); },
+          "node 'node0' (Conv, opset 17): input 0 'p' is yielded by no earlier node"),
+      Spoilt(
+          "reads itself", [](OnnxFile& f) { f.graph().mutable_node(1)->set_input(0, "p"); },
+          "node 'node1' (GlobalAveragePool, opset 17): input 0 'p' is yielded by no earlier node"),
+      Spoilt(
+          "dangling", [](OnnxFile& f) { f.graph().mutable_node(2)->set_input(0, "nowhere"); },
+          "input 0 'nowhere' is yielded by no earlier node"),
+      Spoilt(
+          "not in order", [](OnnxFile& f) { f.graph().mutable_node()->SwapElements(0, 1); },
+          "node 'node1' (GlobalAveragePool, opset 17): input 0 'c' is yielded by no earlier node"),
+      Spoilt(
+          "yielded twice", [](OnnxFile& f) { f.graph().mutable_node(1)->set_output(0, "c"); }, "'c' is defined twice"),
+      Spoilt(
+          "an initializer's name", [](OnnxFile& f) { f.graph().mutable_node(0)->set_output(0, "w"); },
+          "'w' is defined twice"),
+      Spoilt(
+          "two initializers of a name", [](OnnxFile& f) { f.Floats("w", {1}); }, "'w' is defined twice"),
+      Spoilt(
+          "no name", [](OnnxFile& f) { f.graph().mutable_node(0)->set_output(0, ""); }, "a tensor without a name"),
+      Spoilt(
+          "no output", [](OnnxFile& f) { f.graph().mutable_node(0)->clear_output(); }, "expected an output, got none"),
+      Spoilt(
+          "no input", [](OnnxFile& f) { f.graph().mutable_node(0)->clear_input(); },
+          "expected at least 1 inputs, got 0"),
+      Spoilt(
+          "two outputs",
+          [](OnnxFile& f) {
+            f.Describe(*f.graph().add_output(), "c", {0, 4, 6, 6});
+          },
+          "expected one output, got 2"),
+      Spoilt(
+          "no outputs", [](OnnxFile& f) { f.graph().clear_output(); }, "expected one output, got 0"),
+      Spoilt(
+          "an output nobody yields", [](OnnxFile& f) { f.graph().mutable_output(0)->set_name("q"); },
+          "input 0 'q' is yielded by no earlier node"),
+      Spoilt(
+          "the output is a map", [](OnnxFile& f) { f.graph().mutable_output(0)->set_name("c"); },
+          "output 'c': expected a vector an image, got 4x6x6"),
+      Spoilt(
+          "the output is a constant", [](OnnxFile& f) { f.graph().mutable_output(0)->set_name("w"); },
+          "expected an activation, got a float constant"),
+      Spoilt(
+          "two inputs",
+          [](OnnxFile& f) {
+            f.Describe(*f.graph().add_input(), "x2", {0, 3, 8, 8});
+          },
+          "expected one input, got also 'x2'"),
+      Spoilt(
+          "no inputs", [](OnnxFile& f) { f.graph().clear_input(); }, "expected one input, got none"),
+      Spoilt(
+          "three axes",
+          [](OnnxFile& f) {
+            f.Describe(*f.graph().mutable_input(0), "x", {3, 8, 8});
+          },
+          "input 'x': expected float32 images, batch x channels x height x width, all but the batch fixed; got 3 axes"),
+      Spoilt(
+          "a dynamic height",
+          [](OnnxFile& f) {
+            f.Describe(*f.graph().mutable_input(0), "x", {0, 3, 0, 8});
+          },
+          "got axis 2 that is not fixed"),
+      Spoilt(
+          "bytes",
+          [](OnnxFile& f) {
+            f.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(TensorProto::UINT8);
+          },
+          "got element type 2"),
+      Spoilt(
+          "no type", [](OnnxFile& f) { f.graph().mutable_input(0)->clear_type(); }, "got no tensor"),
+      Spoilt(
+          "a huge image",
+          [](OnnxFile& f) {
+            f.Describe(*f.graph().mutable_input(0), "x", {0, 3, 1 << 16, 1 << 16});
+          },
+          "expected at most 2147483648 elements"),
+      Spoilt(
+          "sparse weights", [](OnnxFile& f) { f.graph().add_sparse_initializer(); }, "sparse initializers are not"),
+  });
+}
+
+TEST(ReadOnnx, RefusesWrongTensors) {
+  const auto w = [](const std::function<void(TensorProto&)>& spoil) {
+    return [spoil](OnnxFile& f) { spoil(*f.graph().mutable_initializer(0)); };
+  };
+  std::vector<Case> cases = {
+      Spoilt("a byte too few", w([](TensorProto& t) { t.mutable_raw_data()->pop_back(); }),
+             "tensor 'w': expected 432 bytes for its dims, got 431"),
+      Spoilt("a byte too many", w([](TensorProto& t) { t.mutable_raw_data()->push_back('x'); }),
+             "432 bytes for its dims, got 433"),
+      Spoilt("no data", w([](TensorProto& t) { t.clear_raw_data(); }), "expected 432 bytes for its dims, got 0"),
+      Spoilt("a value too few", w([](TensorProto& t) {
+               t.clear_raw_data();
+               for (int i = 0; i < 107; ++i) t.add_float_data(1);
+             }),
+             "expected 108 elements for its dims, got 107"),
+      Spoilt("raw and typed", w([](TensorProto& t) { t.add_float_data(1); }),
+             "holds its elements twice, raw and typed"),
+      Spoilt("a negative axis", w([](TensorProto& t) { t.set_dims(0, -4); }), "expected dims of at least 0, got -4"),
+      Spoilt("an empty axis", w([](TensorProto& t) { t.set_dims(0, 0), t.clear_raw_data(); }), "tensor 'w': is empty"),
+      Spoilt("dims that overflow", w([](TensorProto& t) { t.set_dims(0, int64_t{1} << 62), t.set_dims(1, 16); }),
+             "its dims multiply to more than 2^31 elements"),
+      Spoilt("just too many elements", w([](TensorProto& t) { t.set_dims(0, (int64_t{1} << 31) / 27 + 1); }),
+             "its dims multiply to more than 2^31 elements"),
+      Spoilt("doubles", w([](TensorProto& t) { t.set_data_type(TensorProto::DOUBLE); }),
+             "expected FLOAT, INT64 or INT32 elements, got DOUBLE"),
+      Spoilt("halves", w([](TensorProto& t) { t.set_data_type(TensorProto::FLOAT16); }), "got FLOAT16"),
+      Spoilt("integers of four axes", w([](TensorProto& t) { t.set_data_type(TensorProto::INT32); }),
+             "expected integers along at most one axis"),
+  };
+  for (const char* location : {"weights.bin", "../secret", "/etc/passwd", "sub/../../secret", ""}) {
+    cases.push_back(Spoilt(location, w([location](TensorProto& t) {
+                             t.set_data_location(TensorProto::EXTERNAL);
+                             t.clear_raw_data();
+                             auto* entry = t.add_external_data();
+                             entry->set_key("location"), entry->set_value(location);
+                           }),
+                           "tensor 'w': its data lies outside the model file; expected it inside"));
+  }
+  cases.push_back(Spoilt("external data without saying so", w([](TensorProto& t) { t.add_external_data(); }),
+                         "its data lies outside the model file"));
+  cases.push_back({"external data of a Constant",
+                   [](OnnxFile& f) {
+                     Attribute(f.Node("Constant", {}, "k"), "value", AttributeProto::TENSOR)
+                         .mutable_t()
+                         ->set_data_location(TensorProto::EXTERNAL);
+                   },
+                   "node 'node0' (Constant, opset 17): tensor '': its data lies outside the model file"});
+  Check(cases);
+}
+
+TEST(ReadOnnx, RefusesWrongNodes) {
+  const auto none = [](NodeProto&) {};
+  Check({
+      OneMore(
+          "an attribute we don't know", "Relu", [](NodeProto& n) { SetInt(n, "slope", 1); },
+          "node 'node4' (Relu, opset 17): attribute 'slope' is not supported"),
+      OneMore(
+          "an attribute of another type", "Flatten", [](NodeProto& n) { SetFloat(n, "axis", 1); },
+          "attribute 'axis': expected INT, got FLOAT"),
+      OneMore(
+          "weights that flow", "Conv", [](NodeProto& n) { n.add_input("c"); },
+          "input 1 'c': expected a float constant, got an activation"),
+      OneMore("no weights", "Conv", none, "node 'node4' (Conv, opset 17): expected at least 2 inputs, got 1"),
+      Spoilt(
+          "a constant that flows", [](OnnxFile& f) { f.graph().mutable_node(0)->set_input(0, "w"); },
+          "input 0 'w': expected an activation, got a float constant"),
+      Spoilt(
+          "kernel_shape",
+          [](OnnxFile& f) {
+            SetInts(*f.graph().mutable_node(0), "kernel_shape", {3, 1});
+          },
+          "attribute 'kernel_shape': expected 3x3 as in the weights, got 3x1"),
+      Spoilt(
+          "one stride", [](OnnxFile& f) { SetInts(*f.graph().mutable_node(0), "strides", {2}); },
+          "attribute 'strides': expected two values, got 2"),
+      Spoilt(
+          "two pads",
+          [](OnnxFile& f) {
+            SetInts(*f.graph().mutable_node(0), "pads", {1, 1});
+          },
+          "attribute 'pads': expected four values, got 1,1"),
+      Spoilt(
+          "auto_pad", [](OnnxFile& f) { SetString(*f.graph().mutable_node(0), "auto_pad", "SAME"); },
+          "attribute 'auto_pad': expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, got SAME"),
+      Spoilt(
+          "SAME with a stride of 0",
+          [](OnnxFile& f) {
+            SetString(SetInts(*f.graph().mutable_node(0), "strides", {0, 1}), "auto_pad", "SAME_UPPER");
+          },
+          "expected 1 to 2^24, got 0"),
+      Spoilt(
+          "groups", [](OnnxFile& f) { SetInt(*f.graph().mutable_node(0), "group", 2); },
+          "node 'node0' (Conv): weights: expected input channels 3 / 2 groups, got 4x3x3x3"),
+      OneMore(
+          "training", "BatchNormalization",
+          [](NodeProto& n) {
+            for (int i = 0; i < 4; ++i) n.add_input("fw");
+            SetInt(n, "training_mode", 1);
+          },
+          "attribute 'training_mode': expected 0, got 1 (export in eval mode)"),
+      OneMore(
+          "adding a constant", "Add", [](NodeProto& n) { n.add_input("fw"); },
+          "adding a constant is supported only as the bias of a MatMul"),
+      OneMore(
+          "adding another shape", "Add", [](NodeProto& n) { n.add_input("p"); },
+          "node 'node4' (Add): second input: expected 4x6x6, got 4x1x1"),
+      OneMore("softmax in the middle", "Softmax", none, "supported only over the classes, as the last node"),
+      OneMore(
+          "flatten all", "Flatten", [](NodeProto& n) { SetInt(n, "axis", 0); }, "attribute 'axis': expected 1, got 0"),
+      OneMore("max pool without a kernel", "MaxPool", none, "attribute 'kernel_shape': expected two values, got none"),
+      OneMore(
+          "max pool with indices", "MaxPool",
+          [](NodeProto& n) {
+            SetInts(n, "kernel_shape", {2, 2}).add_output("indices");
+          },
+          "outputs: expected 1, got 2"),
+      OneMore(
+          "a kernel too large", "AveragePool",
+          [](NodeProto& n) {
+            SetInts(n, "kernel_shape", {7, 7});
+          },
+          "node 'node4' (AveragePool): input along H: expected at least 7 pixels with padding, got 6"),
+      OneMore(
+          "dilated average", "AveragePool",
+          [](NodeProto& n) {
+            SetInts(SetInts(n, "kernel_shape", {2, 2}), "dilations", {2, 1});
+          },
+          "attribute 'dilations': expected 1,1, got 2,1"),
+      OneMore(
+          "mean over channels", "ReduceMean",
+          [](NodeProto& n) {
+            SetInts(n, "axes", {1, 2});
+          },
+          "axes: expected 2,3 of NxCxHxW, got 1,2 of Nx4x6x6"),
+      OneMore("mean over all", "ReduceMean", none, "axes: expected 2,3 of NxCxHxW, got  of Nx4x6x6"),
+      OneMore(
+          "reflection", "Pad", [](NodeProto& n) { SetString(n, "mode", "reflect"); },
+          "attribute 'mode': expected constant, got reflect"),
+      OneMore(
+          "Gemm of a map", "Gemm", [](NodeProto& n) { n.add_input("fw"); },
+          "(Gemm): input: expected a vector, got 4x6x6"),
+      OneMore(
+          "transA", "Gemm", [](NodeProto& n) { n.add_input("fw"), SetInt(n, "transA", 1); },
+          "attribute 'transA': expected 0, got 1"),
+      OneMore(
+          "four axes of weights", "MatMul", [](NodeProto& n) { n.add_input("w"); },
+          "weights 'w': expected two axes, got 4x3x3x3"),
+      OneMore(
+          "part of a shape", "Shape", [](NodeProto& n) { SetInt(n, "start", 1); },
+          "attributes 'start' and 'end': expected none, got some"),
+      OneMore("a Constant of nothing", "Constant", none, "expected attribute 'value', 'value_int' or 'value_ints'"),
+  });
+}
+
+// Operators that take their numbers from constants.
+TEST(ReadOnnx, RefusesWrongNumbers) {
+  const auto with = [](const char* what, const char* op, const std::vector<std::vector<int64_t>>& inputs,
+                       const char* message) {
+    return Case{what,
+                [=](OnnxFile& f) {
+                  Network(f);
+                  NodeProto& node = f.Node(op, {std::string(op) == "Gather" ? "shape" : "c"}, "z");
+                  f.Ints("shape", {0, 4, 6, 6});
+                  for (size_t i = 0; i < inputs.size(); ++i) {
+                    f.Ints(absl::StrCat("i", i), inputs[i]);
+                    node.add_input(absl::StrCat("i", i));
+                  }
+                },
+                message};
+  };
+  Check({
+      with("another size", "Reshape", {{0, 145}}, "shape: expected batch x 144, got 0,145"),
+      with("another batch", "Reshape", {{2, 144}}, "shape: expected batch x 144, got 2,144"),
+      with("three axes", "Reshape", {{0, 12, 12}}, "shape: expected batch x 144, got 0,12,12"),
+      with("both inferred", "Reshape", {{-1, -1}}, "shape: expected batch x 144, got -1,-1"),
+      with("squeeze of more than one", "Squeeze", {{2, 3}}, "axes: expected 2,3 of NxCx1x1, got 2,3 of Nx4x6x6"),
+      with("slice of the batch", "Slice", {{0}, {1}, {0}}, "axis: expected 1..3, got 0"),
+      with("slice of a fifth axis", "Slice", {{0}, {1}, {4}}, "axis: expected 1..3, got 4"),
+      with("slice backwards", "Slice", {{0}, {4}, {2}, {-1}}, "(Slice): step: expected 1..16777216, got -1"),
+      with("an empty slice", "Slice", {{4}, {2}, {2}}, "(Slice): end: expected 5..6, got 2"),
+      with("unequal lengths", "Slice", {{0, 0}, {1}, {2}}, "starts, ends, axes and steps: expected equal lengths"),
+      with("pad of the batch", "Pad", {{1, 0, 0, 0, 0, 0, 0, 0}}, "pads of the batch axis: expected 0"),
+      with("too few pads", "Pad", {{0, 0, 0, 0}}, "pads: expected 8 values, got 0,0,0,0"),
+      with("negative pads", "Pad", {{0, 0, -1, 0, 0, 0, 0, 0}}, "(Pad): padding: expected 0..16777216, got -1"),
+      with("index past the end", "Gather", {{4}}, "index: expected -4..3, got 4"),
+      with("index before the start", "Gather", {{-5}}, "index: expected -4..3, got -5"),
+  });
+}
+
+}  // namespace
+}  // namespace resnetd::onnx
