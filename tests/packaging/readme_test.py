@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import urllib.request
 
 from running_server import RunningServer
@@ -68,6 +69,17 @@ class Readme(unittest.TestCase):
             self.by_python(server.address)
             self.by_grpcurl(server.address)
             self.metrics_are_documented(server.metrics_url)
+
+    def test_processors(self):
+        """AVX2 will do, and less is refused with a clear error: oneDNN is told to see no more than that."""
+        with unittest.mock.patch.dict(os.environ, ONEDNN_MAX_CPU_ISA="AVX2"):
+            with RunningServer(sys.argv[1], sys.argv[2], self.folder):
+                pass
+        self.assertIn(" on avx2;", (self.folder / "resnetd.log").read_text())
+        run = subprocess.run([sys.argv[1], "--port", "0", "--metrics-port", "0"], capture_output=True, text=True,
+                             timeout=60, env=os.environ | {"ONEDNN_MAX_CPU_ISA": "SSE41"})
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("this machine's instruction set is sse41; at least avx2 is needed", run.stderr)
 
     def by_python(self, address: str):
         (self.folder / "proto").symlink_to(ROOT / "proto")
