@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -253,8 +254,8 @@ TEST(EdgeFlowTest, CancelledCallFreesItsPlaceInTheQueue) {
   EXPECT_EQ(server.images_computed(), 1);
 }
 
-// A client of few words: the start of HTTP/2, a call's headers and one message, on a plain socket.
-int SendClassify(int port, const v1::ClassifyRequest& request) {
+// A client of few words: the start of HTTP/2, a call's headers and its message, if any, on a plain socket.
+int SendClassify(int port, const std::optional<v1::ClassifyRequest>& request) {
   const auto frame = [](char type, char flags, char stream, const std::string& payload) {
     const auto byte = [&](int shift) { return static_cast<char>(payload.size() >> shift); };
     return std::string{byte(16), byte(8), byte(0), type, flags, 0, 0, 0, stream} + payload;
@@ -264,10 +265,10 @@ int SendClassify(int port, const v1::ClassifyRequest& request) {
   const std::string headers = "\x83\x86\x04" + text("/resnetd.v1.InferenceService/Classify") + "\x01" + text("x") +
                               std::string(1, 0) + text("te") + text("trailers") + std::string(1, 0) +
                               text("content-type") + text("application/grpc");
-  const std::string message = request.SerializeAsString();
+  const std::string message = request ? request->SerializeAsString() : "";
   const std::string prefix = {0, 0, 0, static_cast<char>(message.size() >> 8), static_cast<char>(message.size())};
   const std::string bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, "") + frame(1, 4, 1, headers) +
-                            frame(0, 0, 1, prefix + message);
+                            (request ? frame(0, 0, 1, prefix + message) : "");
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -284,15 +285,36 @@ TEST(EdgeFlowTest, AConnectionThatBreaksFreesItsPlaceInTheQueue) {
   const auto stub = server.NewStub();
   Background first(*stub, LogitsRequest({1}));
   server.AwaitBatches(1);
-  const int fd = SendClassify(server.edge().port(), LogitsRequest({2}));
+  const int connection = SendClassify(server.edge().port(), LogitsRequest({2}));
   server.AwaitWaiting(1);
   EXPECT_EQ(server.edge().calls_in_flight(), 2);
-  close(fd);
+  close(connection);
   Await([&] { return server.scheduler().snapshot().waiting == 0; });
   Await([&] { return server.edge().calls_in_flight() == 1; });
   server.Release();
   EXPECT_TRUE(first.Join().ok());
   EXPECT_EQ(server.images_computed(), 1);
+}
+
+// Neither an empty stream nor a unary call without its message: the client has gone.
+TEST(EdgeFlowTest, CallsCancelledBeforeTheirMessageAreCountedAsCancelled) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  for (int i = 0; i < 50; ++i) {
+    grpc::ClientContext context;
+    const auto stream = stub->ClassifyStream(&context);
+    Await([&] { return server.edge().calls_in_flight() == 1; });
+    context.TryCancel();
+    EXPECT_EQ(stream->Finish().error_code(), grpc::CANCELLED);
+    Await([&] { return server.edge().calls_in_flight() == 0; });
+    const int connection = SendClassify(server.edge().port(), std::nullopt);
+    Await([&] { return server.edge().calls_in_flight() == 1; });
+    close(connection);
+    Await([&] { return server.edge().calls_in_flight() == 0; });
+  }
+  const std::string metrics = server.metrics().Scrape();
+  EXPECT_THAT(metrics, HasSubstr("resnetd_requests_total{code=\"CANCELLED\",method=\"ClassifyStream\"} 50\n"));
+  EXPECT_THAT(metrics, HasSubstr("resnetd_requests_total{code=\"CANCELLED\",method=\"Classify\"} 50\n"));
 }
 
 TEST(EdgeFlowTest, DeadlinePassesInTheQueueAndNothingIsComputed) {
