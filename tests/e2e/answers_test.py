@@ -1,6 +1,6 @@
 """Answers of the real server: what is asked for comes back, from the right model, in the right order.
 
-    answers_test.py RESNETD RESNETCTL
+answers_test.py RESNETD RESNETCTL
 """
 
 import hashlib
@@ -18,11 +18,16 @@ from server_case import ServerTest
 NAME, VERSION, CLASSES, FEATURES = "fashion-resnet20", "1", 10, 64
 LOGITS, PROBABILITIES = pb.ClassifyOptions.LOGITS, pb.ClassifyOptions.PROBABILITIES
 # The 20-layer network of He et al. for 28x28 grey images: three stages of six 3x3 convolutions, 16, 32 and 64 wide.
-MULTIPLY_ADDS = (9 * 28 * 28 * (16 + 6 * 16 * 16) + 9 * 14 * 14 * (16 * 32 + 5 * 32 * 32) +
-                 9 * 7 * 7 * (32 * 64 + 5 * 64 * 64) + 64 * 10)  # fmt: skip
+MULTIPLY_ADDS = (
+    9 * 28 * 28 * (16 + 6 * 16 * 16)
+    + 9 * 14 * 14 * (16 * 32 + 5 * 32 * 32)
+    + 9 * 7 * 7 * (32 * 64 + 5 * 64 * 64)
+    + 64 * 10
+)
 # Batch normalisation is folded: a bias for each channel.
-PARAMETERS = (9 * (16 + 6 * 16 * 16 + 16 * 32 + 5 * 32 * 32 + 32 * 64 + 5 * 64 * 64) + 7 * 16 + 6 * 32 + 6 * 64 +
-              64 * 10 + 10)  # fmt: skip
+PARAMETERS = (
+    9 * (16 + 6 * 16 * 16 + 16 * 32 + 5 * 32 * 32 + 32 * 64 + 5 * 64 * 64) + 7 * 16 + 6 * 32 + 6 * 64 + 64 * 10 + 10
+)
 
 
 class DefaultModel(ServerTest):
@@ -35,8 +40,11 @@ class DefaultModel(ServerTest):
     def test_a_model_that_is_not_named_is_the_only_one(self):
         image = images.u8(images.fashion()[0])
         for name, version in (("", ""), (NAME, ""), (NAME, VERSION), ("", VERSION)):
-            for method, Request in (("Classify", pb.ClassifyRequest), ("Embed", pb.EmbedRequest),
-                                    ("Predict", pb.PredictRequest)):  # fmt: skip
+            for method, Request in (
+                ("Classify", pb.ClassifyRequest),
+                ("Embed", pb.EmbedRequest),
+                ("Predict", pb.PredictRequest),
+            ):
                 with self.subTest(method=method, name=name, version=version):
                     answer = self.ok(method, Request(model=name, model_version=version, images=[image]))
                     self.assertEqual((answer.model, answer.model_version), (NAME, VERSION))
@@ -77,8 +85,12 @@ class DefaultModel(ServerTest):
         for scores in (PROBABILITIES, LOGITS):
             everything = self.classify(image, top_k=CLASSES, scores=scores)
             third = everything[2].score
-            for threshold, count in ((third, 3), (np.nextafter(np.float32(third), np.float32(np.inf)), 2),
-                                     (everything[0].score + 1, 0), (everything[-1].score - 1, CLASSES)):  # fmt: skip
+            for threshold, count in (
+                (third, 3),
+                (np.nextafter(np.float32(third), np.float32(np.inf)), 2),
+                (everything[0].score + 1, 0),
+                (everything[-1].score - 1, CLASSES),
+            ):
                 with self.subTest(scores=scores, threshold=threshold):
                     classes = self.classify(image, top_k=CLASSES, scores=scores, threshold=threshold)
                     self.assertEqual(list(classes), list(everything[:count]))
@@ -145,8 +157,9 @@ class DefaultModel(ServerTest):
 
     def test_list_models(self):
         (model,) = self.ok("ListModels", pb.ListModelsRequest()).models
-        self.assertEqual((model.name, model.version, model.state, model.error),
-                         (NAME, VERSION, pb.ModelSummary.READY, ""))  # fmt: skip
+        self.assertEqual(
+            (model.name, model.version, model.state, model.error), (NAME, VERSION, pb.ModelSummary.READY, "")
+        )
 
     def test_get_model(self):
         for request in (pb.GetModelRequest(), pb.GetModelRequest(model=NAME, model_version=VERSION)):
@@ -249,8 +262,10 @@ class SeveralModels(ServerTest):
 
     def test_list_and_get(self):
         models = self.ok("ListModels", pb.ListModelsRequest()).models
-        self.assertEqual([(m.name, m.version, m.state) for m in models],
-                         [("clothes", "10", pb.ModelSummary.READY), ("small", "7", pb.ModelSummary.READY)])  # fmt: skip
+        self.assertEqual(
+            [(m.name, m.version, m.state) for m in models],
+            [("clothes", "10", pb.ModelSummary.READY), ("small", "7", pb.ModelSummary.READY)],
+        )
         small = self.ok("GetModel", pb.GetModelRequest(model="small"))
         self.assertEqual((small.input.height, small.input.channels, small.classes), (32, 3, 12))
         self.assertEqual(list(small.labels), [])

@@ -19,11 +19,15 @@ from resnetd.v1 import inference_pb2_grpc
 
 SERVICE = "/resnetd.v1.InferenceService/"
 PATIENCE_SECONDS = 60
-# Loopback is reached without any proxy that the environment may name; messages may be of any size, so that it is the server
-# that refuses; and calls are made once.
-CHANNEL_OPTIONS = [("grpc.enable_http_proxy", 0), ("grpc.max_send_message_length", -1),
-                   ("grpc.max_receive_message_length", -1), ("grpc.enable_retries", 0),
-                   ("grpc.use_local_subchannel_pool", 1)]
+# Loopback is reached without any proxy that the environment may name; messages may be of any size, so that it is the
+# server that refuses; and calls are made once.
+CHANNEL_OPTIONS = [
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+]
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 REQUESTS = {"Classify": pb.ClassifyRequest, "Embed": pb.EmbedRequest, "Predict": pb.PredictRequest}
 SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
@@ -179,8 +183,11 @@ class Metrics:
     def buckets(self, name: str, **labels: str) -> dict[float, float]:
         """Cumulative counts of a histogram by upper bound."""
         wanted = labels.items()
-        return {float(dict(key)["le"]): value for key, value in self.series[f"{name}_bucket"].items()
-                if wanted <= dict(key).items()}  # fmt: skip
+        return {
+            float(dict(key)["le"]): value
+            for key, value in self.series[f"{name}_bucket"].items()
+            if wanted <= dict(key).items()
+        }
 
 
 def wait_until(condition, what: str, seconds: float = PATIENCE_SECONDS):

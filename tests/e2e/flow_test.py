@@ -1,6 +1,6 @@
 """More work than the server can do, or than a client will wait for: deadlines, a full queue, cancellation, the caps.
 
-    flow_test.py RESNETD RESNETCTL
+flow_test.py RESNETD RESNETCTL
 """
 
 import sys
@@ -46,7 +46,9 @@ class SlowServer(ServerTest):
     def wait_idle(self):
         def idle() -> bool:
             m = self.metrics()
-            return not (m.value("resnetd_queue_depth") or m.value("resnetd_workers_busy") or m.value("resnetd_calls_in_flight"))
+            return not (
+                m.value("resnetd_queue_depth") or m.value("resnetd_workers_busy") or m.value("resnetd_calls_in_flight")
+            )
 
         wait_until(idle, "idle")
 
@@ -72,8 +74,8 @@ class Flow(SlowServer):
         self.assertEqual(len(self.client.call("Classify", request(), timeout=60).results), 1)
 
     def test_a_deadline_that_passes_in_the_queue_costs_nothing(self):
-        """A picture takes far longer to decode than its header lets the scheduler expect: what waits behind it is let in,
-        and is late."""
+        """A picture takes far longer to decode than its header lets the scheduler expect: what waits behind it is let
+        in, and is late."""
         hard = pb.ClassifyRequest(images=[images.encoded(hard_picture())])
         (alone,) = self.ok("Classify", hard).results
         patience = alone.execution.decode_seconds / 2

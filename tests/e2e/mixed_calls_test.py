@@ -1,6 +1,6 @@
 """An image gets the same answer alone, among 31 others, and in the crowd of 32 clients, and each client its own.
 
-    mixed_calls_test.py RESNETD RESNETCTL SIDE       SIDE: of ResNet-50's images, 224 as published
+mixed_calls_test.py RESNETD RESNETCTL SIDE       SIDE: of ResNet-50's images, 224 as published
 """
 
 import collections
@@ -44,13 +44,14 @@ class Answers:
                 test.assertGreater(apart, 100 * TOLERANCE * np.abs(one).max(), f"image {i}")
 
     def worst_classes(self, image: int, classes) -> float:
-        """The largest difference as a fraction of the largest |logit|, given the best few classes; 1 for other classes."""
+        """The largest difference as a fraction of the largest |logit|; 1 if these are not the best classes."""
         logits = self.logits[image]
         index = [c.index for c in classes]
         left_out = np.delete(logits, index)
         scale = np.abs(logits).max()
         if len(set(index)) != len(index) or (
-            len(left_out) and left_out.max() > logits[index].min() + 2 * TOLERANCE * scale):  # fmt: skip
+            len(left_out) and left_out.max() > logits[index].min() + 2 * TOLERANCE * scale
+        ):
             return 1
         return np.abs(logits[index] - np.array([c.score for c in classes], np.float32)).max() / scale
 
@@ -85,8 +86,10 @@ class Caller(threading.Thread):
 
     def options(self) -> tuple[pb.ClassifyOptions, pb.EmbedOptions]:
         top_k = self.random.randint(1, len(self.answers.logits[0]) + 1)
-        return (pb.ClassifyOptions(top_k=top_k, scores=pb.ClassifyOptions.LOGITS),
-                pb.EmbedOptions(l2_normalize=bool(self.random.randint(2))))  # fmt: skip
+        return (
+            pb.ClassifyOptions(top_k=top_k, scores=pb.ClassifyOptions.LOGITS),
+            pb.EmbedOptions(l2_normalize=bool(self.random.randint(2))),
+        )
 
     def request(self, kind: str, chosen: list[int], classify: pb.ClassifyOptions, embed: pb.EmbedOptions):
         pictures = [self.pictures[i] for i in chosen]
@@ -97,8 +100,9 @@ class Caller(threading.Thread):
         return pb.PredictRequest(images=pictures, classify=classify, embed=embed)
 
     def call(self, client: Client):
-        method = self.random.choice(["Classify", "Embed", "Predict", "ClassifyStream", "EmbedStream"],
-                                    p=[0.35, 0.3, 0.25, 0.05, 0.05])  # fmt: skip
+        method = self.random.choice(
+            ["Classify", "Embed", "Predict", "ClassifyStream", "EmbedStream"], p=[0.35, 0.3, 0.25, 0.05, 0.05]
+        )
         kind = method.removesuffix("Stream")
         classify, embed = self.options()
         chosen = [self.choose() for _ in range(self.random.randint(1, CHUNK + 1) if kind != method else 1)]
@@ -151,8 +155,11 @@ class MixedCalls:
                 request.classify.top_k, request.classify.scores = self.CLASSES, pb.ClassifyOptions.LOGITS
                 for image, result in zip(chosen, client.call("Predict", request, timeout=600).results, strict=True):
                     self.assertEqual(result.execution.batch_size, 32)
-                    worst = max(worst, self.answers.worst_classes(image, result.classes),
-                                self.answers.worst_features(image, result.embedding, False))  # fmt: skip
+                    worst = max(
+                        worst,
+                        self.answers.worst_classes(image, result.classes),
+                        self.answers.worst_features(image, result.embedding, False),
+                    )
         print(f"{type(self).__name__}: alone and among 31 others: {worst:.1e} apart at most")
         self.assertLessEqual(worst, TOLERANCE)
 
@@ -173,10 +180,15 @@ class MixedCalls:
             batches = sum((caller.batches for caller in callers), collections.Counter())
             count = sum(caller.images for caller in callers)
             metrics = Metrics(server.metrics_url)
-        print(f"{type(self).__name__}: {self.CALLS} calls of {count} images in {took:.1f} s, "
-              f"{max(caller.worst for caller in callers):.1e} apart at most; images by batch size {dict(sorted(batches.items()))}")
+        print(
+            f"{type(self).__name__}: {self.CALLS} calls of {count} images in {took:.1f} s, "
+            f"{max(caller.worst for caller in callers):.1e} apart at most; "
+            f"images by batch size {dict(sorted(batches.items()))}"
+        )
         self.assertEqual(sum(made.values()), self.CALLS)
-        self.assertEqual(metrics.by("resnetd_requests_total", "method", "code"), {(m, "OK"): n for m, n in made.items()})
+        self.assertEqual(
+            metrics.by("resnetd_requests_total", "method", "code"), {(m, "OK"): n for m, n in made.items()}
+        )
         self.assertEqual(metrics.value("resnetd_batch_size_sum"), count)
         # They did ride together.
         self.assertGreater(sum(n for size, n in batches.items() if size > 1), count / 2)
@@ -190,8 +202,12 @@ class DefaultModel(MixedCalls, unittest.TestCase):
 
     def make_pictures(self) -> list[pb.Image]:
         pixels = images.fashion()[:256]
-        forms = [lambda p: images.encoded(images.png(p)), lambda p: images.encoded(images.jpeg(p)), images.u8,
-                 lambda p: images.f32(images.normalised(p))]  # fmt: skip
+        forms = [
+            lambda p: images.encoded(images.png(p)),
+            lambda p: images.encoded(images.jpeg(p)),
+            images.u8,
+            lambda p: images.f32(images.normalised(p)),
+        ]
         return [forms[i % len(forms)](p) for i, p in enumerate(pixels)]
 
 
@@ -199,7 +215,10 @@ class ResNet50(MixedCalls, unittest.TestCase):
     CALLS, CLASSES = 1000, 1000
 
     def options(self) -> list[str]:
-        return ["--model", str(images.make_resnet(self.folder / "resnet50.onnx", "--arch", "resnet50", "--size", str(SIDE)))]
+        return [
+            "--model",
+            str(images.make_resnet(self.folder / "resnet50.onnx", "--arch", "resnet50", "--size", str(SIDE))),
+        ]
 
     def make_pictures(self) -> list[pb.Image]:
         """Random tiles: noise would look the same to a global average."""

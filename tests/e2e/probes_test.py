@@ -1,6 +1,6 @@
 """What is there beside the calls: health, reflection, the plain HTTP pages.
 
-    probes_test.py RESNETD RESNETCTL
+probes_test.py RESNETD RESNETCTL
 """
 
 import sys
@@ -64,7 +64,12 @@ class Health(ServerTest):
             watch.cancel()
 
     def test_by_resnetctl(self):
-        for arguments, status in (([], 0), (["--service", NAME], 0), (["--service", "liveness"], 0), (["--service", "no"], 1)):
+        for arguments, status in (
+            ([], 0),
+            (["--service", NAME], 0),
+            (["--service", "liveness"], 0),
+            (["--service", "no"], 1),
+        ):
             run = self.server.ctl("health", *arguments)
             self.assertEqual(run.returncode, status, run.stderr)
 
@@ -85,15 +90,22 @@ class Reflection(ServerTest):
         files = descriptor_pb2.FileDescriptorSet.FromString(read_field(answer, FILE_DESCRIPTOR_RESPONSE)).file
         (file,) = [f for f in files if f.name == "resnetd/v1/inference.proto"]
         (service,) = file.service
-        self.assertEqual([m.name for m in service.method], ["Classify", "Embed", "Predict", "ClassifyStream", "EmbedStream",
-                                                            "ListModels", "GetModel"])  # fmt: skip
+        self.assertEqual(
+            [m.name for m in service.method],
+            ["Classify", "Embed", "Predict", "ClassifyStream", "EmbedStream", "ListModels", "GetModel"],
+        )
         self.assertEqual([m.name for m in service.method if m.server_streaming], ["ClassifyStream", "EmbedStream"])
 
 
 class Pages(ServerTest):
     def test_pages(self):
-        for path, status, says in (("/livez", 200, "ok\n"), ("/readyz", 200, "ok\n"), ("/metrics", 200, "# HELP resnetd_"),
-                                   ("/", 200, "/readyz"), ("/nothing", 404, "")):  # fmt: skip
+        for path, status, says in (
+            ("/livez", 200, "ok\n"),
+            ("/readyz", 200, "ok\n"),
+            ("/metrics", 200, "# HELP resnetd_"),
+            ("/", 200, "/readyz"),
+            ("/nothing", 404, ""),
+        ):
             with self.subTest(path):
                 got, text = http_get(self.server.http_url + path)
                 self.assertEqual(got, status)

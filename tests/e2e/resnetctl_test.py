@@ -1,6 +1,6 @@
 """resnetctl against the real server: what it prints is what the server answers.
 
-    resnetctl_test.py RESNETD RESNETCTL
+resnetctl_test.py RESNETD RESNETCTL
 """
 
 import json
@@ -40,7 +40,9 @@ class Resnetctl(ServerTest):
         for answer, expected in zip(answers, self.logits(), strict=True):
             scores = {c["index"]: c["score"] for c in answer["classes"]}
             np.testing.assert_allclose([scores[i] for i in range(10)], expected, atol=1e-5 * np.abs(expected).max())
-            self.assertEqual([c["label"] for c in answer["classes"]], [images.LABELS[c["index"]] for c in answer["classes"]])
+            self.assertEqual(
+                [c["label"] for c in answer["classes"]], [images.LABELS[c["index"]] for c in answer["classes"]]
+            )
 
     def test_classify_as_a_table(self):
         (self.pictures / "truth.tsv").write_text("00.png\tAnkle boot\n01.png\tPullover\n")
@@ -54,10 +56,14 @@ class Resnetctl(ServerTest):
     def test_a_bad_image_is_reported_and_the_others_are_answered(self):
         bad = self.folder / "bad.png"
         bad.write_bytes(b"text")
-        run = self.server.ctl("--json", "classify", str(self.pictures / "00.png"), str(bad), str(self.pictures / "01.png"))
+        run = self.server.ctl(
+            "--json", "classify", str(self.pictures / "00.png"), str(bad), str(self.pictures / "01.png")
+        )
         self.assertEqual(run.returncode, 1)
         answers = json.loads(run.stdout)
-        self.assertEqual([("error" in a, "classes" in a) for a in answers], [(False, True), (True, False), (False, True)])
+        self.assertEqual(
+            [("error" in a, "classes" in a) for a in answers], [(False, True), (True, False), (False, True)]
+        )
         self.assertIn("expected a JPEG or PNG file", json.dumps(answers[1]["error"]))
 
     def test_embed_to_numpy(self):
@@ -99,7 +105,7 @@ class Resnetctl(ServerTest):
             (["classify"], 2, "images"),
             (["frobnicate"], 2, "subcommand"),
             (["classify", "--frobnicate", str(self.pictures)], 2, "--frobnicate"),
-        ):  # fmt: skip
+        ):
             with self.subTest(arguments=arguments):
                 run = self.server.ctl(*arguments)
                 self.assertEqual(run.returncode, status, run.stderr)
@@ -107,8 +113,12 @@ class Resnetctl(ServerTest):
 
     def test_no_server(self):
         (port,) = free_ports(1)
-        run = subprocess.run([sys.argv[2], "--server", f"127.0.0.1:{port}", "--timeout", "5", "models"], capture_output=True,
-                             text=True, timeout=60)  # fmt: skip
+        run = subprocess.run(
+            [sys.argv[2], "--server", f"127.0.0.1:{port}", "--timeout", "5", "models"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         self.assertEqual(run.returncode, 1)
         self.assertIn(f"127.0.0.1:{port}", run.stderr)
 

@@ -1,6 +1,6 @@
 """The end of a server: asked to stop it says so, serves on, then refuses, finishes what it has taken, and exits with 0.
 
-    stop_test.py RESNETD RESNETCTL
+stop_test.py RESNETD RESNETCTL
 """
 
 import pathlib
@@ -184,8 +184,9 @@ class Stop(unittest.TestCase):
             (self.folder / f"models/m{i:02}").mkdir()
             (self.folder / f"models/m{i:02}/1").symlink_to(images.MODEL)
         sizes = ",".join(str(b) for b in range(8, 65, 8))  # so that loading takes a while
-        server, client = self.start("--models", str(self.folder / "models"), "--batch-sizes", sizes,
-                                    lame_duck_ms=LONG_MS, wait=False)  # fmt: skip
+        server, client = self.start(
+            "--models", str(self.folder / "models"), "--batch-sizes", sizes, lame_duck_ms=LONG_MS, wait=False
+        )
         health = Health(client)
         wait_until(lambda: health.check("liveness") == SERVING, "liveness")
         for name in ("", "m00", f"m{count - 1}"):
@@ -194,8 +195,10 @@ class Stop(unittest.TestCase):
         self.assertEqual(http_get(f"{server.http_url}/readyz"), (503, "models are loading\n"))
         self.assertEqual(http_get(server.metrics_url)[0], 200)
         last = f"m{count - 1}"
-        for method, request in (("Classify", pb.ClassifyRequest(model=last, images=[IMAGE])),
-                                ("GetModel", pb.GetModelRequest(model=last))):  # fmt: skip
+        for method, request in (
+            ("Classify", pb.ClassifyRequest(model=last, images=[IMAGE])),
+            ("GetModel", pb.GetModelRequest(model=last)),
+        ):
             error = client.call(method, request)
             self.assertEqual((error.code, error.reason), ("UNAVAILABLE", "MODEL_NOT_READY"))
             self.assertIn(f"model '{last}' version '1' is still loading", error.message)
