@@ -7,13 +7,19 @@
 //   takes work away     from workers that are idle: beyond a fair share, ceil(waiting / idle), a size must cost the
 //                       same as the best so far within the margin, since another worker would run the rest beside it;
 //   does not pay        by the margin: (cost + prepare) / images, both at the larger batch's mean prepare, so that a
-//                       mix of quick and slow images decides nothing.
+//                       mix of quick and slow images decides nothing. With more waiting than the largest size holds it
+//                       may even cost a little more: see below.
 //
 // The smallest size is taken in any case: work is never held back.
 //
 // Under overload admission fills the queue up to the deadlines, so the item in front has no time to spare. A smaller
 // batch to save it takes longer per image; what waits behind is late by that much, and the next in front needs a still
 // smaller batch. Server and queue would stay there, computing answers that nobody waits for.
+//
+// With such a backlog a larger batch delays nobody in the mean either, as long as it costs the same: the mean time in a
+// system that is never empty is the number in it over its throughput (Little's law). And no worker sees all that a
+// batch saves: answers that leave together wake gRPC's threads and the clients once. So sizes that cost the same are no
+// tie.
 #include "server/scheduling/batch_rule.h"
 
 #include <algorithm>
@@ -29,9 +35,10 @@ double Ns(Duration d) {
 }  // namespace
 
 BatchChoice ChooseBatch(const CostModel& costs, absl::Span<const Candidate> front, size_t waiting, int idle_workers,
-                        double batch_gain, Time now) {
-  const double margin = 1 - batch_gain;
+                        const Limits& limits, Time now) {
+  const double margin = 1 - limits.batch_gain;
   const bool backlog = waiting > static_cast<size_t>(costs.largest());
+  const double pays = backlog ? 1 + limits.backlog_loss : margin;  // at most this times the best cost per image
   const size_t share = (waiting + idle_workers - 1) / idle_workers;
   const int share_size = costs.SizeHolding(share);
   BatchChoice best;
@@ -57,7 +64,7 @@ BatchChoice ChooseBatch(const CostModel& costs, absl::Span<const Candidate> fron
         refused = Why::kDeadline;
       } else if (size > share_size && Ns(takes) * margin > Ns(costs.cost(best.size) + best.prepare)) {
         refused = Why::kShared;
-      } else if (per_image > best_per_image * margin) {
+      } else if (per_image > best_per_image * pays) {
         refused = Why::kNoGain;
       }
     }

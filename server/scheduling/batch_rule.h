@@ -22,9 +22,10 @@ struct BatchChoice {
 };
 
 // How many of the waiting items to run now. `front`: the first min(waiting, costs.largest()) items that wait for the
-// model, in order of arrival, at least one. `idle_workers` counts the one that asks.
+// model, in order of arrival, at least one. `idle_workers` counts the one that asks. Of `limits`: how much a larger
+// batch must pay.
 BatchChoice ChooseBatch(const CostModel& costs, absl::Span<const Candidate> front, size_t waiting, int idle_workers,
-                        double batch_gain, Time now);
+                        const Limits& limits, Time now);
 
 // now + d, or Time::max() where that would overflow. d >= 0.
 inline Time SaturatingAdd(Time now, Duration d) {

@@ -1,17 +1,18 @@
-// A moving average per size:
+// One moving average for all sizes:
 //
-//   sample     = clamp(actual, predicted / 2, predicted * 2)
-//   predicted += (sample - predicted) / 8
+//   sample    = clamp(actual / measured, slowdown / 2, slowdown * 2)
+//   slowdown += (sample - slowdown) / 8
+//   predicted = measured * slowdown
 //
 // One batch that met a page fault or a preemption moves it by an eighth at most; a lasting change is followed.
 //
-// Sizes that were not run follow the one that was, slowly:
+// Why not an average for each size? On a machine that has other work, a preemption costs a batch the same whatever its
+// size, and large batches meet more of them. The clamp takes off most of what small batches suffer and little of what
+// large ones do, so the small would seem to be the cheaper per image. What makes sizes differ does not change while a
+// model is served; what changes, a clock or a neighbour, meets all of them.
 //
-//   other.predicted += (other.measured * (predicted / measured) - other.predicted) / 64
-//
-// Without this a spell of slowness seen by one size would shut that size out for good: no longer chosen, it would never
-// be measured again. No prediction falls below an eighth of the measurement, which happens when the prepare costs
-// announced for the items exceed what the whole batch took.
+// The slowdown does not fall below an eighth, which happens when the prepare costs announced for the items exceed what
+// the whole batch took.
 #include "server/scheduling/cost_model.h"
 
 #include <algorithm>
@@ -21,7 +22,6 @@ namespace resnetd::scheduling {
 namespace {
 
 constexpr double kWeight = 1.0 / 8;
-constexpr double kWeightOfOthers = 1.0 / 64;
 constexpr double kOutlier = 2;
 constexpr double kFloor = 1.0 / 8;
 
@@ -31,10 +31,8 @@ CostModel::CostModel(absl::Span<const BatchCost> measured) {
   assert(!measured.empty());
   for (const BatchCost& m : measured) {
     assert(m.batch > (entries_.empty() ? 0 : entries_.back().batch) && m.cost > Duration::zero());
-    const double cost = static_cast<double>(m.cost.count());
-    entries_.push_back({m.batch, cost, cost});
+    entries_.push_back({m.batch, static_cast<double>(m.cost.count())});
   }
-  UpdateBest();
 }
 
 int CostModel::SizeHolding(size_t items) const {
@@ -43,21 +41,16 @@ int CostModel::SizeHolding(size_t items) const {
   return size;
 }
 
-void CostModel::Correct(int size, Duration actual) {
-  Entry& ran = entries_[size];
-  const double sample =
-      std::clamp(static_cast<double>(actual.count()), ran.predicted / kOutlier, ran.predicted * kOutlier);
-  ran.predicted = std::max(ran.predicted + (sample - ran.predicted) * kWeight, ran.measured * kFloor);
-  const double slowdown = ran.predicted / ran.measured;
-  for (Entry& e : entries_) {
-    if (&e != &ran) e.predicted += (e.measured * slowdown - e.predicted) * kWeightOfOthers;
-  }
-  UpdateBest();
+double CostModel::best_per_image() const {
+  double best = entries_[0].measured / entries_[0].batch;
+  for (const Entry& e : entries_) best = std::min(best, e.measured / e.batch);
+  return best * slowdown_;
 }
 
-void CostModel::UpdateBest() {
-  best_per_image_ = entries_[0].predicted / entries_[0].batch;
-  for (const Entry& e : entries_) best_per_image_ = std::min(best_per_image_, e.predicted / e.batch);
+void CostModel::Correct(int size, Duration actual) {
+  const double sample = std::clamp(static_cast<double>(actual.count()) / entries_[size].measured, slowdown_ / kOutlier,
+                                   slowdown_ * kOutlier);
+  slowdown_ = std::max(slowdown_ + (sample - slowdown_) * kWeight, kFloor);
 }
 
 }  // namespace resnetd::scheduling

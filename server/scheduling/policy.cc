@@ -225,7 +225,7 @@ std::optional<Dispatch> Policy::Next(Time now) {
   }
 
   const int idle = std::max(1, s.limits.workers - static_cast<int>(s.running.size()));
-  const BatchChoice choice = ChooseBatch(model.costs, candidates, waiting, idle, s.limits.batch_gain, now);
+  const BatchChoice choice = ChooseBatch(model.costs, candidates, waiting, idle, s.limits, now);
   Dispatch dispatch{BatchId{s.next_batch++}, head->item.model, model.costs.batch(choice.size), choice.why, {}};
   dispatch.items.reserve(choice.count);
   for (int i = 0; i < choice.count; ++i) {

@@ -47,6 +47,10 @@ struct Limits {
   int workers = 1;  // at least 1
   // A larger batch must lower the predicted time per image by this fraction to be preferred over a smaller one.
   double batch_gain = 0.02;
+  // With more waiting than the largest batch holds, it is preferred unless it raises that time by more than this
+  // fraction: what batches save outside of the workers is not in the prediction. Wide enough for the predictions'
+  // noise; the throughput it may cost is at most this fraction.
+  double backlog_loss = 0.1;
 };
 
 enum class Refusal : uint8_t { kQueueTime, kQueueBytes, kDeadline, kUnknownModel };

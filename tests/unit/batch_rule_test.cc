@@ -31,7 +31,7 @@ struct BatchCase {
   int count, plan_batch;
   Why why;
   int idle_workers = 1;
-  double gain = 0.02;
+  double gain = 0.02, loss = 0.1;
 };
 
 std::vector<Want> Many(int count, Want want = {}) {
@@ -59,6 +59,17 @@ const BatchCase kBatchCases[] = {
 
     {"gain at the margin", {{1, Ms(100)}, {2, Ms(150)}}, Many(2), 2, 2, Why::kAllWaiting, 1, 0.25},
     {"gain below the margin", {{1, Ms(100)}, {2, Ms(151)}}, Many(2), 1, 1, Why::kNoGain, 1, 0.25},
+    {"a loss at the margin, with a backlog", {{1, Ms(100)}, {2, Ms(250)}}, Many(3), 2, 2, Why::kLargest, 1, 0.02, 0.25},
+    {"a loss beyond the margin, with a backlog",
+     {{1, Ms(100)}, {2, Ms(251)}},
+     Many(3),
+     1,
+     1,
+     Why::kNoGain,
+     1,
+     0.02,
+     0.25},
+    {"no gain, and as many as the largest are no backlog", {{1, Ms(100)}, {2, Ms(200)}}, Many(2), 1, 1, Why::kNoGain},
     {"no gain at first, then some", kHump, Many(4), 4, 4, Why::kAllWaiting},
     {"prepare dilutes the gain just enough", kFlat, Many(2, {kNever, 2}), 2, 2, Why::kAllWaiting, 1, 0.25},
     {"prepare dilutes it too much", kFlat, Many(2, {kNever, 3}), 1, 1, Why::kNoGain, 1, 0.25},
@@ -101,7 +112,10 @@ TEST(BatchRule, Cases) {
       front.push_back({w.deadline == kNever ? Time::max() : kNow + Ms(w.deadline), Ms(w.prepare)});
       if (front.size() <= static_cast<size_t>(c.count)) prepare += Ms(w.prepare);
     }
-    const BatchChoice choice = ChooseBatch(costs, front, c.waiting.size(), c.idle_workers, c.gain, kNow);
+    Limits limits;
+    limits.batch_gain = c.gain;
+    limits.backlog_loss = c.loss;
+    const BatchChoice choice = ChooseBatch(costs, front, c.waiting.size(), c.idle_workers, limits, kNow);
     EXPECT_EQ(choice.count, c.count);
     EXPECT_EQ(costs.batch(choice.size), c.plan_batch);
     EXPECT_EQ(choice.why, c.why);

@@ -89,6 +89,7 @@ class Episode {
     limits.max_queue_time = Us(Below(random_, 20000));
     limits.max_queue_bytes = 1000 + Below(random_, 20000);
     limits.batch_gain = Below(random_, 4) * 0.05;
+    limits.backlog_loss = Below(random_, 4) * 0.05;
     return limits;
   }
 

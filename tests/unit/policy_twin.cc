@@ -22,6 +22,7 @@ void PolicyTwin::AddModel(ModelKey model, const std::vector<BatchCost>& costs) {
   for (const BatchCost& c : costs) {
     const double ns = static_cast<double>(c.cost.count());
     sizes_[model].push_back({c.batch, ns, ns});
+    slowdowns_[model] = 1;
   }
 }
 
@@ -75,13 +76,11 @@ Dispatch PolicyTwin::Next(BatchId id, Time now) {
 void PolicyTwin::Finished(BatchId id, Duration took) {
   const auto run = std::find_if(runs_.begin(), runs_.end(), [id](const TwinRun& r) { return r.id == id; });
   std::vector<TwinSize>& sizes = sizes_[run->model];
-  TwinSize& ran = sizes[run->size];
-  double sample = static_cast<double>((took - run->prepare).count());
-  sample = std::min(std::max(sample, ran.predicted / 2), ran.predicted * 2);
-  ran.predicted = std::max(ran.predicted + (sample - ran.predicted) / 8, ran.measured / 8);
-  for (TwinSize& s : sizes) {
-    if (s.batch != ran.batch) s.predicted += (s.measured * (ran.predicted / ran.measured) - s.predicted) / 64;
-  }
+  double& slowdown = slowdowns_[run->model];
+  double sample = static_cast<double>((took - run->prepare).count()) / sizes[run->size].measured;
+  sample = std::min(std::max(sample, slowdown / 2), slowdown * 2);
+  slowdown = std::max(slowdown + (sample - slowdown) / 8, 1.0 / 8);
+  for (TwinSize& s : sizes) s.predicted = s.measured * slowdown;
   runs_.erase(run);
 }
 
@@ -131,7 +130,8 @@ std::optional<Why> PolicyTwin::Objection(const std::vector<TwinSize>& sizes, siz
   const double prepare = static_cast<double>(Prepare(queue, count).count()) / n;
   const double per_image = static_cast<double>(sizes[size].cost().count()) / n + prepare;
   const double than_per_image = static_cast<double>(sizes[than].cost().count()) / m + prepare;
-  if (per_image > than_per_image * margin) return Why::kNoGain;
+  const bool more_than_the_largest = queue.size() > static_cast<size_t>(sizes.back().batch);
+  if (per_image > than_per_image * (more_than_the_largest ? 1 + limits_.backlog_loss : margin)) return Why::kNoGain;
   return std::nullopt;
 }
 
@@ -144,8 +144,9 @@ std::vector<Duration> PolicyTwin::Busy(Time now) const {
 Duration PolicyTwin::Wait(Time now) const {
   Duration work{};
   for (const auto& [key, sizes] : sizes_) {
-    double best = sizes[0].predicted / sizes[0].batch;
-    for (const TwinSize& s : sizes) best = std::min(best, s.predicted / s.batch);
+    double best = sizes[0].measured / sizes[0].batch;
+    for (const TwinSize& s : sizes) best = std::min(best, s.measured / s.batch);
+    best *= slowdowns_.at(key);
     int64_t count = 0;
     for (const TwinItem& w : waiting_) {
       if (w.item.model != key) continue;

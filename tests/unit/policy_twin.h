@@ -55,6 +55,7 @@ class PolicyTwin {
 
   const Limits limits_;
   std::map<ModelKey, std::vector<TwinSize>> sizes_;
+  std::map<ModelKey, double> slowdowns_;
   std::vector<TwinItem> waiting_;
   std::vector<TwinRun> runs_;
 };

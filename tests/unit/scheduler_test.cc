@@ -174,7 +174,7 @@ TEST(Scheduler, SharesAGroupAmongIdleWorkers) {
 }
 
 TEST(Scheduler, EndsExpiredJobsWhileAllWorkersAreBusy) {
-  Bench bench(Workers(1), {{1, microseconds(1)}, {8, microseconds(2)}});
+  Bench bench(Workers(1), {{1, microseconds(1)}, {8, microseconds(1)}});
   bench.Submit(0);
   bench.AwaitStarted(1);
   bench.Submit(1, Now() + hours(1));  // the timer sleeps until then, and must be woken for the next
