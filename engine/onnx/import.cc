@@ -60,6 +60,11 @@ bool Import::IsActivation(const NodeReader& n, int i) const {
   return operand.ok() && std::holds_alternative<graph::ValueId>(**operand);
 }
 
+bool Import::IsInteger(const NodeReader& n, int i) const {
+  const auto operand = Find(n, i);
+  return operand.ok() && std::holds_alternative<Ints>(**operand);
+}
+
 absl::StatusOr<graph::ValueId> Import::Activation(const NodeReader& n, int i) const {
   RESNETD_ASSIGN_OR_RETURN(const Operand* operand, Find(n, i));
   return As<graph::ValueId>(n, i, *operand);
@@ -71,6 +76,13 @@ absl::StatusOr<graph::WeightsRef> Import::Floats(const NodeReader& n, int i) con
 }
 
 absl::StatusOr<Ints> Import::Integers(const NodeReader& n, int i) const {
+  RESNETD_ASSIGN_OR_RETURN(Ints ints, IntegersOrMatrix(n, i));
+  if (ints.columns == 0) return ints;
+  return absl::InvalidArgumentError(
+      absl::StrCat("input ", i, " '", n.node().input(i), "': expected a list of integers, got a matrix"));
+}
+
+absl::StatusOr<Ints> Import::IntegersOrMatrix(const NodeReader& n, int i) const {
   RESNETD_ASSIGN_OR_RETURN(const Operand* operand, Find(n, i));
   return As<Ints>(n, i, *operand);
 }

@@ -20,6 +20,7 @@ namespace resnetd::onnx {
 struct Ints {
   std::vector<int64_t> values;
   bool scalar = false;
+  int64_t columns = 0;  // of a matrix, row by row; 0: a list or a scalar
 };
 
 // What an ONNX name stands for: a value that flows, learnt or constant floats, or integers known at load.
@@ -42,9 +43,11 @@ class Import {
   // Input `i` of the node as what it must be; the message names the input and what it is instead.
   absl::StatusOr<graph::ValueId> Activation(const NodeReader& n, int i) const;
   absl::StatusOr<graph::WeightsRef> Floats(const NodeReader& n, int i) const;
-  absl::StatusOr<Ints> Integers(const NodeReader& n, int i) const;
+  absl::StatusOr<Ints> Integers(const NodeReader& n, int i) const;  // no matrix
+  absl::StatusOr<Ints> IntegersOrMatrix(const NodeReader& n, int i) const;
   bool HasInput(const NodeReader& n, int i) const;
   bool IsActivation(const NodeReader& n, int i) const;
+  bool IsInteger(const NodeReader& n, int i) const;
   const graph::Dims& dims(graph::ValueId id) const { return graph.value(id).dims; }
 
   // Appends a node that yields the ONNX node's first output, and infers its dims.
@@ -81,11 +84,18 @@ absl::Status ImportAveragePool(NodeReader& n, Import& into);
 absl::Status ImportGlobalAveragePool(NodeReader& n, Import& into);
 absl::Status ImportReduceMean(NodeReader& n, Import& into);
 
-absl::Status ImportConstant(NodeReader& n, Import& into);
-absl::Status ImportShape(NodeReader& n, Import& into);
-absl::Status ImportGather(NodeReader& n, Import& into);
-absl::Status ImportUnsqueeze(NodeReader& n, Import& into);
+absl::Status ImportCast(NodeReader& n, Import& into);
 absl::Status ImportConcat(NodeReader& n, Import& into);
+absl::Status ImportConstant(NodeReader& n, Import& into);
+absl::Status ImportConstantOfShape(NodeReader& n, Import& into);
+absl::Status ImportGather(NodeReader& n, Import& into);
+absl::Status ImportShape(NodeReader& n, Import& into);
+absl::Status ImportTranspose(NodeReader& n, Import& into);
+absl::Status ImportUnsqueeze(NodeReader& n, Import& into);
+// Of integers; what moves activations has the plain names.
+absl::Status ImportIntegerReshape(NodeReader& n, Import& into);
+absl::Status ImportIntegerSlice(NodeReader& n, Import& into);
+
 absl::Status ImportFlatten(NodeReader& n, Import& into);
 absl::Status ImportReshape(NodeReader& n, Import& into);
 absl::Status ImportSqueeze(NodeReader& n, Import& into);
@@ -96,6 +106,9 @@ absl::Status ImportPad(NodeReader& n, Import& into);
 absl::Status ReadWindow(NodeReader& n, const graph::Dims& src, graph::Size2 kernel, graph::Size2& strides,
                         graph::Size2& dilations, graph::Pads2& pads);
 absl::StatusOr<graph::Size2> ReadPair(NodeReader& n, absl::string_view attribute, graph::Size2 fallback);
+
+// The node's integers from input `i` (newer opsets) or attribute `name` (older ones).
+absl::StatusOr<Ints> InputOrAttribute(NodeReader& n, const Import& into, int i, absl::string_view name);
 
 // A tensor's contents, its size checked against its dims, moved out of the message.
 absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor);

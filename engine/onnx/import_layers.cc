@@ -148,7 +148,7 @@ absl::Status ImportSame(NodeReader& n, Import& into) {
     return into.Alias(n, src);
   }
   if (auto floats = into.Floats(n, 0); floats.ok()) return into.Alias(n, *std::move(floats));
-  RESNETD_ASSIGN_OR_RETURN(Ints ints, into.Integers(n, 0));
+  RESNETD_ASSIGN_OR_RETURN(Ints ints, into.IntegersOrMatrix(n, 0));
   return into.Alias(n, std::move(ints));
 }
 

@@ -1,5 +1,4 @@
-// Operators that move elements, and the integer arithmetic on shapes with which exporters of dynamic batches surround
-// them. The latter is computed here and leaves no node behind.
+// Operators that move elements of activations.
 #include <algorithm>
 #include <utility>
 
@@ -24,12 +23,6 @@ int64_t Product(const Dims& dims) {
   return product;
 }
 
-// The node's integers from input `i` (newer opsets) or attribute `name` (older ones).
-absl::StatusOr<Ints> InputOrAttribute(NodeReader& n, const Import& into, int i, absl::string_view name) {
-  if (into.HasInput(n, i)) return into.Integers(n, i);
-  return Ints{n.Ints(name, {})};
-}
-
 // Yields the input as a vector; nothing to do if it is one.
 absl::Status AsVector(NodeReader& n, Import& into, ValueId src) {
   if (into.dims(src).size() == 1) return into.Alias(n, src);
@@ -37,60 +30,6 @@ absl::Status AsVector(NodeReader& n, Import& into, ValueId src) {
 }
 
 }  // namespace
-
-absl::Status ImportConstant(NodeReader& n, Import& into) {
-  if (const TensorProto* tensor = n.Tensor("value")) {
-    RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(*tensor));
-    return into.Alias(n, std::move(operand));
-  }
-  if (n.Has("value_ints")) return into.Alias(n, Ints{n.Ints("value_ints", {})});
-  if (n.Has("value_int")) return into.Alias(n, Ints{{n.Int("value_int", 0)}, true});
-  return absl::InvalidArgumentError("expected attribute 'value', 'value_int' or 'value_ints'");
-}
-
-absl::Status ImportShape(NodeReader& n, Import& into) {
-  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  if (n.Int("start", 0) != 0 || n.Has("end")) return Expected("attributes 'start' and 'end'", "none", "some");
-  const Dims& dims = into.dims(src);
-  Ints shape{{0}};
-  shape.values.insert(shape.values.end(), dims.begin(), dims.end());
-  return into.Alias(n, std::move(shape));
-}
-
-absl::Status ImportGather(NodeReader& n, Import& into) {
-  RESNETD_ASSIGN_OR_RETURN(const Ints data, into.Integers(n, 0));
-  RESNETD_ASSIGN_OR_RETURN(const Ints indices, into.Integers(n, 1));
-  if (n.Int("axis", 0) != 0) return Expected("attribute 'axis'", "0", "another");
-  Ints out;
-  out.scalar = indices.scalar;
-  const int64_t size = static_cast<int64_t>(data.values.size());
-  for (int64_t index : indices.values) {
-    if (index < -size || index >= size)
-      return Expected("index", absl::StrCat(-size, "..", size - 1), absl::StrCat(index));
-    out.values.push_back(data.values[index < 0 ? index + size : index]);
-  }
-  return into.Alias(n, std::move(out));
-}
-
-absl::Status ImportUnsqueeze(NodeReader& n, Import& into) {
-  RESNETD_ASSIGN_OR_RETURN(Ints data, into.Integers(n, 0));
-  RESNETD_ASSIGN_OR_RETURN(const Ints axes, InputOrAttribute(n, into, 1, "axes"));
-  if (!data.scalar || axes.values != std::vector<int64_t>{0}) {
-    return absl::InvalidArgumentError("supported only for one integer of a shape, at axis 0");
-  }
-  data.scalar = false;
-  return into.Alias(n, std::move(data));
-}
-
-absl::Status ImportConcat(NodeReader& n, Import& into) {
-  Ints out;
-  if (n.Int("axis", 0) != 0) return Expected("attribute 'axis'", "0", "another");
-  for (int i = 0; i < n.node().input_size(); ++i) {
-    RESNETD_ASSIGN_OR_RETURN(const Ints part, into.Integers(n, i));
-    out.values.insert(out.values.end(), part.values.begin(), part.values.end());
-  }
-  return into.Alias(n, std::move(out));
-}
 
 absl::Status ImportFlatten(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
@@ -101,9 +40,10 @@ absl::Status ImportFlatten(NodeReader& n, Import& into) {
 }
 
 absl::Status ImportReshape(NodeReader& n, Import& into) {
+  if (into.IsInteger(n, 0)) return ImportIntegerReshape(n, into);
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
   RESNETD_ASSIGN_OR_RETURN(const Ints shape, into.Integers(n, 1));
-  if (n.Int("allowzero", 0) != 0) return Expected("attribute 'allowzero'", "0", "1");
+  n.Int("allowzero", 0);  // what a 0 means; our batch is never 0
   const int64_t size = Product(into.dims(src));
   const std::vector<int64_t>& to = shape.values;
   const bool keeps_batch =
@@ -128,6 +68,7 @@ absl::Status ImportSqueeze(NodeReader& n, Import& into) {
 }
 
 absl::Status ImportSlice(NodeReader& n, Import& into) {
+  if (into.IsInteger(n, 0)) return ImportIntegerSlice(n, into);
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
   RESNETD_ASSIGN_OR_RETURN(const Ints starts, InputOrAttribute(n, into, 1, "starts"));
   RESNETD_ASSIGN_OR_RETURN(const Ints ends, InputOrAttribute(n, into, 2, "ends"));

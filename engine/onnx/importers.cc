@@ -12,12 +12,14 @@ Importer FindImporter(absl::string_view op_type) {
       {"Add", ImportAdd},
       {"AveragePool", ImportAveragePool},
       {"BatchNormalization", ImportBatchNormalization},
-      {"Concat", ImportConcat},  // of shapes
+      {"Cast", ImportCast},      // of integers
+      {"Concat", ImportConcat},  // of integers
       {"Constant", ImportConstant},
+      {"ConstantOfShape", ImportConstantOfShape},  // of integers
       {"Conv", ImportConv},
       {"Dropout", ImportSame},
       {"Flatten", ImportFlatten},
-      {"Gather", ImportGather},  // of shapes
+      {"Gather", ImportGather},  // of integers
       {"Gemm", ImportGemm},
       {"GlobalAveragePool", ImportGlobalAveragePool},
       {"Identity", ImportSame},
@@ -26,12 +28,13 @@ Importer FindImporter(absl::string_view op_type) {
       {"Pad", ImportPad},
       {"ReduceMean", ImportReduceMean},  // over height and width
       {"Relu", ImportRelu},
-      {"Reshape", ImportReshape},  // to a vector
+      {"Reshape", ImportReshape},  // to a vector, or of integers
       {"Shape", ImportShape},
-      {"Slice", ImportSlice},
+      {"Slice", ImportSlice},      // of feature maps or integers
       {"Softmax", ImportSoftmax},  // at the end
       {"Squeeze", ImportSqueeze},
-      {"Unsqueeze", ImportUnsqueeze},  // of shapes
+      {"Transpose", ImportTranspose},  // of integers
+      {"Unsqueeze", ImportUnsqueeze},  // of integers
   };
   for (const Entry& entry : kTable) {
     if (op_type == entry.op_type) return entry.importer;

@@ -120,6 +120,11 @@ TEST(ReadOnnx, Heads) {
        }),
        head},
       {"shape arithmetic", pooled([&](OnnxFile& f) { shape_arithmetic(f, true); }), head},
+      {"a newer exporter's reshape", pooled([](OnnxFile& f) {
+         f.Ints("to", {-1, 4});
+         SetInt(f.Node("Reshape", {"p", "to"}, "v"), "allowzero", 1);
+       }),
+       head},
       {"squeeze", pooled([](OnnxFile& f) {
          f.Ints("a", {2, 3}), f.Node("Squeeze", {"p", "a"}, "v");
        }),
@@ -291,6 +296,36 @@ TEST(ReadOnnx, OptionA) {
     EXPECT_EQ(Summary(*graph), opset == 9 ? "Slice{3x8x6}, Pad{6x8x6}, GlobalAveragePool{6x1x1}, Flatten{6}"
                                           : "Slice{3x4x4}, Pad{6x4x4}, GlobalAveragePool{6x1x1}, Flatten{6}");
   }
+}
+
+// How PyTorch writes F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2)): the pads, last axis first, are filled up with zeros,
+// paired, turned round and put into ONNX's order.
+TEST(ReadOnnx, OptionAOfPyTorch) {
+  OnnxFile f;
+  const int64_t far = std::numeric_limits<int64_t>::max();
+  f.Ints("zero", {0}), f.Ints("end", {far}), f.Ints("one_back", {-1}), f.Ints("far_back", {-far});
+  f.Ints("step", {2}), f.Ints("two", {2}), f.Ints("three", {3}), f.Ints("pairs", {-1, 2}), f.Ints("list", {-1});
+  f.Ints("pad", {0, 0, 0, 0, 1, 2});
+  f.Node("Slice", {"x", "zero", "end", "two", "step"}, "rows");
+  f.Node("Slice", {"rows", "zero", "end", "three", "step"}, "s");
+  TensorProto& fill =
+      *Attribute(f.Node("ConstantOfShape", {"two"}, "zeros"), "value", AttributeProto::TENSOR).mutable_t();
+  fill.set_data_type(TensorProto::INT64);
+  fill.add_dims(1), fill.add_int64_data(0);
+  SetInt(f.Node("Concat", {"pad", "zeros"}, "p8"), "axis", 0);
+  f.Node("Reshape", {"p8", "pairs"}, "p42");
+  f.Node("Slice", {"p42", "one_back", "far_back", "zero", "one_back"}, "turned");
+  SetInts(f.Node("Transpose", {"turned"}, "p24"), "perm", {1, 0});
+  f.Node("Reshape", {"p24", "list"}, "pads");
+  SetInt(f.Node("Cast", {"pads"}, "pads64"), "to", TensorProto::INT64);
+  f.Node("Pad", {"s", "pads64"}, "p");
+  f.Node("Flatten", {"p"}, "y");
+  const auto graph = ReadBytes(f.Bytes());
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  EXPECT_EQ(Summary(*graph), "Slice{3x4x8}, Slice{3x4x4}, Pad{6x4x4}, Flatten{96}");
+  const auto& pad = std::get<graph::Pad>(graph->nodes[2].op);
+  EXPECT_EQ(pad.before, (absl::InlinedVector<int64_t, 3>{1, 0, 0}));
+  EXPECT_EQ(pad.after, (absl::InlinedVector<int64_t, 3>{2, 0, 0}));
 }
 
 TEST(ReadOnnx, GemmIsTransposedAndScaled) {
