@@ -121,6 +121,7 @@ void Call::OnCancel() {
 }
 
 void Call::OnDone() {
+  if (code_unless_cancelled_) Ended(context_.IsCancelled() ? CancelledCode() : *code_unless_cancelled_);
   services_.gate.Leave();
   delete this;
 }
@@ -201,7 +202,7 @@ void Call::Take(Step step) {
   if (!step.finish) return;
   if (step.cancelled) return FinishCancelled();
   if (!served_.streaming) return FinishUnary();
-  Ended(grpc::StatusCode::OK);
+  code_unless_cancelled_ = grpc::StatusCode::OK;
   Finish(grpc::Status::OK);
 }
 
@@ -218,7 +219,7 @@ void Call::FinishUnary() {
     if (!pending_.empty()) only = pending_.front().exchange;
   }
   if (only == nullptr) {
-    Ended(grpc::StatusCode::INVALID_ARGUMENT);
+    code_unless_cancelled_ = grpc::StatusCode::INVALID_ARGUMENT;
     return Finish(ToGrpc(FieldError("request", "expected one message, got none", reason::kMalformedMessage), context_));
   }
   absl::StatusOr<std::string>& reply = only->reply();
@@ -228,15 +229,20 @@ void Call::FinishUnary() {
   StartWriteAndFinish(&write_buffer_, grpc::WriteOptions(), grpc::Status::OK);
 }
 
-// The client knows already. It saw its own deadline pass a little before ours would: gRPC rounds the time left up, by
-// at most one hundredth, and the headers took a moment to travel.
+// The client knows already.
 void Call::FinishCancelled() {
+  const grpc::StatusCode code = CancelledCode();
+  Ended(code);
+  Finish(grpc::Status(code, ""));
+}
+
+// The client saw its own deadline pass a little before ours would: gRPC rounds the time left up, by at most one
+// hundredth, and the headers took a moment to travel.
+grpc::StatusCode Call::CancelledCode() const {
   const Time now = std::chrono::steady_clock::now();
   const bool late =
       deadline_ != Time::max() && deadline_ - now <= (deadline_ - arrived_) / 50 + std::chrono::milliseconds(20);
-  const grpc::StatusCode code = late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
-  Ended(code);
-  Finish(grpc::Status(code, ""));
+  return late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
 }
 
 void Call::Ended(int grpc_code) {

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -62,6 +63,7 @@ class Call final : public Reactor {
   void Send(Exchange& exchange);
   void FinishUnary();
   void FinishCancelled();
+  grpc::StatusCode CancelledCode() const;
   void Ended(int grpc_code);
 
   grpc::CallbackServerContext& context_;
@@ -69,6 +71,8 @@ class Call final : public Reactor {
   const Services services_;
   const scheduling::Time arrived_, deadline_;
   grpc::ByteBuffer read_buffer_, write_buffer_;
+  // Set where the end of the requests may have been the end of the client, which OnDone() knows.
+  std::optional<grpc::StatusCode> code_unless_cancelled_;
 
   scheduling::Mutex mu_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);     // in order of arrival, unsent
