@@ -30,7 +30,8 @@ struct LoadedModel {
 // FAILED_PRECONDITION: a golden answer did not come out.
 absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options);
 
-// The time of one run of each batch size, the least of a few: what a batch costs when nothing disturbs it.
+// The calling thread's CPU time of one run of each batch size, the least of a few: what a batch costs when nothing
+// disturbs it.
 absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session);
 
 }  // namespace resnetd::server
