@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <malloc.h>
+
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -116,6 +118,7 @@ absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& mod
   ModelInfo info = InfoOf(graph, model, options);
   RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
   RESNETD_RETURN_IF_ERROR(WarmUp(*engine));
+  malloc_trim(0);  // the file's weights lay among the packed ones, which stay: hand the holes back to the system
   return engine;
 } catch (const std::bad_alloc&) {
   return absl::ResourceExhaustedError(absl::StrCat("not enough memory to load model '", model.name, "'"));

@@ -2,6 +2,8 @@
 // networks are the golden ones (tests/golden/golden_models.py).
 #include "engine/engine.h"
 
+#include <unistd.h>
+
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -95,6 +97,28 @@ TEST(Engine, Info) {
   EXPECT_THAT(info.isa, HasSubstr("avx"));
   EXPECT_EQ(info.plan_fingerprint.size(), 16u);
   EXPECT_EQ((*engine)->arena_bytes() % kArenaAlignment, 0u);
+}
+
+// Resident bytes of this process.
+int64_t Resident() {
+  int64_t pages = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> pages >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+TEST(Engine, KeepsThePackedWeightsOnly) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers hold on to freed memory";
+#endif
+  std::string file = ReadModel("resnet50");
+  const int64_t before = Resident() - static_cast<int64_t>(file.size());
+  const auto engine = Load(file, {{1, 8}, 1});
+  std::string().swap(file);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  // The rest is compiled code, plans, and the libraries' own.
+  const int64_t kRest = 40 << 20, packed = static_cast<int64_t>((*engine)->info().packed_weight_bytes);
+  EXPECT_GT(packed, 100'000'000);
+  EXPECT_LT(Resident() - before, packed + kRest);
 }
 
 TEST(Engine, RefusesWhatIsNoModel) {
