@@ -7,6 +7,7 @@
 #include <cstring>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "resnetd/v1/inference.pb.h"
 #include "tests/e2e/fake_model.h"

@@ -2,6 +2,7 @@
 // those out of oneDNN itself, which allocates a little in each execution.
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>

@@ -1,5 +1,6 @@
 #include "server/model_repository.h"
 
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>

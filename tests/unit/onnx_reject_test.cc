@@ -2,6 +2,7 @@
 #include <functional>
 #include <random>
 
+#include "absl/strings/str_cat.h"
 #include "engine/onnx/onnx.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

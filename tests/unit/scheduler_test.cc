@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <latch>
+#include <memory>
 #include <random>
 #include <thread>
 
