@@ -243,7 +243,9 @@ int Bench(const Context& context, const Options& options) {
 
 Command AddBench(CLI::App& app) {
   const auto o = std::make_shared<Options>();
-  app.add_option("--method", o->method)->capture_default_str()->check(CLI::IsMember({"classify", "embed", "predict"}));
+  app.add_option("--method", o->method, "Which RPC")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"classify", "embed", "predict"}));
   app.add_option("--model", o->model, "Model; needed if the server holds several");
   auto* image = app.add_option("--image", o->images, "Send these JPEG or PNG files, or folders of them, in turn");
   app.add_option("--tensor", o->tensor, "Send random tensors of the model's size: u8 or f32")
@@ -253,7 +255,9 @@ Command AddBench(CLI::App& app) {
   app.add_option("--inputs", o->inputs, "How many different tensors")
       ->capture_default_str()
       ->check(CLI::Range(1, 100000));
-  app.add_option("--images-per-request", o->images_per_request)->capture_default_str()->check(CLI::Range(1, 1024));
+  app.add_option("--images-per-request", o->images_per_request, "Images of one call")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
   auto* rate = app.add_option("--rate", o->rate, "Open loop: images a second, sent whatever the server does")
                    ->capture_default_str()
                    ->check(CLI::Range(1e-3, 1e7));
