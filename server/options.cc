@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
+#include <utility>
 
 #include "CLI/CLI.hpp"
 
@@ -110,6 +112,24 @@ void AddSchedulingOptions(Table& table, ServerOptions& o) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
 }
 
+// The arguments, those that stand in the environment in front. CLI11 reads variables too, but its versions differ about
+// wrong values, and some pass over them; as arguments they are checked like any other. One that the command line gives
+// itself is left out.
+std::vector<std::string> WithEnvironment(const CLI::App& app, int argc, const char* const* argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::vector<std::string> from_environment;
+  for (const CLI::Option* option : app.get_options()) {
+    const char* value = option->get_envname().empty() ? nullptr : std::getenv(option->get_envname().c_str());
+    if (value == nullptr || *value == '\0') continue;
+    const std::string name = option->get_name();
+    const auto is_option = [&](const std::string& a) { return a == name || a.rfind(name + "=", 0) == 0; };
+    if (std::any_of(arguments.begin(), arguments.end(), is_option)) continue;
+    from_environment.push_back(name + "=" + value);
+  }
+  arguments.insert(arguments.begin(), from_environment.begin(), from_environment.end());
+  return arguments;
+}
+
 }  // namespace
 
 std::optional<ServerOptions> ParseOptions(int argc, const char* const* argv, std::ostream& out, std::ostream& err,
@@ -122,7 +142,9 @@ std::optional<ServerOptions> ParseOptions(int argc, const char* const* argv, std
   AddListeningOptions(table, options);
   AddSchedulingOptions(table, options);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments = WithEnvironment(app, argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes a vector
+    app.parse(std::move(arguments));
     if (std::adjacent_find(options.batch_sizes.begin(), options.batch_sizes.end(), std::greater_equal<>()) !=
         options.batch_sizes.end()) {
       throw CLI::ValidationError("--batch-sizes", "expected ascending sizes");
