@@ -14,7 +14,9 @@ extern const char resnetd_embedded_golden[], resnetd_embedded_golden_end[];
 namespace resnetd::models {
 namespace {
 
-absl::string_view Between(const char* begin, const char* end) { return {begin, static_cast<size_t>(end - begin)}; }
+absl::string_view Between(const char* begin, const char* end) {
+  return {begin, static_cast<size_t>(end - begin)};
+}
 
 }  // namespace
 

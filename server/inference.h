@@ -10,8 +10,8 @@
 #include "server/model.h"
 #include "server/scheduling/scheduler.h"
 
-// The seam between the edge, which understands protocols, and the workers, which understand images: an item is one image
-// that waits for its answer.
+// The seam between the edge, which understands protocols, and the workers, which understand images: an item is one
+// image that waits for its answer.
 namespace resnetd::server {
 
 enum class SourceKind : uint8_t {
@@ -40,8 +40,8 @@ class Item : public scheduling::Job {
   virtual ImageSource source() const = 0;
   virtual scheduling::Time admitted_at() const = 0;
 
-  // Called by the worker's thread; the spans are views into its session, valid during the call only. An absent output is
-  // empty. Must not block.
+  // Called by the worker's thread; the spans are views into its session, valid during the call only. An absent output
+  // is empty. Must not block.
   virtual void OnComputed(absl::Span<const float> logits, absl::Span<const float> embedding,
                           const Execution& execution) = 0;
   // The image was bad (INVALID_ARGUMENT) or the engine failed (INTERNAL).
