@@ -3,7 +3,7 @@ function(packaging_test name)
   cmake_parse_arguments(A "" "TIMEOUT" "COMMAND" ${ARGN})
   add_test(NAME ${name} COMMAND ${A_COMMAND} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   if(NOT A_TIMEOUT)
-    set(A_TIMEOUT 120)
+    set(A_TIMEOUT 300)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${A_TIMEOUT} LABELS packaging)
 endfunction()
@@ -15,7 +15,7 @@ packaging_test(docs_test COMMAND python3 tests/packaging/docs_test.py)
 
 # The checks' Python environment: made once, from PyPI. Where that cannot be reached, the tests that need it are not run
 # and the run as a whole fails.
-packaging_test(venv COMMAND scripts/venv.sh TIMEOUT 300)
+packaging_test(venv COMMAND scripts/venv.sh)
 set_tests_properties(venv PROPERTIES FIXTURES_SETUP venv)
 packaging_test(format COMMAND scripts/lint.sh --format)
 packaging_test(kubernetes_manifests COMMAND ${CMAKE_SOURCE_DIR}/build/venv/bin/python tests/packaging/kubernetes_test.py)
@@ -28,7 +28,7 @@ packaging_test(prometheus_test COMMAND python3 tests/packaging/prometheus_test.p
 packaging_test(readme_test COMMAND /usr/bin/python3 tests/packaging/readme_test.py ${programs})
 # These build what they run, in build/release.
 if(CMAKE_BINARY_DIR STREQUAL "${CMAKE_SOURCE_DIR}/build/release")
-  packaging_test(demo COMMAND scripts/demo.sh TIMEOUT 300)
+  packaging_test(demo COMMAND scripts/demo.sh)
   packaging_test(evaluate COMMAND scripts/evaluate.sh TIMEOUT 900)
   set_tests_properties(demo evaluate PROPERTIES RESOURCE_LOCK ninja)
 endif()
