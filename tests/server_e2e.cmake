@@ -28,5 +28,5 @@ server_e2e_test(metrics_test)
 server_e2e_test(probes_test)
 server_e2e_test(resnetctl_test)
 # ResNet-50 of 64x64 images; as published, 224x224, it takes minutes.
-server_e2e_test(mixed_calls_test ARGS 64 TIMEOUT 600)
+server_e2e_test(mixed_calls_test ARGS 64 TIMEOUT 900)
 server_e2e_test(mixed_calls_test_slow ARGS 224 TIMEOUT 3600 LABELS slow)
