@@ -14,7 +14,7 @@ add_test(NAME golden_models COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}
 resnetd_test(golden_test SOURCES golden/golden_test.cc LIBS resnetd::engine absl::strings)
 target_compile_definitions(golden_test PRIVATE GOLDEN_MODELS="${golden_models}"
                            GOLDEN_EXPECTED="${CMAKE_CURRENT_SOURCE_DIR}/golden/expected")
-set_tests_properties(golden_models PROPERTIES TIMEOUT 300 FIXTURES_SETUP golden_models)
+set_tests_properties(golden_models PROPERTIES TIMEOUT 900 FIXTURES_SETUP golden_models)
 set_tests_properties(golden_test PROPERTIES FIXTURES_REQUIRED golden_models)
 
 resnetd_test(engine_test SOURCES unit/engine_test.cc LIBS resnetd::engine absl::strings)

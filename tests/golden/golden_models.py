@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The golden networks: residual networks and images from seeds, the same numbers on every machine.
 
-    tests/golden/golden_models.py --out FOLDER [CASE...]     writes CASE.onnx and CASE.images.f32
+    tests/golden/golden_models.py --out FOLDER [CASE...]     writes CASE.onnx and CASE.images.f32, unless they are there
 
 The expected answers, in expected/, are ONNX Runtime's for exactly these numbers (write_expected.py). Their hashes stand in
 expected/cases.txt. Other hashes here mean that this machine's numpy makes other numbers of the same seed: the engine is
@@ -79,6 +79,15 @@ def expected_hashes() -> dict[str, tuple[str, str]]:
     return {row[0]: (row[4], row[5]) for row in rows}
 
 
+def key(hashes: tuple[str, str]) -> str:
+    """Stands for all that a case's files depend on: while it is the same, they need not be made again."""
+    sources = [pathlib.Path(__file__), ROOT / "tools/make_resnet.py", ROOT / "tools/resnet_onnx.py"]
+    digest = hashlib.sha256("".join(hashes).encode())
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
 def main() -> None:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", type=pathlib.Path, required=True)
@@ -91,13 +100,17 @@ def main() -> None:
     for case in CASES:
         if a.cases and case.name not in a.cases:
             continue
+        files = [a.out / f"{case.name}.{suffix}" for suffix in ("onnx", "images.f32", "made")]
+        if all(file.exists() for file in files) and files[2].read_text() == key(hashes[case.name]):
+            continue
         model, images = build(case)
         for what, expected, got in zip(("weights", "images"), hashes[case.name], (weights_hash(model), images_hash(images))):
             if got != expected:
                 sys.exit(f"golden_models.py: {case.name}: the {what} have SHA-256 {got}, not {expected}: numpy {np.__version__} "
                          "makes other numbers of this seed than the one the expected answers were made with")  # fmt: skip
-        (a.out / f"{case.name}.onnx").write_bytes(model.SerializeToString())
-        images.astype("<f4").tofile(a.out / f"{case.name}.images.f32")
+        files[0].write_bytes(model.SerializeToString())
+        images.astype("<f4").tofile(files[1])
+        files[2].write_text(key(hashes[case.name]))
 
 
 if __name__ == "__main__":
