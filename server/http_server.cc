@@ -16,7 +16,7 @@ namespace {
 
 // A connection holds a thread while it lives: enough for a few scrapers and probes, and none may stay for long.
 constexpr size_t kThreads = 8;
-constexpr time_t kPatienceSeconds = 5;
+constexpr time_t kPatienceSeconds = 2;
 constexpr size_t kMaxRequestBytes = 64 << 10;
 
 constexpr char kText[] = "text/plain; charset=utf-8";

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -37,7 +38,12 @@ std::string ShapeText(absl::Span<const int32_t> shape) {
 absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl::string_view field,
                                           const image::Limits& limits) {
   const absl::StatusOr<image::Header> header = image::Sniff(file, limits);
-  if (!header.ok()) return FieldError(field, header.status().message(), reason::kBadImage);
+  if (!header.ok()) {
+    image::Limits wider = limits;
+    wider.max_pixels = std::numeric_limits<int64_t>::max();
+    const absl::string_view option = image::Sniff(file, wider).ok() ? " (--max-image-pixels)" : "";
+    return FieldError(field, absl::StrCat(header.status().message(), option), reason::kBadImage);
+  }
   const double pixels = static_cast<double>(header->width) * header->height;
   const double rate = header->format == image::Format::kJpeg ? kJpegNanosecondsAPixel : kPngNanosecondsAPixel;
   return CheckedImage{{SourceKind::kEncoded, file}, scheduling::Duration(static_cast<int64_t>(pixels * rate))};
