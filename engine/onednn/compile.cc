@@ -43,6 +43,8 @@ std::string IsaName(dnnl::cpu_isa isa) {
   switch (isa) {
     case dnnl::cpu_isa::sse41:
       return "sse41";
+    case dnnl::cpu_isa::avx:
+      return "avx";
     case dnnl::cpu_isa::avx2:
       return "avx2";
     case dnnl::cpu_isa::avx2_vnni:

@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <memory>
 #include <random>
@@ -134,6 +136,24 @@ TEST(Engine, RefusesWhatIsNoModel) {
     EXPECT_EQ(engine.status().code(), absl::StatusCode::kInvalidArgument) << file.size();
     EXPECT_THAT(std::string(engine.status().message()), HasSubstr("model 'tested'")) << file.size();
   }
+}
+
+// The library decides at its first use what the machine can do, so each case has a process of its own.
+TEST(EngineDeathTest, RefusesAMachineBelowAvx2) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const std::string model = ReadModel("cifar20-a-grey");
+  const auto load = [&] {
+    std::cerr << Load(model).status() << "!";
+    std::exit(0);
+  };
+  for (const auto& [isa, expected] :
+       {std::pair("SSE41", "FAILED_PRECONDITION: this machine's instruction set is sse41; at least avx2 is needed!"),
+        {"AVX", "FAILED_PRECONDITION: this machine's instruction set is avx; at least avx2 is needed!"},
+        {"AVX2", "OK!"}}) {
+    setenv("ONEDNN_MAX_CPU_ISA", isa, 1);
+    EXPECT_EXIT(load(), testing::ExitedWithCode(0), expected) << isa;
+  }
+  unsetenv("ONEDNN_MAX_CPU_ISA");
 }
 
 TEST(Engine, RefusesAWrongArena) {
