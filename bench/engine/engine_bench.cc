@@ -11,12 +11,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -44,7 +46,7 @@ struct Options {
   bool driven = false;
 };
 
-// Of what oneDNN and a server's worker would use: see Engine::NewSession().
+// What a session's arena is made of: memory in this alignment.
 struct alignas(kArenaAlignment) ArenaLine {
   std::byte bytes[kArenaAlignment];
 };

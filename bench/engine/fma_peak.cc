@@ -7,6 +7,7 @@
 #include <immintrin.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <iostream>
 #include <string>

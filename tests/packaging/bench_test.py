@@ -34,7 +34,7 @@ class BenchTest(unittest.TestCase):
     build = None
 
     def run_program(self, *command: object, stdin: str = "") -> subprocess.CompletedProcess:
-        return subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=120)
+        return subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=300)
 
     def test_scripts(self):
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
