@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 import images
 import numpy as np
@@ -289,6 +290,18 @@ class Start(unittest.TestCase):
         self.assertEqual(http_get(f"http://127.0.0.1:{http_port}/livez"), (200, "ok\n"))
         with Client(f"127.0.0.1:{grpc_port}") as client:
             self.assertEqual(client.call("ListModels", pb.ListModelsRequest()).models[0].name, "fashion-resnet20")
+
+    def test_spinning_is_bounded_where_batches_have_threads(self):
+        cases = [((), {}, None), (("--threads", "2"), {}, "1000"), (("--threads", "2"), {"GOMP_SPINCOUNT": "7"}, "7"),
+                 (("--threads", "2"), {"OMP_WAIT_POLICY": "passive"}, None)]
+        for options, environment, expected in cases:
+            with self.subTest(options=options, environment=environment):
+                clean = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+                with mock.patch.dict(os.environ, clean | environment, clear=True):
+                    with RunningServer(*sys.argv[1:3], self.folder, *options) as server:
+                        text = pathlib.Path(f"/proc/{server.process.pid}/environ").read_text()
+                variables = dict(v.split("=", 1) for v in text.split("\0") if v)
+                self.assertEqual(variables.get("GOMP_SPINCOUNT"), expected)
 
 
 if __name__ == "__main__":
