@@ -36,7 +36,7 @@ def options_of_help(text: str) -> dict[str, str]:
     """Option -> its default, "" where there is none. CLI11 writes --port INT=8500 or --port INT [8500] by its version."""
     options = {}
     for name, head in re.findall(r"^\s+(?:-\w,\s*)?(--[\w-]+)(.*?)(?:\(Env|$)", text, re.MULTILINE):
-        default = re.search(r"(?:=(\S+)| \[(\S+)\])(?: \.\.\.)?\s*$", head)
+        default = re.search(r"(?:=(\S+)| \[(\S+)\])(?:\s+\.\.\.)?\s*$", head)
         options[name] = (default[1] or default[2]) if default else ""
     return options
 
@@ -130,7 +130,7 @@ class Readme(unittest.TestCase):
 class Parsing(unittest.TestCase):
     def test_both_styles_of_help(self):
         for text in ("  --sizes INT:INT in [1 - 256]=1,2 ... (Env:RESNETD_SIZES)\n  --model TEXT (Env:X) Excludes: --a\n  -h,--help  Print\n",
-                     "  --sizes INT:INT in [1 - 256] [1,2] ...  (Env:X)\n  --model TEXT (Env:X)  Serve\n  -h,     --help   Print\n"):
+                     "  --sizes INT:INT in [1 - 256] [1,2]  ... (Env:X)\n  --model TEXT (Env:X)  Serve\n  -h,     --help   Print\n"):
             self.assertEqual(options_of_help(text), {"--sizes": "1,2", "--model": "", "--help": ""})
 
 
