@@ -236,7 +236,10 @@ int Bench(const Context& context, const Options& options) {
   } else {
     PrintReport(context, report);
   }
-  return report["calls"].contains("OK") ? kOk : kFailed;
+  if (report["calls"].contains("OK")) return kOk;
+  *context.err << "no call that was due in the measured time was answered OK; all that were: " << report["calls"].dump()
+               << '\n';
+  return kFailed;
 }
 
 }  // namespace

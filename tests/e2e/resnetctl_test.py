@@ -18,6 +18,9 @@ COUNT = 20
 
 
 class Resnetctl(ServerTest):
+    # On a machine that has much else to do a wait may be long; here nothing is to be refused for that.
+    OPTIONS = ["--max-queue-ms", "600000"]
+
     @classmethod
     def prepare(cls):
         cls.pictures = cls.folder / "pictures"
@@ -85,10 +88,11 @@ class Resnetctl(ServerTest):
             self.assertIn(words, details.stdout)
 
     def test_bench_counts_what_the_server_counts(self):
+        # Long enough that calls fall into it even then.
         for loop in (["--concurrency", "4"], ["--rate", "50"]):
             with self.subTest(loop=loop):
                 before = self.calls()
-                result = self.run_json("bench", *loop, "--warmup", "0.2", "--duration", "1")
+                result = self.run_json("bench", *loop, "--warmup", "0.2", "--duration", "5")
                 self.assertGreater(result["achieved_images_per_second"], 0)
                 self.assertEqual(set(result["calls"]), {"OK"})
                 self.assertEqual(self.calls() - before, result["calls"]["OK"] + result["warmup_calls"].get("OK", 0))
