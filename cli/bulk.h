@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -25,6 +26,15 @@ struct BulkOptions {
   int images_per_request = 8;  // 1: every image's failure is its call's; the server limits the other end
   int requests_in_flight = 4;  // 1 leaves the server idle between calls; many more only wait in its queue
 };
+
+inline void AddBulkOptions(CLI::App& app, BulkOptions& options) {
+  app.add_option("--images-per-request", options.images_per_request, "Images of one call")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+  app.add_option("--requests-in-flight", options.requests_in_flight, "Calls under way at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 256));
+}
 
 // Sends image files in requests of several, a window of requests at a time, and hands over each image's outcome in
 // order. Files are read as the window moves, so any number of them fits into memory.

@@ -154,12 +154,7 @@ Command AddClassify(CLI::App& app) {
   app.add_option("--model", options->model, "Model; needed if the server holds several");
   app.add_option("--expect", options->expected_file,
                  "Text file with lines \"path label\": shows the true labels beside");
-  app.add_option("--images-per-request", options->bulk.images_per_request, "Images of one call")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
-  app.add_option("--requests-in-flight", options->bulk.requests_in_flight, "Calls under way at once")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 256));
+  AddBulkOptions(app, options->bulk);
   return [options](const Context& context) { return Classify(context, *options); };
 }
 
