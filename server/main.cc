@@ -45,8 +45,8 @@ class SignalThread {
 
 // How long a thread of one batch spins for the others between two layers, in libgomp's rounds: some tens of
 // microseconds. Its own default is a millisecond, in which the core could have gone to the thread that is waited for:
-// beside other work ResNet-50 on two threads then took two to three times as long. With 300 rounds the default model took
-// nearly twice as long as with 1000.
+// beside other work ResNet-50 on two threads then took two to three times as long. With 300 rounds the default model
+// took nearly twice as long as with 1000.
 constexpr char kSpinCount[] = "1000";
 
 // libgomp reads the variable when it is loaded, before main(): so the program starts itself once more. What the
