@@ -1,5 +1,5 @@
-// Every message that can hold many others is entered (schema: onnx.proto); any other field is counted and skipped
-// whole.
+// Every message that can hold many others is entered (schema: onnx.proto); any other field is counted, its length is
+// checked if that matters, and it is skipped whole.
 #include "engine/onnx/wire_limits.h"
 
 #include <limits>
@@ -30,6 +30,7 @@ enum class Message {
   kShape,
   kElement,
   kMap,
+  kEntry,
 };
 
 struct Child {
@@ -62,6 +63,7 @@ constexpr Child kChildren[] = {
     {Message::kAttribute, 15, Message::kType},
     {Message::kAttribute, 22, Message::kSparseTensor},
     {Message::kAttribute, 23, Message::kSparseTensor},
+    {Message::kTensor, 13, Message::kEntry},
     {Message::kSparseTensor, 1, Message::kTensor},
     {Message::kSparseTensor, 2, Message::kTensor},
     {Message::kValueInfo, 2, Message::kType},
@@ -75,6 +77,26 @@ constexpr Child kChildren[] = {
     {Message::kMap, 2, Message::kType},
 };
 
+struct Leaf {
+  Message parent;
+  int field;
+};
+
+constexpr Leaf kNodeName = {Message::kNode, 3};
+
+// Strings that reach messages.
+constexpr Leaf kNames[] = {
+    {Message::kGraph, 2},  {Message::kNode, 1},  {Message::kNode, 2},      kNodeName,
+    {Message::kNode, 4},   {Message::kNode, 7},  {Message::kAttribute, 1}, {Message::kAttribute, 4},
+    {Message::kTensor, 8}, {Message::kEntry, 1}, {Message::kEntry, 2},     {Message::kValueInfo, 1},
+};
+
+// Lists of variable-length integers; they come packed into one field, or as a field each.
+constexpr Leaf kIntegers[] = {
+    {Message::kAttribute, 8}, {Message::kTensor, 1},  {Message::kTensor, 5},
+    {Message::kTensor, 7},    {Message::kTensor, 11},
+};
+
 // What the field holds if it is to be entered, else null.
 const Child* ChildOf(Message parent, int field) {
   for (const Child& child : kChildren) {
@@ -83,21 +105,26 @@ const Child* ChildOf(Message parent, int field) {
   return nullptr;
 }
 
+bool IsOneOf(absl::Span<const Leaf> leaves, Message parent, int field) {
+  for (const Leaf& leaf : leaves) {
+    if (leaf.parent == parent && leaf.field == field) return true;
+  }
+  return false;
+}
+
 class Walker {
  public:
   explicit Walker(CodedInputStream& in) : in_(in) {}
 
   absl::Status Walk(Message message, int depth) {
-    if (depth > kMaxDepth) {
-      return absl::InvalidArgumentError(absl::StrCat("the file has messages nested deeper than ", kMaxDepth));
-    }
+    if (depth > kMaxDepth) return Refusal(absl::StrCat("messages nested deeper than ", kMaxDepth));
     while (const uint32_t tag = in_.ReadTag()) {
-      if (++fields_ > kMaxFields) {
-        return absl::InvalidArgumentError(absl::StrCat("the file has more than ", kMaxFields, " fields"));
-      }
-      const Child* child = ChildOf(message, WireFormatLite::GetTagFieldNumber(tag));
-      const bool is_message = WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
-      if (child == nullptr || !is_message) {
+      if (++fields_ > kMaxFields) return Refusal(absl::StrCat("more than ", kMaxFields, " fields"));
+      const int field = WireFormatLite::GetTagFieldNumber(tag);
+      const WireFormatLite::WireType type = WireFormatLite::GetTagWireType(tag);
+      // ONNX has no groups, and an unknown one would hold fields that we don't count.
+      if (type == WireFormatLite::WIRETYPE_START_GROUP) return NotProtobuf();
+      if (type != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
         if (!WireFormatLite::SkipField(&in_, tag)) return NotProtobuf();
         continue;
       }
@@ -106,20 +133,60 @@ class Walker {
           in_.BytesUntilLimit() < static_cast<int>(length)) {
         return NotProtobuf();
       }
-      const CodedInputStream::Limit limit = in_.PushLimit(static_cast<int>(length));
-      if (absl::Status s = Walk(child->message, depth + 1); !s.ok()) return s;
-      in_.PopLimit(limit);
+      const Child* child = ChildOf(message, field);
+      absl::Status status = child != nullptr ? Enter(child->message, static_cast<int>(length), depth)
+                                             : Skip(message, field, static_cast<int>(length));
+      if (!status.ok()) return status;
     }
     return in_.ConsumedEntireMessage() ? absl::OkStatus() : NotProtobuf();
   }
 
  private:
+  absl::Status Enter(Message message, int length, int depth) {
+    const bool is_node = message == Message::kNode;
+    const bool is_outermost_node = is_node && !in_node_;
+    if (is_outermost_node) {
+      in_node_ = true;
+      node_name_.clear();
+    }
+    if (is_node) ++nodes_;
+    const CodedInputStream::Limit limit = in_.PushLimit(length);
+    if (absl::Status s = Walk(message, depth + 1); !s.ok()) return s;
+    in_.PopLimit(limit);
+    if (nodes_ > kMaxNodes) return Refusal(absl::StrCat("more than ", kMaxNodes, " nodes"));
+    if (is_outermost_node) in_node_ = false;
+    return absl::OkStatus();
+  }
+
+  absl::Status Skip(Message parent, int field, int length) {
+    if (IsOneOf(kNames, parent, field) && length > kMaxName) {
+      return Refusal(absl::StrCat("a name or value of ", length, " bytes, expected at most ", kMaxName));
+    }
+    if (IsOneOf(kIntegers, parent, field) && (integers_ += length) > kMaxIntegerBytes) {
+      return Refusal(absl::StrCat("more than ", kMaxIntegerBytes, " bytes of integers outside raw data"));
+    }
+    const bool is_node_name = parent == kNodeName.parent && field == kNodeName.field;
+    const bool done = is_node_name && node_name_.empty() ? in_.ReadString(&node_name_, length) : in_.Skip(length);
+    return done ? absl::OkStatus() : NotProtobuf();
+  }
+
+  // Says where: at a node by its name, if it came before the fault, or by how many came before it.
+  absl::Status Refusal(absl::string_view what) const {
+    const std::string where = !in_node_            ? std::string()
+                              : node_name_.empty() ? absl::StrCat(" at node number ", nodes_)
+                                                   : absl::StrCat(" at node '", node_name_, "'");
+    return absl::InvalidArgumentError(absl::StrCat("the file has ", what, where));
+  }
+
   static absl::Status NotProtobuf() {
     return absl::InvalidArgumentError("the file is not an ONNX model, or it is damaged or truncated");
   }
 
   CodedInputStream& in_;
-  int fields_ = 0;
+  int fields_ = 0, nodes_ = 0;
+  int64_t integers_ = 0;   // bytes of packed ones
+  bool in_node_ = false;   // somewhere within a node that is in no other
+  std::string node_name_;  // that node's
 };
 
 }  // namespace
