@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "engine/graph/graph.h"
+#include "engine/onnx/external_data.h"
 #include "engine/onnx/node_reader.h"
 
 namespace resnetd::onnx {
@@ -30,8 +31,9 @@ using Operand = std::variant<graph::ValueId, graph::WeightsRef, Ints>;
 class Import {
  public:
   graph::Graph graph;
-  std::string output;      // name of the graph's output in the file
-  int64_t file_batch = 0;  // the batch size fixed in the file, 0 if dynamic
+  std::string output;                  // name of the graph's output in the file
+  int64_t file_batch = 0;              // the batch size fixed in the file, 0 if dynamic
+  ExternalData external{"", nullptr};  // none
 
   absl::Status Define(const std::string& name, Operand operand);
   void CountUses(const GraphProto& proto);
@@ -110,8 +112,8 @@ absl::StatusOr<graph::Size2> ReadPair(NodeReader& n, absl::string_view attribute
 // The node's integers from input `i` (newer opsets) or attribute `name` (older ones).
 absl::StatusOr<Ints> InputOrAttribute(NodeReader& n, const Import& into, int i, absl::string_view name);
 
-// A tensor's contents, its size checked against its dims, moved out of the message.
-absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor);
+// A tensor's contents, its size checked against its dims; from `external` if they lie outside the model's file.
+absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor, ExternalData& external);
 
 }  // namespace resnetd::onnx
 

@@ -41,7 +41,7 @@ absl::StatusOr<Ints> InputOrAttribute(NodeReader& n, const Import& into, int i, 
 
 absl::Status ImportConstant(NodeReader& n, Import& into) {
   if (const TensorProto* tensor = n.Tensor("value")) {
-    RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(*tensor));
+    RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(*tensor, into.external));
     return into.Alias(n, std::move(operand));
   }
   if (n.Has("value_ints")) return into.Alias(n, Ints{n.Ints("value_ints", {})});
@@ -112,7 +112,7 @@ absl::Status ImportConstantOfShape(NodeReader& n, Import& into) {
   }
   const TensorProto* tensor = n.Tensor("value");
   if (tensor == nullptr) return Expected("attribute 'value'", "an integer", "none");
-  RESNETD_ASSIGN_OR_RETURN(const Operand operand, ReadTensor(*tensor));
+  RESNETD_ASSIGN_OR_RETURN(const Operand operand, ReadTensor(*tensor, into.external));
   const Ints* value = std::get_if<Ints>(&operand);
   if (value == nullptr) return Expected("attribute 'value'", "an integer", "a float");
   RESNETD_ASSIGN_OR_RETURN(const int64_t fill, One("attribute 'value'", *value));

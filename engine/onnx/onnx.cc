@@ -79,7 +79,7 @@ absl::Status ReadInput(const ValueInfoProto& info, Import& into) {
 absl::Status ReadInitializersAndInput(GraphProto& proto, Import& into) {
   absl::flat_hash_set<std::string> initialized;
   for (TensorProto& tensor : *proto.mutable_initializer()) {
-    RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(tensor));
+    RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(tensor, into.external));
     RESNETD_RETURN_IF_ERROR(into.Define(tensor.name(), std::move(operand)));
     initialized.insert(tensor.name());
     tensor = TensorProto();  // frees its elements: two copies of all weights at once would be a waste

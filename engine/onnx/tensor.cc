@@ -1,7 +1,6 @@
-// A TensorProto holds its elements either as bytes (raw_data, little-endian) or as a typed list; never both, and as
-// many as its dims say. Elements outside the file ("external data") are refused.
+// A TensorProto holds its elements as bytes (raw_data, little-endian), as a typed list, or in a file beside the model
+// (external data, bytes as in raw_data); only one of them, and as many as its dims say.
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +11,7 @@ namespace resnetd::onnx {
 namespace {
 
 constexpr int64_t kLargestTensor = int64_t{1} << 31;  // elements; a file is smaller than 2 GiB
+constexpr int64_t kMostIntegers = 256;                // of one tensor; pads of a feature map are eight
 
 absl::Status Fault(const TensorProto& t, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("tensor '", t.name(), "': ", what));
@@ -27,51 +27,69 @@ absl::StatusOr<int64_t> ElementCount(const TensorProto& t) {
   return count;
 }
 
-template <typename T, typename List>
-absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, const List& typed) {
-  if (!t.raw_data().empty() && !typed.empty()) return Fault(t, "holds its elements twice, raw and typed");
-  if (typed.empty()) {
-    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
-    if (t.raw_data().size() != bytes) {
-      return Fault(t, absl::StrCat("expected ", bytes, " bytes for its dims, got ", t.raw_data().size()));
-    }
-    std::vector<T> out(static_cast<size_t>(count));
-    if (bytes > 0) std::memcpy(out.data(), t.raw_data().data(), bytes);
-    return out;
-  }
-  if (typed.size() != count)
-    return Fault(t, absl::StrCat("expected ", count, " elements for its dims, got ", typed.size()));
-  return std::vector<T>(typed.begin(), typed.end());
+// That the elements are in one place at most.
+absl::Status CheckPlaces(const TensorProto& t) {
+  const bool external = t.data_location() == TensorProto::EXTERNAL;
+  if (!external && t.external_data_size() > 0)
+    return Fault(t, "names external data, but data_location is not EXTERNAL");
+  if (t.has_segment()) return Fault(t, "is a segment of a tensor; expected a whole one");
+  const int typed = !t.float_data().empty() + !t.double_data().empty() + !t.int32_data().empty() +
+                    !t.int64_data().empty() + !t.uint64_data().empty() + !t.string_data().empty();
+  if (typed + !t.raw_data().empty() + external <= 1) return absl::OkStatus();
+  return Fault(t, "holds its elements twice; expected one of raw data, a typed list and external data");
 }
 
 template <typename T, typename List>
-absl::StatusOr<Operand> Integers(const TensorProto& t, int64_t count, const List& typed) {
+absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, const List& typed,
+                                        ExternalData& external) {
+  if (!typed.empty()) {
+    if (typed.size() == count) return std::vector<T>(typed.begin(), typed.end());
+    return Fault(t, absl::StrCat("expected ", count, " elements for its dims, got ", typed.size()));
+  }
+  const size_t size = static_cast<size_t>(count) * sizeof(T);
+  absl::string_view bytes = t.raw_data();
+  if (t.data_location() == TensorProto::EXTERNAL) {
+    const absl::StatusOr<absl::string_view> found = external.Bytes(t, size);
+    if (!found.ok()) return Fault(t, found.status().message());
+    bytes = *found;
+  }
+  if (bytes.size() != size) {
+    return Fault(t, absl::StrCat("expected ", size, " bytes for its dims, got ", bytes.size()));
+  }
+  std::vector<T> out(static_cast<size_t>(count));
+  if (size > 0) std::memcpy(out.data(), bytes.data(), size);
+  return out;
+}
+
+template <typename T, typename List>
+absl::StatusOr<Operand> Integers(const TensorProto& t, int64_t count, const List& typed, ExternalData& external) {
   if (t.dims_size() > 1) return Fault(t, "expected integers along at most one axis");
-  RESNETD_ASSIGN_OR_RETURN(const std::vector<T> values, Elements<T>(t, count, typed));
+  if (count > kMostIntegers) {
+    return Fault(t, absl::StrCat("expected at most ", kMostIntegers, " integers, got ", count));
+  }
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<T> values, (Elements<T>(t, count, typed, external)));
   return Ints{std::vector<int64_t>(values.begin(), values.end()), t.dims_size() == 0};
 }
 
 }  // namespace
 
-absl::StatusOr<Operand> ReadTensor(const TensorProto& t) {
-  if (t.data_location() == TensorProto::EXTERNAL || t.external_data_size() > 0) {
-    return Fault(t, "its data lies outside the model file; expected it inside (save the model as one file)");
-  }
+absl::StatusOr<Operand> ReadTensor(const TensorProto& t, ExternalData& external) {
+  RESNETD_RETURN_IF_ERROR(CheckPlaces(t));
   RESNETD_ASSIGN_OR_RETURN(const int64_t count, ElementCount(t));
   switch (t.data_type()) {
     case TensorProto::FLOAT: {
-      RESNETD_ASSIGN_OR_RETURN(std::vector<float> data, Elements<float>(t, count, t.float_data()));
       if (count == 0) return Fault(t, "is empty");
+      RESNETD_ASSIGN_OR_RETURN(std::vector<float> data, Elements<float>(t, count, t.float_data(), external));
       return std::make_shared<const graph::Weights>(
           graph::Weights{t.name(), graph::Dims(t.dims().begin(), t.dims().end()),
                          std::make_shared<const std::vector<float>>(std::move(data))});
     }
     case TensorProto::INT64:
-      return Integers<int64_t>(t, count, t.int64_data());
+      return Integers<int64_t>(t, count, t.int64_data(), external);
     case TensorProto::INT32:
-      return Integers<int32_t>(t, count, t.int32_data());
+      return Integers<int32_t>(t, count, t.int32_data(), external);
     case TensorProto::BOOL:
-      return Integers<uint8_t>(t, count, t.int32_data());
+      return Integers<uint8_t>(t, count, t.int32_data(), external);
     default:
       return Fault(t, absl::StrCat("expected FLOAT, INT64 or INT32 elements, got ",
                                    TensorProto::DataType_Name(static_cast<TensorProto::DataType>(t.data_type()))));

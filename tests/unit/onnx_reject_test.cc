@@ -192,7 +192,9 @@ TEST(ReadOnnx, RefusesWrongTensors) {
              }),
              "expected 108 elements for its dims, got 107"),
       Spoilt("raw and typed", w([](TensorProto& t) { t.add_float_data(1); }),
-             "holds its elements twice, raw and typed"),
+             "holds its elements twice; expected one of raw data"),
+      Spoilt("raw and typed of another type", w([](TensorProto& t) { t.add_double_data(1); }),
+             "tensor 'w': holds its elements twice"),
       Spoilt("a negative axis", w([](TensorProto& t) { t.set_dims(0, -4); }), "expected dims of at least 0, got -4"),
       Spoilt("an empty axis", w([](TensorProto& t) { t.set_dims(0, 0), t.clear_raw_data(); }), "tensor 'w': is empty"),
       Spoilt("dims that overflow", w([](TensorProto& t) { t.set_dims(0, int64_t{1} << 62), t.set_dims(1, 16); }),
@@ -204,25 +206,34 @@ TEST(ReadOnnx, RefusesWrongTensors) {
       Spoilt("halves", w([](TensorProto& t) { t.set_data_type(TensorProto::FLOAT16); }), "got FLOAT16"),
       Spoilt("integers of four axes", w([](TensorProto& t) { t.set_data_type(TensorProto::INT32); }),
              "expected integers along at most one axis"),
+      Spoilt("too many integers", w([](TensorProto& t) {
+               t.set_data_type(TensorProto::BOOL), t.clear_dims(), t.add_dims(257);
+               t.set_raw_data(std::string(257, '\0'));
+             }),
+             "tensor 'w': expected at most 256 integers, got 257"),
   };
-  for (const char* location : {"weights.bin", "../secret", "/etc/passwd", "sub/../../secret", ""}) {
-    cases.push_back(Spoilt(location, w([location](TensorProto& t) {
+  // This model has no folder. What lies in one: external_data_test.cc.
+  for (const auto& [location, message] :
+       {std::pair("weights.bin", "tensor 'w': external data 'weights.bin': expected the data inside this model's file"),
+        std::pair("../secret", "expected the plain name of a file beside the model, got '../secret'"),
+        std::pair("/etc/passwd", "expected the plain name of a file beside the model, got '/etc/passwd'")}) {
+    cases.push_back(Spoilt(location, w([location = location](TensorProto& t) {
                              t.set_data_location(TensorProto::EXTERNAL);
                              t.clear_raw_data();
                              auto* entry = t.add_external_data();
                              entry->set_key("location"), entry->set_value(location);
                            }),
-                           "tensor 'w': its data lies outside the model file; expected it inside"));
+                           message));
   }
   cases.push_back(Spoilt("external data without saying so", w([](TensorProto& t) { t.add_external_data(); }),
-                         "its data lies outside the model file"));
+                         "tensor 'w': names external data, but data_location is not EXTERNAL"));
   cases.push_back({"external data of a Constant",
                    [](OnnxFile& f) {
-                     Attribute(f.Node("Constant", {}, "k"), "value", AttributeProto::TENSOR)
-                         .mutable_t()
-                         ->set_data_location(TensorProto::EXTERNAL);
+                     AttributeProto& value = Attribute(f.Node("Constant", {}, "k"), "value", AttributeProto::TENSOR);
+                     value.mutable_t()->set_data_type(TensorProto::INT64);
+                     value.mutable_t()->set_data_location(TensorProto::EXTERNAL);
                    },
-                   "node 'node0' (Constant, opset 17): tensor '': its data lies outside the model file"});
+                   "node 'node0' (Constant, opset 17): tensor '': external data: location: expected the plain name"});
   Check(cases);
 }
 

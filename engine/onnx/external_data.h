@@ -1,0 +1,55 @@
+#ifndef RESNETD_ENGINE_ONNX_EXTERNAL_DATA_H_
+#define RESNETD_ENGINE_ONNX_EXTERNAL_DATA_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "engine/onnx/schema.h"
+
+namespace resnetd::onnx {
+
+// All files beside one model together; as much as the model's own file may have.
+inline constexpr size_t kMaxExternalBytes = (size_t{1} << 31) - 1;
+
+// The files beside a model that hold elements of its tensors ("external data"; PyTorch's exporter writes them). One
+// thread.
+//
+// A model file is not trusted, and what it says is a path: a file is opened only by a plain name, in the model's
+// folder, if it is a regular file that has no other name and is no link. It is read into memory whole, once, and never
+// mapped: what was checked is what is used, whatever happens to the file meanwhile.
+class ExternalData {
+ public:
+  // `folder` is the path of the model's; empty: every tensor must lie in the model's file. `on_file` is shown each
+  // file's bytes when it has been read; may be null.
+  ExternalData(std::string folder, std::function<void(absl::Span<const std::byte>)> on_file)
+      : folder_(std::move(folder)), on_file_(std::move(on_file)) {}
+
+  // The `size` bytes of a tensor whose data_location is EXTERNAL; valid as long as this object. INVALID_ARGUMENT says
+  // what was expected of the place, and what came. Tensors of one file may not have more bytes than the file: a small
+  // model could else be unpacked into a large one.
+  absl::StatusOr<absl::string_view> Bytes(const TensorProto& tensor, size_t size);
+
+ private:
+  struct File {
+    std::unique_ptr<char[]> bytes;
+    size_t size = 0;
+    size_t taken = 0;  // by tensors
+  };
+
+  absl::StatusOr<File*> Open(const std::string& name);
+
+  const std::string folder_;
+  const std::function<void(absl::Span<const std::byte>)> on_file_;
+  absl::flat_hash_map<std::string, File> files_;
+  size_t total_ = 0;  // bytes of all files
+};
+
+}  // namespace resnetd::onnx
+
+#endif  // RESNETD_ENGINE_ONNX_EXTERNAL_DATA_H_
