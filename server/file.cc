@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 
 #include "absl/cleanup/cleanup.h"
@@ -36,8 +35,12 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   struct stat info {};
   if (fstat(fd, &info) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot look at '", path, "'"));
   if (!S_ISREG(info.st_mode)) return NotRegular(path);
+  if (static_cast<size_t>(info.st_size) > max_bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", path, "': expected at most ", max_bytes, " bytes, got ", info.st_size));
+  }
   std::string content;
-  content.resize(std::min(static_cast<size_t>(info.st_size), max_bytes) + 1);  // one more tells that it is larger
+  content.resize(static_cast<size_t>(info.st_size) + 1);  // one more tells that it grew
   size_t size = 0;
   while (size < content.size()) {
     const ssize_t n = read(fd, content.data() + size, content.size() - size);
@@ -45,10 +48,6 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
     if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read '", path, "'"));
     if (n == 0) break;
     size += static_cast<size_t>(n);
-  }
-  if (size > max_bytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", path, "': expected at most ", max_bytes, " bytes, got ", info.st_size));
   }
   if (size == content.size()) return absl::UnknownError(absl::StrCat("'", path, "' grew while it was read"));
   content.resize(size);

@@ -6,6 +6,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstdint>
+#include <filesystem>
 #include <limits>
 #include <string>
 
@@ -43,6 +45,17 @@ TEST(File, ReadsUpToTheLimit) {
       EXPECT_THAT(read.status().message(), HasSubstr(absl::StrCat("at most ", c.max_bytes, " bytes, got ", c.bytes)));
     }
   }
+}
+
+// Its size says enough: not a byte of it is read, or memory taken for it.
+TEST(File, RefusesALargeOneUnread) {
+  const TempFolder folder;
+  folder.Write("file");
+  constexpr uintmax_t kSize = uintmax_t{1} << 42;
+  std::filesystem::resize_file(folder / "file", kSize);  // no block of it is on the disk
+  const absl::Status status = ReadFile(folder / "file", kSize - 1).status();
+  EXPECT_EQ(status, absl::InvalidArgumentError(
+                        absl::StrCat("'", folder / "file", "': expected at most ", kSize - 1, " bytes, got ", kSize)));
 }
 
 TEST(File, RefusesWhatIsNoRegularFile) {
