@@ -20,16 +20,21 @@ import numpy as np
 import resnet_onnx
 
 
+def seeded_uniform(seed: int, name: str, shape: tuple, low: float, high: float) -> np.ndarray:
+    """Float32 in [low, high), seeded by the tensor's name too: no order of creation matters."""
+    rng = np.random.RandomState((seed * 0x9E3779B1 + zlib.crc32(name.encode())) % 2**32)
+    return (low + (high - low) * rng.random_sample(shape)).astype(np.float32)
+
+
 class Weights(dict):
-    """Makes a tensor when it is first asked for, seeded by its name: no order of creation matters."""
+    """Makes a tensor when it is first asked for."""
 
     def __init__(self, seed: int, shapes: dict):
         super().__init__()
         self.seed, self.shapes = seed, shapes
 
     def uniform(self, name: str, shape: tuple, low: float, high: float) -> np.ndarray:
-        rng = np.random.RandomState((self.seed * 0x9E3779B1 + zlib.crc32(name.encode())) % 2**32)
-        return (low + (high - low) * rng.random_sample(shape)).astype(np.float32)
+        return seeded_uniform(self.seed, name, shape, low, high)
 
     def __missing__(self, name: str) -> np.ndarray:
         shape, kind = self.shapes[name]
