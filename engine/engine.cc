@@ -76,18 +76,20 @@ class Tally {
 ModelInfo InfoOf(const graph::Graph& graph, const ModelBytes& model, const EngineOptions& options) {
   const Tally tally(graph);
   const graph::Dims& image = graph.value(graph.input).dims;
-  const auto width = [&](graph::ValueId id) {
-    int64_t product = 1;
-    for (const int64_t size : graph.value(id).dims) product *= size;
-    return static_cast<int>(product);
-  };
   ModelInfo info;
   info.name = model.name;
   info.channels = static_cast<int>(image[0]);
   info.height = static_cast<int>(image[1]);
   info.width = static_cast<int>(image[2]);
-  info.classes = graph.has_classifier ? width(graph.logits) : 0;
-  info.features = width(graph.embedding);
+  for (const graph::Output& output : graph.outputs) {
+    const graph::Dims& dims = graph.value(output.value).dims;
+    const auto id = static_cast<OutputId>(info.outputs.size());
+    OutputInfo& of = info.outputs.emplace_back();
+    of = {output.name, {dims.begin(), dims.end()}, 1, static_cast<HeadActivation>(output.activation)};
+    for (const int64_t size : dims) of.width *= static_cast<int>(size);
+    if (output.name == graph::kLogits) info.logits = id, info.classes = of.width;
+    if (output.name == graph::kPool) info.embedding = id, info.features = of.width;
+  }
   info.batch_sizes = options.batch_sizes;
   info.threads = options.threads;
   info.parameters = tally.parameters();

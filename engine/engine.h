@@ -1,6 +1,7 @@
 #ifndef RESNETD_ENGINE_ENGINE_H_
 #define RESNETD_ENGINE_ENGINE_H_
 
+#include <bitset>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +19,7 @@
 //   auto session = (*engine)->NewSession(arena);
 //   resnetd::SlotView slot = (*session)->slot(0);          // write one image's tensor here
 //   (*session)->Run({.count = 1});
-//   (*session)->output(resnetd::kLogits, 0);
+//   (*session)->output((*engine)->info().logits, 0);
 namespace resnetd {
 
 using Duration = std::chrono::nanoseconds;
@@ -28,9 +29,26 @@ inline constexpr size_t kArenaAlignment = 64;
 // What a slot holds. Each element of kTensorF32 is the network's input as trained: scaled and normalised.
 enum class Form : uint8_t { kTensorF32 };
 
-enum class OutputId : uint8_t { kLogits, kEmbedding };
-inline constexpr OutputId kLogits = OutputId::kLogits;
-inline constexpr OutputId kEmbedding = OutputId::kEmbedding;
+// Index into ModelInfo::outputs.
+enum class OutputId : int {};
+inline constexpr OutputId kNoOutput{-1};
+
+inline constexpr size_t kMostOutputs = 32;  // of one model
+// Outputs by index.
+using OutputSet = std::bitset<kMostOutputs>;
+
+// What the ONNX file applied last to an output and the engine leaves to its user: the output holds the scores before.
+enum class HeadActivation : uint8_t { kNone, kSoftmax, kSigmoid };
+
+struct OutputInfo {
+  // "logits": of the first head. "pool": the embedding, what the last Gemm reads. "stage1".."stage4": the output of the
+  // last residual block at each of the last four spatial resolutions, averaged over its pixels. Others are called as in
+  // the file.
+  std::string name;
+  std::vector<int64_t> dims;  // of one image: {C} or {C, H, W}
+  int width = 0;              // their product
+  HeadActivation activation = HeadActivation::kNone;
+};
 
 // Where one image's input goes: element (y, x, c) is at data + y * row_bytes + x * pixel_bytes + c * channel_bytes.
 // The strides say whether the plan wants NHWC or NCHW; a writer follows them and needs not know.
@@ -52,14 +70,19 @@ struct EngineOptions {
   std::vector<int> batch_sizes = {1, 2, 4, 8};
   // Threads of one Run(), 1..256. More than the machine's share of cores makes every run slower.
   int threads = 1;
+  // Tensors to serve beside the model's own outputs, by their names in the ONNX file.
+  std::vector<std::string> outputs = {};
 };
 
 struct ModelInfo {
   std::string name;
   int height = 0, width = 0, channels = 0;  // of the input
-  int classes = 0;                          // width of kLogits; 0 where the model has no classifier
-  int features = 0;                         // width of kEmbedding
-  std::vector<int> batch_sizes;             // as compiled
+  std::vector<OutputInfo> outputs;
+  OutputId logits = kNoOutput;     // where the model has a classifier
+  OutputId embedding = kNoOutput;  // "pool"; every model has it
+  int classes = 0;                 // width of `logits`; 0 where there is none
+  int features = 0;                // width of `embedding`
+  std::vector<int> batch_sizes;    // as compiled
   int threads = 1;
   int64_t parameters = 0;          // learnt values, after folding
   int64_t multiply_adds = 0;       // of convolutions and inner products, one image
@@ -73,12 +96,14 @@ struct ModelInfo {
 struct StepInfo {
   std::string node;            // its name in the ONNX file; of a fused step, the first one's
   std::string op;              // "Conv", "Reorder", ...
+  std::string post_ops = {};   // fused into it, in order: "+Add+Relu"
   std::string shape;           // "64x56x56 -> 256x56x56 batch 8"
   std::string implementation;  // oneDNN's name for what runs, e.g. "brgconv_1x1:avx512_core"
 };
 
 struct RunSpec {
-  int count = 1;  // images, in slots 0..count-1
+  int count = 1;                         // images, in slots 0..count-1
+  OutputSet wanted = OutputSet().set();  // steps that serve none of these are left out
 };
 
 struct RunTimings {
@@ -121,8 +146,8 @@ class Session {
   // Computes the images in slots 0..count-1 on the smallest plan that holds them. INVALID_ARGUMENT if count is outside
   // 1..largest batch size; INTERNAL names the step that failed, and the session stays usable.
   virtual absl::StatusOr<RunTimings> Run(const RunSpec& spec) = 0;
-  // Image i's classes or features, contiguous; empty where the model has no such output. Valid until the next Run() or
-  // until a slot is written.
+  // Image i's share, dense in the order of the dims; empty where the model has no such output or the last run was not
+  // asked for it. Valid until the next Run() or until a slot is written.
   virtual absl::Span<const float> output(OutputId id, int i) const = 0;
 };
 

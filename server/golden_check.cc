@@ -43,7 +43,7 @@ absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, con
       return absl::InvalidArgumentError(absl::StrCat("golden image '", one.name(), "': ", decoded.message()));
     }
     if (const auto run = session.Run({.count = 1}); !run.ok()) return run.status();
-    if (absl::Status s = CheckOne(one, tolerance, session.output(kLogits, 0)); !s.ok()) return s;
+    if (absl::Status s = CheckOne(one, tolerance, session.output(info.logits, 0)); !s.ok()) return s;
   }
   return absl::OkStatus();
 }

@@ -140,9 +140,10 @@ void Workers::Worker::Finish(Session& session, const absl::StatusOr<RunTimings>&
     }
     execution.infer = run->compute;
     metrics_.StageEnded(Stage::kInfer, execution.infer);
-    const absl::Span<const float> logits = session.output(kLogits, static_cast<int>(i));
+    const ModelInfo& info = item->model().engine->info();
+    const absl::Span<const float> logits = session.output(info.logits, static_cast<int>(i));
     if (!logits.empty()) metrics_.Confidence(item->model(), Top1Probability(logits));
-    item->OnComputed(logits, session.output(kEmbedding, static_cast<int>(i)), execution);
+    item->OnComputed(logits, session.output(info.embedding, static_cast<int>(i)), execution);
   }
 }
 

@@ -171,7 +171,7 @@ class Bench {
     for (const int batch : options_.batch_sizes) {
       workers_[0]->RunBatch(batch);
       for (int i = 0; i < batch; ++i) {
-        json["logits"][std::to_string(batch)].push_back(workers_[0]->session().output(kLogits, i));
+        json["logits"][std::to_string(batch)].push_back(workers_[0]->session().output(info.logits, i));
       }
     }
     return json;

@@ -9,26 +9,40 @@
 namespace resnetd::graph {
 namespace {
 
-size_t ExpectedInputs(const Op& op) {
-  if (std::holds_alternative<Add>(op)) return 2;
-  if (const Conv* conv = std::get_if<Conv>(&op)) return conv->residual ? 2 : 1;
-  return 1;
+bool ReadsValue(const PostOp& post_op) {
+  const Binary* binary = std::get_if<Binary>(&post_op);
+  return binary != nullptr && binary->constant == nullptr;
+}
+
+size_t PostOpInputs(const Node& node) {
+  return static_cast<size_t>(std::count_if(node.post_ops.begin(), node.post_ops.end(), ReadsValue));
+}
+
+// Whether the node has the number of inputs that its operator and post-ops need; Concat takes any number.
+bool RightInputs(const Node& node) {
+  if (node.inputs.size() <= PostOpInputs(node)) return false;
+  const size_t own = OperatorInputs(node);
+  if (std::holds_alternative<Concat>(node.op)) return true;
+  const Binary* binary = std::get_if<Binary>(&node.op);
+  return own == (binary != nullptr && binary->constant == nullptr ? 2 : 1);
 }
 
 absl::Status Fault(const Node& node, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("node '", node.name, "' (", OpName(node.op), "): ", what));
 }
 
-std::string Detail(const Op& op) {
-  std::string s(OpName(op).data(), OpName(op).size());
-  if (const Conv* conv = std::get_if<Conv>(&op)) {
+std::string Detail(const Node& node) {
+  std::string s(OpName(node.op).data(), OpName(node.op).size());
+  if (const Conv* conv = std::get_if<Conv>(&node.op)) {
     const Dims& w = conv->weights->dims;
     absl::StrAppend(&s, " ", w[2], "x", w[3], "/", conv->strides.h);
     if (conv->groups != 1) absl::StrAppend(&s, " groups ", conv->groups);
-    if (conv->residual) s += " +residual";
-    if (conv->relu) s += " relu";
-  } else if (const MaxPool* pool = std::get_if<MaxPool>(&op)) {
+  } else if (const MaxPool* pool = std::get_if<MaxPool>(&node.op)) {
     absl::StrAppend(&s, " ", pool->kernel.h, "x", pool->kernel.w, "/", pool->strides.h);
+  }
+  for (const PostOp& post_op : node.post_ops) {
+    const Op op = std::visit([](const auto& o) { return Op(o); }, post_op);
+    absl::StrAppend(&s, " + ", OpName(op), ReadsValue(post_op) ? " value" : "");
   }
   return s;
 }
@@ -38,6 +52,13 @@ std::string Detail(const Op& op) {
 ValueId Graph::AddValue(std::string value_name) {
   values.push_back({std::move(value_name), {}});
   return static_cast<ValueId>(values.size() - 1);
+}
+
+const Output* Graph::FindOutput(absl::string_view output) const {
+  for (const Output& o : outputs) {
+    if (o.name == output) return &o;
+  }
+  return nullptr;
 }
 
 std::vector<int> Graph::Consumers(ValueId id) const {
@@ -57,6 +78,10 @@ std::optional<int> Graph::Producer(ValueId id) const {
   return std::nullopt;
 }
 
+size_t OperatorInputs(const Node& node) {
+  return node.inputs.size() - PostOpInputs(node);
+}
+
 absl::Status Validate(const Graph& graph) {
   const auto known = [&](ValueId id) {
     return static_cast<int32_t>(id) >= 0 && static_cast<size_t>(id) < graph.values.size();
@@ -64,9 +89,7 @@ absl::Status Validate(const Graph& graph) {
   if (!known(graph.input)) return absl::InvalidArgumentError("the graph's input does not exist");
   absl::flat_hash_set<ValueId> available = {graph.input};
   for (const Node& node : graph.nodes) {
-    if (node.inputs.size() != ExpectedInputs(node.op)) {
-      return Fault(node, absl::StrCat("expected ", ExpectedInputs(node.op), " inputs, got ", node.inputs.size()));
-    }
+    if (!RightInputs(node)) return Fault(node, absl::StrCat("cannot have ", node.inputs.size(), " inputs"));
     for (ValueId id : node.inputs) {
       if (!known(id)) return Fault(node, "reads a value that does not exist");
       if (!available.contains(id)) {
@@ -78,8 +101,15 @@ absl::Status Validate(const Graph& graph) {
       return Fault(node, absl::StrCat("yields '", graph.value(node.output).name, "' a second time"));
     }
   }
-  for (ValueId id : {graph.logits, graph.embedding}) {
-    if (!known(id) || !available.contains(id)) return absl::InvalidArgumentError("an output is yielded by no node");
+  if (graph.outputs.empty()) return absl::InvalidArgumentError("the graph has no output");
+  absl::flat_hash_set<absl::string_view> names;
+  for (const Output& output : graph.outputs) {
+    if (!known(output.value) || !available.contains(output.value)) {
+      return absl::InvalidArgumentError(absl::StrCat("output '", output.name, "' is yielded by no node"));
+    }
+    if (!names.insert(output.name).second) {
+      return absl::InvalidArgumentError(absl::StrCat("two outputs are called '", output.name, "'"));
+    }
   }
   Graph inferred = graph;
   if (absl::Status s = InferShapes(inferred); !s.ok()) return s;
@@ -101,7 +131,7 @@ std::string ToString(const Graph& graph) {
   std::string s;
   for (const Node& node : graph.nodes) {
     const Value& out = graph.value(node.output);
-    absl::StrAppend(&s, "%", out.name, "{", ToString(out.dims), "} = ", Detail(node.op), " (",
+    absl::StrAppend(&s, "%", out.name, "{", ToString(out.dims), "} = ", Detail(node), " (",
                     absl::StrJoin(node.inputs, ", ",
                                   [&](std::string* o, ValueId id) { absl::StrAppend(o, "%", graph.value(id).name); }),
                     ") \"", node.name, "\"\n");

@@ -10,14 +10,11 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "engine/graph/ops.h"
 
 namespace resnetd::graph {
-
-// Sizes of one image's share of a tensor, the batch axis left out: {C, H, W} for a feature map, {C} for a vector.
-// The batch is symbolic everywhere in a Graph; a Plan fixes it.
-using Dims = absl::InlinedVector<int64_t, 4>;
 
 // Index of a Value in its Graph. Values are never renumbered; removed ones are merely unused.
 enum class ValueId : int32_t {};
@@ -36,13 +33,28 @@ struct Weights {
   std::shared_ptr<const std::vector<float>> data;
 };
 
-// One operator applied to its inputs. Every operator yields exactly one value.
+// One operator applied to its inputs, and what is done to its result. Every node yields exactly one value.
 struct Node {
   std::string name;
   Op op;
-  absl::InlinedVector<ValueId, 2> inputs;
+  absl::InlinedVector<ValueId, 2> inputs;  // the operator's, then those of `post_ops`
   ValueId output;
+  PostOps post_ops = {};  // importers leave them to the passes
 };
+
+// What the file applied last to an output and import took away, so that the output holds scores before it.
+enum class HeadActivation : uint8_t { kNone, kSoftmax, kSigmoid };
+
+// A value that is served.
+struct Output {
+  std::string name;
+  ValueId value{};
+  HeadActivation activation = HeadActivation::kNone;
+};
+
+// Names that have a meaning; other outputs are called as in the ONNX file.
+inline constexpr absl::string_view kLogits = "logits";  // of the first head; absent where there is no classifier
+inline constexpr absl::string_view kPool = "pool";      // the embedding: what the last Gemm reads, or else the output
 
 // A residual network as a list of nodes in topological order. Mutable, verbose, not thread-safe: passes rewrite it, the
 // compiler reads it, nothing at run time sees it.
@@ -51,15 +63,15 @@ struct Graph {
   std::vector<Value> values;
   std::vector<Node> nodes;
 
-  ValueId input{};      // the image, dims {C, H, W}
-  ValueId logits{};     // scores before softmax, dims {classes}; equals `embedding` where there is no classifier
-  ValueId embedding{};  // the pooled features, dims {features}: what the last Gemm reads
-  bool has_classifier = false;
+  ValueId input{};  // the image, dims {C, H, W}
+  std::vector<Output> outputs;
 
   const Value& value(ValueId id) const { return values[static_cast<size_t>(id)]; }
   Value& value(ValueId id) { return values[static_cast<size_t>(id)]; }
   ValueId AddValue(std::string name);
 
+  // The output of that name; null if there is none.
+  const Output* FindOutput(absl::string_view output) const;
   // Nodes that read `id`, by index into `nodes`. Linear in the graph.
   std::vector<int> Consumers(ValueId id) const;
   // The node that yields `id`; nullopt for the input.
@@ -76,7 +88,10 @@ absl::Status InferShape(Graph& graph, const Node& node);
 // right number of inputs, outputs that are produced, dims that agree with InferShapes(). INVALID_ARGUMENT otherwise.
 absl::Status Validate(const Graph& graph);
 
-// One line a node: `%out{64x56x56} = Conv 3x3/2 relu (%in) "layer1.0.conv1"`.
+// Inputs that belong to the operator; those behind them belong to the post-ops.
+size_t OperatorInputs(const Node& node);
+
+// One line a node: `%out{64x56x56} = Conv 3x3/2 + Add %in + Relu (%a, %in) "layer1.0.conv2"`.
 std::string ToString(const Graph& graph);
 std::string ToString(absl::Span<const int64_t> dims);  // "64x56x56"
 

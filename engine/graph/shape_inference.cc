@@ -4,6 +4,7 @@
 //   extent = (kernel - 1) * dilation + 1
 //   out    = floor((in + pads - extent) / stride) + 1        (ceil instead of floor with ceil_mode; a window must then
 //                                                             still start inside the input or its leading padding)
+#include <algorithm>
 #include <limits>
 
 #include "absl/status/statusor.h"
@@ -81,12 +82,33 @@ absl::Status CheckVector(absl::string_view what, const WeightsRef& v, int64_t si
   return Expected(what, absl::StrCat(size, " values"), ToString(v->dims));
 }
 
+// numpy's rule for tensors of equal rank: sizes are equal, or one of them is 1.
+absl::StatusOr<Dims> Broadcast(const Dims& a, const Dims& b) {
+  if (a.size() != b.size()) return Expected("second operand", absl::StrCat(a.size(), " axes"), ToString(b));
+  Dims out;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i] && a[i] != 1 && b[i] != 1) return Expected("second operand", ToString(a), ToString(b));
+    out.push_back(std::max(a[i], b[i]));
+  }
+  return out;
+}
+
+absl::StatusOr<int64_t> Product(const Dims& dims) {
+  int64_t product = 1;
+  for (int64_t d : dims) {
+    if (d > kLargestElements / product) return Expected("elements", absl::StrCat("at most ", kLargestElements), "more");
+    product *= d;
+  }
+  return product;
+}
+
 using Result = absl::StatusOr<Dims>;
 
 struct Infer {
   absl::Span<const Dims* const> in;
 
   const Dims& src() const { return *in[0]; }
+  int64_t rank() const { return static_cast<int64_t>(src().size()); }
 
   Result operator()(const Conv& op) const {
     if (absl::Status s = CheckMap(src()); !s.ok()) return s;
@@ -99,9 +121,20 @@ struct Infer {
     if (op.bias != nullptr) {
       if (absl::Status s = CheckVector("bias", op.bias, w[0]); !s.ok()) return s;
     }
-    auto out = SlideBoth(src(), w[0], {w[2], op.strides.h, op.dilations.h, op.pads.top, op.pads.bottom},
-                         {w[3], op.strides.w, op.dilations.w, op.pads.left, op.pads.right});
-    if (out.ok() && op.residual && *in[1] != *out) return Expected("residual", ToString(*out), ToString(*in[1]));
+    return SlideBoth(src(), w[0], {w[2], op.strides.h, op.dilations.h, op.pads.top, op.pads.bottom},
+                     {w[3], op.strides.w, op.dilations.w, op.pads.left, op.pads.right});
+  }
+
+  Result operator()(const Gemm& op) const {
+    const Dims& w = op.weights->dims;
+    if (src().empty()) return Expected("input", "at least one axis", "none");
+    if (w.size() != 2 || w[1] != src().back())
+      return Expected("weights", absl::StrCat("OCx", src().back()), ToString(w));
+    if (op.bias != nullptr) {
+      if (absl::Status s = CheckVector("bias", op.bias, w[0]); !s.ok()) return s;
+    }
+    Dims out = src();
+    out.back() = w[0];
     return out;
   }
 
@@ -114,12 +147,27 @@ struct Infer {
     return src();
   }
 
-  Result operator()(const Add&) const {
-    if (*in[0] != *in[1]) return Expected("second input", ToString(*in[0]), ToString(*in[1]));
+  Result operator()(const GroupNorm& op) const {
+    if (src().empty()) return Expected("input", "at least one axis", "none");
+    if (absl::Status s = CheckRange("groups", op.groups, 1, src()[0]); !s.ok()) return s;
+    if (src()[0] % op.groups != 0)
+      return Expected("groups", absl::StrCat("a divisor of ", src()[0]), absl::StrCat(op.groups));
+    if (absl::Status s = CheckVector("scale", op.scale, src()[0]); !s.ok()) return s;
+    if (absl::Status s = CheckVector("shift", op.shift, src()[0]); !s.ok()) return s;
     return src();
   }
 
-  Result operator()(const Relu&) const { return src(); }
+  Result operator()(const PRelu& op) const {
+    if (src().empty()) return Expected("input", "at least one axis", "none");
+    if (absl::Status s = CheckVector("slope", op.slope, src()[0]); !s.ok()) return s;
+    return src();
+  }
+
+  Result operator()(const Activation&) const { return src(); }
+
+  Result operator()(const Binary& op) const {
+    return Broadcast(src(), op.constant != nullptr ? op.constant->dims : *in[1]);
+  }
 
   Result operator()(const MaxPool& op) const {
     return SlidePool(src(), {op.kernel.h, op.strides.h, op.dilations.h, op.pads.top, op.pads.bottom, op.ceil_mode},
@@ -127,34 +175,79 @@ struct Infer {
   }
 
   Result operator()(const AveragePool& op) const {
-    return SlidePool(src(), {op.kernel.h, op.strides.h, 1, op.pads.top, op.pads.bottom, op.ceil_mode},
-                     {op.kernel.w, op.strides.w, 1, op.pads.left, op.pads.right, op.ceil_mode});
+    return SlidePool(src(), {op.kernel.h, op.strides.h, op.dilations.h, op.pads.top, op.pads.bottom, op.ceil_mode},
+                     {op.kernel.w, op.strides.w, op.dilations.w, op.pads.left, op.pads.right, op.ceil_mode});
   }
 
-  Result operator()(const GlobalAveragePool&) const {
-    if (absl::Status s = CheckMap(src()); !s.ok()) return s;
-    return Dims{src()[0], 1, 1};
-  }
-
-  Result operator()(const Flatten&) const {
-    int64_t size = 1;
-    for (int64_t d : src()) size *= d;
-    return Dims{size};
-  }
-
-  Result operator()(const Gemm& op) const {
-    const Dims& w = op.weights->dims;
-    if (src().size() != 1) return Expected("input", "a vector", ToString(src()));
-    if (w.size() != 2 || w[1] != src()[0]) return Expected("weights", absl::StrCat("OCx", src()[0]), ToString(w));
-    if (op.bias != nullptr) {
-      if (absl::Status s = CheckVector("bias", op.bias, w[0]); !s.ok()) return s;
+  Result operator()(const Reduce& op) const {
+    Dims out = src();
+    int64_t before = -1;
+    for (int64_t axis : op.axes) {
+      if (absl::Status s = CheckRange("axis", axis, before + 1, rank() - 1); !s.ok()) return s;
+      out[static_cast<size_t>(axis)] = 1;
+      before = axis;
     }
-    return Dims{w[0]};
+    return out;
+  }
+
+  Result operator()(const Softmax& op) const {
+    if (absl::Status s = CheckRange("axis", op.axis, 0, rank() - 1); !s.ok()) return s;
+    return src();
+  }
+
+  Result operator()(const Reshape& op) const {
+    const auto size = Product(src());
+    if (!size.ok()) return size.status();
+    Dims out = op.dims;
+    int64_t known = 1, *unknown = nullptr;
+    for (int64_t& d : out) {
+      if (d == -1 && unknown == nullptr) {
+        unknown = &d;
+        continue;
+      }
+      if (absl::Status s = CheckRange("shape", d, 1, kLargestAxis); !s.ok()) return s;
+      if (known > kLargestElements / d) return Expected("shape", absl::StrCat(*size, " elements"), ToString(op.dims));
+      known *= d;
+    }
+    if (unknown != nullptr) *unknown = *size / known;
+    if (*size % known != 0 || (unknown == nullptr && known != *size)) {
+      return Expected("shape", absl::StrCat(*size, " elements"), ToString(op.dims));
+    }
+    return out;
+  }
+
+  Result operator()(const Transpose& op) const {
+    Dims out;
+    std::vector<bool> seen(src().size(), false);
+    for (int64_t axis : op.perm) {
+      if (absl::Status s = CheckRange("perm", axis, 0, rank() - 1); !s.ok()) return s;
+      if (seen[static_cast<size_t>(axis)]) return Expected("perm", "each axis once", ToString(op.perm));
+      seen[static_cast<size_t>(axis)] = true;
+      out.push_back(src()[static_cast<size_t>(axis)]);
+    }
+    if (out.size() != src().size()) return Expected("perm", absl::StrCat(rank(), " axes"), ToString(op.perm));
+    return out;
+  }
+
+  Result operator()(const Concat& op) const {
+    if (absl::Status s = CheckRange("axis", op.axis, 0, rank() - 1); !s.ok()) return s;
+    const size_t axis = static_cast<size_t>(op.axis);
+    Dims out = src();
+    for (const Dims* other : in.subspan(1)) {
+      Dims same = *other;
+      if (same.size() == out.size()) same[axis] = out[axis];
+      if (same != out)
+        return Expected("input", absl::StrCat(ToString(src()), " but along axis ", op.axis), ToString(*other));
+      if (out[axis] > kLargestAxis) return Expected("axis", absl::StrCat("at most ", kLargestAxis), "more");
+      out[axis] += (*other)[axis];
+    }
+    return out;
   }
 
   Result operator()(const Slice& op) const {
-    if (op.start.size() != src().size())
-      return Expected("axes", absl::StrCat(src().size()), absl::StrCat(op.start.size()));
+    for (const auto* list : {&op.start, &op.end, &op.step}) {
+      if (list->size() != src().size()) return Expected("axes", absl::StrCat(src().size()), absl::StrCat(list->size()));
+    }
     Dims out;
     for (size_t i = 0; i < src().size(); ++i) {
       if (absl::Status s = CheckRange("start", op.start[i], 0, src()[i] - 1); !s.ok()) return s;
@@ -166,18 +259,34 @@ struct Infer {
   }
 
   Result operator()(const Pad& op) const {
-    if (op.before.size() != src().size())
-      return Expected("axes", absl::StrCat(src().size()), absl::StrCat(op.before.size()));
+    for (const auto* list : {&op.before, &op.after}) {
+      if (list->size() != src().size()) return Expected("axes", absl::StrCat(src().size()), absl::StrCat(list->size()));
+    }
     Dims out;
     for (size_t i = 0; i < src().size(); ++i) {
+      const int64_t most = op.mode == PadMode::kReflect ? src()[i] - 1 : kLargestAxis;
       for (int64_t p : {op.before[i], op.after[i]}) {
-        if (absl::Status s = CheckRange("padding", p, 0, kLargestAxis); !s.ok()) return s;
+        if (absl::Status s = CheckRange("padding", p, 0, most); !s.ok()) return s;
       }
       out.push_back(op.before[i] + src()[i] + op.after[i]);
     }
     return out;
   }
 };
+
+// Post-ops keep the dims of what they are applied to; `in` are the values they read.
+absl::Status CheckPostOps(const Node& node, const Dims& dims, absl::Span<const Dims* const> in) {
+  for (const PostOp& post_op : node.post_ops) {
+    const Binary* binary = std::get_if<Binary>(&post_op);
+    if (binary == nullptr) continue;
+    const Dims& operand = binary->constant != nullptr ? binary->constant->dims : *in[0];
+    if (binary->constant == nullptr) in.remove_prefix(1);
+    const Result out = Broadcast(dims, operand);
+    if (!out.ok()) return out.status();
+    if (*out != dims) return Expected("operand of a post-op", ToString(dims), ToString(operand));
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckSize(const Dims& dims) {
   int64_t elements = 1;
@@ -196,8 +305,11 @@ absl::Status CheckSize(const Dims& dims) {
 absl::Status InferShape(Graph& graph, const Node& node) {
   absl::InlinedVector<const Dims*, 2> in;
   for (ValueId id : node.inputs) in.push_back(&graph.value(id).dims);
-  absl::StatusOr<Dims> out = std::visit(Infer{in}, node.op);
+  const absl::Span<const Dims* const> all = in;
+  const size_t own = OperatorInputs(node);
+  absl::StatusOr<Dims> out = std::visit(Infer{all.first(own)}, node.op);
   absl::Status status = out.ok() ? CheckSize(*out) : out.status();
+  if (status.ok()) status = CheckPostOps(node, *out, all.subspan(own));
   if (!status.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("node '", node.name, "' (", OpName(node.op), "): ", status.message()));

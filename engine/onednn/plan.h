@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <dnnl.hpp>
-#include <optional>
+#include <functional>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "engine/engine.h"
-#include "engine/onednn/slice_pad.h"
 
 namespace resnetd::onednn {
 
@@ -19,12 +19,15 @@ struct Argument {
   dnnl::memory learnt;
 };
 
-// One primitive, or our own kernel where oneDNN has none.
+// What we compute ourselves where oneDNN has no primitive: from and to buffers, in the order of a step's arguments.
+using Kernel = std::function<void(absl::Span<float* const> buffers)>;
+
 struct Step {
   StepInfo info;
-  dnnl::primitive primitive;  // null where `slice_pad` runs: argument 0 is then its src, argument 1 its dst
-  std::optional<SlicePad> slice_pad;
+  dnnl::primitive primitive;  // null where `kernel` runs
+  Kernel kernel;
   std::vector<Argument> arguments;
+  OutputSet serves;  // outputs that depend on it
 };
 
 // A model compiled for one batch size and thread count. Immutable, shared by all sessions.
@@ -32,8 +35,8 @@ struct Plan {
   int batch = 0;
   std::vector<Step> steps;
   std::vector<size_t> offsets;  // of each buffer in the arena, bytes
-  size_t arena_bytes = 0;
-  size_t logits_offset = 0, embedding_offset = 0;  // dense float32 {batch, width}; intact until the next run
+  size_t arena_bytes = 0, arena_lower_bound = 0;
+  std::vector<size_t> output_offsets;  // by OutputId: dense float32 {batch, width}; intact until the next run
 };
 
 // All plans of a model and what its sessions need to know. Owns, through the steps' arguments, the packed weights.

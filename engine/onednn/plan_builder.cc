@@ -25,16 +25,22 @@ void PlanBuilder::Add(StepInfo info, const dnnl::primitive_desc_base& primitive,
   info.implementation = primitive.impl_info_str();
   plan_.steps.push_back({.info = std::move(info),
                          .primitive = dnnl::primitive(primitive.get()),
-                         .slice_pad = {},
-                         .arguments = std::move(arguments)});
+                         .kernel = {},
+                         .arguments = std::move(arguments),
+                         .serves = {}});
 }
 
-void PlanBuilder::Add(StepInfo info, const SlicePad& slice_pad, const Tensor& src, const Tensor& dst) {
-  info.implementation = "slice_pad";
+void PlanBuilder::Add(StepInfo info, absl::string_view implementation, Kernel kernel,
+                      const std::vector<Tensor>& tensors) {
+  info.implementation = std::string(implementation);
+  std::vector<Argument> arguments;
+  for (const Tensor& tensor : tensors) arguments.push_back(Use(DNNL_ARG_SRC, tensor));
+  arguments.back().id = DNNL_ARG_DST;
   plan_.steps.push_back({.info = std::move(info),
                          .primitive = {},
-                         .slice_pad = slice_pad,
-                         .arguments = {Use(DNNL_ARG_SRC, src), Use(DNNL_ARG_DST, dst)}});
+                         .kernel = std::move(kernel),
+                         .arguments = std::move(arguments),
+                         .serves = {}});
 }
 
 Tensor PlanBuilder::As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info) {
@@ -49,7 +55,21 @@ Tensor PlanBuilder::As(const Tensor& tensor, const dnnl::memory::desc& desc, con
   return dst;
 }
 
-Plan PlanBuilder::Finish(const Tensor& logits, const Tensor& embedding) {
+void PlanBuilder::MarkServed(const std::vector<Tensor>& outputs) {
+  std::vector<OutputSet> readers(buffer_bytes_.size());  // outputs that depend on what a buffer holds
+  for (size_t i = 0; i < outputs.size(); ++i) readers[outputs[i].buffer].set(i);
+  for (auto step = plan_.steps.rbegin(); step != plan_.steps.rend(); ++step) {
+    for (const Argument& argument : step->arguments) {
+      if (argument.buffer >= 0 && argument.id == DNNL_ARG_DST) step->serves |= readers[argument.buffer];
+    }
+    for (const Argument& argument : step->arguments) {
+      if (argument.buffer >= 0) readers[argument.buffer] |= step->serves;
+    }
+  }
+}
+
+Plan PlanBuilder::Finish(const std::vector<Tensor>& outputs) {
+  MarkServed(outputs);
   const int end = static_cast<int>(plan_.steps.size());
   std::vector<memory::Block> blocks(buffer_bytes_.size());
   for (size_t i = 0; i < blocks.size(); ++i)
@@ -64,13 +84,13 @@ Plan PlanBuilder::Finish(const Tensor& logits, const Tensor& embedding) {
   }
   blocks[input_buffer_].first = 0;
   blocks[input_buffer_].fixed_offset = 0;
-  blocks[logits.buffer].last = blocks[embedding.buffer].last = end;
+  for (const Tensor& output : outputs) blocks[output.buffer].last = end;
 
   memory::Layout layout = memory::PlanLayout(blocks, kArenaAlignment);
   plan_.offsets = std::move(layout.offsets);
   plan_.arena_bytes = layout.bytes;
-  plan_.logits_offset = plan_.offsets[logits.buffer];
-  plan_.embedding_offset = plan_.offsets[embedding.buffer];
+  plan_.arena_lower_bound = layout.lower_bound;
+  for (const Tensor& output : outputs) plan_.output_offsets.push_back(plan_.offsets[output.buffer]);
   return std::move(plan_);
 }
 

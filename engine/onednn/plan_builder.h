@@ -4,6 +4,7 @@
 #include <dnnl.hpp>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "engine/onednn/plan.h"
 
 namespace resnetd::onednn {
@@ -25,14 +26,18 @@ class PlanBuilder {
 
   // `info` lacks the implementation only. The scratchpad is added here.
   void Add(StepInfo info, const dnnl::primitive_desc_base& primitive, std::vector<Argument> arguments);
-  void Add(StepInfo info, const SlicePad& slice_pad, const Tensor& src, const Tensor& dst);
+  // Our own kernel called `implementation`; the last of the tensors is what it writes.
+  void Add(StepInfo info, absl::string_view implementation, Kernel kernel, const std::vector<Tensor>& tensors);
   // `tensor` in this layout: itself, or a reordered copy.
   Tensor As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info);
 
-  // Plans the arena and hands the plan over; `logits` and `embedding` outlive the last step.
-  Plan Finish(const Tensor& logits, const Tensor& embedding);
+  // Plans the arena and hands the plan over; the outputs outlive the last step.
+  Plan Finish(const std::vector<Tensor>& outputs);
 
  private:
+  // Which outputs depend on each step.
+  void MarkServed(const std::vector<Tensor>& outputs);
+
   dnnl::engine engine_;
   Plan plan_;
   std::vector<size_t> buffer_bytes_;

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/onednn/slice_pad.h"
 #include "engine/onednn/status.h"
 
 namespace resnetd::onednn {
@@ -22,8 +21,7 @@ namespace {
 struct BoundStep {
   const Step* step = nullptr;
   std::vector<dnnl_exec_arg_t> arguments;  // of a primitive
-  const float* src = nullptr;              // of our own kernel
-  float* dst = nullptr;
+  std::vector<float*> buffers;             // of our own kernel
 };
 
 class PlanSession final : public Session {
@@ -39,7 +37,7 @@ class PlanSession final : public Session {
 
  private:
   void Bind(const Plan& plan);
-  absl::Status Execute(const std::vector<BoundStep>& steps);
+  absl::Status Execute(const std::vector<BoundStep>& steps, const OutputSet& wanted);
 
   const std::shared_ptr<const Program> program_;
   const absl::Span<std::byte> arena_;
@@ -47,6 +45,7 @@ class PlanSession final : public Session {
   std::vector<dnnl::memory> memories_;         // what the bound arguments refer to
   std::vector<std::vector<BoundStep>> bound_;  // by plan
   const Plan* last_ = nullptr;                 // that ran; holds the outputs
+  OutputSet computed_;                         // by it
 };
 
 void PlanSession::Bind(const Plan& plan) {
@@ -55,9 +54,10 @@ void PlanSession::Bind(const Plan& plan) {
   for (const Step& step : plan.steps) {
     BoundStep& bound = steps.emplace_back();
     bound.step = &step;
-    if (step.slice_pad) {
-      bound.src = reinterpret_cast<const float*>(address(step.arguments[0]));
-      bound.dst = reinterpret_cast<float*>(address(step.arguments[1]));
+    if (step.kernel) {
+      for (const Argument& argument : step.arguments) {
+        bound.buffers.push_back(reinterpret_cast<float*>(address(argument)));
+      }
       continue;
     }
     for (const Argument& argument : step.arguments) {
@@ -85,15 +85,17 @@ absl::StatusOr<RunTimings> PlanSession::Run(const RunSpec& spec) {
   // What another model or run left in the unused slots may be NaN or denormal; the first is harmless, the second slow.
   std::memset(arena_.data() + spec.count * program_->slot_bytes, 0, (plan->batch - spec.count) * program_->slot_bytes);
   last_ = &*plan;
-  if (absl::Status status = Execute(bound_[plan - plans.begin()]); !status.ok()) return status;
+  computed_ = spec.wanted;
+  if (absl::Status status = Execute(bound_[plan - plans.begin()], spec.wanted); !status.ok()) return status;
   return RunTimings{.compute = std::chrono::steady_clock::now() - start, .plan_batch = plan->batch};
 }
 
-absl::Status PlanSession::Execute(const std::vector<BoundStep>& steps) {
+absl::Status PlanSession::Execute(const std::vector<BoundStep>& steps, const OutputSet& wanted) {
   const ThreadCount threads(program_->info.threads);
   for (const BoundStep& bound : steps) {
-    if (bound.step->slice_pad) {
-      RunSlicePad(*bound.step->slice_pad, bound.src, bound.dst);
+    if ((bound.step->serves & wanted).none()) continue;
+    if (bound.step->kernel) {
+      bound.step->kernel(bound.buffers);
       continue;
     }
     const dnnl_status_t code = dnnl_primitive_execute(bound.step->primitive.get(), stream_.get(),
@@ -108,11 +110,11 @@ absl::Status PlanSession::Execute(const std::vector<BoundStep>& steps) {
 }
 
 absl::Span<const float> PlanSession::output(OutputId id, int i) const {
-  const bool logits = id == kLogits;
-  const size_t width = logits ? program_->info.classes : program_->info.features;
-  if (last_ == nullptr || width == 0) return {};
-  const std::byte* base = arena_.data() + (logits ? last_->logits_offset : last_->embedding_offset);
-  return {reinterpret_cast<const float*>(base) + i * width, width};
+  const auto index = static_cast<size_t>(id);
+  const std::vector<OutputInfo>& outputs = program_->info.outputs;
+  if (last_ == nullptr || index >= outputs.size() || !computed_.test(index)) return {};
+  const size_t width = static_cast<size_t>(outputs[index].width);
+  return {reinterpret_cast<const float*>(arena_.data() + last_->output_offsets[index]) + i * width, width};
 }
 
 }  // namespace

@@ -6,21 +6,36 @@
 namespace resnetd::onednn {
 namespace {
 
-// Index into src of dst's element `i`, or -1 in the padding.
-int64_t SourceIndex(const SlicePadAxis& axis, int64_t i) {
-  const int64_t copied = i - axis.before;
-  return copied >= 0 && copied < axis.count ? axis.start + copied * axis.step : -1;
+// Index into src of dst's element `i`, or -1 in constant padding.
+int64_t SourceIndex(const SlicePadAxis& axis, graph::PadMode mode, int64_t i) {
+  int64_t copied = i - axis.before;
+  if (copied < 0 || copied >= axis.count) {
+    switch (mode) {
+      case graph::PadMode::kConstant:
+        return -1;
+      case graph::PadMode::kReflect:
+        copied = copied < 0 ? -copied : 2 * (axis.count - 1) - copied;
+        break;
+      case graph::PadMode::kEdge:
+        copied = std::clamp<int64_t>(copied, 0, axis.count - 1);
+        break;
+    }
+  }
+  return axis.start + copied * axis.step;
 }
 
-float* WritePixel(const SlicePadAxis& channels, float value, const float* src, float* dst) {
-  dst = std::fill_n(dst, channels.before, value);
-  src += channels.start;
-  if (channels.step == 1) {
-    dst = std::copy_n(src, channels.count, dst);
-  } else {
-    for (int64_t c = 0; c < channels.count; ++c) *dst++ = src[c * channels.step];
+float* WritePixel(const SlicePad& shape, const float* src, float* dst) {
+  const SlicePadAxis& channels = shape.channels;
+  if (channels.step == 1 && (shape.mode == graph::PadMode::kConstant || channels.count == channels.dst)) {
+    dst = std::fill_n(dst, channels.before, shape.value);
+    dst = std::copy_n(src + channels.start, channels.count, dst);
+    return std::fill_n(dst, channels.dst - channels.before - channels.count, shape.value);
   }
-  return std::fill_n(dst, channels.dst - channels.before - channels.count, value);
+  for (int64_t c = 0; c < channels.dst; ++c) {
+    const int64_t from = SourceIndex(channels, shape.mode, c);
+    *dst++ = from < 0 ? shape.value : src[from];
+  }
+  return dst;
 }
 
 }  // namespace
@@ -29,12 +44,11 @@ void RunSlicePad(const SlicePad& shape, const float* src, float* dst) {
   const int64_t src_row = shape.columns.src * shape.channels.src;
   for (int64_t n = 0; n < shape.batch; ++n, src += shape.rows.src * src_row) {
     for (int64_t y = 0; y < shape.rows.dst; ++y) {
-      const int64_t src_y = SourceIndex(shape.rows, y);
+      const int64_t src_y = SourceIndex(shape.rows, shape.mode, y);
       for (int64_t x = 0; x < shape.columns.dst; ++x) {
-        const int64_t src_x = SourceIndex(shape.columns, x);
-        dst = src_y < 0 || src_x < 0
-                  ? std::fill_n(dst, shape.channels.dst, shape.value)
-                  : WritePixel(shape.channels, shape.value, src + src_y * src_row + src_x * shape.channels.src, dst);
+        const int64_t src_x = SourceIndex(shape.columns, shape.mode, x);
+        dst = src_y < 0 || src_x < 0 ? std::fill_n(dst, shape.channels.dst, shape.value)
+                                     : WritePixel(shape, src + src_y * src_row + src_x * shape.channels.src, dst);
       }
     }
   }

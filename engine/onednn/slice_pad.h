@@ -3,20 +3,23 @@
 
 #include <cstdint>
 
+#include "engine/graph/ops.h"
+
 namespace resnetd::onednn {
 
-// One axis: dst[before + i] = src[start + i * step] for i < count, and the padding's value elsewhere.
+// One axis: dst[before + i] = src[start + i * step] for i < count, and padding elsewhere.
 struct SlicePadAxis {
   int64_t src = 0, dst = 0;  // sizes
   int64_t start = 0, step = 1, count = 0, before = 0;
 };
 
-// A strided crop, then constant padding, of NHWC float32: the parameterless shortcut of He et al.'s CIFAR networks
-// (option A: every second pixel, missing channels zero) in one pass.
+// A strided crop, then padding, of NHWC float32: the parameterless shortcut of He et al.'s CIFAR networks (option A:
+// every second pixel, missing channels zero) in one pass.
 struct SlicePad {
   int64_t batch = 0;
   SlicePadAxis channels, rows, columns;
   float value = 0;
+  graph::PadMode mode = graph::PadMode::kConstant;
 };
 
 // `src` and `dst` are dense NHWC and do not overlap.

@@ -32,7 +32,10 @@ void Import::CountUses(const GraphProto& proto) {
   for (const NodeProto& node : proto.node()) {
     for (const std::string& name : node.input()) ++uses_[name];
   }
-  for (const ValueInfoProto& info : proto.output()) ++uses_[info.name()];
+  for (const ValueInfoProto& info : proto.output()) {
+    ++uses_[info.name()];
+    outputs_[info.name()] = graph::HeadActivation::kNone;
+  }
 }
 
 int Import::uses(const std::string& name) const {

@@ -31,7 +31,6 @@ using Operand = std::variant<graph::ValueId, graph::WeightsRef, Ints>;
 class Import {
  public:
   graph::Graph graph;
-  std::string output;                  // name of the graph's output in the file
   int64_t file_batch = 0;              // the batch size fixed in the file, 0 if dynamic
   ExternalData external{"", nullptr};  // none
 
@@ -39,8 +38,11 @@ class Import {
   void CountUses(const GraphProto& proto);
   // Nodes and graph outputs that read the name.
   int uses(const std::string& name) const;
-  // Whether the name is the graph's output and nothing else reads it.
-  bool is_output(const std::string& name) const { return name == output && uses(name) == 1; }
+  // Whether the name is an output of the file and no node reads it.
+  bool only_output(const std::string& name) const { return outputs_.contains(name) && uses(name) == 1; }
+  // What the file applied to an output that the graph holds without it.
+  void SetHead(const std::string& name, graph::HeadActivation activation) { outputs_[name] = activation; }
+  graph::HeadActivation head(const std::string& name) const { return outputs_.at(name); }
 
   // Input `i` of the node as what it must be; the message names the input and what it is instead.
   absl::StatusOr<graph::ValueId> Activation(const NodeReader& n, int i) const;
@@ -64,6 +66,7 @@ class Import {
 
   absl::flat_hash_map<std::string, Operand> operands_;
   absl::flat_hash_map<std::string, int> uses_;
+  absl::flat_hash_map<std::string, graph::HeadActivation> outputs_;
 };
 
 using Importer = absl::Status (*)(NodeReader& n, Import& into);

@@ -90,7 +90,7 @@ absl::Status ImportBatchNormalization(NodeReader& n, Import& into) {
 
 absl::Status ImportRelu(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  return into.Add(n, graph::Relu{}, {src});
+  return into.Add(n, graph::Relu(), {src});
 }
 
 // Two activations, or the bias of the MatMul before it.
@@ -99,7 +99,7 @@ absl::Status ImportAdd(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const ValueId a, into.Activation(n, 1 - constant));
   if (into.IsActivation(n, constant)) {
     RESNETD_ASSIGN_OR_RETURN(const ValueId b, into.Activation(n, constant));
-    return into.Add(n, graph::Add{}, {a, b});
+    return into.Add(n, graph::Add(), {a, b});
   }
   RESNETD_ASSIGN_OR_RETURN(const WeightsRef bias, into.Floats(n, constant));
   const auto producer = into.graph.Producer(a);
@@ -156,9 +156,10 @@ absl::Status ImportSame(NodeReader& n, Import& into) {
 absl::Status ImportSoftmax(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
   const int64_t axis = n.Int("axis", n.opset() >= 13 ? -1 : 1);
-  if (!into.is_output(n.node().output(0)) || into.dims(src).size() != 1 || (axis != -1 && axis != 1)) {
+  if (!into.only_output(n.node().output(0)) || into.dims(src).size() != 1 || (axis != -1 && axis != 1)) {
     return absl::InvalidArgumentError("supported only over the classes, as the last node");
   }
+  into.SetHead(n.node().output(0), graph::HeadActivation::kSoftmax);
   return into.Alias(n, src);
 }
 

@@ -94,7 +94,7 @@ absl::Status ImportAveragePool(NodeReader& n, Import& into) {
 
 absl::Status ImportGlobalAveragePool(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  return into.Add(n, graph::GlobalAveragePool{}, {src});
+  return into.Add(n, graph::GlobalAveragePool(), {src});
 }
 
 absl::Status ImportReduceMean(NodeReader& n, Import& into) {
@@ -111,9 +111,9 @@ absl::Status ImportReduceMean(NodeReader& n, Import& into) {
     return Expected("axes", "2,3 of NxCxHxW",
                     absl::StrCat(absl::StrJoin(axes, ","), " of Nx", graph::ToString(into.dims(src))));
   }
-  if (n.Int("keepdims", 1) != 0) return into.Add(n, graph::GlobalAveragePool{}, {src});
-  RESNETD_ASSIGN_OR_RETURN(const ValueId pooled, into.AddInner(n, graph::GlobalAveragePool{}, src));
-  return into.Add(n, graph::Flatten{}, {pooled});
+  if (n.Int("keepdims", 1) != 0) return into.Add(n, graph::GlobalAveragePool(), {src});
+  RESNETD_ASSIGN_OR_RETURN(const ValueId pooled, into.AddInner(n, graph::GlobalAveragePool(), src));
+  return into.Add(n, graph::Flatten(), {pooled});
 }
 
 }  // namespace resnetd::onnx

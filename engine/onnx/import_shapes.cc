@@ -26,7 +26,7 @@ int64_t Product(const Dims& dims) {
 // Yields the input as a vector; nothing to do if it is one.
 absl::Status AsVector(NodeReader& n, Import& into, ValueId src) {
   if (into.dims(src).size() == 1) return into.Alias(n, src);
-  return into.Add(n, graph::Flatten{}, {src});
+  return into.Add(n, graph::Flatten(), {src});
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ absl::Status ImportSqueeze(NodeReader& n, Import& into) {
     return Expected("axes", "2,3 of NxCx1x1",
                     absl::StrCat(absl::StrJoin(axes.values, ","), " of Nx", graph::ToString(dims)));
   }
-  return into.Add(n, graph::Flatten{}, {src});
+  return into.Add(n, graph::Flatten(), {src});
 }
 
 absl::Status ImportSlice(NodeReader& n, Import& into) {

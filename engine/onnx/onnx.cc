@@ -2,6 +2,8 @@
 // nodes one by one, each by its importer -> outputs -> Validate().
 #include "engine/onnx/onnx.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +17,9 @@
 namespace resnetd::onnx {
 namespace {
 
+using graph::ValueId;
+
+constexpr int kMostOutputs = 16;     // of one file
 constexpr size_t kListedNodes = 50;  // of the unsupported ones; the rest are counted
 
 bool DefaultDomain(absl::string_view domain) {
@@ -112,29 +117,48 @@ absl::Status ReadNodes(const GraphProto& proto, int opset, Import& into) {
   return absl::OkStatus();
 }
 
-// The logits are the output; the embedding is what the last Gemm reads, or the output itself where there is no Gemm.
-absl::Status ReadOutput(Import& into) {
+// What an output of the file is called among ours, and the value it holds, as a vector where it is a map of one pixel.
+absl::StatusOr<ValueId> ReadOutput(const std::string& name, Import& into) {
+  NodeProto end;
+  end.add_input(name);
+  end.add_output(name + "/vector");
+  const NodeReader n(end, kNewestOpset);
+  RESNETD_ASSIGN_OR_RETURN(const ValueId value, into.Activation(n, 0));
+  const graph::Dims& dims = into.dims(value);
+  if (dims.size() == 3 && dims[1] == 1 && dims[2] == 1) return into.AddInner(n, graph::Flatten(), value);
+  return value;
+}
+
+// The node that classifies: a Gemm that yields the value.
+std::optional<int> Classifier(const graph::Graph& g, ValueId value) {
+  const auto last = g.Producer(value);
+  return last && std::holds_alternative<graph::Gemm>(g.nodes[*last].op) ? last : std::nullopt;
+}
+
+// The first output that a Gemm yields holds the logits, and what it reads is the embedding; where no Gemm does, the
+// first output is the embedding.
+absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
   graph::Graph& g = into.graph;
-  const NodeProto reader = [&] {
-    NodeProto end;
-    end.add_input(into.output);
-    end.add_output(into.output + "/vector");
-    return end;
-  }();
-  const NodeReader n(reader, kNewestOpset);
-  RESNETD_ASSIGN_OR_RETURN(g.logits, into.Activation(n, 0));
-  const graph::Dims& dims = into.dims(g.logits);
-  if (dims.size() == 3 && dims[1] == 1 && dims[2] == 1) {
-    RESNETD_ASSIGN_OR_RETURN(g.logits, into.AddInner(n, graph::Flatten{}, g.logits));
-  } else if (dims.size() != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("output '", into.output, "': expected a vector an image, got ", graph::ToString(dims)));
+  for (const ValueInfoProto& info : proto.output()) {
+    RESNETD_ASSIGN_OR_RETURN(const ValueId value, ReadOutput(info.name(), into));
+    g.outputs.push_back({info.name(), value, into.head(info.name())});
   }
-  g.embedding = g.logits;
-  if (const auto last = g.Producer(g.logits); last && std::holds_alternative<graph::Gemm>(g.nodes[*last].op)) {
-    g.embedding = g.nodes[*last].inputs[0];
-    g.has_classifier = true;
+  if (g.outputs.empty()) return absl::InvalidArgumentError("expected an output, got none");
+  const auto head = std::find_if(g.outputs.begin(), g.outputs.end(),
+                                 [&](const graph::Output& o) { return Classifier(g, o.value).has_value(); });
+  graph::Output& first = head == g.outputs.end() ? g.outputs.front() : *head;
+  if (g.value(first.value).dims.size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("output '", first.name, "': expected a vector an image, got ",
+                                                   graph::ToString(g.value(first.value).dims)));
   }
+  std::iter_swap(&g.outputs.front(), &first);
+  if (head == g.outputs.end()) {
+    g.outputs.front().name = std::string(graph::kPool);
+    return absl::OkStatus();
+  }
+  const ValueId features = g.nodes[*Classifier(g, g.outputs.front().value)].inputs[0];
+  g.outputs.front().name = std::string(graph::kLogits);
+  g.outputs.insert(g.outputs.begin() + 1, {std::string(graph::kPool), features});
   return absl::OkStatus();
 }
 
@@ -143,16 +167,16 @@ absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string
   RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(model));
   GraphProto& proto = *model.mutable_graph();
   RESNETD_RETURN_IF_ERROR(CheckOperators(proto, opset));
-  if (proto.output_size() != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("expected one output, got ", proto.output_size()));
+  if (proto.output_size() > kMostOutputs) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected at most ", kMostOutputs, " outputs, got ", proto.output_size()));
   }
   Import into;
   into.graph.name = std::string(name);
-  into.output = proto.output(0).name();
   into.CountUses(proto);
   RESNETD_RETURN_IF_ERROR(ReadInitializersAndInput(proto, into));
   RESNETD_RETURN_IF_ERROR(ReadNodes(proto, opset, into));
-  RESNETD_RETURN_IF_ERROR(ReadOutput(into));
+  RESNETD_RETURN_IF_ERROR(ReadOutputs(proto, into));
   RESNETD_RETURN_IF_ERROR(graph::Validate(into.graph));
   return std::move(into.graph);
 }

@@ -6,10 +6,10 @@ namespace resnetd::passes {
 
 absl::Span<const NamedPass> AllPasses() {
   static constexpr NamedPass kPasses[] = {
-      {"remove-dead", RemoveDead},         // first: what is not served need not be folded
-      {"fold-batch-norm", FoldBatchNorm},  // before the fusions, which look for bare convolutions
-      {"fuse-residual", FuseResidual},     // before ReLU: a convolution that has its ReLU can take no residual
-      {"fuse-relu", FuseRelu},
+      {"remove-dead", RemoveDead},           // first: what is not served need not be folded
+      {"fold-affine", FoldAffine},           // before the fusions, which leave no bare layer to fold into
+      {"split-batch-norm", SplitBatchNorm},  // those that are left
+      {"fuse-post-ops", FusePostOps},
   };
   return kPasses;
 }

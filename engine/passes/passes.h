@@ -16,10 +16,10 @@ struct NamedPass {
 };
 
 // Each takes a valid graph with dims and leaves one. INVALID_ARGUMENT names the node whose weights make no sense.
-absl::Status FoldBatchNorm(graph::Graph& graph);
-absl::Status FuseResidual(graph::Graph& graph);
-absl::Status FuseRelu(graph::Graph& graph);
 absl::Status RemoveDead(graph::Graph& graph);
+absl::Status FoldAffine(graph::Graph& graph);
+absl::Status SplitBatchNorm(graph::Graph& graph);
+absl::Status FusePostOps(graph::Graph& graph);
 
 // In the order in which they run.
 absl::Span<const NamedPass> AllPasses();

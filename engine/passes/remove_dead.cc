@@ -7,7 +7,7 @@ namespace resnetd::passes {
 
 absl::Status RemoveDead(graph::Graph& graph) {
   std::vector<bool> alive(graph.values.size(), false);
-  for (graph::ValueId id : {graph.logits, graph.embedding}) alive[static_cast<size_t>(id)] = true;
+  for (const graph::Output& output : graph.outputs) alive[static_cast<size_t>(output.value)] = true;
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
     if (!alive[static_cast<size_t>(node->output)]) continue;
     for (graph::ValueId id : node->inputs) alive[static_cast<size_t>(id)] = true;

@@ -20,8 +20,8 @@ class Uses {
   std::vector<int> readers_, producer_;
 };
 
-// The bare convolution (no residual, no ReLU yet) that yields `id` for one reader only; null if there is none.
-graph::Conv* SoleConv(graph::Graph& graph, const Uses& uses, graph::ValueId id);
+// The node that yields `id` for one reader only; null if there is none.
+graph::Node* SoleProducer(graph::Graph& graph, const Uses& uses, graph::ValueId id);
 
 }  // namespace resnetd::passes
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 namespace resnetd::reference {
@@ -9,78 +10,195 @@ namespace {
 
 using graph::Dims;
 using Values = std::vector<float>;
+using Index = std::vector<int64_t>;  // by axis
 
-// A feature map with its dims; a vector is C x 1 x 1.
-struct Map {
-  int64_t c = 1, h = 1, w = 1;
-  const Values* data;
+int64_t Size(const Dims& dims) {
+  int64_t size = 1;
+  for (const int64_t d : dims) size *= d;
+  return size;
+}
 
-  Map(const Dims& dims, const Values& values) : c(dims[0]), data(&values) {
-    if (dims.size() == 3) h = dims[1], w = dims[2];
+// A tensor, row-major.
+struct Tensor {
+  const Dims& dims;
+  const Values& data;
+
+  int64_t rank() const { return static_cast<int64_t>(dims.size()); }
+  int64_t size(int64_t axis) const { return dims[static_cast<size_t>(axis)]; }
+  double At(const Index& index) const {
+    int64_t offset = 0;
+    for (size_t i = 0; i < dims.size(); ++i) offset = offset * dims[i] + index[i];
+    return data[static_cast<size_t>(offset)];
   }
-  bool Inside(int64_t y, int64_t x) const { return y >= 0 && y < h && x >= 0 && x < w; }
-  double At(int64_t ch, int64_t y, int64_t x) const { return (*data)[(ch * h + y) * w + x]; }
+  // Axes of size 1 are repeated.
+  double Broadcast(Index index) const {
+    for (size_t i = 0; i < dims.size(); ++i) index[i] = dims[i] == 1 ? 0 : index[i];
+    return At(index);
+  }
+  bool Inside(int64_t y, int64_t x) const { return y >= 0 && y < dims[1] && x >= 0 && x < dims[2]; }
 };
 
+double Apply(const graph::Activation& a, double x) {
+  using Kind = graph::ActivationKind;
+  const double alpha = a.alpha, beta = a.beta;
+  switch (a.kind) {
+    case Kind::kRelu:
+      return std::max(x, 0.0);
+    case Kind::kLeakyRelu:
+      return x < 0 ? alpha * x : x;
+    case Kind::kElu:
+      return x < 0 ? alpha * (std::exp(x) - 1) : x;
+    case Kind::kClip:
+      return std::min(std::max(x, alpha), beta);
+    case Kind::kLinear:
+      return alpha * x + beta;
+    case Kind::kPow:
+      return std::pow(x, alpha);
+    case Kind::kSqrt:
+      return std::sqrt(x);
+    case Kind::kExp:
+      return std::exp(x);
+    case Kind::kErf:
+      return std::erf(x);
+    case Kind::kTanh:
+      return std::tanh(x);
+    case Kind::kSigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Kind::kHardSigmoid:
+      return std::min(std::max(alpha * x + beta, 0.0), 1.0);
+    case Kind::kHardSwish:
+      return x * std::min(std::max(alpha * x + beta, 0.0), 1.0);
+    case Kind::kSwish:
+      return x / (1 + std::exp(-alpha * x));
+    case Kind::kGelu:
+      return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
+    case Kind::kGeluTanh:
+      return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
+double Apply(graph::BinaryKind kind, double a, double b) {
+  switch (kind) {
+    case graph::BinaryKind::kAdd:
+      return a + b;
+    case graph::BinaryKind::kSub:
+      return a - b;
+    case graph::BinaryKind::kMul:
+      return a * b;
+    case graph::BinaryKind::kDiv:
+      return a / b;
+  }
+  return std::numeric_limits<double>::quiet_NaN();
+}
+
 struct Execute {
-  absl::Span<const Map> in;
-  const Map& out;  // its dims only
+  absl::Span<const Tensor> in;
+  const Dims& out;
   Values& dst;
 
-  template <typename F>
-  void ForEach(F value) const {
-    dst.resize(out.c * out.h * out.w);
-    for (int64_t c = 0; c < out.c; ++c) {
-      for (int64_t y = 0; y < out.h; ++y) {
-        for (int64_t x = 0; x < out.w; ++x) dst[(c * out.h + y) * out.w + x] = static_cast<float>(value(c, y, x));
+  // Calls value(index) for each element in order.
+  void ForEach(const std::function<double(const Index&)>& value) const {
+    dst.resize(static_cast<size_t>(Size(out)));
+    Index index(out.size(), 0);
+    for (float& x : dst) {
+      x = static_cast<float>(value(index));
+      for (size_t i = out.size(); i-- > 0;) {
+        if (++index[i] < out[i]) break;
+        index[i] = 0;
       }
     }
   }
 
+  // Calls f(index) for each element of `dims` in order.
+  static void Visit(const Dims& dims, const std::function<void(const Index&)>& f) {
+    Values unused;
+    Execute{{}, dims, unused}.ForEach([&](const Index& index) {
+      f(index);
+      return 0.0;
+    });
+  }
+
   void operator()(const graph::Conv& op) const {
-    const Map& src = in[0];
+    const Tensor& src = in[0];
     const Dims& w = op.weights->dims;
-    ForEach([&](int64_t oc, int64_t y, int64_t x) {
-      double sum = op.bias != nullptr ? (*op.bias->data)[oc] : 0;
-      const int64_t first = oc / (w[0] / op.groups) * w[1];
+    const Tensor weights{w, *op.weights->data};
+    ForEach([&](const Index& o) {
+      double sum = op.bias != nullptr ? (*op.bias->data)[o[0]] : 0;
+      const int64_t first = o[0] / (w[0] / op.groups) * w[1];
       for (int64_t ic = 0; ic < w[1]; ++ic) {
         for (int64_t kh = 0; kh < w[2]; ++kh) {
           for (int64_t kw = 0; kw < w[3]; ++kw) {
-            const int64_t sy = y * op.strides.h + kh * op.dilations.h - op.pads.top;
-            const int64_t sx = x * op.strides.w + kw * op.dilations.w - op.pads.left;
-            if (!src.Inside(sy, sx)) continue;
-            sum += src.At(first + ic, sy, sx) * (*op.weights->data)[((oc * w[1] + ic) * w[2] + kh) * w[3] + kw];
+            const int64_t y = o[1] * op.strides.h + kh * op.dilations.h - op.pads.top;
+            const int64_t x = o[2] * op.strides.w + kw * op.dilations.w - op.pads.left;
+            if (src.Inside(y, x)) sum += src.At({first + ic, y, x}) * weights.At({o[0], ic, kh, kw});
           }
         }
       }
-      if (op.residual) sum += in[1].At(oc, y, x);
-      return op.relu ? std::max(sum, 0.0) : sum;
+      return sum;
+    });
+  }
+
+  void operator()(const graph::Gemm& op) const {
+    const Tensor weights{op.weights->dims, *op.weights->data};
+    ForEach([&](Index o) {
+      const int64_t oc = o.back();
+      double sum = op.bias != nullptr ? (*op.bias->data)[oc] : 0;
+      for (o.back() = 0; o.back() < weights.size(1); ++o.back()) sum += in[0].At(o) * weights.At({oc, o.back()});
+      return sum;
     });
   }
 
   void operator()(const graph::BatchNorm& op) const {
-    ForEach([&](int64_t c, int64_t y, int64_t x) {
+    ForEach([&](const Index& o) {
+      const int64_t c = o[0];
       const double factor = (*op.scale->data)[c] / std::sqrt(static_cast<double>((*op.variance->data)[c]) + op.epsilon);
-      return factor * (in[0].At(c, y, x) - (*op.mean->data)[c]) + (*op.shift->data)[c];
+      return factor * (in[0].At(o) - (*op.mean->data)[c]) + (*op.shift->data)[c];
     });
   }
 
-  void operator()(const graph::Relu&) const {
-    ForEach([&](int64_t c, int64_t y, int64_t x) { return std::max(in[0].At(c, y, x), 0.0); });
+  void operator()(const graph::GroupNorm& op) const {
+    const int64_t channels = in[0].size(0) / op.groups;
+    std::vector<double> sums(op.groups, 0), squares(op.groups, 0);
+    Visit(out, [&](const Index& o) { sums[o[0] / channels] += in[0].At(o); });
+    const double count = static_cast<double>(Size(out)) / static_cast<double>(op.groups);
+    Visit(out, [&](const Index& o) {
+      squares[o[0] / channels] += std::pow(in[0].At(o) - sums[o[0] / channels] / count, 2);
+    });
+    ForEach([&](const Index& o) {
+      const int64_t g = o[0] / channels;
+      const double normal = (in[0].At(o) - sums[g] / count) / std::sqrt(squares[g] / count + op.epsilon);
+      return normal * (*op.scale->data)[o[0]] + (*op.shift->data)[o[0]];
+    });
   }
 
-  void operator()(const graph::Add&) const {
-    ForEach([&](int64_t c, int64_t y, int64_t x) { return in[0].At(c, y, x) + in[1].At(c, y, x); });
+  void operator()(const graph::Activation& op) const {
+    ForEach([&](const Index& o) { return Apply(op, in[0].At(o)); });
+  }
+
+  void operator()(const graph::Binary& op) const {
+    const Tensor b = op.constant != nullptr ? Tensor{op.constant->dims, *op.constant->data} : in[1];
+    ForEach([&](const Index& o) {
+      const double x = in[0].Broadcast(o), y = b.Broadcast(o);
+      return op.reversed ? Apply(op.kind, y, x) : Apply(op.kind, x, y);
+    });
+  }
+
+  void operator()(const graph::PRelu& op) const {
+    ForEach([&](const Index& o) {
+      const double x = in[0].At(o);
+      return x < 0 ? x * (*op.slope->data)[o[0]] : x;
+    });
   }
 
   void operator()(const graph::MaxPool& op) const {
-    ForEach([&](int64_t c, int64_t y, int64_t x) {
+    ForEach([&](const Index& o) {
       double best = -std::numeric_limits<double>::infinity();
       for (int64_t kh = 0; kh < op.kernel.h; ++kh) {
         for (int64_t kw = 0; kw < op.kernel.w; ++kw) {
-          const int64_t sy = y * op.strides.h + kh * op.dilations.h - op.pads.top;
-          const int64_t sx = x * op.strides.w + kw * op.dilations.w - op.pads.left;
-          if (in[0].Inside(sy, sx)) best = std::max(best, in[0].At(c, sy, sx));
+          const int64_t y = o[1] * op.strides.h + kh * op.dilations.h - op.pads.top;
+          const int64_t x = o[2] * op.strides.w + kw * op.dilations.w - op.pads.left;
+          if (in[0].Inside(y, x)) best = std::max(best, in[0].At({o[0], y, x}));
         }
       }
       return best;
@@ -88,54 +206,95 @@ struct Execute {
   }
 
   void operator()(const graph::AveragePool& op) const {
-    const Map& src = in[0];
-    ForEach([&](int64_t c, int64_t y, int64_t x) {
+    const Tensor& src = in[0];
+    ForEach([&](const Index& o) {
       double sum = 0;
       int64_t inside = 0, padded = 0;  // taps in the image, and in the image with its padding
       for (int64_t kh = 0; kh < op.kernel.h; ++kh) {
         for (int64_t kw = 0; kw < op.kernel.w; ++kw) {
-          const int64_t sy = y * op.strides.h + kh - op.pads.top, sx = x * op.strides.w + kw - op.pads.left;
-          if (sy < src.h + op.pads.bottom && sx < src.w + op.pads.right) ++padded;
-          if (!src.Inside(sy, sx)) continue;
+          const int64_t y = o[1] * op.strides.h + kh * op.dilations.h - op.pads.top;
+          const int64_t x = o[2] * op.strides.w + kw * op.dilations.w - op.pads.left;
+          if (y < src.size(1) + op.pads.bottom && x < src.size(2) + op.pads.right) ++padded;
+          if (!src.Inside(y, x)) continue;
           ++inside;
-          sum += src.At(c, sy, sx);
+          sum += src.At({o[0], y, x});
         }
       }
       return sum / static_cast<double>(op.count_include_pad ? padded : inside);
     });
   }
 
-  void operator()(const graph::GlobalAveragePool&) const {
-    ForEach([&](int64_t c, int64_t, int64_t) {
-      double sum = 0;
-      for (int64_t y = 0; y < in[0].h; ++y) {
-        for (int64_t x = 0; x < in[0].w; ++x) sum += in[0].At(c, y, x);
+  void operator()(const graph::Reduce& op) const {
+    Dims window(in[0].dims.size(), 1);  // what is reduced to one element
+    for (const int64_t axis : op.axes) window[axis] = in[0].size(axis);
+    ForEach([&](const Index& o) {
+      double sum = 0, most = -std::numeric_limits<double>::infinity(), squares = 0;
+      Visit(window, [&](const Index& w) {
+        Index at = o;
+        for (const int64_t axis : op.axes) at[axis] = w[axis];
+        const double x = in[0].At(at);
+        sum += x, squares += x * x, most = std::max(most, x);
+      });
+      switch (op.kind) {
+        case graph::ReduceKind::kMean:
+          return sum / static_cast<double>(Size(window));
+        case graph::ReduceKind::kMax:
+          return most;
+        case graph::ReduceKind::kSum:
+          return sum;
+        case graph::ReduceKind::kL2:
+          return std::sqrt(squares);
       }
-      return sum / static_cast<double>(in[0].h * in[0].w);
+      return std::numeric_limits<double>::quiet_NaN();
     });
   }
 
-  void operator()(const graph::Flatten&) const { dst = *in[0].data; }
+  void operator()(const graph::Softmax& op) const {
+    ForEach([&](const Index& o) {
+      Index at = o;
+      double most = -std::numeric_limits<double>::infinity(), sum = 0;
+      for (at[op.axis] = 0; at[op.axis] < out[op.axis]; ++at[op.axis]) most = std::max(most, in[0].At(at));
+      for (at[op.axis] = 0; at[op.axis] < out[op.axis]; ++at[op.axis]) sum += std::exp(in[0].At(at) - most);
+      return std::exp(in[0].At(o) - most) / sum;
+    });
+  }
 
-  void operator()(const graph::Gemm& op) const {
-    ForEach([&](int64_t oc, int64_t, int64_t) {
-      double sum = op.bias != nullptr ? (*op.bias->data)[oc] : 0;
-      for (int64_t ic = 0; ic < in[0].c; ++ic) sum += in[0].At(ic, 0, 0) * (*op.weights->data)[oc * in[0].c + ic];
-      return sum;
+  void operator()(const graph::Reshape&) const { dst = in[0].data; }
+
+  void operator()(const graph::Transpose& op) const {
+    ForEach([&](const Index& o) {
+      Index at(o.size());
+      for (size_t i = 0; i < o.size(); ++i) at[op.perm[i]] = o[i];
+      return in[0].At(at);
+    });
+  }
+
+  void operator()(const graph::Concat& op) const {
+    ForEach([&](Index o) {
+      size_t part = 0;
+      while (o[op.axis] >= in[part].size(op.axis)) o[op.axis] -= in[part++].size(op.axis);
+      return in[part].At(o);
     });
   }
 
   void operator()(const graph::Slice& op) const {
-    ForEach([&](int64_t c, int64_t y, int64_t x) {
-      return in[0].At(op.start[0] + c * op.step[0], op.start[1] + y * op.step[1], op.start[2] + x * op.step[2]);
+    ForEach([&](Index o) {
+      for (size_t i = 0; i < o.size(); ++i) o[i] = op.start[i] + o[i] * op.step[i];
+      return in[0].At(o);
     });
   }
 
   void operator()(const graph::Pad& op) const {
-    ForEach([&](int64_t c, int64_t y, int64_t x) {
-      const int64_t sc = c - op.before[0], sy = y - op.before[1], sx = x - op.before[2];
-      const bool inside = sc >= 0 && sc < in[0].c && in[0].Inside(sy, sx);
-      return inside ? in[0].At(sc, sy, sx) : static_cast<double>(op.value);
+    ForEach([&](Index o) {
+      for (size_t i = 0; i < o.size(); ++i) {
+        const int64_t size = in[0].dims[i];
+        o[i] -= op.before[i];
+        if (o[i] >= 0 && o[i] < size) continue;
+        if (op.mode == graph::PadMode::kConstant) return static_cast<double>(op.value);
+        if (op.mode == graph::PadMode::kReflect) o[i] = o[i] < 0 ? -o[i] : 2 * (size - 1) - o[i];
+        if (op.mode == graph::PadMode::kEdge) o[i] = std::clamp<int64_t>(o[i], 0, size - 1);
+      }
+      return in[0].At(o);
     });
   }
 };
@@ -147,10 +306,18 @@ std::vector<std::vector<float>> Run(const graph::Graph& graph, absl::Span<const 
   const auto at = [&](graph::ValueId id) -> Values& { return values[static_cast<size_t>(id)]; };
   at(graph.input).assign(image.begin(), image.end());
   for (const graph::Node& node : graph.nodes) {
-    std::vector<Map> in;
-    for (graph::ValueId id : node.inputs) in.emplace_back(graph.value(id).dims, at(id));
-    const Map out(graph.value(node.output).dims, at(node.output));
-    std::visit(Execute{in, out, at(node.output)}, node.op);
+    std::vector<Tensor> in;
+    for (graph::ValueId id : node.inputs) in.push_back({graph.value(id).dims, at(id)});
+    const Dims& out = graph.value(node.output).dims;
+    size_t next = graph::OperatorInputs(node);
+    std::visit(Execute{absl::MakeConstSpan(in).first(next), out, at(node.output)}, node.op);
+    for (const graph::PostOp& post_op : node.post_ops) {
+      const Values before = at(node.output);
+      std::vector<Tensor> operands = {{out, before}};
+      const auto* binary = std::get_if<graph::Binary>(&post_op);
+      if (binary != nullptr && binary->constant == nullptr) operands.push_back(in[next++]);
+      std::visit(Execute{operands, out, at(node.output)}, post_op);
+    }
   }
   return values;
 }

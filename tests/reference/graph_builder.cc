@@ -32,10 +32,10 @@ GraphBuilder::GraphBuilder(graph::Dims image, uint32_t seed) : rng_(seed) {
   graph_.value(graph_.input).dims = std::move(image);
 }
 
-graph::ValueId GraphBuilder::Add(graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs) {
+graph::ValueId GraphBuilder::Add(graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs, graph::PostOps post_ops) {
   const std::string name = absl::StrCat("n", graph_.nodes.size());
   const graph::ValueId output = graph_.AddValue(name);
-  graph_.nodes.push_back({name, std::move(op), std::move(inputs), output});
+  graph_.nodes.push_back({name, std::move(op), std::move(inputs), output, std::move(post_ops)});
   AbortUnless(graph::InferShape(graph_, graph_.nodes.back()));
   return output;
 }
@@ -72,15 +72,14 @@ graph::Gemm GraphBuilder::Gemm(int64_t out, int64_t in) {
 }
 
 graph::Graph GraphBuilder::Finish(graph::ValueId logits, graph::ValueId embedding) {
-  graph_.logits = logits;
-  graph_.embedding = embedding;
-  graph_.has_classifier = logits != embedding;
+  if (logits != embedding) graph_.outputs.push_back({std::string(graph::kLogits), logits});
+  graph_.outputs.push_back({std::string(graph::kPool), embedding});
   AbortUnless(graph::Validate(graph_));
   return std::move(graph_);
 }
 
 graph::Graph GraphBuilder::FinishFlat(graph::ValueId id) {
-  if (dims(id).size() != 1) id = Add(graph::Flatten{}, {id});
+  if (dims(id).size() != 1) id = Add(graph::Flatten(), {id});
   return Finish(id, id);
 }
 

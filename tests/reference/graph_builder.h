@@ -19,7 +19,7 @@ class GraphBuilder {
   const graph::Dims& dims(graph::ValueId id) const { return graph_.value(id).dims; }
 
   // Appends a node and infers its dims; a node that makes no sense aborts.
-  graph::ValueId Add(graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs);
+  graph::ValueId Add(graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs, graph::PostOps post_ops = {});
 
   // Values uniform in [low, high).
   graph::WeightsRef Random(graph::Dims dims, float low, float high);

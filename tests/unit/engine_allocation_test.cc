@@ -74,7 +74,7 @@ TEST(Run, AllocatesNothingOfOurs) {
         for (int run = 0; run < 5; ++run) {
           for (int i = 0; i < count; ++i) runner.Write(i, image);
           ok &= runner->Run({.count = count}).ok();
-          ok &= runner->output(kLogits, count - 1).size() == static_cast<size_t>(info.classes);
+          ok &= runner->output(runner.engine().info().logits, count - 1).size() == static_cast<size_t>(info.classes);
         }
         const int after = ours;
         EXPECT_TRUE(ok);

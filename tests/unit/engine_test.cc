@@ -203,7 +203,7 @@ TEST(Session, CountsWithinThePlans) {
   const auto engine = Load(ReadModel("cifar20-a-grey"), {{2, 5}, 1});
   ASSERT_TRUE(engine.ok()) << engine.status();
   const SessionRunner runner(*engine);
-  EXPECT_TRUE(runner->output(kLogits, 0).empty()) << "nothing ran yet";
+  EXPECT_TRUE(runner->output(runner.engine().info().logits, 0).empty()) << "nothing ran yet";
   for (int i = 0; i < 5; ++i) runner.Write(i, RandomImage(runner.engine().info(), i));
   for (const auto& [count, plan] : {std::pair(1, 2), {2, 2}, {3, 5}, {4, 5}, {5, 5}, {0, 0}, {-1, 0}, {6, 0}}) {
     const auto timings = runner->Run({.count = count});
@@ -228,13 +228,14 @@ TEST(Session, BatchMatesDoNotMatter) {
     for (int i = 0; i < 32; ++i) {
       runner.Write(0, RandomImage(info, i));
       ASSERT_TRUE(runner->Run({.count = 1}).ok());
-      for (const OutputId id : {kLogits, kEmbedding}) alone[static_cast<int>(id)][i] = Copy(runner->output(id, 0));
+      for (const OutputId id : {info.logits, info.embedding})
+        alone[static_cast<int>(id)][i] = Copy(runner->output(id, 0));
     }
     for (const int count : {3, 8, 27, 32}) {
       for (int i = 0; i < count; ++i) runner.Write(i, RandomImage(info, 31 - i));
       ASSERT_TRUE(runner->Run({.count = count}).ok());
       for (int i = 0; i < count; ++i) {
-        for (const OutputId id : {kLogits, kEmbedding}) {
+        for (const OutputId id : {info.logits, info.embedding}) {
           const std::vector<float>& expected = alone[static_cast<int>(id)][31 - i];
           const absl::Span<const float> got = runner->output(id, i);
           ASSERT_EQ(got.size(), expected.size());
@@ -268,7 +269,7 @@ TEST(Session, EqualRunsGiveEqualBits) {
         ASSERT_TRUE(runner->Run({.count = 4}).ok());
         std::vector<float> answers;
         for (int i = 0; i < 4; ++i) {
-          for (const float x : runner->output(kLogits, i)) answers.push_back(x);
+          for (const float x : runner->output(runner.engine().info().logits, i)) answers.push_back(x);
         }
         if (first.empty()) first = answers;
         ASSERT_EQ(0, std::memcmp(first.data(), answers.data(), first.size() * sizeof(float)));
@@ -295,7 +296,7 @@ TEST(Session, SharesItsArenaWithOtherModels) {
     ASSERT_EQ(slot.channel_bytes, slot.height * slot.row_bytes);
     std::memcpy(slot.data, image.data(), image.size() * sizeof(float));
     ASSERT_TRUE((*session_a)->Run({.count = 1}).ok());
-    EXPECT_EQ(Copy((*session_a)->output(kLogits, 0)), Copy(own->output(kLogits, 0)));
+    EXPECT_EQ(Copy((*session_a)->output((*a)->info().logits, 0)), Copy(own->output((*a)->info().logits, 0)));
   }
 }
 
@@ -310,7 +311,7 @@ TEST(Session, ManyThreads) {
     for (int i = 0; i < 16; ++i) {
       runner.Write(0, RandomImage(info, i));
       ASSERT_TRUE(runner->Run({.count = 1}).ok());
-      expected.push_back(Copy(runner->output(kLogits, 0)));
+      expected.push_back(Copy(runner->output(runner.engine().info().logits, 0)));
     }
   }
   std::vector<std::unique_ptr<SessionRunner>> runners;
@@ -324,7 +325,7 @@ TEST(Session, ManyThreads) {
         const int image = (i * 7 + t) % 16;
         runners[t]->Write(0, RandomImage(info, image));
         const bool ok = (*runners[t])->Run({.count = 1}).ok();
-        if (!ok || Copy((*runners[t])->output(kLogits, 0)) != expected[image]) ++wrong[t];
+        if (!ok || Copy((*runners[t])->output(info.logits, 0)) != expected[image]) ++wrong[t];
       }
     });
   }

@@ -35,11 +35,6 @@ Conv WithBias(Conv conv, int64_t size) {
   return conv;
 }
 
-Conv WithResidual(Conv conv) {
-  conv.residual = true;
-  return conv;
-}
-
 MaxPool MakeMaxPool(int64_t kernel, int64_t stride, int64_t pad, bool ceil = false, int64_t dilation = 1) {
   return {{kernel, kernel}, {stride, stride}, {dilation, dilation}, {pad, pad, pad, pad}, ceil};
 }
@@ -61,7 +56,8 @@ Graph OneNode(Op op, const std::vector<Dims>& inputs) {
     graph.value(node.inputs.back()).dims = inputs[i];
   }
   graph.input = node.inputs[0];
-  node.output = graph.logits = graph.embedding = graph.AddValue("out");
+  node.output = graph.AddValue("out");
+  graph.outputs = {{"out", node.output}};
   graph.nodes.push_back(std::move(node));
   return graph;
 }
@@ -82,11 +78,10 @@ TEST(InferShapes, Fits) {
       {"dilated", MakeConv({2, 1, 3, 3}, {}, {}, {2, 2}), {{1, 5, 6}}, {2, 1, 2}},
       {"groups", MakeConv({6, 2, 3, 3}, {}, {1, 1, 1, 1}, {}, 3), {{6, 4, 4}}, {6, 4, 4}},
       {"a bias", WithBias(MakeConv({8, 4, 1, 1}), 8), {{4, 5, 5}}, {8, 5, 5}},
-      {"a residual", WithResidual(MakeConv({8, 4, 1, 1})), {{4, 5, 5}, {8, 5, 5}}, {8, 5, 5}},
       {"batch norm of a map", MakeBatchNorm(4, 4), {{4, 5, 5}}, {4, 5, 5}},
       {"batch norm of a vector", MakeBatchNorm(4, 4), {{4}}, {4}},
-      {"relu", Relu{}, {{4, 5}}, {4, 5}},
-      {"add", Add{}, {{4, 5, 6}, {4, 5, 6}}, {4, 5, 6}},
+      {"relu", Relu(), {{4, 5}}, {4, 5}},
+      {"add", Add(), {{4, 5, 6}, {4, 5, 6}}, {4, 5, 6}},
       {"max pool of ResNet", MakeMaxPool(3, 2, 1), {{64, 112, 112}}, {64, 56, 56}},
       {"floor", MakeMaxPool(2, 2, 0), {{1, 5, 5}}, {1, 2, 2}},
       {"ceil", MakeMaxPool(2, 2, 0, true), {{1, 5, 5}}, {1, 3, 3}},
@@ -96,9 +91,9 @@ TEST(InferShapes, Fits) {
       {"average pool", MakeAveragePool(3, 2, 1), {{8, 7, 8}}, {8, 4, 4}},
       {"average pool, ceil", MakeAveragePool(2, 2, 0, true), {{8, 7, 8}}, {8, 4, 4}},
       {"padding one less than the window", MakeAveragePool(3, 1, 2), {{8, 2, 2}}, {8, 4, 4}},
-      {"global average pool", GlobalAveragePool{}, {{64, 7, 5}}, {64, 1, 1}},
-      {"flatten", Flatten{}, {{64, 2, 3}}, {384}},
-      {"flatten a vector", Flatten{}, {{64}}, {64}},
+      {"global average pool", GlobalAveragePool(), {{64, 7, 5}}, {64, 1, 1}},
+      {"flatten", Flatten(), {{64, 2, 3}}, {384}},
+      {"flatten a vector", Flatten(), {{64}}, {64}},
       {"gemm", Gemm{Zeros({10, 64}), Zeros({10})}, {{64}}, {10}},
       {"gemm without bias", Gemm{Zeros({10, 64}), nullptr}, {{64}}, {10}},
       {"slice: every second pixel", Slice{{0, 0, 0}, {4, 5, 6}, {1, 2, 2}}, {{4, 5, 6}}, {4, 3, 3}},
@@ -110,7 +105,8 @@ TEST(InferShapes, Fits) {
     Graph graph = OneNode(c.op, c.inputs);
     const absl::Status status = InferShapes(graph);
     EXPECT_TRUE(status.ok()) << c.what << ": " << status;
-    EXPECT_EQ(graph.value(graph.logits).dims, c.expected) << c.what << ": " << ToString(graph.value(graph.logits).dims);
+    EXPECT_EQ(graph.value(graph.outputs[0].value).dims, c.expected)
+        << c.what << ": " << ToString(graph.value(graph.outputs[0].value).dims);
   }
 }
 
@@ -130,7 +126,6 @@ TEST(InferShapes, DoesNotFit) {
       {"no groups", MakeConv({8, 4, 1, 1}, {}, {}, {}, 0), {{4, 5, 5}}, "groups: expected 1..4, got 0"},
       {"more groups than channels", MakeConv({8, 4, 1, 1}, {}, {}, {}, 5), {{4, 5, 5}}, "groups: expected 1..4, got 5"},
       {"bias", WithBias(MakeConv({8, 4, 1, 1}), 7), {{4, 5, 5}}, "bias: expected 8 values, got 7"},
-      {"residual", WithResidual(MakeConv({8, 4, 1, 1})), {{4, 5, 5}, {8, 5, 6}}, "residual: expected 8x5x5, got 8x5x6"},
       {"kernel too large",
        MakeConv({2, 1, 5, 4}),
        {{1, 4, 4}},
@@ -146,7 +141,8 @@ TEST(InferShapes, DoesNotFit) {
       {"padding out of range", MakeConv({2, 1, 3, 3}, {}, {far, 0, far, 0}), {{1, 4, 4}}, "padding along H"},
       {"batch norm of another size", MakeBatchNorm(5, 5), {{4, 5, 5}}, "(BatchNorm): scale: expected 4 values, got 5"},
       {"batch norm's variance", MakeBatchNorm(4, 3), {{4, 5, 5}}, "variance: expected 4 values, got 3"},
-      {"add", Add{}, {{4, 5, 6}, {4, 5, 1}}, "(Add): second input: expected 4x5x6, got 4x5x1"},
+      {"add", Add(), {{4, 5, 6}, {4, 5, 2}}, "(Add): second operand: expected 4x5x6, got 4x5x2"},
+      {"add of another rank", Add(), {{4, 5, 6}, {5, 6}}, "(Add): second operand: expected 3 axes, got 5x6"},
       {"max pool of a vector", MakeMaxPool(2, 2, 0), {{4}}, "expected a feature map"},
       {"pool: kernel 0", MakeMaxPool(0, 2, 0), {{1, 4, 4}}, "kernel along H: expected 1..16777216, got 0"},
       {"pool of nothing but padding", MakeMaxPool(2, 2, 2), {{1, 4, 4}}, "padding along H: expected 0..1, got 2"},
@@ -154,8 +150,8 @@ TEST(InferShapes, DoesNotFit) {
        MakeAveragePool(3, 1, 3),
        {{1, 4, 4}},
        "padding along H: expected 0..2, got 3"},
-      {"global average pool of a vector", GlobalAveragePool{}, {{4}}, "expected a feature map"},
-      {"gemm of a map", Gemm{Zeros({10, 64}), nullptr}, {{64, 1, 1}}, "input: expected a vector, got 64x1x1"},
+      {"global average pool of a vector", GlobalAveragePool(), {{4}}, "(ReduceMean): axis: expected 0..0, got 1"},
+      {"gemm of a map", Gemm{Zeros({10, 64}), nullptr}, {{64, 1, 1}}, "weights: expected OCx1, got 10x64"},
       {"gemm of another size", Gemm{Zeros({10, 64}), nullptr}, {{63}}, "weights: expected OCx63, got 10x64"},
       {"gemm's bias", Gemm{Zeros({10, 64}), Zeros({9})}, {{64}}, "bias: expected 10 values, got 9"},
       {"slice of two axes", Slice{{0, 0}, {1, 1}, {1, 1}}, {{4, 5, 6}}, "axes: expected 3, got 2"},
@@ -184,7 +180,7 @@ TEST(InferShapes, DoesNotFit) {
 
 TEST(InferShapes, ImageOutOfRange) {
   for (const Dims& dims : {Dims{0, 4, 4}, Dims{3, -1, 4}, Dims{3, 1 << 24, 1 << 24}}) {
-    Graph graph = OneNode(Relu{}, {dims});
+    Graph graph = OneNode(Relu(), {dims});
     EXPECT_THAT(std::string(InferShapes(graph).message()), HasSubstr("input 'in': output: expected")) << ToString(dims);
   }
 }
@@ -197,10 +193,10 @@ Graph Small() {
   const ValueId a = graph.AddValue("a"), b = graph.AddValue("b"), c = graph.AddValue("c"),
                 flat = graph.AddValue("flat");
   graph.nodes = {{"conv", MakeConv({4, 2, 1, 1}, {2, 2}), {graph.input}, a},
-                 {"relu", Relu{}, {a}, b},
-                 {"add", Add{}, {a, b}, c},
-                 {"flatten", Flatten{}, {c}, flat}};
-  graph.logits = graph.embedding = flat;
+                 {"relu", Relu(), {a}, b},
+                 {"add", Add(), {a, b}, c},
+                 {"flatten", Flatten(), {c}, flat}};
+  graph.outputs = {{"flat", flat}};
   EXPECT_TRUE(InferShapes(graph).ok());
   return graph;
 }
@@ -215,7 +211,11 @@ TEST(Validate, Graphs) {
   const std::vector<Case> cases = {
       {"as it is", [](Graph&) {}, ""},
       {"a value nobody uses", [](Graph& g) { g.AddValue("unused"); }, ""},
-      {"the image as output", [](Graph& g) { g.embedding = g.input; }, ""},
+      {"the image as output",
+       [](Graph& g) {
+         g.outputs.push_back({"x", g.input});
+       },
+       ""},
       {"no image", [&](Graph& g) { g.input = id(9); }, "the graph's input does not exist"},
       {"not in order", [](Graph& g) { std::swap(g.nodes[0], g.nodes[1]); },
        "node 'relu' (Relu): reads 'a' before any node yields it"},
@@ -227,18 +227,32 @@ TEST(Validate, Graphs) {
       {"an output that does not exist", [&](Graph& g) { g.nodes[1].output = id(5); }, "yields a value that does not"},
       {"yielded twice", [&](Graph& g) { g.nodes[1].output = id(1); }, "node 'relu' (Relu): yields 'a' a second time"},
       {"yields the image", [&](Graph& g) { g.nodes[1].output = id(0); }, "yields 'image' a second time"},
-      {"too few inputs", [](Graph& g) { g.nodes[2].inputs.pop_back(); }, "(Add): expected 2 inputs, got 1"},
-      {"too many inputs", [&](Graph& g) { g.nodes[1].inputs.push_back(id(1)); }, "(Relu): expected 1 inputs, got 2"},
-      {"a residual that is not there", [](Graph& g) { std::get<Conv>(g.nodes[0].op).residual = true; },
-       "(Conv): expected 2 inputs, got 1"},
-      {"logits nobody yields", [](Graph& g) { g.logits = g.AddValue("x"); }, "an output is yielded by no node"},
-      {"an embedding that does not exist", [&](Graph& g) { g.embedding = id(99); }, "an output is yielded by no node"},
+      {"too few inputs", [](Graph& g) { g.nodes[2].inputs.pop_back(); }, "(Add): cannot have 1 inputs"},
+      {"too many inputs", [&](Graph& g) { g.nodes[1].inputs.push_back(id(1)); }, "(Relu): cannot have 2 inputs"},
+      {"a residual that is not there", [](Graph& g) { g.nodes[0].post_ops = {Add()}; }, "(Conv): cannot have 1 inputs"},
+      {"a residual",
+       [&](Graph& g) {
+         g.nodes[2].op = Relu();
+         g.nodes[2].post_ops = {Add(), Relu()};
+       },
+       ""},
+      {"a residual of other dims",
+       [&](Graph& g) {
+         g.nodes[0].post_ops = {Add()};
+         g.nodes[0].inputs.push_back(g.input);
+       },
+       "node 'conv' (Conv): second operand: expected 4x2x2, got 2x3x3"},
+      {"an output nobody yields", [](Graph& g) { g.outputs[0].value = g.AddValue("x"); },
+       "output 'flat' is yielded by no node"},
+      {"an output that does not exist", [&](Graph& g) { g.outputs[0].value = id(99); }, "is yielded by no node"},
+      {"no output", [](Graph& g) { g.outputs.clear(); }, "the graph has no output"},
+      {"two of one name", [](Graph& g) { g.outputs.push_back(g.outputs[0]); }, "two outputs are called 'flat'"},
       {"other dims",
        [&](Graph& g) {
          g.value(id(2)).dims = {4, 2, 3};
        },
        "node 'relu' (Relu): expected an output of 4x2x2, got 4x2x3"},
-      {"no dims", [&](Graph& g) { g.value(id(4)).dims = {}; }, "(Flatten): expected an output of 16, got "},
+      {"no dims", [&](Graph& g) { g.value(id(4)).dims = {}; }, "(Reshape): expected an output of 16, got "},
       {"weights that do not fit",
        [](Graph& g) {
          g.nodes[0].op = MakeConv({4, 3, 1, 1});
@@ -257,9 +271,9 @@ TEST(Validate, Graphs) {
 TEST(Graph, FindsNeighbours) {
   const Graph graph = Small();
   EXPECT_EQ(graph.Consumers(static_cast<ValueId>(1)), (std::vector<int>{1, 2}));
-  EXPECT_EQ(graph.Consumers(graph.logits), std::vector<int>{});
+  EXPECT_EQ(graph.Consumers(graph.outputs[0].value), std::vector<int>{});
   EXPECT_EQ(graph.Producer(graph.input), std::nullopt);
-  EXPECT_EQ(graph.Producer(graph.logits), 3);
+  EXPECT_EQ(graph.Producer(graph.outputs[0].value), 3);
 }
 
 TEST(Graph, Prints) {
@@ -267,7 +281,7 @@ TEST(Graph, Prints) {
             "%a{4x2x2} = Conv 1x1/2 (%image) \"conv\"\n"
             "%b{4x2x2} = Relu (%a) \"relu\"\n"
             "%c{4x2x2} = Add (%a, %b) \"add\"\n"
-            "%flat{16} = Flatten (%c) \"flatten\"\n");
+            "%flat{16} = Reshape (%c) \"flatten\"\n");
 }
 
 }  // namespace

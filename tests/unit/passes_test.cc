@@ -17,13 +17,14 @@ using graph::Graph;
 using graph::ValueId;
 using reference::GraphBuilder;
 
-// "Conv+residual+relu, Flatten": the operators in order, and what is fused into them.
+// "Conv+Add+Relu, Reshape": the operators in order, and what is fused into them.
 std::string Summary(const Graph& graph) {
   std::string s;
   for (const graph::Node& node : graph.nodes) {
     absl::StrAppend(&s, s.empty() ? "" : ", ", OpName(node.op));
-    const auto* conv = std::get_if<graph::Conv>(&node.op);
-    if (conv != nullptr) absl::StrAppend(&s, conv->residual ? "+residual" : "", conv->relu ? "+relu" : "");
+    for (const graph::PostOp& post_op : node.post_ops) {
+      absl::StrAppend(&s, "+", std::visit([](const auto& op) { return graph::OpName(op); }, post_op));
+    }
   }
   return s;
 }
@@ -46,10 +47,12 @@ void Check(const Case& c, const std::function<absl::Status(Graph&)>& run) {
 
   const std::vector<float> image = reference::RandomImage({3, 6, 5}, 11);
   const auto was = reference::Run(before, image), is = reference::Run(after, image);
-  for (const auto& [old_id, new_id] : {std::pair(before.logits, after.logits), {before.embedding, after.embedding}}) {
-    const auto& expected = was[static_cast<size_t>(old_id)];
+  ASSERT_EQ(before.outputs.size(), after.outputs.size());
+  for (size_t i = 0; i < before.outputs.size(); ++i) {
+    const auto& expected = was[static_cast<size_t>(before.outputs[i].value)];
     ASSERT_GT(reference::MaxAbs(expected), 0.01) << c.what;
-    EXPECT_LE(reference::MaxDifference(expected, is[static_cast<size_t>(new_id)]), 1e-6 * reference::MaxAbs(expected))
+    EXPECT_LE(reference::MaxDifference(expected, is[static_cast<size_t>(after.outputs[i].value)]),
+              1e-6 * reference::MaxAbs(expected))
         << c.what;
   }
 }
@@ -69,53 +72,53 @@ ValueId Norm(GraphBuilder& b, ValueId src) {
   return b.Add(b.BatchNorm(b.dims(src)[0]), {src});
 }
 ValueId Relu(GraphBuilder& b, ValueId src) {
-  return b.Add(graph::Relu{}, {src});
+  return b.Add(graph::Relu(), {src});
 }
 ValueId Add(GraphBuilder& b, ValueId x, ValueId y) {
-  return b.Add(graph::Add{}, {x, y});
+  return b.Add(graph::Add(), {x, y});
 }
 ValueId Flatten(GraphBuilder& b, ValueId src) {
-  return b.Add(graph::Flatten{}, {src});
+  return b.Add(graph::Flatten(), {src});
 }
 
-TEST(FoldBatchNorm, Cases) {
+TEST(FoldAffine, Cases) {
   const std::vector<Case> cases = {
       {"no bias", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, ConvWithoutBias(b, b.image(), 4))); },
-       "Conv, Flatten"},
-      {"bias", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, Conv(b, b.image(), 4))); }, "Conv, Flatten"},
+       "Conv, Reshape"},
+      {"bias", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, Conv(b, b.image(), 4))); }, "Conv, Reshape"},
       {"groups",
        [](GraphBuilder& b) {
          graph::Conv conv = b.Conv(6, 1, {3, 3});
          conv.groups = 3;
          return b.FinishFlat(Norm(b, b.Add(conv, {b.image()})));
        },
-       "Conv, Flatten"},
+       "Conv, Reshape"},
       {"two in a row", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, Norm(b, Conv(b, b.image(), 4)))); },
-       "Conv, BatchNorm, Flatten"},
+       "Conv, BatchNorm, Reshape"},
       {"the convolution has another reader",
        [](GraphBuilder& b) {
          const ValueId x = Conv(b, b.image(), 4);
          return b.FinishFlat(Add(b, Norm(b, x), x));
        },
-       "Conv, BatchNorm, Add, Flatten"},
+       "Conv, BatchNorm, Add, Reshape"},
       {"behind a ReLU", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, Relu(b, Conv(b, b.image(), 4)))); },
-       "Conv, Relu, BatchNorm, Flatten"},
-      {"of the image", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, b.image())); }, "BatchNorm, Flatten"},
+       "Conv, Relu, BatchNorm, Reshape"},
+      {"of the image", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, b.image())); }, "BatchNorm, Reshape"},
       {"the convolution is an output",
        [](GraphBuilder& b) {
          graph::Conv conv = b.Conv(1, 3, {6, 5});
          const ValueId x = b.Add(conv, {b.image()});
          const ValueId y = Norm(b, x);
          Graph g = b.Finish(Flatten(b, y), Flatten(b, y));
-         g.embedding = x;
+         g.outputs.push_back({"x", x});
          return g;
        },
-       "Conv, BatchNorm, Flatten, Flatten"},
+       "Conv, BatchNorm, Reshape, Reshape"},
   };
-  for (const Case& c : cases) Check(c, FoldBatchNorm);
+  for (const Case& c : cases) Check(c, FoldAffine);
 }
 
-TEST(FoldBatchNorm, RefusesAVarianceThatIsNone) {
+TEST(FoldAffine, RefusesAVarianceThatIsNone) {
   for (const auto& [variance, epsilon, ok] :
        {std::tuple(-1.0f, 1e-5f, false), {0.0f, 0.0f, false}, {NAN, 1e-5f, false}, {0.0f, 1e-5f, true}}) {
     GraphBuilder b({3, 6, 5});
@@ -123,7 +126,7 @@ TEST(FoldBatchNorm, RefusesAVarianceThatIsNone) {
     norm.epsilon = epsilon;
     norm.variance = b.Random({4}, variance, variance);
     Graph g = b.FinishFlat(b.Add(norm, {Conv(b, b.image(), 4)}));
-    const absl::Status status = FoldBatchNorm(g);
+    const absl::Status status = FoldAffine(g);
     EXPECT_EQ(status.ok(), ok) << variance;
     if (ok) continue;
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
@@ -132,93 +135,92 @@ TEST(FoldBatchNorm, RefusesAVarianceThatIsNone) {
   }
 }
 
-TEST(FuseResidual, Cases) {
+TEST(FusePostOps, Cases) {
   const std::vector<Case> cases = {
       {"identity, branch first", [](GraphBuilder& b) { return b.FinishFlat(Add(b, Conv(b, b.image(), 3), b.image())); },
-       "Conv+residual, Flatten"},
+       "Conv+Add, Reshape"},
       {"identity, branch second",
-       [](GraphBuilder& b) { return b.FinishFlat(Add(b, b.image(), Conv(b, b.image(), 3))); },
-       "Conv+residual, Flatten"},
+       [](GraphBuilder& b) { return b.FinishFlat(Add(b, b.image(), Conv(b, b.image(), 3))); }, "Conv+Add, Reshape"},
       {"projection: the longer way ends the branch",
        [](GraphBuilder& b) {
          const ValueId branch = Conv(b, Relu(b, Conv(b, b.image(), 4)), 4);
          return b.FinishFlat(Add(b, branch, ConvWithoutBias(b, b.image(), 4)));
        },
-       "Conv, Relu, Conv, Conv+residual, Flatten"},
+       "Conv, Relu, Conv, Conv+Add, Reshape"},
       {"projection comes first",
        [](GraphBuilder& b) {
          const ValueId projection = ConvWithoutBias(b, b.image(), 4);
          const ValueId branch = Conv(b, Relu(b, Conv(b, b.image(), 4)), 4);
          return b.FinishFlat(Add(b, projection, branch));
        },
-       "Conv, Conv, Relu, Conv+residual, Flatten"},
+       "Conv, Conv+Relu, Conv+Add, Reshape"},
       {"both sides are the same",
        [](GraphBuilder& b) {
          const ValueId x = Conv(b, b.image(), 3);
          return b.FinishFlat(Add(b, x, x));
        },
-       "Conv, Add, Flatten"},
+       "Conv, Add, Reshape"},
       {"no convolution", [](GraphBuilder& b) { return b.FinishFlat(Add(b, Relu(b, b.image()), b.image())); },
-       "Relu, Add, Flatten"},
+       "Relu, Add, Reshape"},
       {"the branch has another reader",
        [](GraphBuilder& b) {
          const ValueId x = Conv(b, b.image(), 3);
          return b.FinishFlat(Add(b, Add(b, x, b.image()), x));
        },
-       "Conv, Add, Add, Flatten"},
+       "Conv, Add+Add, Reshape"},
       {"a chain of two blocks",
        [](GraphBuilder& b) {
          const ValueId x = Add(b, Conv(b, b.image(), 3), b.image());
          return b.FinishFlat(Add(b, Conv(b, x, 3), x));
        },
-       "Conv+residual, Conv+residual, Flatten"},
+       "Conv+Add, Conv+Add, Reshape"},
       {"the convolution has its residual already",
        [](GraphBuilder& b) {
          const ValueId x = Add(b, Conv(b, b.image(), 3), b.image());
          return b.FinishFlat(Add(b, x, b.image()));
        },
-       "Conv+residual, Add, Flatten"},
+       "Conv+Add+Add, Reshape"},
   };
-  for (const Case& c : cases) Check(c, FuseResidual);
+  for (const Case& c : cases) Check(c, FusePostOps);
 }
 
-TEST(FuseRelu, Cases) {
+TEST(FusePostOps, Activations) {
   const std::vector<Case> cases = {
-      {"conv", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, Conv(b, b.image(), 4))); }, "Conv+relu, Flatten"},
+      {"conv", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, Conv(b, b.image(), 4))); }, "Conv+Relu, Reshape"},
       {"twice", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, Relu(b, Conv(b, b.image(), 4)))); },
-       "Conv+relu, Relu, Flatten"},
-      {"of the image", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, b.image())); }, "Relu, Flatten"},
+       "Conv+Relu+Relu, Reshape"},
+      {"of the image", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, b.image())); }, "Relu, Reshape"},
       {"of a sum", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, Add(b, Conv(b, b.image(), 3), b.image()))); },
-       "Conv, Add, Relu, Flatten"},
+       "Conv+Add+Relu, Reshape"},
       {"another reader wants the sign",
        [](GraphBuilder& b) {
          const ValueId x = Conv(b, b.image(), 4);
          return b.FinishFlat(Add(b, Relu(b, x), x));
        },
-       "Conv, Relu, Add, Flatten"},
+       "Conv, Relu, Add, Reshape"},
       {"behind batch norm", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, Norm(b, Conv(b, b.image(), 4)))); },
-       "Conv, BatchNorm, Relu, Flatten"},
+       "Conv, BatchNorm, Relu, Reshape"},
   };
-  for (const Case& c : cases) Check(c, FuseRelu);
+  for (const Case& c : cases) Check(c, FusePostOps);
 }
 
 TEST(RemoveDead, Cases) {
   const std::vector<Case> cases = {
-      {"nothing dead", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, b.image())); }, "Relu, Flatten"},
+      {"nothing dead", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, b.image())); }, "Relu, Reshape"},
       {"a chain that leads nowhere",
        [](GraphBuilder& b) {
          const ValueId x = Relu(b, b.image());
          Norm(b, Conv(b, x, 4));
          return b.FinishFlat(x);
        },
-       "Relu, Flatten"},
+       "Relu, Reshape"},
       {"only the embedding needs it",
        [](GraphBuilder& b) {
          const ValueId vector = Flatten(b, b.image());
          const ValueId embedding = Flatten(b, Relu(b, b.image()));
          return b.Finish(b.Add(b.Gemm(4, 90), {vector}), embedding);
        },
-       "Flatten, Relu, Flatten, Gemm"},
+       "Reshape, Relu, Reshape, Gemm"},
   };
   for (const Case& c : cases) Check(c, RemoveDead);
 }
@@ -235,27 +237,27 @@ TEST(AllPasses, Blocks) {
          const ValueId x = Relu(b, Norm(b, Conv(b, b.image(), 8)));
          return b.FinishFlat(block(b, x, x, 8));
        },
-       "Conv+relu, Conv+relu, Conv+residual+relu, Flatten"},
+       "Conv+Relu, Conv+Relu, Conv+Add+Relu, Reshape"},
       {"option B",
        [&](GraphBuilder& b) {
          const ValueId x = Relu(b, Norm(b, Conv(b, b.image(), 8)));
          return b.FinishFlat(block(b, x, Norm(b, ConvWithoutBias(b, x, 16)), 16));
        },
-       "Conv+relu, Conv, Conv+relu, Conv+residual+relu, Flatten"},
+       "Conv+Relu, Conv, Conv+Relu, Conv+Add+Relu, Reshape"},
       {"option A",
        [&](GraphBuilder& b) {
          const ValueId x = Relu(b, Norm(b, Conv(b, b.image(), 8)));
          return b.FinishFlat(block(b, x, b.Add(graph::Pad{{4, 0, 0}, {4, 0, 0}, 0}, {x}), 16));
        },
-       "Conv+relu, Pad, Conv+relu, Conv+residual+relu, Flatten"},
+       "Conv+Relu, Pad, Conv+Relu, Conv+Add+Relu, Reshape"},
       {"with a classifier and something dead",
        [&](GraphBuilder& b) {
          const ValueId x = Relu(b, Norm(b, Conv(b, b.image(), 8)));
          Norm(b, x);
-         const ValueId pooled = Flatten(b, b.Add(graph::GlobalAveragePool{}, {block(b, x, x, 8)}));
+         const ValueId pooled = Flatten(b, b.Add(graph::GlobalAveragePool(), {block(b, x, x, 8)}));
          return b.Finish(b.Add(b.Gemm(10, 8), {pooled}), pooled);
        },
-       "Conv+relu, Conv+relu, Conv+residual+relu, GlobalAveragePool, Flatten, Gemm"},
+       "Conv+Relu, Conv+Relu, Conv+Add+Relu, ReduceMean, Reshape, Gemm"},
   };
   for (const Case& c : cases) Check(c, RunPasses);
 }
@@ -265,7 +267,7 @@ TEST(AllPasses, NamesThePassThatFails) {
   graph::BatchNorm norm = b.BatchNorm(4);
   norm.variance = b.Random({4}, -1, -1);
   Graph g = b.FinishFlat(b.Add(norm, {Conv(b, b.image(), 4)}));
-  EXPECT_THAT(std::string(RunPasses(g).message()), testing::StartsWith("fold-batch-norm: node 'n1' (BatchNorm): "));
+  EXPECT_THAT(std::string(RunPasses(g).message()), testing::StartsWith("fold-affine: node 'n1' (BatchNorm): "));
 }
 
 }  // namespace

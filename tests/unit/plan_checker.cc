@@ -23,8 +23,12 @@ absl::StatusOr<std::shared_ptr<const Engine>> CompileFor(const graph::Graph& gra
   info.channels = static_cast<int>(image[0]);
   info.height = static_cast<int>(image[1]);
   info.width = static_cast<int>(image[2]);
-  info.classes = graph.has_classifier ? static_cast<int>(graph.value(graph.logits).dims[0]) : 0;
-  info.features = static_cast<int>(graph.value(graph.embedding).dims[0]);
+  for (const graph::Output& output : graph.outputs) {
+    OutputInfo& of = info.outputs.emplace_back();
+    of.name = output.name;
+    of.width = 1;
+    for (const int64_t d : graph.value(output.value).dims) of.width *= static_cast<int>(d);
+  }
   info.batch_sizes = std::move(batches);
   info.threads = threads;
   return Compile(graph, std::move(info));
@@ -46,16 +50,16 @@ void ExpectEqualsReference(const graph::Graph& graph, const std::string& what, i
     ASSERT_TRUE(timings.ok()) << what << ": " << timings.status();
     EXPECT_EQ(timings->plan_batch, count == 3 ? 5 : count);
     for (int i = 0; i < count; ++i) {
-      for (const OutputId output : {kLogits, kEmbedding}) {
-        if (output == kLogits && !graph.has_classifier) continue;
-        const auto& right = expected[i][static_cast<size_t>(output == kLogits ? graph.logits : graph.embedding)];
+      for (size_t o = 0; o < graph.outputs.size(); ++o) {
+        const auto& right = expected[i][static_cast<size_t>(graph.outputs[o].value)];
         ASSERT_GT(reference::MaxAbs(right), 0) << what;
-        EXPECT_LE(reference::MaxDifference(runner->output(output, i), right), kTolerance * reference::MaxAbs(right))
-            << what << ", image " << i << " of " << count << ", " << (output == kLogits ? "logits" : "embedding");
+        EXPECT_LE(reference::MaxDifference(runner->output(static_cast<OutputId>(o), i), right),
+                  kTolerance * reference::MaxAbs(right))
+            << what << ", image " << i << " of " << count << ", " << graph.outputs[o].name;
       }
     }
   }
-  EXPECT_EQ(runner->output(kLogits, 0).empty(), !graph.has_classifier) << what;
+  EXPECT_TRUE(runner->output(kNoOutput, 0).empty()) << what;
 }
 
 }  // namespace resnetd::onednn

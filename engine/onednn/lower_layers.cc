@@ -1,0 +1,110 @@
+// Layers with weights.
+//
+// Conv + Add + ReLU is one primitive. Where the residual dies at this node its buffer becomes dst and the sum happens
+// in place; elsewhere the residual is a further input:
+//
+//   residual dies:   dst = residual = relu(conv(src) + residual)     append_sum
+//   it lives on:     dst = relu(conv(src) + residual)                append_binary
+#include "engine/onednn/lowering.h"
+#include "engine/onednn/lowering_state.h"
+
+namespace resnetd::onednn {
+namespace {
+
+// oneDNN wants the groups as an axis of their own: {groups, OC/groups, IC/groups, KH, KW}.
+dnnl::memory::dims WeightsDims(const graph::Weights& weights, int64_t groups) {
+  dnnl::memory::dims dims(weights.dims.begin(), weights.dims.end());
+  if (groups > 1) {
+    dims[0] /= groups;
+    dims.insert(dims.begin(), groups);
+  }
+  return dims;
+}
+
+}  // namespace
+
+using dnnl::algorithm;
+using dnnl::memory;
+using dnnl::prop_kind;
+using graph::Node;
+
+absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
+  Fused fused = LowerPostOps(node);
+  const memory::dims weights_dims = WeightsDims(*conv.weights, conv.groups);
+  const memory::desc bias_desc = conv.bias ? F32({conv.bias->dims[0]}, Tag::a) : memory::desc();
+  const auto describe = [&](const memory::desc& src, const memory::desc& dst) {
+    return dnnl::convolution_forward::primitive_desc(
+        engine_, prop_kind::forward_inference, algorithm::convolution_direct, src, F32(weights_dims, Tag::any),
+        bias_desc, dst, {conv.strides.h, conv.strides.w}, {conv.dilations.h - 1, conv.dilations.w - 1},
+        {conv.pads.top, conv.pads.left}, {conv.pads.bottom, conv.pads.right}, fused.attr);
+  };
+  Tensor src = TensorOf(node.inputs[0]);
+  dnnl::convolution_forward::primitive_desc primitive;
+  if (node.inputs[0] == graph_.input && node.inputs.size() == 1) {
+    primitive = describe(src.desc, F32(DimsOf(node.output), Tag::any));
+  }
+  if (!primitive || IsSlow(primitive)) {
+    src = AsPreferred(node, node.inputs[0]);
+    primitive = describe(src.desc, Preferred(node.output));
+  }
+
+  TensorOf(node.output) = fused.sum ? *fused.sum : builder_.Allocate(primitive.dst_desc());
+  fused.arguments.push_back(Use(DNNL_ARG_SRC, src));
+  fused.arguments.push_back(Use(DNNL_ARG_WEIGHTS, Learnt(conv.weights, weights_dims, primitive.weights_desc())));
+  fused.arguments.push_back(Use(DNNL_ARG_DST, TensorOf(node.output)));
+  if (conv.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, conv.bias));
+  builder_.Add(Info(node), primitive, std::move(fused.arguments));
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::Lower(const Node& node, const graph::Gemm& gemm) {
+  Fused fused = LowerPostOps(node, false);
+  const memory::dims src_dims = DimsOf(node.inputs[0]), dst_dims = DimsOf(node.output);
+  const int64_t ic = src_dims.back(), oc = dst_dims.back();
+  int64_t rows = 1;
+  for (const int64_t d : src_dims) rows *= d;
+  rows /= ic;
+  const Tensor src = RowMajor(Info(node), node.inputs[0], {rows, ic});
+  const memory::desc bias_desc = gemm.bias ? F32({oc}, Tag::a) : memory::desc();
+  const dnnl::inner_product_forward::primitive_desc primitive(engine_, prop_kind::forward_inference, src.desc,
+                                                              F32({oc, ic}, Tag::any), bias_desc,
+                                                              F32({rows, oc}, Tag::ab), fused.attr);
+  const Tensor dst = builder_.Allocate(primitive.dst_desc());
+  TensorOf(node.output) = {.buffer = dst.buffer, .desc = RowMajorDesc(dst_dims)};
+  fused.arguments.push_back(Use(DNNL_ARG_SRC, src));
+  fused.arguments.push_back(Use(DNNL_ARG_WEIGHTS, Learnt(gemm.weights, {oc, ic}, primitive.weights_desc())));
+  fused.arguments.push_back(Use(DNNL_ARG_DST, dst));
+  if (gemm.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, gemm.bias));
+  builder_.Add(Info(node), primitive, std::move(fused.arguments));
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::Lower(const Node& node, const graph::BatchNorm& norm) {
+  const Tensor src = TensorOf(node.inputs[0]);
+  using dnnl::normalization_flags;
+  const dnnl::batch_normalization_forward::primitive_desc primitive(
+      engine_, prop_kind::forward_inference, src.desc, src.desc, norm.epsilon,
+      normalization_flags::use_global_stats | normalization_flags::use_scale | normalization_flags::use_shift,
+      UserScratchpad());
+  TensorOf(node.output) = builder_.Allocate(primitive.dst_desc());
+  builder_.Add(Info(node), primitive,
+               {Use(DNNL_ARG_SRC, src), PerChannel(DNNL_ARG_MEAN, norm.mean),
+                PerChannel(DNNL_ARG_VARIANCE, norm.variance), PerChannel(DNNL_ARG_SCALE, norm.scale),
+                PerChannel(DNNL_ARG_SHIFT, norm.shift), Use(DNNL_ARG_DST, TensorOf(node.output))});
+  return absl::OkStatus();
+}
+
+absl::Status Lowering::Lower(const Node& node, const graph::GroupNorm& norm) {
+  const Tensor src = AsPreferred(node, node.inputs[0]);
+  using dnnl::normalization_flags;
+  const dnnl::group_normalization_forward::primitive_desc primitive(
+      engine_, prop_kind::forward_inference, src.desc, src.desc, norm.groups, norm.epsilon,
+      normalization_flags::use_scale | normalization_flags::use_shift, UserScratchpad());
+  TensorOf(node.output) = builder_.Allocate(primitive.dst_desc());
+  builder_.Add(Info(node), primitive,
+               {Use(DNNL_ARG_SRC, src), PerChannel(DNNL_ARG_SCALE, norm.scale), PerChannel(DNNL_ARG_SHIFT, norm.shift),
+                Use(DNNL_ARG_DST, TensorOf(node.output))});
+  return absl::OkStatus();
+}
+
+}  // namespace resnetd::onednn

@@ -1,0 +1,93 @@
+// What only scales and shifts the channels of a convolution or inner product is part of it: batch normalisation, and
+// constants that are added or multiplied. With y = factor * x + shift per output channel:
+//
+//   factor * (weights (*) x + bias) + shift = (factor * weights) (*) x  +  factor * bias + shift
+//
+// in double: the rounding of the folded weights is the only error.
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "engine/passes/affine.h"
+#include "engine/passes/passes.h"
+#include "engine/passes/uses.h"
+
+namespace resnetd::passes {
+namespace {
+
+using graph::Weights;
+using graph::WeightsRef;
+
+WeightsRef Make(std::string name, const graph::Dims& dims, std::vector<float> data) {
+  return std::make_shared<const Weights>(
+      Weights{std::move(name), dims, std::make_shared<const std::vector<float>>(std::move(data))});
+}
+
+// `weights` has the output channels in front.
+void Apply(const std::vector<Affine>& channels, WeightsRef& weights, WeightsRef& bias) {
+  const Weights& w = *weights;
+  const size_t taps = w.data->size() / channels.size();
+  std::vector<float> scaled(w.data->size()), shifted(channels.size());
+  for (size_t c = 0; c < channels.size(); ++c) {
+    const auto [factor, shift] = channels[c];
+    for (size_t i = c * taps; i < (c + 1) * taps; ++i) scaled[i] = static_cast<float>(factor * (*w.data)[i]);
+    shifted[c] = static_cast<float>(factor * (bias != nullptr ? (*bias->data)[c] : 0.0) + shift);
+  }
+  const int64_t size = static_cast<int64_t>(channels.size());
+  bias = Make(bias != nullptr ? bias->name : absl::StrCat(w.name, "/bias"), {size}, std::move(shifted));
+  weights = Make(w.name, w.dims, std::move(scaled));
+}
+
+// Folds `node` into the layer that yields its input. False: it is none of these, or the layer has other readers.
+absl::StatusOr<bool> Fold(graph::Graph& graph, const Uses& uses, const graph::Node& node) {
+  const auto* norm = std::get_if<graph::BatchNorm>(&node.op);
+  const auto* binary = std::get_if<graph::Binary>(&node.op);
+  if (norm == nullptr && binary == nullptr) return false;
+  graph::Node* layer = SoleProducer(graph, uses, node.inputs[0]);
+  if (layer == nullptr || !layer->post_ops.empty() || !node.post_ops.empty()) return false;
+  auto* conv = std::get_if<graph::Conv>(&layer->op);
+  auto* gemm = std::get_if<graph::Gemm>(&layer->op);
+  const graph::Dims& dst = graph.value(node.output).dims;
+  if ((conv == nullptr && gemm == nullptr) || dst != graph.value(layer->output).dims) return false;
+  if (gemm != nullptr && norm != nullptr && dst.size() != 1) return false;
+
+  std::vector<Affine> channels;
+  if (norm != nullptr) {
+    auto of = ChannelsOf(*norm);
+    if (!of.ok()) return of.status();
+    channels = *std::move(of);
+  } else {
+    channels = ChannelsOf(*binary, dst, conv != nullptr ? 0 : dst.size() - 1);
+  }
+  if (channels.empty()) return false;
+  conv != nullptr ? Apply(channels, conv->weights, conv->bias) : Apply(channels, gemm->weights, gemm->bias);
+  layer->output = node.output;
+  return true;
+}
+
+}  // namespace
+
+absl::Status FoldAffine(graph::Graph& graph) {
+  // One after the other may fold into the same layer, so who yields a value has to be asked anew after each.
+  for (bool again = true; again;) {
+    again = false;
+    const Uses uses(graph);
+    std::vector<bool> folded(graph.nodes.size(), false);
+    for (size_t i = 0; i < graph.nodes.size(); ++i) {
+      const absl::StatusOr<bool> done = Fold(graph, uses, graph.nodes[i]);
+      if (!done.ok()) {
+        return absl::InvalidArgumentError(absl::StrCat("node '", graph.nodes[i].name, "' (", OpName(graph.nodes[i].op),
+                                                       "): ", done.status().message()));
+      }
+      folded[i] = *done;
+      again |= *done;
+    }
+    size_t i = 0;
+    std::erase_if(graph.nodes, [&](const graph::Node&) { return folded[i++]; });
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace resnetd::passes
