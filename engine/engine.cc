@@ -115,7 +115,8 @@ absl::Status WarmUp(const Engine& engine) {
 
 absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& model, const EngineOptions& options) try {
   RESNETD_RETURN_IF_ERROR(CheckOptions(options));
-  RESNETD_ASSIGN_OR_RETURN(graph::Graph graph, onnx::ReadOnnx(model.onnx, model.name));
+  RESNETD_ASSIGN_OR_RETURN(graph::Graph graph,
+                           onnx::ReadOnnx(model.onnx, model.name, {model.folder, model.on_external_file}));
   RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));
   ModelInfo info = InfoOf(graph, model, options);
   RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -62,6 +63,11 @@ struct SlotView {
 struct ModelBytes {
   absl::Span<const std::byte> onnx;  // the whole file; not needed after Load() returns
   std::string name;                  // for messages
+  // Path of the file's folder, where weights may lie in files of their own ("external data"); empty: they may not.
+  std::string folder = {};
+  // Is shown the bytes of each such file as they are loaded, in the order in which the model first names them: a hash
+  // of them is a hash of what is served. May be null.
+  std::function<void(absl::Span<const std::byte>)> on_external_file = {};
 };
 
 struct EngineOptions {

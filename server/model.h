@@ -20,7 +20,7 @@ struct Model {
   std::shared_ptr<const Engine> engine;
   image::Recipe recipe;
   std::vector<std::string> labels;                // one a class, or empty
-  std::string sha256;                             // of the ONNX file, hex
+  std::string sha256;                             // of the ONNX file and then the files with its weights, hex
   std::chrono::milliseconds default_deadline{0};  // of calls that bring none; 0: none
   std::vector<scheduling::BatchCost> costs;       // measured at load
 };

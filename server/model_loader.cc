@@ -1,6 +1,7 @@
 // From files to a Model, in the order in which mistakes are cheapest to find.
 #include "server/model_loader.h"
 
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <time.h>
 
@@ -44,11 +45,20 @@ absl::StatusOr<std::optional<std::string>> ReadOptional(const ModelSource& sourc
   return text.status();
 }
 
-std::string Sha256Hex(const std::string& bytes) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
-  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
-}
+// The hash of bytes that come in parts.
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
+  void Add(absl::Span<const std::byte> bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+  std::string Hex() {
+    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+    EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
+    return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
 
 // On a busy machine no run of milliseconds gets through undisturbed. A clock that stands while others run tells what it
 // costs all the same, and so how sizes compare; by how much all take longer the scheduler learns by itself.
@@ -103,14 +113,17 @@ absl::Status Loading::ReadConfig() {
 
 absl::Status Loading::CompileEngine() {
   RESNETD_ASSIGN_OR_RETURN(const std::string onnx, source_.read(source_.onnx_file, kMaxOnnxBytes));
-  model_.sha256 = Sha256Hex(onnx);
   EngineOptions engine;
   engine.threads = options_.threads;
   engine.batch_sizes = options_.batch_sizes;
   if (config_.batch_sizes_size() > 0)
     engine.batch_sizes.assign(config_.batch_sizes().begin(), config_.batch_sizes().end());
-  const ModelBytes bytes{{reinterpret_cast<const std::byte*>(onnx.data()), onnx.size()}, source_.name};
+  ModelBytes bytes{{reinterpret_cast<const std::byte*>(onnx.data()), onnx.size()}, source_.name, source_.folder};
+  Sha256 hash;
+  hash.Add(bytes.onnx);
+  bytes.on_external_file = [&hash](absl::Span<const std::byte> file) { hash.Add(file); };
   RESNETD_ASSIGN_OR_RETURN(model_.engine, Engine::Load(bytes, engine));
+  model_.sha256 = hash.Hex();
   return absl::OkStatus();
 }
 

@@ -98,6 +98,7 @@ ModelSource FileSource(const std::string& path) {
     source.name = CleanName(named.filename().string());
   }
   // Not by the normal form: "link/.." need not be where the link is.
+  source.folder = full.parent_path().string();
   source.read = [folder = full.parent_path()](absl::string_view file, size_t max_bytes) {
     return ReadFile((folder / std::string(file)).string(), max_bytes);
   };

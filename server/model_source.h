@@ -16,6 +16,7 @@ struct ModelSource {
   std::string name, version;
   std::string onnx_file;  // "model.onnx", or what the operator's file is called
   std::string origin;     // for the log: the path as the operator gave it, or "embedded"
+  std::string folder;     // its path, where the weights may lie in files of their own; empty for the embedded model
   // A file beside the model by its plain name, of at most so many bytes. NOT_FOUND if there is none.
   std::function<absl::StatusOr<std::string>(absl::string_view file, size_t max_bytes)> read;
 };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -30,9 +31,11 @@ using Operand = std::variant<graph::ValueId, graph::WeightsRef, Ints>;
 // A graph while it is being read. One thread.
 class Import {
  public:
+  explicit Import(ExternalData files) : external(std::move(files)) {}
+
   graph::Graph graph;
-  int64_t file_batch = 0;              // the batch size fixed in the file, 0 if dynamic
-  ExternalData external{"", nullptr};  // none
+  int64_t file_batch = 0;  // the batch size fixed in the file, 0 if dynamic
+  ExternalData external;
 
   absl::Status Define(const std::string& name, Operand operand);
   void CountUses(const GraphProto& proto);

@@ -162,7 +162,7 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string_view name) {
+absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder) {
   RESNETD_ASSIGN_OR_RETURN(ModelProto model, Parse(file));
   RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(model));
   GraphProto& proto = *model.mutable_graph();
@@ -171,7 +171,7 @@ absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string
     return absl::InvalidArgumentError(
         absl::StrCat("expected at most ", kMostOutputs, " outputs, got ", proto.output_size()));
   }
-  Import into;
+  Import into(ExternalData(folder.path, folder.on_file));
   into.graph.name = std::string(name);
   into.CountUses(proto);
   RESNETD_RETURN_IF_ERROR(ReadInitializersAndInput(proto, into));
@@ -183,8 +183,8 @@ absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string
 
 }  // namespace
 
-absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name) {
-  absl::StatusOr<graph::Graph> graph = Read(file, name);
+absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder) {
+  absl::StatusOr<graph::Graph> graph = Read(file, name, folder);
   if (graph.ok()) return graph;
   return absl::InvalidArgumentError(absl::StrCat("model '", name, "': ", graph.status().message()));
 }

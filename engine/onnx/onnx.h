@@ -2,6 +2,8 @@
 #define RESNETD_ENGINE_ONNX_ONNX_H_
 
 #include <cstddef>
+#include <functional>
+#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -13,14 +15,21 @@ namespace resnetd::onnx {
 inline constexpr int kOldestOpset = 7;
 inline constexpr int kNewestOpset = 22;
 
-// Reads an ONNX file (opsets 7 to 22, float32, weights inside the file) with one image input of fixed channels, height
-// and width and one output. A batch size fixed in the file is ignored: the graph serves any. The shape arithmetic that
-// exporters emit is folded away, a final Softmax is dropped: Graph::logits is what it reads. The result is validated
-// and has dims.
+// Where tensors may lie that the model's file does not hold itself (external_data.h).
+struct Folder {
+  std::string path;                                               // empty: nowhere
+  std::function<void(absl::Span<const std::byte>)> on_file = {};  // is shown each file's bytes; may be null
+};
+
+// Reads an ONNX file (opsets 7 to 22, float32, weights inside the file or beside it) with one image input of fixed
+// channels, height and width and one output. A batch size fixed in the file is ignored: the graph serves any. The shape
+// arithmetic that exporters emit is folded away, a final Softmax is dropped: Graph::logits is what it reads. The result
+// is validated and has dims.
 //
 // INVALID_ARGUMENT begins with the model's name and names node, operator, what was expected and what came. Unsupported
 // operators are all listed at once. `file` is not needed afterwards. Thread-safe.
-absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name);
+absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name,
+                                      const Folder& folder = {});
 
 }  // namespace resnetd::onnx
 

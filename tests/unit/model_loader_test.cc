@@ -3,15 +3,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <onnx/onnx_pb.h>
+#include <openssl/sha.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <optional>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "tests/unit/temp_folder.h"
 
 namespace resnetd::server {
 namespace {
@@ -152,6 +156,69 @@ TEST(LoadModel, RefusesWhatIsWrong) {
 TEST(LoadModel, AGoldenAnswerWithinTheToleranceIsRight) {
   const absl::StatusOr<LoadedModel> loaded = Load(Changed({{"golden.textproto", GoldenOffBy(0.5e-4)}}));
   EXPECT_TRUE(loaded.ok()) << loaded.status();
+}
+
+// The embedded model with its weights in a file "model.onnx.data", as PyTorch's exporter writes it.
+struct Parted {
+  std::string onnx, data;
+};
+
+Parted WithWeightsBeside() {
+  ::onnx::ModelProto model;
+  Parted parted;
+  EXPECT_TRUE(model.ParseFromString(Embedded("model.onnx")));
+  for (::onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
+    if (tensor.data_type() != ::onnx::TensorProto::FLOAT) continue;
+    const auto add = [&tensor](const char* key, const std::string& value) {
+      auto* entry = tensor.add_external_data();
+      entry->set_key(key), entry->set_value(value);
+    };
+    add("location", "model.onnx.data");
+    add("offset", absl::StrCat(parted.data.size()));
+    add("length", absl::StrCat(tensor.raw_data().size()));
+    parted.data += tensor.raw_data();
+    tensor.clear_raw_data();
+    tensor.set_data_location(::onnx::TensorProto::EXTERNAL);
+  }
+  parted.onnx = model.SerializeAsString();
+  return parted;
+}
+
+std::string Sha256Hex(const std::string& bytes) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest);
+  return absl::BytesToHexString({reinterpret_cast<const char*>(digest), sizeof digest});
+}
+
+TEST(LoadModel, WeightsBesideTheModelAreHashedWithIt) {
+  const Parted parted = WithWeightsBeside();
+  ASSERT_GT(parted.data.size(), 1'000'000u);
+  const TempFolder folder;
+  for (const char* file : {"config.textproto", "labels.txt", "golden.textproto"}) {
+    folder.Write(absl::StrCat("net/1/", file), Embedded(file));
+  }
+  folder.Write("net/1/model.onnx", parted.onnx);
+  std::string data = parted.data;
+  for (const bool changed : {false, true}) {
+    if (changed) data[0] = static_cast<char>(data[0] ^ 1);  // the lowest bit of a weight
+    folder.Write("net/1/model.onnx.data", data);
+    const auto sources = FolderSources(folder.path());
+    ASSERT_TRUE(sources.ok()) << sources.status();
+    const absl::StatusOr<LoadedModel> loaded = Load(sources->front());
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_THAT(loaded->notes, IsEmpty()) << "its golden answers were checked";
+    EXPECT_EQ(loaded->model->sha256, Sha256Hex(parted.onnx + data));
+  }
+}
+
+TEST(LoadModel, RefusesWeightsThatAreNotBesideTheModel) {
+  const Parted parted = WithWeightsBeside();
+  const TempFolder folder;
+  folder.Write("model.onnx", parted.onnx);
+  EXPECT_THAT(std::string(Load(FileSource(folder / "model.onnx")).status().message()),
+              HasSubstr("external data 'model.onnx.data': there is no such file beside the model"));
+  EXPECT_THAT(std::string(Load(Changed({{"model.onnx", parted.onnx}})).status().message()),
+              HasSubstr("external data 'model.onnx.data': expected the data inside this model's file"));
 }
 
 }  // namespace

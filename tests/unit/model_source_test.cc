@@ -74,6 +74,7 @@ TEST(FileSource, NamesAModelByTheWorkingFolder) {
   EXPECT_EQ(source.name, "net");
   EXPECT_EQ(source.version, "3");
   EXPECT_EQ(source.origin, "model.onnx");
+  EXPECT_EQ(source.folder, fs::canonical(folder / "net/3").string());
   EXPECT_EQ(OnnxOf(source), "network") << "wherever the process goes later";
 }
 
@@ -82,6 +83,7 @@ TEST(FileSource, ReadsWhatLiesBeside) {
   folder.Write("net/1/model.onnx", "network");
   folder.Write("net/1/labels.txt", "cat\n");
   const ModelSource source = FileSource(folder / "net/1/model.onnx");
+  EXPECT_EQ(source.folder, folder / "net/1");
   EXPECT_EQ(source.read("labels.txt", 4).value_or(""), "cat\n");
   EXPECT_EQ(source.read("labels.txt", 3).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(source.read("config.textproto", 100).status().code(), absl::StatusCode::kNotFound);
@@ -216,6 +218,7 @@ TEST(FolderSources, UpToTheCap) {
 
 TEST(EmbeddedSource, HoldsAModelAndWhatBelongsToIt) {
   const ModelSource source = EmbeddedSource();
+  EXPECT_EQ(source.folder, "") << "its weights lie inside";
   EXPECT_EQ(source.name, "fashion-resnet20");
   EXPECT_EQ(source.version, "1");
   EXPECT_EQ(source.onnx_file, "model.onnx");
