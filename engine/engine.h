@@ -93,9 +93,11 @@ struct ModelInfo {
   int64_t parameters = 0;          // learnt values, after folding
   int64_t multiply_adds = 0;       // of convolutions and inner products, one image
   size_t packed_weight_bytes = 0;  // held once by the Engine
-  std::string isa;                 // the widest instruction set the library will use, e.g. "avx512_core_vnni"
-  std::string precision;           // "f32"
-  std::string plan_fingerprint;    // equal ones, of one file, compute bit-equal answers for equal batches
+  // The largest sum of what the largest batch's plan holds at one step: no arena could be smaller.
+  size_t arena_lower_bound = 0;
+  std::string isa;               // the widest instruction set the library will use, e.g. "avx512_core_vnni"
+  std::string precision;         // "f32"
+  std::string plan_fingerprint;  // equal ones, of one file, compute bit-equal answers for equal batches
 };
 
 // One step of a compiled plan, for people and tests.
@@ -105,11 +107,17 @@ struct StepInfo {
   std::string post_ops = {};   // fused into it, in order: "+Add+Relu"
   std::string shape;           // "64x56x56 -> 256x56x56 batch 8"
   std::string implementation;  // oneDNN's name for what runs, e.g. "brgconv_1x1:avx512_core"
+  int64_t multiply_adds = 0;   // of convolutions and inner products, the whole batch
+  bool in_place_sum = false;  // its Add adds to what its destination held, the residual, and takes no memory of its own
 };
+
+// How long each step took, by its index in Engine::Describe(); zero for those left out.
+using LayerProfile = std::vector<Duration>;
 
 struct RunSpec {
   int count = 1;                         // images, in slots 0..count-1
   OutputSet wanted = OutputSet().set();  // steps that serve none of these are left out
+  LayerProfile* profile = nullptr;       // is filled unless null; looking at the clock costs a little at every step
 };
 
 struct RunTimings {

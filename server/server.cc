@@ -53,10 +53,12 @@ void LogModel(const LoadedModel& loaded, steady_clock::duration took) {
   spdlog::info(
       "model {} version {}: {}x{}x{} -> {} classes, {} features; {} parameters, {} multiply-adds; {} on {}; {} MB of "
       "weights, "
-      "{:.1f} MB of arena a worker; loaded in {:.2f} s",
+      "{:.1f} MB of arena a worker, {:.3f} of the least possible; loaded in {:.2f} s",
       model.name, model.version, info.channels, info.height, info.width, info.classes, info.features, info.parameters,
       info.multiply_adds, info.precision, info.isa, info.packed_weight_bytes >> 20,
-      static_cast<double>(model.engine->arena_bytes()) / (1 << 20), std::chrono::duration<double>(took).count());
+      static_cast<double>(model.engine->arena_bytes()) / (1 << 20),
+      static_cast<double>(model.engine->arena_bytes()) / static_cast<double>(info.arena_lower_bound),
+      std::chrono::duration<double>(took).count());
   for (const scheduling::BatchCost& cost : model.costs) {
     spdlog::debug("model {}: a batch of {} takes {:.3f} ms", model.name, cost.batch,
                   std::chrono::duration<double, std::milli>(cost.cost).count());

@@ -118,6 +118,7 @@ absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelI
     absl::StatusOr<Plan> plan = Lower(graph, batch, program.engine, weights);
     if (!plan.ok()) return plan.status();
     program.arena_bytes = std::max(program.arena_bytes, plan->arena_bytes);
+    program.info.arena_lower_bound = std::max(program.info.arena_lower_bound, plan->arena_lower_bound);
     program.plans.push_back(*std::move(plan));
   }
   program.info.packed_weight_bytes = weights.bytes();

@@ -2,11 +2,36 @@
 #include "engine/onednn/plan_builder.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <utility>
 
 #include "engine/memory/planner.h"
 
 namespace resnetd::onednn {
+namespace {
+
+int64_t Volume(const dnnl::memory::dims& dims) {
+  return std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
+}
+
+// Of a layer: each weight once for every image and pixel of the result, {N, OC, ...}. 0 of all else.
+int64_t MultiplyAdds(const dnnl::primitive_desc_base& primitive) {
+  const auto kind = primitive.get_kind();
+  if (kind != dnnl::primitive::kind::convolution && kind != dnnl::primitive::kind::inner_product) return 0;
+  const dnnl::memory::dims dst = primitive.query_md(dnnl::query::dst_md).get_dims();
+  return Volume(primitive.query_md(dnnl::query::weights_md).get_dims()) * (Volume(dst) / dst[1]);
+}
+
+bool SumsInPlace(const dnnl::primitive_desc_base& primitive) {
+  const dnnl::post_ops post_ops = primitive.get_primitive_attr().get_post_ops();
+  for (int i = 0; i < post_ops.len(); ++i) {
+    if (post_ops.kind(i) == dnnl::primitive::kind::sum) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 Tensor PlanBuilder::Input(const dnnl::memory::desc& desc) {
   const Tensor tensor = Allocate(desc);
@@ -23,6 +48,8 @@ void PlanBuilder::Add(StepInfo info, const dnnl::primitive_desc_base& primitive,
   const dnnl::memory::desc scratchpad = primitive.scratchpad_desc();
   if (scratchpad.get_size() > 0) arguments.push_back(Use(DNNL_ARG_SCRATCHPAD, Allocate(scratchpad)));
   info.implementation = primitive.impl_info_str();
+  info.multiply_adds = MultiplyAdds(primitive);
+  info.in_place_sum = SumsInPlace(primitive);
   plan_.steps.push_back({.info = std::move(info),
                          .primitive = dnnl::primitive(primitive.get()),
                          .kernel = {},
@@ -51,6 +78,7 @@ Tensor PlanBuilder::As(const Tensor& tensor, const dnnl::memory::desc& desc, con
   const dnnl::reorder::primitive_desc reorder(engine_, tensor.desc, engine_, desc, UserScratchpad());
   StepInfo reorder_info = info;
   reorder_info.op = "Reorder";
+  reorder_info.post_ops.clear();
   Add(std::move(reorder_info), reorder, {Use(DNNL_ARG_FROM, tensor), Use(DNNL_ARG_TO, dst)});
   return dst;
 }

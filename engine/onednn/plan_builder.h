@@ -24,7 +24,7 @@ class PlanBuilder {
   Tensor Input(const dnnl::memory::desc& desc);
   Tensor Allocate(const dnnl::memory::desc& desc);
 
-  // `info` lacks the implementation only. The scratchpad is added here.
+  // `info` lacks what the primitive itself tells. The scratchpad is added here.
   void Add(StepInfo info, const dnnl::primitive_desc_base& primitive, std::vector<Argument> arguments);
   // Our own kernel called `implementation`; the last of the tensors is what it writes.
   void Add(StepInfo info, absl::string_view implementation, Kernel kernel, const std::vector<Tensor>& tensors);

@@ -37,7 +37,8 @@ class PlanSession final : public Session {
 
  private:
   void Bind(const Plan& plan);
-  absl::Status Execute(const std::vector<BoundStep>& steps, const OutputSet& wanted);
+  absl::Status Execute(const std::vector<BoundStep>& steps, const RunSpec& spec);
+  absl::Status Execute(const BoundStep& bound);
 
   const std::shared_ptr<const Program> program_;
   const absl::Span<std::byte> arena_;
@@ -86,27 +87,38 @@ absl::StatusOr<RunTimings> PlanSession::Run(const RunSpec& spec) {
   std::memset(arena_.data() + spec.count * program_->slot_bytes, 0, (plan->batch - spec.count) * program_->slot_bytes);
   last_ = &*plan;
   computed_ = spec.wanted;
-  if (absl::Status status = Execute(bound_[plan - plans.begin()], spec.wanted); !status.ok()) return status;
+  if (absl::Status status = Execute(bound_[plan - plans.begin()], spec); !status.ok()) return status;
   return RunTimings{.compute = std::chrono::steady_clock::now() - start, .plan_batch = plan->batch};
 }
 
-absl::Status PlanSession::Execute(const std::vector<BoundStep>& steps, const OutputSet& wanted) {
+absl::Status PlanSession::Execute(const std::vector<BoundStep>& steps, const RunSpec& spec) {
   const ThreadCount threads(program_->info.threads);
-  for (const BoundStep& bound : steps) {
-    if ((bound.step->serves & wanted).none()) continue;
-    if (bound.step->kernel) {
-      bound.step->kernel(bound.buffers);
+  if (spec.profile != nullptr) spec.profile->assign(steps.size(), Duration());
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if ((steps[i].step->serves & spec.wanted).none()) continue;
+    if (spec.profile == nullptr) {
+      if (absl::Status status = Execute(steps[i]); !status.ok()) return status;
       continue;
     }
-    const dnnl_status_t code = dnnl_primitive_execute(bound.step->primitive.get(), stream_.get(),
-                                                      static_cast<int>(bound.arguments.size()), bound.arguments.data());
-    if (code != dnnl_success) {
-      const StepInfo& info = bound.step->info;
-      const absl::Status status = ToStatus(code, absl::StrCat(info.op, " '", info.node, "' ", info.shape));
-      return absl::InternalError(status.message());
-    }
+    // A CPU stream executes in the calling thread: what is done is done when the call returns.
+    const auto start = std::chrono::steady_clock::now();
+    if (absl::Status status = Execute(steps[i]); !status.ok()) return status;
+    (*spec.profile)[i] = std::chrono::steady_clock::now() - start;
   }
   return ToStatus(dnnl_stream_wait(stream_.get()), "waiting for the last step");
+}
+
+absl::Status PlanSession::Execute(const BoundStep& bound) {
+  if (bound.step->kernel) {
+    bound.step->kernel(bound.buffers);
+    return absl::OkStatus();
+  }
+  const dnnl_status_t code = dnnl_primitive_execute(bound.step->primitive.get(), stream_.get(),
+                                                    static_cast<int>(bound.arguments.size()), bound.arguments.data());
+  if (code == dnnl_success) return absl::OkStatus();
+  const StepInfo& info = bound.step->info;
+  const absl::Status status = ToStatus(code, absl::StrCat(info.op, " '", info.node, "' ", info.shape));
+  return absl::InternalError(status.message());
 }
 
 absl::Span<const float> PlanSession::output(OutputId id, int i) const {

@@ -68,12 +68,13 @@ TEST(Run, AllocatesNothingOfOurs) {
       const SessionRunner runner(*engine);
       const ModelInfo& info = runner.engine().info();
       const std::vector<float> image(static_cast<size_t>(info.channels) * info.height * info.width, 0.5f);
+      LayerProfile profile((*engine)->Describe(4).size());
       for (const int count : {1, 3, 4}) {
         const int before = ours;
         bool ok = true;
         for (int run = 0; run < 5; ++run) {
           for (int i = 0; i < count; ++i) runner.Write(i, image);
-          ok &= runner->Run({.count = count}).ok();
+          ok &= runner->Run({.count = count, .profile = run % 2 == 0 ? nullptr : &profile}).ok();
           ok &= runner->output(runner.engine().info().logits, count - 1).size() == static_cast<size_t>(info.classes);
         }
         const int after = ours;

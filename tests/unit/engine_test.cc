@@ -11,6 +11,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <thread>
 #include <vector>
@@ -101,6 +102,8 @@ TEST(Engine, Info) {
   EXPECT_THAT(info.isa, HasSubstr("avx"));
   EXPECT_EQ(info.plan_fingerprint.size(), 16u);
   EXPECT_EQ((*engine)->arena_bytes() % kArenaAlignment, 0u);
+  EXPECT_GT(info.arena_lower_bound, 8u * 16 * 28 * 28 * sizeof(float));  // the first layer's result alone
+  EXPECT_LE(info.arena_lower_bound, (*engine)->arena_bytes());
 }
 
 // Resident bytes of this process.
@@ -214,6 +217,42 @@ TEST(Session, CountsWithinThePlans) {
     } else {
       EXPECT_EQ(timings.status(), absl::InvalidArgumentError(absl::StrCat("a run takes 1 to 5 images, not ", count)));
     }
+  }
+}
+
+// A profile has a time for each step that ran, and for no other; the answers do not change.
+TEST(Session, ProfilesItsSteps) {
+  const auto engine = Load(ReadModel("cifar20-b"), {{1, 4}, 1});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  const SessionRunner runner(*engine);
+  const ModelInfo& info = runner.engine().info();
+  OutputSet embedding;
+  embedding.set(static_cast<size_t>(info.embedding));
+  for (const int batch : {1, 4}) {
+    const std::vector<StepInfo> steps = (*engine)->Describe(batch);
+    int64_t multiply_adds = 0;
+    for (const StepInfo& step : steps) {
+      multiply_adds += step.multiply_adds;
+      EXPECT_EQ(step.multiply_adds > 0, step.op == "Conv" || step.op == "Gemm") << step.op << " '" << step.node << "'";
+    }
+    EXPECT_EQ(multiply_adds, batch * info.multiply_adds);
+    // Nine units, whose plus is the last convolution's. Each residual dies there.
+    EXPECT_EQ(std::count_if(steps.begin(), steps.end(), [](const StepInfo& s) { return s.in_place_sum; }), 9);
+
+    for (int i = 0; i < batch; ++i) runner.Write(i, RandomImage(info, i));
+    ASSERT_TRUE(runner->Run({.count = batch}).ok());
+    const std::vector<float> answer = Copy(runner->output(info.logits, batch - 1));
+    for (int i = 0; i < batch; ++i) runner.Write(i, RandomImage(info, i));
+    LayerProfile profile(3, Duration(-1));
+    const auto timings = runner->Run({.count = batch, .profile = &profile});
+    ASSERT_TRUE(timings.ok()) << timings.status();
+    EXPECT_EQ(Copy(runner->output(info.logits, batch - 1)), answer);
+    ASSERT_EQ(profile.size(), steps.size());
+    EXPECT_TRUE(std::all_of(profile.begin(), profile.end(), [](Duration d) { return d.count() > 0; }));
+    EXPECT_LE(std::accumulate(profile.begin(), profile.end(), Duration()), timings->compute);
+
+    ASSERT_TRUE(runner->Run({.count = batch, .wanted = embedding, .profile = &profile}).ok());
+    for (size_t i = 0; i < steps.size(); ++i) EXPECT_EQ(profile[i].count() > 0, steps[i].op != "Gemm") << i;
   }
 }
 
