@@ -6,7 +6,11 @@ namespace resnetd::passes {
 
 absl::Span<const NamedPass> AllPasses() {
   static constexpr NamedPass kPasses[] = {
-      {"remove-dead", RemoveDead},           // first: what is not served need not be folded
+      {"remove-dead", RemoveDead},  // first: what is not served need not be folded
+      {"remove-transposes", RemoveTransposes},
+      {"recognise-activations", RecogniseActivations},
+      {"recognise-group-norm", RecogniseGroupNorm},
+      {"mark-stages", MarkStages},           // while sums are nodes of their own
       {"fold-affine", FoldAffine},           // before the fusions, which leave no bare layer to fold into
       {"split-batch-norm", SplitBatchNorm},  // those that are left
       {"fuse-post-ops", FusePostOps},
