@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -18,6 +19,7 @@ namespace resnetd {
 namespace {
 
 constexpr int kLargestBatch = 256, kMostThreads = 256;
+constexpr size_t kStages = 4;  // that the passes add to a model's outputs
 
 absl::Status CheckOptions(const EngineOptions& options) {
   if (options.threads < 1 || options.threads > kMostThreads) {
@@ -34,6 +36,23 @@ absl::Status CheckOptions(const EngineOptions& options) {
       return absl::InvalidArgumentError(absl::StrCat("batch_sizes must ascend: ", batch, " follows ", before));
     }
     before = batch;
+  }
+  return absl::OkStatus();
+}
+
+// Makes the tensors that the options name outputs too.
+absl::Status AddOutputs(const std::vector<std::string>& names, graph::Graph& graph) {
+  for (const std::string& name : names) {
+    if (graph.FindOutput(name) != nullptr) continue;
+    const auto produced = std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                                       [&](const graph::Node& node) { return graph.value(node.output).name == name; });
+    if (produced == graph.nodes.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("outputs: the model has no tensor '", name, "'"));
+    }
+    if (graph.outputs.size() + kStages >= kMostOutputs) {
+      return absl::InvalidArgumentError(absl::StrCat("outputs: expected at most ", kMostOutputs - kStages));
+    }
+    graph.outputs.push_back({name, produced->output});
   }
   return absl::OkStatus();
 }
@@ -117,6 +136,7 @@ absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& mod
   RESNETD_RETURN_IF_ERROR(CheckOptions(options));
   RESNETD_ASSIGN_OR_RETURN(graph::Graph graph,
                            onnx::ReadOnnx(model.onnx, model.name, {model.folder, model.on_external_file}));
+  RESNETD_RETURN_IF_ERROR(AddOutputs(options.outputs, graph));
   RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));
   ModelInfo info = InfoOf(graph, model, options);
   RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
