@@ -2,6 +2,7 @@
 add_subdirectory(reference)
 
 resnetd_test(graph_test SOURCES unit/graph_test.cc LIBS resnetd::graph)
+resnetd_test(reference_test SOURCES unit/reference_test.cc LIBS resnetd::reference)
 resnetd_test(planner_test SOURCES unit/planner_test.cc LIBS resnetd::memory absl::strings)
 resnetd_test(onnx_test SOURCES unit/onnx_test.cc unit/onnx_reject_test.cc unit/onnx_reject_nodes_test.cc unit/wire_limits_test.cc
                                unit/external_data_test.cc

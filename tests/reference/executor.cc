@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
 
 namespace resnetd::reference {
@@ -10,12 +9,25 @@ namespace {
 
 using graph::Dims;
 using Values = std::vector<float>;
-using Index = std::vector<int64_t>;  // by axis
+using Index = Dims;  // by axis
 
 int64_t Size(const Dims& dims) {
   int64_t size = 1;
   for (const int64_t d : dims) size *= d;
   return size;
+}
+
+// Calls f(index) for each element of a tensor in row-major order.
+template <typename F>
+void ForEachIndex(const Dims& dims, F f) {
+  Index index(dims.size(), 0);
+  for (int64_t n = Size(dims); n > 0; --n) {
+    f(index);
+    for (size_t i = dims.size(); i-- > 0;) {
+      if (++index[i] < dims[i]) break;
+      index[i] = 0;
+    }
+  }
 }
 
 // A tensor, row-major.
@@ -92,38 +104,24 @@ double Apply(graph::BinaryKind kind, double a, double b) {
   return std::numeric_limits<double>::quiet_NaN();
 }
 
+// One operator, or one post-op: inputs and their dims -> the elements of its result.
 struct Execute {
   absl::Span<const Tensor> in;
   const Dims& out;
   Values& dst;
 
-  // Calls value(index) for each element in order.
-  void ForEach(const std::function<double(const Index&)>& value) const {
-    dst.resize(static_cast<size_t>(Size(out)));
-    Index index(out.size(), 0);
-    for (float& x : dst) {
-      x = static_cast<float>(value(index));
-      for (size_t i = out.size(); i-- > 0;) {
-        if (++index[i] < out[i]) break;
-        index[i] = 0;
-      }
-    }
-  }
-
-  // Calls f(index) for each element of `dims` in order.
-  static void Visit(const Dims& dims, const std::function<void(const Index&)>& f) {
-    Values unused;
-    Execute{{}, dims, unused}.ForEach([&](const Index& index) {
-      f(index);
-      return 0.0;
-    });
+  // Each element of dst is value(index).
+  template <typename F>
+  void Fill(F value) const {
+    dst.clear();
+    ForEachIndex(out, [&](const Index& o) { dst.push_back(static_cast<float>(value(o))); });
   }
 
   void operator()(const graph::Conv& op) const {
     const Tensor& src = in[0];
     const Dims& w = op.weights->dims;
     const Tensor weights{w, *op.weights->data};
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       double sum = op.bias != nullptr ? (*op.bias->data)[o[0]] : 0;
       const int64_t first = o[0] / (w[0] / op.groups) * w[1];
       for (int64_t ic = 0; ic < w[1]; ++ic) {
@@ -141,7 +139,7 @@ struct Execute {
 
   void operator()(const graph::Gemm& op) const {
     const Tensor weights{op.weights->dims, *op.weights->data};
-    ForEach([&](Index o) {
+    Fill([&](Index o) {
       const int64_t oc = o.back();
       double sum = op.bias != nullptr ? (*op.bias->data)[oc] : 0;
       for (o.back() = 0; o.back() < weights.size(1); ++o.back()) sum += in[0].At(o) * weights.At({oc, o.back()});
@@ -150,7 +148,7 @@ struct Execute {
   }
 
   void operator()(const graph::BatchNorm& op) const {
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       const int64_t c = o[0];
       const double factor = (*op.scale->data)[c] / std::sqrt(static_cast<double>((*op.variance->data)[c]) + op.epsilon);
       return factor * (in[0].At(o) - (*op.mean->data)[c]) + (*op.shift->data)[c];
@@ -160,12 +158,12 @@ struct Execute {
   void operator()(const graph::GroupNorm& op) const {
     const int64_t channels = in[0].size(0) / op.groups;
     std::vector<double> sums(op.groups, 0), squares(op.groups, 0);
-    Visit(out, [&](const Index& o) { sums[o[0] / channels] += in[0].At(o); });
+    ForEachIndex(out, [&](const Index& o) { sums[o[0] / channels] += in[0].At(o); });
     const double count = static_cast<double>(Size(out)) / static_cast<double>(op.groups);
-    Visit(out, [&](const Index& o) {
+    ForEachIndex(out, [&](const Index& o) {
       squares[o[0] / channels] += std::pow(in[0].At(o) - sums[o[0] / channels] / count, 2);
     });
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       const int64_t g = o[0] / channels;
       const double normal = (in[0].At(o) - sums[g] / count) / std::sqrt(squares[g] / count + op.epsilon);
       return normal * (*op.scale->data)[o[0]] + (*op.shift->data)[o[0]];
@@ -173,26 +171,26 @@ struct Execute {
   }
 
   void operator()(const graph::Activation& op) const {
-    ForEach([&](const Index& o) { return Apply(op, in[0].At(o)); });
+    Fill([&](const Index& o) { return Apply(op, in[0].At(o)); });
   }
 
   void operator()(const graph::Binary& op) const {
     const Tensor b = op.constant != nullptr ? Tensor{op.constant->dims, *op.constant->data} : in[1];
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       const double x = in[0].Broadcast(o), y = b.Broadcast(o);
       return op.reversed ? Apply(op.kind, y, x) : Apply(op.kind, x, y);
     });
   }
 
   void operator()(const graph::PRelu& op) const {
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       const double x = in[0].At(o);
       return x < 0 ? x * (*op.slope->data)[o[0]] : x;
     });
   }
 
   void operator()(const graph::MaxPool& op) const {
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       double best = -std::numeric_limits<double>::infinity();
       for (int64_t kh = 0; kh < op.kernel.h; ++kh) {
         for (int64_t kw = 0; kw < op.kernel.w; ++kw) {
@@ -207,7 +205,7 @@ struct Execute {
 
   void operator()(const graph::AveragePool& op) const {
     const Tensor& src = in[0];
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       double sum = 0;
       int64_t inside = 0, padded = 0;  // taps in the image, and in the image with its padding
       for (int64_t kh = 0; kh < op.kernel.h; ++kh) {
@@ -227,9 +225,9 @@ struct Execute {
   void operator()(const graph::Reduce& op) const {
     Dims window(in[0].dims.size(), 1);  // what is reduced to one element
     for (const int64_t axis : op.axes) window[axis] = in[0].size(axis);
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       double sum = 0, most = -std::numeric_limits<double>::infinity(), squares = 0;
-      Visit(window, [&](const Index& w) {
+      ForEachIndex(window, [&](const Index& w) {
         Index at = o;
         for (const int64_t axis : op.axes) at[axis] = w[axis];
         const double x = in[0].At(at);
@@ -250,7 +248,7 @@ struct Execute {
   }
 
   void operator()(const graph::Softmax& op) const {
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       Index at = o;
       double most = -std::numeric_limits<double>::infinity(), sum = 0;
       for (at[op.axis] = 0; at[op.axis] < out[op.axis]; ++at[op.axis]) most = std::max(most, in[0].At(at));
@@ -262,7 +260,7 @@ struct Execute {
   void operator()(const graph::Reshape&) const { dst = in[0].data; }
 
   void operator()(const graph::Transpose& op) const {
-    ForEach([&](const Index& o) {
+    Fill([&](const Index& o) {
       Index at(o.size());
       for (size_t i = 0; i < o.size(); ++i) at[op.perm[i]] = o[i];
       return in[0].At(at);
@@ -270,7 +268,7 @@ struct Execute {
   }
 
   void operator()(const graph::Concat& op) const {
-    ForEach([&](Index o) {
+    Fill([&](Index o) {
       size_t part = 0;
       while (o[op.axis] >= in[part].size(op.axis)) o[op.axis] -= in[part++].size(op.axis);
       return in[part].At(o);
@@ -278,14 +276,14 @@ struct Execute {
   }
 
   void operator()(const graph::Slice& op) const {
-    ForEach([&](Index o) {
+    Fill([&](Index o) {
       for (size_t i = 0; i < o.size(); ++i) o[i] = op.start[i] + o[i] * op.step[i];
       return in[0].At(o);
     });
   }
 
   void operator()(const graph::Pad& op) const {
-    ForEach([&](Index o) {
+    Fill([&](Index o) {
       for (size_t i = 0; i < o.size(); ++i) {
         const int64_t size = in[0].dims[i];
         o[i] -= op.before[i];
