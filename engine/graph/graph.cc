@@ -4,7 +4,6 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 
 namespace resnetd::graph {
 namespace {
@@ -29,22 +28,6 @@ bool RightInputs(const Node& node) {
 
 absl::Status Fault(const Node& node, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("node '", node.name, "' (", OpName(node.op), "): ", what));
-}
-
-std::string Detail(const Node& node) {
-  std::string s(OpName(node.op).data(), OpName(node.op).size());
-  if (const Conv* conv = std::get_if<Conv>(&node.op)) {
-    const Dims& w = conv->weights->dims;
-    absl::StrAppend(&s, " ", w[2], "x", w[3], "/", conv->strides.h);
-    if (conv->groups != 1) absl::StrAppend(&s, " groups ", conv->groups);
-  } else if (const MaxPool* pool = std::get_if<MaxPool>(&node.op)) {
-    absl::StrAppend(&s, " ", pool->kernel.h, "x", pool->kernel.w, "/", pool->strides.h);
-  }
-  for (const PostOp& post_op : node.post_ops) {
-    const Op op = std::visit([](const auto& o) { return Op(o); }, post_op);
-    absl::StrAppend(&s, " + ", OpName(op), ReadsValue(post_op) ? " value" : "");
-  }
-  return s;
 }
 
 }  // namespace
@@ -121,22 +104,6 @@ absl::Status Validate(const Graph& graph) {
     }
   }
   return absl::OkStatus();
-}
-
-std::string ToString(absl::Span<const int64_t> dims) {
-  return absl::StrJoin(dims, "x");
-}
-
-std::string ToString(const Graph& graph) {
-  std::string s;
-  for (const Node& node : graph.nodes) {
-    const Value& out = graph.value(node.output);
-    absl::StrAppend(&s, "%", out.name, "{", ToString(out.dims), "} = ", Detail(node), " (",
-                    absl::StrJoin(node.inputs, ", ",
-                                  [&](std::string* o, ValueId id) { absl::StrAppend(o, "%", graph.value(id).name); }),
-                    ") \"", node.name, "\"\n");
-  }
-  return s;
 }
 
 }  // namespace resnetd::graph

@@ -91,8 +91,10 @@ absl::Status Validate(const Graph& graph);
 // Inputs that belong to the operator; those behind them belong to the post-ops.
 size_t OperatorInputs(const Node& node);
 
-// One line a node: `%out{64x56x56} = Conv 3x3/2 + Add %in + Relu (%a, %in) "layer1.0.conv2"`.
+// The input, one line a node, the outputs: `%out{64x56x56} = Conv 3x3 pad 1 (%a) + Add %in + Relu "layer1.0.conv2"`.
 std::string ToString(const Graph& graph);
+// What an operator's name does not say, in a few words, e.g. "3x3/2 pad 1 groups 32"; often nothing.
+std::string AttributesOf(const Op& op);
 std::string ToString(absl::Span<const int64_t> dims);  // "64x56x56"
 
 }  // namespace resnetd::graph

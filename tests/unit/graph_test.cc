@@ -278,10 +278,51 @@ TEST(Graph, FindsNeighbours) {
 
 TEST(Graph, Prints) {
   EXPECT_EQ(ToString(Small()),
+            "%image{2x3x3}\n"
             "%a{4x2x2} = Conv 1x1/2 (%image) \"conv\"\n"
             "%b{4x2x2} = Relu (%a) \"relu\"\n"
             "%c{4x2x2} = Add (%a, %b) \"add\"\n"
-            "%flat{16} = Reshape (%c) \"flatten\"\n");
+            "%flat{16} = Reshape (%c) \"flatten\"\n"
+            "flat: %flat\n");
+  Graph fused = Small();
+  fused.nodes[1].post_ops = {Binary{BinaryKind::kMul, Zeros({1, 1, 1})}, Add(),
+                             Activation{ActivationKind::kClip, 0, 6}};
+  fused.nodes[1].inputs.push_back(fused.nodes[0].output);
+  fused.outputs[0].activation = HeadActivation::kSoftmax;
+  const std::string text = ToString(fused);
+  EXPECT_THAT(text, HasSubstr("%b{4x2x2} = Relu (%a) + Mul constant 1x1x1 + Add %a + Clip 0..6 \"relu\"\n"));
+  EXPECT_THAT(text, HasSubstr("\nflat: %flat before Softmax\n"));
+}
+
+TEST(Graph, AttributesInWords) {
+  const std::vector<std::pair<Op, const char*>> cases = {
+      {MakeConv({8, 4, 1, 1}), "1x1"},
+      {MakeConv({8, 4, 7, 7}, {2, 2}, {3, 3, 3, 3}), "7x7/2 pad 3"},
+      {MakeConv({8, 4, 3, 1}, {2, 1}, {1, 0, 1, 0}), "3x1/2,1 pad 1,0"},
+      {MakeConv({8, 4, 3, 3}, {}, {0, 0, 1, 1}, {2, 2}, 2), "3x3 pads 0,0,1,1 dilation 2 groups 2"},
+      {MakeConv({8, 1, 3, 3}, {}, {1, 1, 1, 1}, {}, 8), "3x3 pad 1 depthwise"},
+      {MakeMaxPool(3, 2, 1), "3x3/2 pad 1"},
+      {MakeMaxPool(2, 2, 0, true), "2x2/2 ceil"},
+      {MakeAveragePool(2, 2, 0), "2x2/2"},
+      {AveragePool{{3, 3}, {2, 2}, {1, 1, 1, 1}, false, true}, "3x3/2 pad 1 counting pads"},
+      {MakeBatchNorm(4, 4), ""},
+      {GroupNorm{Zeros({4}), Zeros({4}), 2}, "groups 2"},
+      {Relu(), ""},
+      {Activation{ActivationKind::kLeakyRelu, 0.1f}, "0.1"},
+      {Activation{ActivationKind::kLinear, 2, -1}, "2x-1"},
+      {Add(), ""},
+      {Binary{BinaryKind::kDiv, Zeros({4, 1, 1}), true}, "from constant 4x1x1"},
+      {GlobalAveragePool(), "axes 1,2"},
+      {Softmax{0}, "axis 0"},
+      {Flatten(), ""},
+      {Transpose{{1, 2, 0}}, "to 1,2,0"},
+      {Concat{2}, "axis 2"},
+      {Slice{{0, 0, 0}, {4, 8, 8}, {1, 2, 2}}, "[0:4, 0:8:2, 0:8:2]"},
+      {Pad{{0, 1, 1}, {0, 2, 2}}, "0,1,1 before 0,2,2 after"},
+      {Pad{{1}, {0}, -1}, "1 before 0 after of -1"},
+      {Pad{{1}, {0}, 0, PadMode::kReflect}, "1 before 0 after reflect"},
+  };
+  for (const auto& [op, text] : cases) EXPECT_EQ(AttributesOf(op), text) << OpName(op);
 }
 
 }  // namespace
