@@ -18,15 +18,8 @@ import numpy as np
 import onnxruntime
 
 import fashion_mnist_png
+import golden_set
 from fashion_mnist_png import MEAN, STD
-
-TOLERANCE = 1e-4
-
-
-def escape(data: bytes) -> str:
-    """As a string of protobuf's text format."""
-    plain = lambda b: 32 <= b < 127 and b not in b"\"\\'"
-    return "".join(chr(b) if plain(b) else f"\\{b:03o}" for b in data)
 
 
 def main() -> int:
@@ -40,15 +33,15 @@ def main() -> int:
     images = np.frombuffer(pixels, np.uint8).reshape(-1, height, width)
     session = onnxruntime.InferenceSession(args.folder / "model.onnx", providers=["CPUExecutionProvider"])
 
-    lines = [f"# Written by tools/make_golden.py with ONNX Runtime {onnxruntime.__version__}.", f"tolerance: {TOLERANCE}"]
+    goldens = []
     for label in range(10):
         index = labels.index(label)
         tensor = ((images[index] / np.float32(255) - np.float32(MEAN)) / np.float32(STD))[None, None]
         (logits,) = session.run(["logits"], {"input": tensor.astype(np.float32)})
         png = fashion_mnist_png.grey_png(width, height, images[index].tobytes())
-        lines += ["golden {", f'  name: "t10k {index}"', f'  image: "{escape(png)}"',
-                  f"  logits: [{', '.join(f'{z:.7g}' for z in logits[0])}]", f"  label: {label}", "}"]
-    (args.folder / "golden.textproto").write_text("\n".join(lines) + "\n")
+        goldens.append(golden_set.Golden(f"t10k {index}", png, logits[0], label=label))
+    origin = f"tools/make_golden.py with ONNX Runtime {onnxruntime.__version__}"
+    (args.folder / "golden.textproto").write_text(golden_set.textproto(goldens, origin))
     return 0
 
 

@@ -25,6 +25,7 @@ import torch
 import make_resnet
 import model_template
 import nhwc_resnet
+import pytorch_answers
 import test_families
 from seeded_network import SeededNetwork
 from test_families import Export, Family
@@ -87,7 +88,7 @@ def write(family: Family, folder: pathlib.Path, whole: bool) -> list[str]:
     """The files of a family's exports; returns their lines of cases.txt."""
     seeded = SeededNetwork(family.build(), family.channels, family.size, SEED)
     images = seeded.images(IMAGES_SEED, IMAGES)
-    pytorch = seeded.answers(images)
+    pytorch = np.concatenate(pytorch_answers.answers(seeded.module, images), 1)
     lines = []
     for export in family.exports:
         case = f"{family.name}-{export.exporter}{export.opset}" + ("" if export.batch == "dynamic" else f"-n{export.batch}")

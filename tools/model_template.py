@@ -105,9 +105,18 @@ class Expressions:
         return min(near)[1]
 
 
+def drop_notes(model: onnx.ModelProto) -> None:
+    """Drops what exporters note for people, in place: stack traces that hold the paths of a machine."""
+    graph = model.graph
+    for noted in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        del noted.metadata_props[:]
+        noted.ClearField("doc_string")
+
+
 def strip(model: onnx.ModelProto, parameters: Parameters, folds: list) -> onnx.ModelProto:
-    """The template of `model`. What exporters note for people (stack traces with paths of a machine) is dropped."""
+    """The template of `model`."""
     template = onnx.ModelProto.FromString(model.SerializeToString())
+    drop_notes(template)
     expressions = Expressions(parameters, folds)
     for tensor in template.graph.initializer:
         if not is_large_float(tensor):
@@ -115,11 +124,6 @@ def strip(model: onnx.ModelProto, parameters: Parameters, folds: list) -> onnx.M
         expression = expressions.find(numpy_helper.to_array(tensor))
         stripped = onnx.TensorProto(name=tensor.name, dims=tensor.dims, data_type=tensor.data_type, doc_string=expression)
         tensor.CopyFrom(stripped)
-    graph = template.graph
-    for noted in (template, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
-        del noted.metadata_props[:]
-    for noted in (template, graph, *graph.node, *graph.value_info, *graph.input, *graph.output):
-        noted.ClearField("doc_string")
     template.metadata_props.add(key=METADATA, value=parameters.to_json())
     return template
 

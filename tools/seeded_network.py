@@ -6,7 +6,6 @@ images give at that place. What is measured is kept as a range (model_template.p
 machine whose PyTorch rounds differently.
 """
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -64,13 +63,3 @@ class SeededNetwork:
         self.parameters.epsilons[name] = norm.eps
         if id(x) in self._made_by:
             self.folds.append((self._made_by[id(x)][0], name))
-
-    def answers(self, images: torch.Tensor) -> np.ndarray:
-        """Logits and features (what the last layer reads: linear, or a 1x1 convolution on one pixel), a row an image."""
-        features = []
-        last = [m for m in self.module.modules() if isinstance(m, (nn.Linear, nn.Conv2d))][-1]
-        hook = last.register_forward_pre_hook(lambda m, x: features.append(x[0]))
-        with torch.no_grad():
-            logits = self.module(images)
-        hook.remove()
-        return torch.cat((logits, features[0].flatten(1)), 1).numpy()
