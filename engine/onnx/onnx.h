@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -30,6 +31,20 @@ struct Folder {
 // operators are all listed at once. `file` is not needed afterwards. Thread-safe.
 absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name,
                                       const Folder& folder = {});
+
+struct UnsupportedNode {
+  std::string name;
+  std::string op;  // with its domain where that is not the default one: "com.microsoft.Attention"
+};
+
+struct OperatorCheck {
+  int opset = 0;
+  int nodes = 0;  // all there are
+  std::vector<UnsupportedNode> unsupported;
+};
+
+// Which nodes of a file have operators that ReadOnnx() does not know. INVALID_ARGUMENT: no ONNX file of a known opset.
+absl::StatusOr<OperatorCheck> CheckOperators(absl::Span<const std::byte> file);
 
 }  // namespace resnetd::onnx
 
