@@ -96,14 +96,18 @@ absl::Status Lowering::Lower(const Node& node, const graph::BatchNorm& norm) {
 
 absl::Status Lowering::Lower(const Node& node, const graph::GroupNorm& norm) {
   const Tensor src = AsPreferred(node, node.inputs[0]);
+  // With two axes the library (3.7) overruns its own buffers.
+  const memory::desc& plain = src.desc;
+  const memory::desc map = plain.get_ndims() > 2 ? plain : plain.reshape({batch_, norm.scale->dims[0], 1});
   using dnnl::normalization_flags;
   const dnnl::group_normalization_forward::primitive_desc primitive(
-      engine_, prop_kind::forward_inference, src.desc, src.desc, norm.groups, norm.epsilon,
+      engine_, prop_kind::forward_inference, map, map, norm.groups, norm.epsilon,
       normalization_flags::use_scale | normalization_flags::use_shift, UserScratchpad());
-  TensorOf(node.output) = builder_.Allocate(primitive.dst_desc());
+  const Tensor dst = builder_.Allocate(map);
+  TensorOf(node.output) = {.buffer = dst.buffer, .desc = plain};
   builder_.Add(Info(node), primitive,
-               {Use(DNNL_ARG_SRC, src), PerChannel(DNNL_ARG_SCALE, norm.scale), PerChannel(DNNL_ARG_SHIFT, norm.shift),
-                Use(DNNL_ARG_DST, TensorOf(node.output))});
+               {Use(DNNL_ARG_SRC, {.buffer = src.buffer, .desc = map}), PerChannel(DNNL_ARG_SCALE, norm.scale),
+                PerChannel(DNNL_ARG_SHIFT, norm.shift), Use(DNNL_ARG_DST, dst)});
   return absl::OkStatus();
 }
 
