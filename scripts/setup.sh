@@ -6,6 +6,7 @@
 #   scripts/setup.sh demo             Fashion-MNIST's images
 #   scripts/setup.sh test             what the tests run beside our own programs
 #   scripts/setup.sh image            what builds and tests the container image
+#   scripts/setup.sh fuzz             Clang for the fuzzer, which "everything" leaves out
 #
 # Debian 12 has oneDNN 2.6, whose API is gone. There libdnnl-dev alone comes from Debian 13 ("trixie"): its suite is added
 # from the mirror that apt already uses, with a priority so low that nothing else comes from it unasked.
@@ -29,6 +30,7 @@ demo_packages=(python3 dataset-fashion-mnist)
 test_packages=("${demo_packages[@]}" libgtest-dev libgmock-dev prometheus python3-venv
   python3-numpy python3-onnx python3-pil python3-grpcio)
 image_packages=(buildah debootstrap python3 dataset-fashion-mnist)
+fuzz_packages=(clang-19 libclang-rt-19-dev libomp-19-dev libc6-i386 lib32gcc-s1 lib32stdc++6)
 onednn=libdnnl-dev
 onednn_least=3
 
@@ -41,7 +43,8 @@ for group in "$@"; do
     demo) packages+=("${demo_packages[@]}") ;;
     test) packages+=("${test_packages[@]}") ;;
     image) packages+=("${image_packages[@]}") ;;
-    *) echo "usage: scripts/setup.sh [build] [demo] [test] [image]" >&2; exit 2 ;;
+    fuzz) packages+=("${fuzz_packages[@]}") ;;
+    *) echo "usage: scripts/setup.sh [build] [demo] [test] [image] [fuzz]" >&2; exit 2 ;;
   esac
 done
 
@@ -124,6 +127,12 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg"
 }
 
 step "setup: reading the package lists" as_root apt-get update -q
+if [[ -n $(archive_of trixie) ]]; then
+  # Clang's sanitizers ask for 32-bit libraries, which must be of the C library's own release.
+  for i in "${!missing[@]}"; do
+    [[ ${missing[i]} != lib*32* && ${missing[i]} != libc6-i386 ]] || missing[i]+=/trixie
+  done
+fi
 if [[ ${#missing[@]} -gt 0 ]]; then
   step "setup: installing ${#missing[@]} packages" apt_install "${missing[@]}"
 fi

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Fuzzes the loader: anything as a model, under AddressSanitizer and UBSan, on one core. Installs Clang if it is missing.
+#
+#   scripts/fuzz.sh [SECONDS]     1800 without a number
+#
+# What it learns stays in build/fuzz/corpus for the next time. An input that does harm is written to build/fuzz/found/;
+# with its cause mended it goes to tests/fuzz/found/ under a name that says what it was, and is a test from then on.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/step.sh
+
+seconds=${1:-1800}
+scripts/setup.sh build
+scripts/setup.sh fuzz
+step "configuring (fuzz)" cmake --preset fuzz
+step "building (fuzz)" cmake --build --preset fuzz
+mkdir -p build/fuzz/{seeds,corpus,found}
+build/fuzz/tests/fuzz/write_seeds build/fuzz/seeds
+
+# A hang is 10 seconds; a file of 16 KiB has no business with 512 MB in one piece or 2 GB in all.
+export OMP_NUM_THREADS=1
+export ASAN_OPTIONS=external_symbolizer_path=/usr/bin/addr2line
+export UBSAN_OPTIONS=print_stacktrace=1:$ASAN_OPTIONS
+exec nice build/fuzz/tests/fuzz/load_fuzzer -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
+  -malloc_limit_mb=512 -artifact_prefix=build/fuzz/found/ -print_final_stats=1 \
+  build/fuzz/corpus build/fuzz/seeds tests/fuzz/found

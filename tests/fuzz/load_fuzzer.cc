@@ -1,0 +1,73 @@
+// Any bytes as a model: read, rewritten, and where that is little work compiled and run. What must not happen: a crash,
+// a fault that a sanitizer sees, a hang, memory out of proportion (the fuzzer's limits), an error that does not say
+// what is wrong with the file, or a graph that is read and is not valid.
+#include <cstdint>
+#include <cstdlib>
+#include <iostream>
+
+#include "absl/strings/match.h"
+#include "engine/engine.h"
+#include "engine/graph/graph.h"
+#include "engine/onnx/onnx.h"
+#include "engine/passes/passes.h"
+#include "tests/fuzz/load_fuzzer.h"
+
+namespace resnetd::fuzz {
+namespace {
+
+// Of all tensors that flow, per image, and of weights: a run of less takes milliseconds.
+constexpr int64_t kMostElements = 1 << 16, kMostWeights = 1 << 12;
+constexpr size_t kMostNodes = 32;
+
+void Require(bool condition, const char* what, const absl::Status& status = absl::OkStatus()) {
+  if (condition) return;
+  std::cerr << "not so: " << what << ": " << status << "\n";
+  std::abort();
+}
+
+void RequireFault(const absl::Status& status) {
+  Require(absl::IsInvalidArgument(status), "what is refused is the file's fault", status);
+  Require(!status.message().empty() && status.message().size() < 100'000, "a message that can be read", status);
+}
+
+// Whether compiling and running it once is little work.
+bool IsSmall(const graph::Graph& g) {
+  int64_t elements = 0;
+  for (const graph::Value& value : g.values) {
+    int64_t size = 1;
+    for (const int64_t d : value.dims) size *= d;
+    elements += size;
+    if (elements > kMostElements) return false;
+  }
+  return g.nodes.size() <= kMostNodes;
+}
+
+}  // namespace
+
+Outcome LoadAnything(absl::Span<const std::byte> bytes) {
+  absl::StatusOr<graph::Graph> g = onnx::ReadOnnx(bytes, "fuzzed");
+  if (!g.ok()) {
+    RequireFault(g.status());
+    Require(absl::StartsWith(g.status().message(), "model 'fuzzed': "), "the model's name comes first", g.status());
+    return Outcome::kRefused;
+  }
+  Require(graph::Validate(*g).ok(), "what was read is valid", graph::Validate(*g));
+  const bool small = IsSmall(*g) && bytes.size() < sizeof(float) * kMostWeights;
+  if (const absl::Status rewritten = passes::RunPasses(*g); !rewritten.ok()) {
+    RequireFault(rewritten);
+    return Outcome::kRefused;
+  }
+  Require(graph::Validate(*g).ok(), "what was rewritten is valid", graph::Validate(*g));
+  if (!small) return Outcome::kRead;
+  const auto engine = Engine::Load({bytes, "fuzzed"}, {.batch_sizes = {1}, .threads = 1});
+  if (engine.ok()) return Outcome::kRun;
+  RequireFault(engine.status());
+  return Outcome::kRead;
+}
+
+}  // namespace resnetd::fuzz
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  resnetd::fuzz::LoadAnything({reinterpret_cast<const std::byte*>(data), size});
+  return 0;
+}
