@@ -102,12 +102,13 @@ struct ModelInfo {
 
 // One step of a compiled plan, for people and tests.
 struct StepInfo {
-  std::string node;            // its name in the ONNX file; of a fused step, the first one's
-  std::string op;              // "Conv", "Reorder", ...
-  std::string post_ops = {};   // fused into it, in order: "+Add+Relu"
-  std::string shape;           // "64x56x56 -> 256x56x56 batch 8"
-  std::string implementation;  // oneDNN's name for what runs, e.g. "brgconv_1x1:avx512_core"
-  int64_t multiply_adds = 0;   // of convolutions and inner products, the whole batch
+  std::string node;             // its name in the ONNX file; of a fused step, the first one's
+  std::string op;               // "Conv", "Reorder", ...
+  std::string attributes = {};  // what the operator's name does not say: "3x3/2 pad 1 groups 32"
+  std::string post_ops = {};    // fused into it, in order: "+Add+Relu"
+  std::string shape;            // "64x56x56 -> 256x56x56 batch 8"
+  std::string implementation;   // oneDNN's name for what runs, e.g. "brgconv_1x1:avx512_core"
+  int64_t multiply_adds = 0;    // of convolutions and inner products, the whole batch
   bool in_place_sum = false;  // its Add adds to what its destination held, the residual, and takes no memory of its own
 };
 

@@ -133,6 +133,7 @@ StepInfo Lowering::Info(const Node& node) const {
   const auto op = graph::OpName(node.op);
   StepInfo info{.node = node.name,
                 .op = std::string(op.data(), op.size()),
+                .attributes = graph::AttributesOf(node.op),
                 .shape = absl::StrCat(graph::ToString(graph_.value(node.inputs[0]).dims), " -> ",
                                       graph::ToString(graph_.value(node.output).dims), " batch ", batch_),
                 .implementation = ""};

@@ -78,6 +78,7 @@ Tensor PlanBuilder::As(const Tensor& tensor, const dnnl::memory::desc& desc, con
   const dnnl::reorder::primitive_desc reorder(engine_, tensor.desc, engine_, desc, UserScratchpad());
   StepInfo reorder_info = info;
   reorder_info.op = "Reorder";
+  reorder_info.attributes.clear();
   reorder_info.post_ops.clear();
   Add(std::move(reorder_info), reorder, {Use(DNNL_ARG_FROM, tensor), Use(DNNL_ARG_TO, dst)});
   return dst;
