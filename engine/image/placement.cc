@@ -2,6 +2,8 @@
 //
 //   Resize(size)        the shorter side becomes size, the longer int(size * long / short)
 //   CenterCrop(size)    starts at int(round((side - size) / 2.0)), and Python rounds halves to the even neighbour
+//
+// Hugging Face's processors, where a recipe asks for them, start at (side - size) // 2.
 #include "engine/image/placement.h"
 
 #include <algorithm>
@@ -11,8 +13,9 @@
 namespace resnetd::image {
 namespace {
 
-int64_t CentreOffset(int64_t side, int crop) {
+int64_t CentreOffset(int64_t side, int crop, CropOffset offset) {
   const int64_t spare = side - crop, half = spare / 2;
+  if (offset == CropOffset::kDown) return half;
   return half + (spare % 2 != 0 && half % 2 != 0 ? 1 : 0);
 }
 
@@ -37,8 +40,9 @@ absl::StatusOr<Placement> Place(const Recipe& recipe, int width, int height) {
     case Resize::kExact:
       break;
   }
-  return Placement{{width, scaled_width, CentreOffset(scaled_width, recipe.width), recipe.width},
-                   {height, scaled_height, CentreOffset(scaled_height, recipe.height), recipe.height}};
+  const CropOffset offset = recipe.crop_offset;
+  return Placement{{width, scaled_width, CentreOffset(scaled_width, recipe.width, offset), recipe.width},
+                   {height, scaled_height, CentreOffset(scaled_height, recipe.height, offset), recipe.height}};
 }
 
 }  // namespace resnetd::image

@@ -77,7 +77,8 @@ std::string SizeText(const Recipe& recipe) {
     case Resize::kNone:
       return absl::StrCat("no resize, ", input);
     case Resize::kShorterSide:
-      return absl::StrCat("shorter side ", recipe.resize_size, ", ", Name(recipe.interpolation), ", crop ", input);
+      return absl::StrCat("shorter side ", recipe.resize_size, ", ", Name(recipe.interpolation), ", crop ", input,
+                          recipe.crop_offset == CropOffset::kDown ? ", odd margins rounded down" : "");
     case Resize::kExact:
       return absl::StrCat("resize to ", input, ", ", Name(recipe.interpolation));
   }

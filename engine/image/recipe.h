@@ -16,6 +16,11 @@ enum class Resize : uint8_t {
   kShorterSide,  // scale so that the shorter side is `resize_size`, then centre crop; as torchvision's Resize(int)
   kExact,        // scale to the input's width and height, aspect ratio not kept
 };
+// Where the centre crop starts when the margin is odd.
+enum class CropOffset : uint8_t {
+  kHalfToEven,  // margin 3: 2, margin 5: 2; torchvision's CenterCrop, and so timm's
+  kDown,        // margin 3: 1, margin 5: 2; the center_crop of Hugging Face's image processors
+};
 enum class Interpolation : uint8_t { kNearest, kBilinear, kBicubic };  // antialiased as Pillow does it, kNearest aside
 enum class Colour : uint8_t { kRgb, kBgr, kGrey };
 
@@ -29,6 +34,7 @@ struct Recipe {
   Colour colour = Colour::kRgb;
   std::array<float, 4> mean = {0.485f, 0.456f, 0.406f, 0};  // per channel, in the colour order
   std::array<float, 4> std = {0.229f, 0.224f, 0.225f, 1};   // never zero
+  CropOffset crop_offset = CropOffset::kHalfToEven;         // only with kShorterSide
 
   int channels() const { return colour == Colour::kGrey ? 1 : 3; }
 };

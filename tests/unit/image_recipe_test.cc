@@ -52,7 +52,9 @@ TEST(RecipeTest, TextOfTheOtherKinds) {
   EXPECT_THAT(ToString(recipe), HasSubstr("resize to 320x224, nearest"));
   recipe.resize = Resize::kShorterSide;
   recipe.interpolation = Interpolation::kBicubic;
-  EXPECT_THAT(ToString(recipe), HasSubstr("shorter side 256, bicubic, crop 320x224"));
+  EXPECT_THAT(ToString(recipe), HasSubstr("shorter side 256, bicubic, crop 320x224, BGR"));
+  recipe.crop_offset = CropOffset::kDown;
+  EXPECT_THAT(ToString(recipe), HasSubstr("crop 320x224, odd margins rounded down, BGR"));
 }
 
 TEST(RecipeTest, ChecksNameTheField) {

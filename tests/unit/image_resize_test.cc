@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <tuple>
 
 #include "engine/image/placement.h"
 #include "gmock/gmock.h"
@@ -52,6 +53,17 @@ TEST(PlacementTest, SizesAndOffsetsAreTorchvisions) {
       EXPECT_TRUE(is == wanted) << c.width << "x" << c.height << ": " << is.from << " -> " << is.to << ", " << is.count
                                 << " from " << is.first;
     }
+  }
+}
+
+TEST(PlacementTest, OddMarginsAreRoundedDownWhereTheRecipeSaysSo) {
+  for (const auto& [side, even, down] : {std::tuple(226, 1, 1), std::tuple(227, 2, 1), std::tuple(229, 2, 2)}) {
+    Recipe recipe;
+    recipe.resize_size = side;
+    EXPECT_EQ(Place(recipe, 10, 10)->x.first, even) << side;
+    recipe.crop_offset = CropOffset::kDown;
+    EXPECT_EQ(Place(recipe, 10, 10)->x.first, down) << side;
+    EXPECT_EQ(Place(recipe, 10, 10)->y.first, down) << side;
   }
 }
 
