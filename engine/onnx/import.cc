@@ -1,12 +1,16 @@
 #include "engine/onnx/import.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "engine/status_macros.h"
 
 namespace resnetd::onnx {
 namespace {
+
+constexpr int kLongestReshaping = 8;  // nodes between a classifier and the output; a file's names may go in circles
 
 absl::string_view KindOf(const Operand& operand) {
   static constexpr const char* kKinds[] = {"an activation", "a float constant", "an integer constant"};
@@ -16,11 +20,28 @@ absl::string_view KindOf(const Operand& operand) {
 template <typename T>
 absl::StatusOr<T> As(const NodeReader& n, int i, const Operand& operand) {
   if (const T* found = std::get_if<T>(&operand)) return *found;
-  return absl::InvalidArgumentError(absl::StrCat("input ", i, " '", n.node().input(i), "': expected ",
-                                                 KindOf(Operand(std::in_place_type<T>)), ", got ", KindOf(operand)));
+  return Expected(absl::StrCat("input ", i, " '", n.node().input(i), "'"), KindOf(Operand(std::in_place_type<T>)),
+                  KindOf(operand));
+}
+
+// Whether the operator's first output has the elements of its first input, in their order.
+bool Reshapes(absl::string_view op_type) {
+  static constexpr absl::string_view kOperators[] = {"Cast",    "Dropout", "Flatten",  "Identity",
+                                                     "Reshape", "Squeeze", "Unsqueeze"};
+  return std::find(std::begin(kOperators), std::end(kOperators), op_type) != std::end(kOperators);
 }
 
 }  // namespace
+
+absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
+  return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", got));
+}
+
+std::string ToString(absl::Span<const int64_t> values) {
+  return absl::StrJoin(values, ",", [](std::string* out, int64_t v) {
+    v == Ints::kBatch ? absl::StrAppend(out, "batch") : absl::StrAppend(out, v);
+  });
+}
 
 absl::Status Import::Define(const std::string& name, Operand operand) {
   if (name.empty()) return absl::InvalidArgumentError("a tensor without a name");
@@ -28,9 +49,27 @@ absl::Status Import::Define(const std::string& name, Operand operand) {
   return absl::InvalidArgumentError(absl::StrCat("'", name, "' is defined twice"));
 }
 
+absl::StatusOr<Operand> Import::Read(const TensorProto& tensor) {
+  RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(tensor, external_));
+  const auto* floats = std::get_if<graph::WeightsRef>(&operand);
+  if (floats != nullptr) floats_left_ += static_cast<int64_t>((*floats)->data->size());
+  return operand;
+}
+
+absl::Status Import::Spend(int64_t floats) {
+  if (floats > floats_left_) {
+    return absl::InvalidArgumentError("constants computed at load: expected fewer elements than the file holds");
+  }
+  floats_left_ -= floats;
+  return absl::OkStatus();
+}
+
 void Import::CountUses(const GraphProto& proto) {
   for (const NodeProto& node : proto.node()) {
     for (const std::string& name : node.input()) ++uses_[name];
+    if (Reshapes(node.op_type()) && node.input_size() > 0 && node.output_size() > 0) {
+      reshaped_[node.input(0)] = node.output(0);
+    }
   }
   for (const ValueInfoProto& info : proto.output()) {
     ++uses_[info.name()];
@@ -41,6 +80,32 @@ void Import::CountUses(const GraphProto& proto) {
 int Import::uses(const std::string& name) const {
   const auto it = uses_.find(name);
   return it == uses_.end() ? 0 : it->second;
+}
+
+std::optional<std::string> Import::OnlyOutput(std::string name) const {
+  for (int i = 0; i < kLongestReshaping && uses(name) == 1; ++i) {
+    if (outputs_.contains(name)) return name;
+    const auto it = reshaped_.find(name);
+    if (it == reshaped_.end()) return std::nullopt;
+    name = it->second;
+  }
+  return std::nullopt;
+}
+
+std::optional<int> Import::Classifier(graph::ValueId value) const {
+  std::optional<int> at = graph.Producer(value);
+  while (at) {
+    const graph::Node& node = graph.nodes[*at];
+    if (std::holds_alternative<graph::Gemm>(node.op)) return at;
+    const graph::Dims& src = dims(node.inputs[0]);
+    if (std::holds_alternative<graph::Conv>(node.op)) return src[1] == 1 && src[2] == 1 ? at : std::nullopt;
+    const auto* binary = std::get_if<graph::Binary>(&node.op);
+    const bool passes =
+        binary != nullptr ? binary->constant != nullptr : std::holds_alternative<graph::Reshape>(node.op);
+    if (!passes) return std::nullopt;
+    at = graph.Producer(node.inputs[0]);
+  }
+  return std::nullopt;
 }
 
 bool Import::HasInput(const NodeReader& n, int i) const {
@@ -63,9 +128,9 @@ bool Import::IsActivation(const NodeReader& n, int i) const {
   return operand.ok() && std::holds_alternative<graph::ValueId>(**operand);
 }
 
-bool Import::IsInteger(const NodeReader& n, int i) const {
-  const auto operand = Find(n, i);
-  return operand.ok() && std::holds_alternative<Ints>(**operand);
+absl::StatusOr<Operand> Import::Any(const NodeReader& n, int i) const {
+  RESNETD_ASSIGN_OR_RETURN(const Operand* operand, Find(n, i));
+  return *operand;
 }
 
 absl::StatusOr<graph::ValueId> Import::Activation(const NodeReader& n, int i) const {
@@ -79,20 +144,16 @@ absl::StatusOr<graph::WeightsRef> Import::Floats(const NodeReader& n, int i) con
 }
 
 absl::StatusOr<Ints> Import::Integers(const NodeReader& n, int i) const {
-  RESNETD_ASSIGN_OR_RETURN(Ints ints, IntegersOrMatrix(n, i));
-  if (ints.columns == 0) return ints;
-  return absl::InvalidArgumentError(
-      absl::StrCat("input ", i, " '", n.node().input(i), "': expected a list of integers, got a matrix"));
-}
-
-absl::StatusOr<Ints> Import::IntegersOrMatrix(const NodeReader& n, int i) const {
   RESNETD_ASSIGN_OR_RETURN(const Operand* operand, Find(n, i));
-  return As<Ints>(n, i, *operand);
+  RESNETD_ASSIGN_OR_RETURN(Ints ints, As<Ints>(n, i, *operand));
+  if (ints.dims.size() <= 1) return ints;
+  return Expected(absl::StrCat("input ", i, " '", n.node().input(i), "'"), "a list of integers",
+                  absl::StrCat(ints.dims.size(), " axes"));
 }
 
-absl::Status Import::Add(const NodeReader& n, graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs) {
-  const graph::ValueId value = graph.AddValue(n.node().output(0));
-  RESNETD_RETURN_IF_ERROR(Define(n.node().output(0), value));
+absl::Status Import::Add(const NodeReader& n, graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs, int output) {
+  const graph::ValueId value = graph.AddValue(n.node().output(output));
+  RESNETD_RETURN_IF_ERROR(Define(n.node().output(output), value));
   graph.nodes.push_back({n.name(), std::move(op), std::move(inputs), value});
   return graph::InferShape(graph, graph.nodes.back());
 }

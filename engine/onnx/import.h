@@ -2,6 +2,7 @@
 #define RESNETD_ENGINE_ONNX_IMPORT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -11,112 +12,92 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "engine/graph/graph.h"
 #include "engine/onnx/external_data.h"
 #include "engine/onnx/node_reader.h"
 
 namespace resnetd::onnx {
 
-// A small integer tensor: shapes, axes, slice bounds. In a shape, the batch axis is 0, which Reshape reads as "as it
-// is".
+// Integers known at load: shapes, axes, slice bounds. Row-major.
 struct Ints {
+  // Stands for the batch size, which is not known, in a shape. A number that no file has reason to hold: sizes and
+  // bounds are small or at the ends of the range.
+  static constexpr int64_t kBatch = -0x6261746368;
+
   std::vector<int64_t> values;
-  bool scalar = false;
-  int64_t columns = 0;  // of a matrix, row by row; 0: a list or a scalar
+  graph::Dims dims;  // empty: a scalar
+
+  static Ints Scalar(int64_t value) { return {{value}, {}}; }
+  static Ints List(std::vector<int64_t> values) {
+    const int64_t size = static_cast<int64_t>(values.size());
+    return {std::move(values), {size}};
+  }
 };
 
-// What an ONNX name stands for: a value that flows, learnt or constant floats, or integers known at load.
+// What an ONNX name stands for: a value that flows, learnt or constant floats, or integers. Dims of constants are those
+// of the file; those of a value are one image's share, without the batch axis.
 using Operand = std::variant<graph::ValueId, graph::WeightsRef, Ints>;
 
 // A graph while it is being read. One thread.
 class Import {
  public:
-  explicit Import(ExternalData files) : external(std::move(files)) {}
+  explicit Import(ExternalData files) : external_(std::move(files)) {}
 
   graph::Graph graph;
   int64_t file_batch = 0;  // the batch size fixed in the file, 0 if dynamic
-  ExternalData external;
 
   absl::Status Define(const std::string& name, Operand operand);
-  void CountUses(const GraphProto& proto);
-  // Nodes and graph outputs that read the name.
-  int uses(const std::string& name) const;
-  // Whether the name is an output of the file and no node reads it.
-  bool only_output(const std::string& name) const { return outputs_.contains(name) && uses(name) == 1; }
-  // What the file applied to an output that the graph holds without it.
-  void SetHead(const std::string& name, graph::HeadActivation activation) { outputs_[name] = activation; }
-  graph::HeadActivation head(const std::string& name) const { return outputs_.at(name); }
+  // A tensor of the file.
+  absl::StatusOr<Operand> Read(const TensorProto& tensor);
 
   // Input `i` of the node as what it must be; the message names the input and what it is instead.
   absl::StatusOr<graph::ValueId> Activation(const NodeReader& n, int i) const;
   absl::StatusOr<graph::WeightsRef> Floats(const NodeReader& n, int i) const;
-  absl::StatusOr<Ints> Integers(const NodeReader& n, int i) const;  // no matrix
-  absl::StatusOr<Ints> IntegersOrMatrix(const NodeReader& n, int i) const;
+  absl::StatusOr<Ints> Integers(const NodeReader& n, int i) const;  // a list or a scalar
+  absl::StatusOr<Operand> Any(const NodeReader& n, int i) const;
   bool HasInput(const NodeReader& n, int i) const;
   bool IsActivation(const NodeReader& n, int i) const;
-  bool IsInteger(const NodeReader& n, int i) const;
   const graph::Dims& dims(graph::ValueId id) const { return graph.value(id).dims; }
 
-  // Appends a node that yields the ONNX node's first output, and infers its dims.
-  absl::Status Add(const NodeReader& n, graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs);
+  // Appends a node that yields the ONNX node's output, the first unless told otherwise, and infers its dims.
+  absl::Status Add(const NodeReader& n, graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs, int output = 0);
   // A further node of ours that the ONNX node needs; returns the value it yields.
   absl::StatusOr<graph::ValueId> AddInner(const NodeReader& n, graph::Op op, graph::ValueId input);
-  // The ONNX node's first output is another name for what exists.
+  // The ONNX node's first output is another name for what exists, or a constant computed here.
   absl::Status Alias(const NodeReader& n, Operand operand);
+  // Called before floats are computed from the file's: all that is computed may be as much as the file holds and a
+  // little more, so that a small file cannot become a large graph.
+  absl::Status Spend(int64_t floats);
+
+  void CountUses(const GraphProto& proto);
+  // Nodes and graph outputs that read the name.
+  int uses(const std::string& name) const;
+  // The output of the file that holds just what `name` does, in whatever shape, if nothing else reads it.
+  std::optional<std::string> OnlyOutput(std::string name) const;
+  // What the file applied to an output that the graph holds without it.
+  void SetHead(const std::string& output, graph::HeadActivation activation) { outputs_[output] = activation; }
+  graph::HeadActivation head(const std::string& output) const { return outputs_.at(output); }
+  // The layer whose results the value holds if they are scores of classes: a Gemm, or a convolution of one pixel, maybe
+  // reshaped, scaled or shifted. Index into graph.nodes.
+  std::optional<int> Classifier(graph::ValueId value) const;
 
  private:
   absl::StatusOr<const Operand*> Find(const NodeReader& n, int i) const;
 
+  ExternalData external_;
+  int64_t floats_left_ = 1 << 20;  // see Spend()
   absl::flat_hash_map<std::string, Operand> operands_;
   absl::flat_hash_map<std::string, int> uses_;
+  absl::flat_hash_map<std::string, std::string> reshaped_;  // a name -> its elements in another shape
   absl::flat_hash_map<std::string, graph::HeadActivation> outputs_;
 };
 
-using Importer = absl::Status (*)(NodeReader& n, Import& into);
+// INVALID_ARGUMENT: "`what`: expected `expected`, got `got`".
+absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got);
 
-// The importer of an ONNX operator of the default domain; null if there is none.
-Importer FindImporter(absl::string_view op_type);
-
-// Importers by theme; the table is in importers.cc.
-absl::Status ImportConv(NodeReader& n, Import& into);
-absl::Status ImportBatchNormalization(NodeReader& n, Import& into);
-absl::Status ImportRelu(NodeReader& n, Import& into);
-absl::Status ImportAdd(NodeReader& n, Import& into);
-absl::Status ImportGemm(NodeReader& n, Import& into);
-absl::Status ImportMatMul(NodeReader& n, Import& into);
-absl::Status ImportSame(NodeReader& n, Import& into);
-absl::Status ImportSoftmax(NodeReader& n, Import& into);
-
-absl::Status ImportMaxPool(NodeReader& n, Import& into);
-absl::Status ImportAveragePool(NodeReader& n, Import& into);
-absl::Status ImportGlobalAveragePool(NodeReader& n, Import& into);
-absl::Status ImportReduceMean(NodeReader& n, Import& into);
-
-absl::Status ImportCast(NodeReader& n, Import& into);
-absl::Status ImportConcat(NodeReader& n, Import& into);
-absl::Status ImportConstant(NodeReader& n, Import& into);
-absl::Status ImportConstantOfShape(NodeReader& n, Import& into);
-absl::Status ImportGather(NodeReader& n, Import& into);
-absl::Status ImportShape(NodeReader& n, Import& into);
-absl::Status ImportTranspose(NodeReader& n, Import& into);
-absl::Status ImportUnsqueeze(NodeReader& n, Import& into);
-// Of integers; what moves activations has the plain names.
-absl::Status ImportIntegerReshape(NodeReader& n, Import& into);
-absl::Status ImportIntegerSlice(NodeReader& n, Import& into);
-
-absl::Status ImportFlatten(NodeReader& n, Import& into);
-absl::Status ImportReshape(NodeReader& n, Import& into);
-absl::Status ImportSqueeze(NodeReader& n, Import& into);
-absl::Status ImportSlice(NodeReader& n, Import& into);
-absl::Status ImportPad(NodeReader& n, Import& into);
-
-// Attributes that convolutions and pools share. `src` is CxHxW; sets pads from auto_pad too.
-absl::Status ReadWindow(NodeReader& n, const graph::Dims& src, graph::Size2 kernel, graph::Size2& strides,
-                        graph::Size2& dilations, graph::Pads2& pads);
-absl::StatusOr<graph::Size2> ReadPair(NodeReader& n, absl::string_view attribute, graph::Size2 fallback);
-
-// The node's integers from input `i` (newer opsets) or attribute `name` (older ones).
-absl::StatusOr<Ints> InputOrAttribute(NodeReader& n, const Import& into, int i, absl::string_view name);
+// "batch,64,-1".
+std::string ToString(absl::Span<const int64_t> values);
 
 // A tensor's contents, its size checked against its dims; from `external` if they lie outside the model's file.
 absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor, ExternalData& external);

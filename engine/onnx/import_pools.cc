@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "engine/onnx/import.h"
+#include "engine/onnx/importers.h"
 #include "engine/status_macros.h"
 
 namespace resnetd::onnx {
@@ -16,10 +16,6 @@ namespace {
 using graph::Pads2;
 using graph::Size2;
 using graph::ValueId;
-
-absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
-  return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", got));
-}
 
 std::pair<int64_t, int64_t> SamePads(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, bool upper) {
   const int64_t out = (in + stride - 1) / stride;
@@ -82,38 +78,11 @@ absl::Status ImportMaxPool(NodeReader& n, Import& into) {
 absl::Status ImportAveragePool(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, ReadPoolSource(n, into));
   graph::AveragePool op;
-  Size2 dilations;
   RESNETD_ASSIGN_OR_RETURN(op.kernel, ReadPair(n, "kernel_shape", {}));
-  RESNETD_RETURN_IF_ERROR(ReadWindow(n, into.dims(src), op.kernel, op.strides, dilations, op.pads));
-  if (dilations != Size2{})
-    return Expected("attribute 'dilations'", "1,1", absl::StrCat(dilations.h, ",", dilations.w));
+  RESNETD_RETURN_IF_ERROR(ReadWindow(n, into.dims(src), op.kernel, op.strides, op.dilations, op.pads));
   op.ceil_mode = n.Int("ceil_mode", 0) != 0;
   op.count_include_pad = n.Int("count_include_pad", 0) != 0;
   return into.Add(n, op, {src});
-}
-
-absl::Status ImportGlobalAveragePool(NodeReader& n, Import& into) {
-  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  return into.Add(n, graph::GlobalAveragePool(), {src});
-}
-
-absl::Status ImportReduceMean(NodeReader& n, Import& into) {
-  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  std::vector<int64_t> axes = n.Ints("axes", {});
-  if (into.HasInput(n, 1)) {
-    RESNETD_ASSIGN_OR_RETURN(Ints input, into.Integers(n, 1));
-    axes = std::move(input.values);
-  }
-  n.Int("noop_with_empty_axes", 0);
-  for (int64_t& axis : axes) axis += axis < 0 ? 4 : 0;
-  std::sort(axes.begin(), axes.end());
-  if (axes != std::vector<int64_t>{2, 3} || into.dims(src).size() != 3) {
-    return Expected("axes", "2,3 of NxCxHxW",
-                    absl::StrCat(absl::StrJoin(axes, ","), " of Nx", graph::ToString(into.dims(src))));
-  }
-  if (n.Int("keepdims", 1) != 0) return into.Add(n, graph::GlobalAveragePool(), {src});
-  RESNETD_ASSIGN_OR_RETURN(const ValueId pooled, into.AddInner(n, graph::GlobalAveragePool(), src));
-  return into.Add(n, graph::Flatten(), {pooled});
 }
 
 }  // namespace resnetd::onnx

@@ -1,10 +1,12 @@
-// Operators that move elements of activations.
+// Operators that give a tensor other axes. They treat activations and constants alike: an activation is a tensor whose
+// first axis is the batch, of unknown size, and must stay so.
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "engine/onnx/import.h"
+#include "engine/onnx/fold.h"
+#include "engine/onnx/importers.h"
 #include "engine/status_macros.h"
 
 namespace resnetd::onnx {
@@ -13,114 +15,158 @@ namespace {
 using graph::Dims;
 using graph::ValueId;
 
-absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
-  return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", got));
+constexpr int64_t kLargestTensor = int64_t{1} << 31;  // elements
+
+// The batch among them.
+Dims AllDims(const Import& into, const Operand& operand) {
+  const ValueId* value = std::get_if<ValueId>(&operand);
+  if (value == nullptr) return DimsOf(operand);
+  Dims dims = into.dims(*value);
+  dims.insert(dims.begin(), Ints::kBatch);
+  return dims;
 }
 
-int64_t Product(const Dims& dims) {
+// How many elements; -1 if one of the sizes is not positive or there are too many.
+int64_t Elements(absl::Span<const int64_t> dims) {
   int64_t product = 1;
-  for (int64_t d : dims) product *= d;
+  for (int64_t d : dims) {
+    if (d < 1 || d > kLargestTensor / product) return -1;
+    product *= d;
+  }
   return product;
 }
 
-// Yields the input as a vector; nothing to do if it is one.
-absl::Status AsVector(NodeReader& n, Import& into, ValueId src) {
-  if (into.dims(src).size() == 1) return into.Alias(n, src);
-  return into.Add(n, graph::Flatten(), {src});
+// Defines the node's output: the operand under other dims, which are the batch first and then positive ones for an
+// activation, and of the same product for a constant.
+absl::Status Reshaped(NodeReader& n, Import& into, const Operand& operand, Dims dims) {
+  if (dims.size() > kMostAxes) return Expected("result", absl::StrCat("at most ", kMostAxes, " axes"), "more");
+  if (dims == AllDims(into, operand)) return into.Alias(n, operand);
+  const ValueId* value = std::get_if<ValueId>(&operand);
+  if (value == nullptr) return into.Alias(n, WithDims(operand, std::move(dims)));
+  dims.erase(dims.begin());
+  return into.Add(n, graph::Reshape{std::move(dims)}, {*value});
+}
+
+// `axes` of a tensor of so many; negative ones count from behind. Ascending, each once.
+absl::StatusOr<std::vector<int64_t>> Counted(std::vector<int64_t> axes, size_t rank) {
+  const int64_t size = static_cast<int64_t>(rank);
+  for (int64_t& axis : axes) {
+    if (axis < -size || axis >= size) return Expected("axis", absl::StrCat(-size, "..", size - 1), ToString({axis}));
+    axis += axis < 0 ? size : 0;
+  }
+  std::sort(axes.begin(), axes.end());
+  if (std::adjacent_find(axes.begin(), axes.end()) == axes.end()) return axes;
+  return Expected("axes", "each at most once", ToString(axes));
+}
+
+// Puts the size that is left for -1. `from` is all of a constant, or of an activation what one image has.
+absl::StatusOr<Dims> FillIn(Dims dims, absl::Span<const int64_t> from, const std::string& asked) {
+  const int64_t size = Elements(from);
+  const auto unknown = std::find(dims.begin(), dims.end(), -1);
+  if (unknown != dims.end()) {
+    *unknown = 1;
+    const int64_t known = Elements(dims);
+    *unknown = known > 0 ? size / known : -1;
+  }
+  if (size > 0 && Elements(dims) == size) return dims;
+  return Expected("shape", absl::StrCat(size, " elements"), asked);
 }
 
 }  // namespace
 
 absl::Status ImportFlatten(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  const int64_t rank = static_cast<int64_t>(into.dims(src).size()) + 1;
+  const Dims& dims = into.dims(src);
   const int64_t axis = n.Int("axis", 1);
-  if (axis != 1 && axis != 1 - rank) return Expected("attribute 'axis'", "1", absl::StrCat(axis));
-  return AsVector(n, into, src);
+  if (axis != 1 && axis != -static_cast<int64_t>(dims.size())) {
+    return Expected("attribute 'axis'", "1", absl::StrCat(axis));
+  }
+  return Reshaped(n, into, src, {Ints::kBatch, Product(dims)});
 }
 
+// The batch is the batch's marker, 0, the batch size that is fixed in the file, or the -1 that all else leaves.
 absl::Status ImportReshape(NodeReader& n, Import& into) {
-  if (into.IsInteger(n, 0)) return ImportIntegerReshape(n, into);
-  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
+  RESNETD_ASSIGN_OR_RETURN(const Operand src, into.Any(n, 0));
   RESNETD_ASSIGN_OR_RETURN(const Ints shape, into.Integers(n, 1));
-  n.Int("allowzero", 0);  // what a 0 means; our batch is never 0
-  const int64_t size = Product(into.dims(src));
-  const std::vector<int64_t>& to = shape.values;
-  const bool keeps_batch =
-      to.size() == 2 && (to[0] == 0 || (to[0] == -1 && to[1] == size) || (to[0] > 0 && to[0] == into.file_batch));
-  if (!keeps_batch || (to[1] != -1 && to[1] != size)) {
-    return Expected("shape", absl::StrCat("batch x ", size), absl::StrJoin(to, ","));
+  const bool copies = n.Int("allowzero", 0) == 0;
+  const Dims from = AllDims(into, src);
+  Dims to(shape.values.begin(), shape.values.end());
+  if (to.size() > kMostAxes) return Expected("shape", absl::StrCat("at most ", kMostAxes, " axes"), "more");
+  for (size_t i = 0; copies && i < std::min(to.size(), from.size()); ++i) {
+    if (to[i] == 0) to[i] = from[i];
   }
-  return AsVector(n, into, src);
+  if (!std::holds_alternative<ValueId>(src)) {
+    const Ints* ints = std::get_if<Ints>(&src);
+    if (ints != nullptr && ints->values.empty()) return Expected("input 0", "at least one integer", "none");
+    RESNETD_ASSIGN_OR_RETURN(to, FillIn(std::move(to), from, ToString(shape.values)));
+    return Reshaped(n, into, src, std::move(to));
+  }
+  const auto per_image = absl::MakeConstSpan(from).subspan(1);
+  const bool has_batch = !to.empty() && (to[0] == Ints::kBatch || (to[0] > 0 && to[0] == into.file_batch) ||
+                                         (to[0] == -1 && Elements(absl::MakeConstSpan(to).subspan(1)) > 0));
+  if (!has_batch) {
+    return Expected("shape", absl::StrCat("the batch and then ", Product(per_image), " elements"),
+                    ToString(shape.values));
+  }
+  to.erase(to.begin());
+  RESNETD_ASSIGN_OR_RETURN(to, FillIn(std::move(to), per_image, ToString(shape.values)));
+  to.insert(to.begin(), Ints::kBatch);
+  return Reshaped(n, into, src, std::move(to));
 }
 
 absl::Status ImportSqueeze(NodeReader& n, Import& into) {
-  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  RESNETD_ASSIGN_OR_RETURN(Ints axes, InputOrAttribute(n, into, 1, "axes"));
-  for (int64_t& axis : axes.values) axis += axis < 0 ? 4 : 0;
-  std::sort(axes.values.begin(), axes.values.end());
-  const Dims& dims = into.dims(src);
-  if (dims.size() != 3 || dims[1] != 1 || dims[2] != 1 || axes.values != std::vector<int64_t>{2, 3}) {
-    return Expected("axes", "2,3 of NxCx1x1",
-                    absl::StrCat(absl::StrJoin(axes.values, ","), " of Nx", graph::ToString(dims)));
+  RESNETD_ASSIGN_OR_RETURN(const Operand src, into.Any(n, 0));
+  RESNETD_ASSIGN_OR_RETURN(std::vector<int64_t> axes, InputOrAttribute(n, into, 1, "axes"));
+  const Dims dims = AllDims(into, src);
+  if (axes.empty() && std::holds_alternative<ValueId>(src)) {
+    return Expected("axes", "those to take away", "none, which is all of size 1 and may take the batch too");
   }
-  return into.Add(n, graph::Flatten(), {src});
+  for (size_t i = 0; axes.empty() && i < dims.size(); ++i) {
+    if (dims[i] == 1) axes.push_back(static_cast<int64_t>(i));
+  }
+  RESNETD_ASSIGN_OR_RETURN(axes, Counted(std::move(axes), dims.size()));
+  Dims out;
+  for (int64_t axis = 0; axis < static_cast<int64_t>(dims.size()); ++axis) {
+    if (!std::binary_search(axes.begin(), axes.end(), axis)) {
+      out.push_back(dims[axis]);
+    } else if (dims[axis] != 1) {
+      return Expected("axes", "axes of size 1", absl::StrCat(ToString(axes), " of ", ToString(dims)));
+    }
+  }
+  return Reshaped(n, into, src, std::move(out));
 }
 
-absl::Status ImportSlice(NodeReader& n, Import& into) {
-  if (into.IsInteger(n, 0)) return ImportIntegerSlice(n, into);
-  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  RESNETD_ASSIGN_OR_RETURN(const Ints starts, InputOrAttribute(n, into, 1, "starts"));
-  RESNETD_ASSIGN_OR_RETURN(const Ints ends, InputOrAttribute(n, into, 2, "ends"));
-  RESNETD_ASSIGN_OR_RETURN(Ints axes, InputOrAttribute(n, into, 3, "axes"));
-  RESNETD_ASSIGN_OR_RETURN(Ints steps, InputOrAttribute(n, into, 4, "steps"));
-  const size_t count = starts.values.size();
-  if (axes.values.empty()) {
-    for (size_t i = 0; i < count; ++i) axes.values.push_back(static_cast<int64_t>(i));
+absl::Status ImportUnsqueeze(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(const Operand src, into.Any(n, 0));
+  RESNETD_ASSIGN_OR_RETURN(std::vector<int64_t> axes, InputOrAttribute(n, into, 1, "axes"));
+  Dims dims = AllDims(into, src);
+  RESNETD_ASSIGN_OR_RETURN(axes, Counted(std::move(axes), dims.size() + axes.size()));
+  if (std::holds_alternative<ValueId>(src) && !axes.empty() && axes[0] == 0) {
+    return Expected("axes", "axes behind the batch", ToString(axes));
   }
-  if (steps.values.empty()) steps.values.assign(count, 1);
-  if (ends.values.size() != count || axes.values.size() != count || steps.values.size() != count) {
-    return Expected("starts, ends, axes and steps", "equal lengths", "others");
-  }
-  const Dims& dims = into.dims(src);
-  const int64_t rank = static_cast<int64_t>(dims.size()) + 1;
-  graph::Slice op;
-  op.start.assign(dims.size(), 0);
-  op.end.assign(dims.begin(), dims.end());
-  op.step.assign(dims.size(), 1);
-  for (size_t i = 0; i < count; ++i) {
-    const int64_t axis = axes.values[i] + (axes.values[i] < 0 ? rank : 0);
-    if (axis < 1 || axis >= rank) return Expected("axis", absl::StrCat("1..", rank - 1), absl::StrCat(axes.values[i]));
-    const int64_t size = dims[axis - 1];
-    const auto bound = [size](int64_t v) { return std::clamp<int64_t>(v < 0 ? v + size : v, 0, size); };
-    op.start[axis - 1] = bound(starts.values[i]);
-    op.end[axis - 1] = bound(ends.values[i]);
-    op.step[axis - 1] = steps.values[i];
-  }
-  return into.Add(n, std::move(op), {src});
+  for (int64_t axis : axes) dims.insert(dims.begin() + axis, 1);
+  return Reshaped(n, into, src, std::move(dims));
 }
 
-absl::Status ImportPad(NodeReader& n, Import& into) {
-  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  if (const std::string mode = n.String("mode", "constant"); mode != "constant") {
-    return Expected("attribute 'mode'", "constant", mode);
+absl::Status ImportTranspose(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(const Operand src, into.Any(n, 0));
+  const Dims dims = AllDims(into, src);
+  std::vector<int64_t> perm(dims.size());
+  std::iota(perm.rbegin(), perm.rend(), 0);
+  perm = n.Ints("perm", perm);
+  if (std::is_sorted(perm.begin(), perm.end()) && perm.size() == dims.size() && !perm.empty() && perm[0] == 0 &&
+      perm.back() == static_cast<int64_t>(perm.size()) - 1) {
+    return into.Alias(n, src);
   }
-  RESNETD_ASSIGN_OR_RETURN(const Ints pads, InputOrAttribute(n, into, 1, "pads"));
-  graph::Pad op;
-  op.value = n.Float("value", 0);
-  if (into.HasInput(n, 2)) {
-    RESNETD_ASSIGN_OR_RETURN(const graph::WeightsRef value, into.Floats(n, 2));
-    if (value->data->size() != 1) return Expected("constant_value", "one value", graph::ToString(value->dims));
-    op.value = value->data->front();
+  const ValueId* value = std::get_if<ValueId>(&src);
+  if (value == nullptr) {
+    RESNETD_ASSIGN_OR_RETURN(Operand transposed, FoldTranspose(into, src, perm));
+    return into.Alias(n, std::move(transposed));
   }
-  if (into.HasInput(n, 3)) return Expected("input 'axes'", "none", "some");
-  const size_t rank = into.dims(src).size() + 1;
-  if (pads.values.size() != 2 * rank)
-    return Expected("pads", absl::StrCat(2 * rank, " values"), absl::StrJoin(pads.values, ","));
-  if (pads.values[0] != 0 || pads.values[rank] != 0) return Expected("pads of the batch axis", "0", "others");
-  op.before.assign(pads.values.begin() + 1, pads.values.begin() + static_cast<ptrdiff_t>(rank));
-  op.after.assign(pads.values.begin() + static_cast<ptrdiff_t>(rank) + 1, pads.values.end());
-  return into.Add(n, std::move(op), {src});
+  if (perm.empty() || perm[0] != 0) return Expected("attribute 'perm'", "0, the batch, first", ToString(perm));
+  graph::Transpose op;
+  for (size_t i = 1; i < perm.size(); ++i) op.perm.push_back(perm[i] - 1);
+  return into.Add(n, std::move(op), {*value});
 }
 
 }  // namespace resnetd::onnx

@@ -1,40 +1,82 @@
 // Every operator we read. An operator that is missing here makes a load fail with its name.
-#include "engine/onnx/import.h"
+#include "engine/onnx/importers.h"
 
 namespace resnetd::onnx {
+
+using graph::ActivationKind;
+using graph::BinaryKind;
+using graph::ReduceKind;
 
 Importer FindImporter(absl::string_view op_type) {
   struct Entry {
     const char* op_type;
     Importer importer;
   };
+  using N = NodeReader;
+  using I = Import;
   static constexpr Entry kTable[] = {
-      {"Add", ImportAdd},
+      {"Add", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kAdd); }},
       {"AveragePool", ImportAveragePool},
       {"BatchNormalization", ImportBatchNormalization},
-      {"Cast", ImportCast},      // of integers
-      {"Concat", ImportConcat},  // of integers
+      {"Cast", ImportCast},
+      {"Clip", ImportClip},
+      {"Concat", ImportConcat},
       {"Constant", ImportConstant},
       {"ConstantOfShape", ImportConstantOfShape},  // of integers
       {"Conv", ImportConv},
+      {"Div", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kDiv); }},
       {"Dropout", ImportSame},
+      {"Elu",
+       [](N& n, I& into) {
+         return ImportActivation(n, into, {ActivationKind::kElu, n.Float("alpha", 1)});
+       }},
+      {"Erf", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kErf}); }},
+      {"Exp", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kExp}); }},
       {"Flatten", ImportFlatten},
       {"Gather", ImportGather},  // of integers
+      {"Gelu", ImportGelu},
       {"Gemm", ImportGemm},
-      {"GlobalAveragePool", ImportGlobalAveragePool},
+      {"GlobalAveragePool", [](N& n, I& into) { return ImportGlobalPool(n, into, ReduceKind::kMean); }},
+      {"GlobalMaxPool", [](N& n, I& into) { return ImportGlobalPool(n, into, ReduceKind::kMax); }},
+      {"GroupNormalization", ImportGroupNormalization},
+      {"HardSigmoid",
+       [](N& n, I& into) {
+         return ImportActivation(n, into,
+                                 {ActivationKind::kHardSigmoid, n.Float("alpha", 0.2f), n.Float("beta", 0.5f)});
+       }},
+      {"HardSwish",
+       [](N& n, I& into) {
+         return ImportActivation(n, into, {ActivationKind::kHardSwish, 1.0f / 6, 0.5f});
+       }},
       {"Identity", ImportSame},
+      {"InstanceNormalization", ImportInstanceNormalization},
+      {"LeakyRelu",
+       [](N& n, I& into) {
+         return ImportActivation(n, into, {ActivationKind::kLeakyRelu, n.Float("alpha", 0.01f)});
+       }},
       {"MatMul", ImportMatMul},
       {"MaxPool", ImportMaxPool},
+      {"Mul", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kMul); }},
+      {"PRelu", ImportPRelu},
       {"Pad", ImportPad},
-      {"ReduceMean", ImportReduceMean},  // over height and width
-      {"Relu", ImportRelu},
-      {"Reshape", ImportReshape},  // to a vector, or of integers
+      {"Pow", ImportPow},
+      {"ReduceL2", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kL2); }},
+      {"ReduceMax", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kMax); }},
+      {"ReduceMean", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kMean); }},
+      {"ReduceSum", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kSum); }},
+      {"Relu", [](N& n, I& into) { return ImportActivation(n, into, graph::Relu()); }},
+      {"Reshape", ImportReshape},
       {"Shape", ImportShape},
-      {"Slice", ImportSlice},      // of feature maps or integers
-      {"Softmax", ImportSoftmax},  // at the end
+      {"Sigmoid", ImportSigmoid},
+      {"Slice", ImportSlice},
+      {"Softmax", ImportSoftmax},
+      {"Split", ImportSplit},
+      {"Sqrt", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSqrt}); }},
       {"Squeeze", ImportSqueeze},
-      {"Transpose", ImportTranspose},  // of integers
-      {"Unsqueeze", ImportUnsqueeze},  // of integers
+      {"Sub", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kSub); }},
+      {"Tanh", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kTanh}); }},
+      {"Transpose", ImportTranspose},
+      {"Unsqueeze", ImportUnsqueeze},
   };
   for (const Entry& entry : kTable) {
     if (op_type == entry.op_type) return entry.importer;

@@ -56,6 +56,11 @@ std::vector<int64_t> NodeReader::Ints(absl::string_view attribute, std::vector<i
   return a != nullptr ? std::vector<int64_t>(a->ints().begin(), a->ints().end()) : fallback;
 }
 
+std::vector<float> NodeReader::Floats(absl::string_view attribute) {
+  const AttributeProto* a = Find(attribute, AttributeProto::FLOATS);
+  return a != nullptr ? std::vector<float>(a->floats().begin(), a->floats().end()) : std::vector<float>();
+}
+
 const TensorProto* NodeReader::Tensor(absl::string_view attribute) {
   const AttributeProto* a = Find(attribute, AttributeProto::TENSOR);
   return a != nullptr ? &a->t() : nullptr;

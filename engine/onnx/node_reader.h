@@ -27,6 +27,7 @@ class NodeReader {
   float Float(absl::string_view attribute, float fallback);
   std::string String(absl::string_view attribute, absl::string_view fallback);
   std::vector<int64_t> Ints(absl::string_view attribute, std::vector<int64_t> fallback);
+  std::vector<float> Floats(absl::string_view attribute);  // none where it is missing
   const TensorProto* Tensor(absl::string_view attribute);
   bool Has(absl::string_view attribute) const;
 

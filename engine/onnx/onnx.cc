@@ -9,7 +9,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "engine/onnx/import.h"
+#include "engine/onnx/importers.h"
 #include "engine/onnx/schema.h"
 #include "engine/onnx/wire_limits.h"
 #include "engine/status_macros.h"
@@ -19,8 +19,9 @@ namespace {
 
 using graph::ValueId;
 
-constexpr int kMostOutputs = 16;     // of one file
-constexpr size_t kListedNodes = 50;  // of the unsupported ones; the rest are counted
+constexpr int kMostOutputs = 16;      // of one file
+constexpr int64_t kMostChannels = 4;  // of an image; tells NHWC from NCHW
+constexpr size_t kListedNodes = 50;   // of the unsupported ones; the rest are counted
 
 bool DefaultDomain(absl::string_view domain) {
   return domain.empty() || domain == "ai.onnx";
@@ -45,20 +46,30 @@ absl::StatusOr<int> ReadOpset(const ModelProto& model) {
   return absl::InvalidArgumentError("the file names no opset of the default domain");
 }
 
-absl::Status CheckOperators(const GraphProto& graph, int opset) {
-  std::string list;
-  size_t count = 0;
+OperatorCheck Check(const GraphProto& graph, int opset) {
+  OperatorCheck check{.opset = opset, .nodes = graph.node_size(), .unsupported = {}};
   for (const NodeProto& node : graph.node()) {
     if (DefaultDomain(node.domain()) && FindImporter(node.op_type()) != nullptr) continue;
-    if (++count > kListedNodes) continue;
-    absl::StrAppend(&list, count > 1 ? ", " : "", "'", NodeReader(node, opset).name(), "' (", node.domain(),
-                    node.domain().empty() ? "" : ".", node.op_type(), ")");
+    check.unsupported.push_back({NodeReader(node, opset).name(),
+                                 absl::StrCat(node.domain(), node.domain().empty() ? "" : ".", node.op_type())});
   }
-  if (count == 0) return absl::OkStatus();
-  if (count > kListedNodes) absl::StrAppend(&list, " and ", count - kListedNodes, " more");
-  return absl::InvalidArgumentError(absl::StrCat("unsupported operators at opset ", opset, ": ", list));
+  return check;
 }
 
+absl::Status ToStatus(const OperatorCheck& check) {
+  const size_t count = check.unsupported.size();
+  if (count == 0) return absl::OkStatus();
+  std::string list;
+  for (size_t i = 0; i < std::min(count, kListedNodes); ++i) {
+    const UnsupportedNode& node = check.unsupported[i];
+    absl::StrAppend(&list, i > 0 ? ", " : "", "'", node.name, "' (", node.op, ")");
+  }
+  if (count > kListedNodes) absl::StrAppend(&list, " and ", count - kListedNodes, " more");
+  return absl::InvalidArgumentError(absl::StrCat("unsupported operators at opset ", check.opset, ": ", list));
+}
+
+// Images come as channels x height x width, or from TensorFlow with the channels last: then the graph begins with the
+// transpose that makes them so, for the image itself is always CxHxW.
 absl::Status ReadInput(const ValueInfoProto& info, Import& into) {
   const auto fault = [&](absl::string_view got) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -76,15 +87,23 @@ absl::Status ReadInput(const ValueInfoProto& info, Import& into) {
     dims.push_back(dim.dim_value());
   }
   into.file_batch = type.shape().dim(0).dim_value();
-  into.graph.input = into.graph.AddValue(info.name());
-  into.graph.value(into.graph.input).dims = std::move(dims);
-  return into.Define(info.name(), into.graph.input);
+  const bool nhwc = dims[2] <= kMostChannels && dims[0] > kMostChannels;
+  into.graph.input = into.graph.AddValue(nhwc ? absl::StrCat(info.name(), "/chw") : info.name());
+  if (!nhwc) {
+    into.graph.value(into.graph.input).dims = std::move(dims);
+    RESNETD_RETURN_IF_ERROR(graph::InferShapes(into.graph));  // of no nodes yet: importers may multiply these dims
+    return into.Define(info.name(), into.graph.input);
+  }
+  into.graph.value(into.graph.input).dims = {dims[2], dims[0], dims[1]};
+  NodeProto input;
+  input.add_output(info.name());
+  return into.Add(NodeReader(input, kNewestOpset), graph::Transpose{{1, 2, 0}}, {into.graph.input});
 }
 
 absl::Status ReadInitializersAndInput(GraphProto& proto, Import& into) {
   absl::flat_hash_set<std::string> initialized;
   for (TensorProto& tensor : *proto.mutable_initializer()) {
-    RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(tensor, into.external));
+    RESNETD_ASSIGN_OR_RETURN(Operand operand, into.Read(tensor));
     RESNETD_RETURN_IF_ERROR(into.Define(tensor.name(), std::move(operand)));
     initialized.insert(tensor.name());
     tensor = TensorProto();  // frees its elements: two copies of all weights at once would be a waste
@@ -117,25 +136,23 @@ absl::Status ReadNodes(const GraphProto& proto, int opset, Import& into) {
   return absl::OkStatus();
 }
 
-// What an output of the file is called among ours, and the value it holds, as a vector where it is a map of one pixel.
+// The value as a vector, where one of its axes holds all its elements.
+absl::StatusOr<ValueId> AsVector(ValueId value, Import& into) {
+  const graph::Dims& dims = into.dims(value);
+  if (dims.size() < 2 || *std::max_element(dims.begin(), dims.end()) != Product(dims)) return value;
+  NodeProto end;
+  end.add_output(absl::StrCat(into.graph.value(value).name, "/vector"));
+  return into.AddInner(NodeReader(end, kNewestOpset), graph::Flatten(), value);
+}
+
 absl::StatusOr<ValueId> ReadOutput(const std::string& name, Import& into) {
   NodeProto end;
   end.add_input(name);
-  end.add_output(name + "/vector");
-  const NodeReader n(end, kNewestOpset);
-  RESNETD_ASSIGN_OR_RETURN(const ValueId value, into.Activation(n, 0));
-  const graph::Dims& dims = into.dims(value);
-  if (dims.size() == 3 && dims[1] == 1 && dims[2] == 1) return into.AddInner(n, graph::Flatten(), value);
-  return value;
+  RESNETD_ASSIGN_OR_RETURN(const ValueId value, into.Activation(NodeReader(end, kNewestOpset), 0));
+  return AsVector(value, into);
 }
 
-// The node that classifies: a Gemm that yields the value.
-std::optional<int> Classifier(const graph::Graph& g, ValueId value) {
-  const auto last = g.Producer(value);
-  return last && std::holds_alternative<graph::Gemm>(g.nodes[*last].op) ? last : std::nullopt;
-}
-
-// The first output that a Gemm yields holds the logits, and what it reads is the embedding; where no Gemm does, the
+// The first output that a classifier yields holds the logits, and what it reads is the embedding; where none does, the
 // first output is the embedding.
 absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
   graph::Graph& g = into.graph;
@@ -145,7 +162,7 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
   }
   if (g.outputs.empty()) return absl::InvalidArgumentError("expected an output, got none");
   const auto head = std::find_if(g.outputs.begin(), g.outputs.end(),
-                                 [&](const graph::Output& o) { return Classifier(g, o.value).has_value(); });
+                                 [&](const graph::Output& o) { return into.Classifier(o.value).has_value(); });
   graph::Output& first = head == g.outputs.end() ? g.outputs.front() : *head;
   if (g.value(first.value).dims.size() != 1) {
     return absl::InvalidArgumentError(absl::StrCat("output '", first.name, "': expected a vector an image, got ",
@@ -156,7 +173,8 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
     g.outputs.front().name = std::string(graph::kPool);
     return absl::OkStatus();
   }
-  const ValueId features = g.nodes[*Classifier(g, g.outputs.front().value)].inputs[0];
+  RESNETD_ASSIGN_OR_RETURN(const ValueId features,
+                           AsVector(g.nodes[*into.Classifier(g.outputs.front().value)].inputs[0], into));
   g.outputs.front().name = std::string(graph::kLogits);
   g.outputs.insert(g.outputs.begin() + 1, {std::string(graph::kPool), features});
   return absl::OkStatus();
@@ -166,7 +184,7 @@ absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string
   RESNETD_ASSIGN_OR_RETURN(ModelProto model, Parse(file));
   RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(model));
   GraphProto& proto = *model.mutable_graph();
-  RESNETD_RETURN_IF_ERROR(CheckOperators(proto, opset));
+  RESNETD_RETURN_IF_ERROR(ToStatus(Check(proto, opset)));
   if (proto.output_size() > kMostOutputs) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected at most ", kMostOutputs, " outputs, got ", proto.output_size()));
@@ -187,6 +205,12 @@ absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::st
   absl::StatusOr<graph::Graph> graph = Read(file, name, folder);
   if (graph.ok()) return graph;
   return absl::InvalidArgumentError(absl::StrCat("model '", name, "': ", graph.status().message()));
+}
+
+absl::StatusOr<OperatorCheck> CheckOperators(absl::Span<const std::byte> file) {
+  RESNETD_ASSIGN_OR_RETURN(const ModelProto model, Parse(file));
+  RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(model));
+  return Check(model.graph(), opset);
 }
 
 }  // namespace resnetd::onnx

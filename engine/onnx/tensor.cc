@@ -68,7 +68,7 @@ absl::StatusOr<Operand> Integers(const TensorProto& t, int64_t count, const List
     return Fault(t, absl::StrCat("expected at most ", kMostIntegers, " integers, got ", count));
   }
   RESNETD_ASSIGN_OR_RETURN(const std::vector<T> values, (Elements<T>(t, count, typed, external)));
-  return Ints{std::vector<int64_t>(values.begin(), values.end()), t.dims_size() == 0};
+  return Ints{std::vector<int64_t>(values.begin(), values.end()), graph::Dims(t.dims().begin(), t.dims().end())};
 }
 
 }  // namespace

@@ -67,10 +67,6 @@ TEST(ReadOnnx, RefusesWrongNodes) {
           },
           "attribute 'training_mode': expected 0, got 1 (export in eval mode)"),
       OneMore(
-          "adding a constant", "Add", [](NodeProto& n) { n.add_input("fw"); },
-          "adding a constant is supported only as the bias of a MatMul"),
-      OneMore("softmax in the middle", "Softmax", none, "supported only over the classes, as the last node"),
-      OneMore(
           "flatten all", "Flatten", [](NodeProto& n) { SetInt(n, "axis", 0); }, "attribute 'axis': expected 1, got 0"),
       OneMore("max pool without a kernel", "MaxPool", none, "attribute 'kernel_shape': expected two values, got none"),
       OneMore(
@@ -86,34 +82,14 @@ TEST(ReadOnnx, RefusesWrongNodes) {
           },
           "node 'node4' (AveragePool): input along H: expected at least 7 pixels with padding, got 6"),
       OneMore(
-          "dilated average", "AveragePool",
-          [](NodeProto& n) {
-            SetInts(SetInts(n, "kernel_shape", {2, 2}), "dilations", {2, 1});
-          },
-          "attribute 'dilations': expected 1,1, got 2,1"),
-      OneMore(
-          "mean over channels", "ReduceMean",
-          [](NodeProto& n) {
-            SetInts(n, "axes", {1, 2});
-          },
-          "axes: expected 2,3 of NxCxHxW, got 1,2 of Nx4x6x6"),
-      OneMore("mean over all", "ReduceMean", none, "axes: expected 2,3 of NxCxHxW, got  of Nx4x6x6"),
-      OneMore(
-          "reflection", "Pad", [](NodeProto& n) { SetString(n, "mode", "reflect"); },
-          "attribute 'mode': expected constant, got reflect"),
-      OneMore(
-          "Gemm of a map", "Gemm", [](NodeProto& n) { n.add_input("fw"); },
-          "(Gemm): weights: expected OCx6, got 4x10"),
+          "Gemm of a map", "Gemm", [](NodeProto& n) { n.add_input("fw"); }, "(Gemm): weights: expected OCx6, got 4x10"),
       OneMore(
           "transA", "Gemm", [](NodeProto& n) { n.add_input("fw"), SetInt(n, "transA", 1); },
           "attribute 'transA': expected 0, got 1"),
       OneMore(
           "four axes of weights", "MatMul", [](NodeProto& n) { n.add_input("w"); },
           "weights 'w': expected two axes, got 4x3x3x3"),
-      OneMore(
-          "part of a shape", "Shape", [](NodeProto& n) { SetInt(n, "start", 1); },
-          "attributes 'start' and 'end': expected none, got some"),
-      OneMore("a Constant of nothing", "Constant", none, "expected attribute 'value', 'value_int' or 'value_ints'"),
+      OneMore("a Constant of nothing", "Constant", none, "expected a value that is a tensor, floats or integers"),
   });
 }
 
@@ -133,14 +109,13 @@ TEST(ReadOnnx, RefusesWrongNumbers) {
                 message};
   };
   Check({
-      with("another size", "Reshape", {{0, 145}}, "shape: expected batch x 144, got 0,145"),
-      with("another batch", "Reshape", {{2, 144}}, "shape: expected batch x 144, got 2,144"),
-      with("three axes", "Reshape", {{0, 12, 12}}, "shape: expected batch x 144, got 0,12,12"),
-      with("both inferred", "Reshape", {{-1, -1}}, "shape: expected batch x 144, got -1,-1"),
-      with("squeeze of more than one", "Squeeze", {{2, 3}}, "axes: expected 2,3 of NxCx1x1, got 2,3 of Nx4x6x6"),
-      with("slice of the batch", "Slice", {{0}, {1}, {0}}, "axis: expected 1..3, got 0"),
+      with("another size", "Reshape", {{0, 145}}, "shape: expected 144 elements, got 0,145"),
+      with("another batch", "Reshape", {{2, 144}}, "shape: expected the batch and then 144 elements, got 2,144"),
+      with("both inferred", "Reshape", {{-1, -1}}, "shape: expected the batch and then 144 elements, got -1,-1"),
+      with("squeeze of more than one", "Squeeze", {{2, 3}}, "axes: expected axes of size 1, got 2,3 of batch,4,6,6"),
+      with("slice of the batch", "Slice", {{0}, {1}, {0}}, "axis: expected 1..3, not the batch, got 0"),
       with("slice of a fifth axis", "Slice", {{0}, {1}, {4}}, "axis: expected 1..3, got 4"),
-      with("slice backwards", "Slice", {{0}, {4}, {2}, {-1}}, "(Slice): step: expected 1..16777216, got -1"),
+      with("slice backwards", "Slice", {{0}, {4}, {2}, {-1}}, "steps: expected at least 1, got -1"),
       with("an empty slice", "Slice", {{4}, {2}, {2}}, "(Slice): end: expected 5..6, got 2"),
       with("unequal lengths", "Slice", {{0, 0}, {1}, {2}}, "starts, ends, axes and steps: expected equal lengths"),
       with("pad of the batch", "Pad", {{1, 0, 0, 0, 0, 0, 0, 0}}, "pads of the batch axis: expected 0"),
@@ -172,33 +147,19 @@ TEST(ReadOnnx, RefusesWrongIntegers) {
   Check({
       with("index past the end", "Gather", "shape", {{4}}, none, "index: expected -4..3, got 4"),
       with("index before the start", "Gather", "shape", {{-5}}, none, "index: expected -4..3, got -5"),
-      with("gather of a matrix", "Gather", "matrix", {{0}}, none,
-           "'matrix': expected a list of integers, got a matrix"),
+      with("gather of a matrix", "Gather", "matrix", {{0}}, none, "'matrix': expected a list of integers, got 2 axes"),
       with(
           "pads that are a matrix", "Pad", "c", {}, [](NodeProto& n) { n.add_input("matrix"); },
-          "input 1 'matrix': expected a list of integers, got a matrix"),
-      with("reshape to another size", "Reshape", "shape", {{3, -1}}, none,
-           "shape: expected a list or a matrix of 4 integers, got 3,-1"),
-      with("reshape to nothing", "Reshape", "shape", {{-1, 0}}, none, "a matrix of 4 integers, got -1,0"),
-      with("reshape to five", "Reshape", "shape", {{5}}, none, "a matrix of 4 integers, got 5"),
-      with("transposed list", "Transpose", "shape", {}, none, "supported only for a matrix of integers"),
-      with("transposed activation", "Transpose", "c", {}, none, "expected an integer constant, got an activation"),
-      with(
-          "not transposed", "Transpose", "matrix", {},
-          [](NodeProto& n) {
-            SetInts(n, "perm", {0, 1});
-          },
-          "supported only for a matrix of integers"),
-      with(
-          "cast to float", "Cast", "shape", {}, [](NodeProto& n) { SetInt(n, "to", TensorProto::FLOAT); },
-          "attribute 'to': expected INT64 or INT32, got 1"),
-      with("cast of an activation", "Cast", "c", {}, none, "expected an integer constant, got an activation"),
-      with("slice along another axis", "Slice", "matrix", {{0}, {1}, {1}}, none, "axes: expected 0, got 1"),
-      with("slice along two axes", "Slice", "matrix", {{0, 0}, {1, 1}}, none, "starts: expected one value, got 0,0"),
+          "input 1 'matrix': expected a list of integers, got 2 axes"),
+      with("reshape to another size", "Reshape", "shape", {{3, -1}}, none, "shape: expected 4 elements, got 3,-1"),
+      with("reshape to nothing", "Reshape", "shape", {{-1, 0}}, none, "shape: expected 4 elements, got -1,0"),
+      with("reshape to five", "Reshape", "shape", {{5}}, none, "shape: expected 4 elements, got 5"),
+      with("transposed activation", "Transpose", "c", {}, none, "'perm': expected 0, the batch, first, got 3,2,1,0"),
       with("slice by no step", "Slice", "shape", {{0}, {1}, {0}, {0}}, none, "steps: expected -5..5 but 0, got 0"),
       with("slice by a huge step", "Slice", "shape", {{0}, {1}, {0}, {6}}, none, "steps: expected -5..5 but 0, got 6"),
-      with("joined to too many", "Concat", "shape", {std::vector<int64_t>(61, 1)}, none,
-           "inputs: expected at most 64 integers, got more"),
+      with(
+          "joined to too many", "Concat", "shape", {std::vector<int64_t>(61, 1)},
+          [](NodeProto& n) { SetInt(n, "axis", 0); }, "inputs: expected at most 64 integers, got more"),
       with("two sizes for a constant", "ConstantOfShape", "square", {}, none, "shape: expected one value, got 2,2"),
       with(
           "no value for a constant", "ConstantOfShape", "c", {{64}},

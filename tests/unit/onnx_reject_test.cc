@@ -74,15 +74,43 @@ TEST(ReadOnnx, SurvivesDamage) {
 TEST(ReadOnnx, NamesUnsupportedOperators) {
   OnnxFile file;
   Network(file);
-  file.Node("Sigmoid", {"c"}, "z");
+  file.Node("Softsign", {"c"}, "z");
   file.Node("Conv", {"c"}, "z2").set_domain("com.example");
   file.Node("LSTM", {"c"}, "z3").clear_name();
   EXPECT_EQ(ReadBytes(file.Bytes()).status(),
-            absl::InvalidArgumentError("model 'tested': unsupported operators at opset 17: 'node4' (Sigmoid), 'node5' "
+            absl::InvalidArgumentError("model 'tested': unsupported operators at opset 17: 'node4' (Softsign), 'node5' "
                                        "(com.example.Conv), 'z3' (LSTM)"));
   for (int i = 0; i < 48; ++i) file.Node("Loop", {"c"}, absl::StrCat("l", i));
   EXPECT_THAT(std::string(ReadBytes(file.Bytes()).status().message()),
               AllOf(HasSubstr("'node53' (Loop) and 1 more"), Not(HasSubstr("node54"))));
+}
+
+TEST(CheckOperators, ListsAllUnsupportedOnes) {
+  OnnxFile file;
+  Network(file);
+  const int nodes = file.graph().node_size();
+  const auto check = [&] {
+    const std::string bytes = file.Bytes();
+    return CheckOperators({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
+  };
+  auto checked = check();
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_EQ(checked->opset, 17);
+  EXPECT_EQ(checked->nodes, nodes);
+  EXPECT_TRUE(checked->unsupported.empty());
+
+  for (int i = 0; i < 60; ++i) file.Node("Loop", {"c"}, absl::StrCat("l", i));
+  file.Node("Conv", {"c"}, "z").set_domain("com.example");
+  checked = check();
+  ASSERT_TRUE(checked.ok()) << checked.status();
+  EXPECT_EQ(checked->nodes, nodes + 61);
+  ASSERT_EQ(checked->unsupported.size(), 61u);
+  EXPECT_EQ(checked->unsupported[59].name, absl::StrCat("node", nodes + 59));
+  EXPECT_EQ(checked->unsupported[59].op, "Loop");
+  EXPECT_EQ(checked->unsupported[60].op, "com.example.Conv");
+
+  file.model.mutable_opset_import(0)->set_version(kNewestOpset + 1);
+  EXPECT_EQ(check().status(), absl::InvalidArgumentError("expected opset 7 to 22, got 23"));
 }
 
 TEST(ReadOnnx, RefusesWrongGraphs) {
@@ -171,6 +199,13 @@ TEST(ReadOnnx, RefusesWrongGraphs) {
             f.Describe(*f.graph().mutable_input(0), "x", {0, 3, 1 << 16, 1 << 16});
           },
           "expected at most 2147483648 elements"),
+      {"an image whose size overflows, before any node that would say so",
+       [](OnnxFile& f) {
+         f.Describe(*f.graph().mutable_input(0), "x", {0, int64_t{1} << 62, 8, 8});
+         f.Ints("shape", {0, -1});
+         f.Node("Reshape", {"x", "shape"}, "y");
+       },
+       "input 'x': output: expected 1..16777216, got 4611686018427387904"},
       Spoilt(
           "sparse weights", [](OnnxFile& f) { f.graph().add_sparse_initializer(); }, "sparse initializers are not"),
   });
