@@ -34,9 +34,11 @@ def program(build: pathlib.Path, name: str) -> pathlib.Path:
 
 
 def make_model(arch: str) -> pathlib.Path:
-    """The default model, or a seeded network of tools/make_resnet.py (needs onnx)."""
+    """The default model, an ONNX file, or a seeded network of tools/make_resnet.py (needs onnx)."""
     if arch == "default":
         return DEFAULT_MODEL
+    if arch.endswith(".onnx"):
+        return pathlib.Path(arch)
     path = FOLDER / f"{arch}.onnx"
     if not path.is_file():
         FOLDER.mkdir(parents=True, exist_ok=True)

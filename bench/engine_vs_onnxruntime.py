@@ -2,7 +2,7 @@
 """The engine and ONNX Runtime on the same files, side by side in one run.
 
     bench/engine_vs_onnxruntime.py                                  ResNet-50, ResNet-18, the default model
-    bench/engine_vs_onnxruntime.py --models resnet50 --rounds 20    (resnet18|34|50|101|152, cifar20..., default)
+    bench/engine_vs_onnxruntime.py --models resnet50 --rounds 20    (resnet18|34|50|101|152, cifar20..., default, or ONNX files)
 
 Both stay loaded, on the same cores, and compute in turn: ours, theirs, theirs, ours, ..., and the machine's peak of
 multiply-adds in each round. What wanders with the machine's clock or its neighbours meets both; the ratio of each round's
@@ -90,14 +90,14 @@ class Pair:
 
     def __init__(self, args, arch: str, threads: int, peak: common.Driven):
         model = common.make_model(arch)
-        input_file = common.FOLDER / f"{arch}.f32"
+        input_file = common.FOLDER / f"{model.stem}.f32"
         write_input(input_file, model, args.batch)
         sizes = ",".join(map(str, args.batch))
         shared = ["--model", model, "--threads", threads, "--batch", sizes, "--input", input_file, "--seconds", args.seconds]
         self.ours = common.Driven([common.program(args.build, "bench/engine/engine_bench"), *shared, "--driven"], threads)
         self.theirs = common.Driven([sys.executable, __file__, "--peer", *shared], threads)
         self.peak = peak
-        self.arch, self.threads = arch, threads
+        self.arch, self.threads = model.stem if arch.endswith(".onnx") else arch, threads
         self.difference = check_answers(self.ours.description, self.theirs.description)
         self.figures = {batch: {"ours": [], "theirs": [], "peak": []} for batch in args.batch}
 
