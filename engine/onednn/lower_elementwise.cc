@@ -107,7 +107,9 @@ Lowering::Fused Lowering::LowerPostOps(const Node& node, bool may_sum) {
 }
 
 absl::Status Lowering::Lower(const Node& node, const graph::Activation& activation) {
-  const Tensor src = TensorOf(node.inputs[0]);
+  Tensor src = TensorOf(node.inputs[0]);
+  // Channels may be padded with zeros, which few functions keep; the library has a plain loop for the others.
+  if (src.desc.get_padded_dims() != src.desc.get_dims()) src = AsPreferred(node, node.inputs[0]);
   const Tensor dst = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
   TensorOf(node.output) = dst;
   const Eltwise eltwise = EltwiseOf(activation);

@@ -5,6 +5,9 @@
 //
 //   residual dies:   dst = residual = relu(conv(src) + residual)     append_sum
 //   it lives on:     dst = relu(conv(src) + residual)                append_binary
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
 #include "engine/onednn/lowering.h"
 #include "engine/onednn/lowering_state.h"
 
@@ -58,25 +61,43 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
 }
 
 absl::Status Lowering::Lower(const Node& node, const graph::Gemm& gemm) {
+  const Dims src_dims = DimsOf(node.inputs[0]), dst_dims = DimsOf(node.output);
+  const bool operands = std::any_of(node.post_ops.begin(), node.post_ops.end(), [](const graph::PostOp& post_op) {
+    return std::holds_alternative<graph::Binary>(post_op);
+  });
+  if (operands && dst_dims.size() > 2) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node '", node.name, "' (Gemm) ", Info(node).shape,
+                     ": expected no operand fused into an inner product of several rows"));
+  }
   Fused fused = LowerPostOps(node, false);
-  const memory::dims src_dims = DimsOf(node.inputs[0]), dst_dims = DimsOf(node.output);
   const int64_t ic = src_dims.back(), oc = dst_dims.back();
   int64_t rows = 1;
   for (const int64_t d : src_dims) rows *= d;
   rows /= ic;
-  const Tensor src = RowMajor(Info(node), node.inputs[0], {rows, ic});
   const memory::desc bias_desc = gemm.bias ? F32({oc}, Tag::a) : memory::desc();
-  const dnnl::inner_product_forward::primitive_desc primitive(engine_, prop_kind::forward_inference, src.desc,
-                                                              F32({oc, ic}, Tag::any), bias_desc,
-                                                              F32({rows, oc}, Tag::ab), fused.attr);
-  const Tensor dst = builder_.Allocate(primitive.dst_desc());
-  TensorOf(node.output) = {.buffer = dst.buffer, .desc = RowMajorDesc(dst_dims)};
-  fused.arguments.push_back(Use(DNNL_ARG_SRC, src));
-  fused.arguments.push_back(Use(DNNL_ARG_WEIGHTS, Learnt(gemm.weights, {oc, ic}, primitive.weights_desc())));
-  fused.arguments.push_back(Use(DNNL_ARG_DST, dst));
-  if (gemm.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, gemm.bias));
-  builder_.Add(Info(node), primitive, std::move(fused.arguments));
-  return absl::OkStatus();
+  const auto add = [&](const auto& primitive, const Tensor& src, const Dims& weights_dims) {
+    const Tensor dst = builder_.Allocate(primitive.dst_desc());
+    TensorOf(node.output) = {.buffer = dst.buffer, .desc = RowMajorDesc(dst_dims)};
+    fused.arguments.push_back(Use(DNNL_ARG_SRC, src));
+    fused.arguments.push_back(Use(DNNL_ARG_WEIGHTS, Learnt(gemm.weights, weights_dims, primitive.weights_desc())));
+    fused.arguments.push_back(Use(DNNL_ARG_DST, dst));
+    if (gemm.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, gemm.bias));
+    builder_.Add(Info(node), primitive, std::move(fused.arguments));
+    return absl::OkStatus();
+  };
+
+  Tensor src = RowMajor(Info(node), node.inputs[0], {rows, ic});
+  const dnnl::inner_product_forward::primitive_desc product(engine_, prop_kind::forward_inference, src.desc,
+                                                            F32({oc, ic}, Tag::any), bias_desc,
+                                                            F32({rows, oc}, Tag::ab), fused.attr);
+  if (!IsSlow(product) || operands) return add(product, src, {oc, ic});
+  // A single output, say. The same as a convolution of one pixel is not slow.
+  src.desc = F32({rows, ic, 1, 1}, Tag::acdb);
+  const dnnl::convolution_forward::primitive_desc pixel(
+      engine_, prop_kind::forward_inference, algorithm::convolution_direct, src.desc, F32({oc, ic, 1, 1}, Tag::any),
+      bias_desc, F32({rows, oc, 1, 1}, Tag::acdb), {1, 1}, {0, 0}, {0, 0}, fused.attr);
+  return add(pixel, src, {oc, ic, 1, 1});
 }
 
 absl::Status Lowering::Lower(const Node& node, const graph::BatchNorm& norm) {
@@ -98,16 +119,17 @@ absl::Status Lowering::Lower(const Node& node, const graph::GroupNorm& norm) {
   const Tensor src = AsPreferred(node, node.inputs[0]);
   // With two axes the library (3.7) overruns its own buffers.
   const memory::desc& plain = src.desc;
-  const memory::desc map = plain.get_ndims() > 2 ? plain : plain.reshape({batch_, norm.scale->dims[0], 1});
+  const memory::desc map = plain.get_ndims() > 2 ? plain : plain.reshape({images_, norm.scale->dims[0], 1});
   using dnnl::normalization_flags;
   const dnnl::group_normalization_forward::primitive_desc primitive(
       engine_, prop_kind::forward_inference, map, map, norm.groups, norm.epsilon,
       normalization_flags::use_scale | normalization_flags::use_shift, UserScratchpad());
   const Tensor dst = builder_.Allocate(map);
   TensorOf(node.output) = {.buffer = dst.buffer, .desc = plain};
-  builder_.Add(Info(node), primitive,
-               {Use(DNNL_ARG_SRC, {.buffer = src.buffer, .desc = map}), PerChannel(DNNL_ARG_SCALE, norm.scale),
-                PerChannel(DNNL_ARG_SHIFT, norm.shift), Use(DNNL_ARG_DST, dst)});
+  builder_.Add(
+      Info(node), primitive,
+      {Use(DNNL_ARG_SRC, {.buffer = src.buffer, .desc = map, .pass_bytes = src.pass_bytes}),
+       PerChannel(DNNL_ARG_SCALE, norm.scale), PerChannel(DNNL_ARG_SHIFT, norm.shift), Use(DNNL_ARG_DST, dst)});
   return absl::OkStatus();
 }
 

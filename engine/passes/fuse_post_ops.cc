@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/passes/affine.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/uses.h"
 
@@ -56,6 +57,15 @@ class Fuser {
     return can && node.post_ops.size() < kMostPostOps ? &node : nullptr;
   }
 
+  // The same for operations of two operands. An inner product of several rows is computed as a matrix, whose axes an
+  // operand does not have.
+  Node* BinaryHost(ValueId id) {
+    Node* host = Host(id);
+    return host != nullptr && std::holds_alternative<graph::Gemm>(host->op) && graph_.value(id).dims.size() > 1
+               ? nullptr
+               : host;
+  }
+
   bool SameDims(ValueId a, ValueId b) const { return graph_.value(a).dims == graph_.value(b).dims; }
 
   void Fuse(size_t i) {
@@ -74,14 +84,16 @@ class Fuser {
     const bool commutes = binary.kind == graph::BinaryKind::kAdd || binary.kind == graph::BinaryKind::kMul;
     if (binary.reversed && !commutes) return;
     if (binary.constant != nullptr) {
-      if (Host(node.inputs[0]) != nullptr && SameDims(node.inputs[0], node.output)) {
+      // One value, or one a channel: with others the library computes the whole layer in plain loops.
+      const bool fast = !ChannelsOf(binary, graph_.value(node.output).dims, 0).empty();
+      if (fast && BinaryHost(node.inputs[0]) != nullptr && SameDims(node.inputs[0], node.output)) {
         Move(i, graph::Binary{binary.kind, binary.constant}, node.inputs[0], {});
       }
       return;
     }
     ValueId branch = node.inputs[0], other = node.inputs[1];
     if (branch == other || !SameDims(branch, other)) return;
-    const bool first = Host(branch) != nullptr, second = commutes && Host(other) != nullptr;
+    const bool first = BinaryHost(branch) != nullptr, second = commutes && BinaryHost(other) != nullptr;
     if (!first && !second) return;
     const auto depth = [&](ValueId id) { return depths_[static_cast<size_t>(id)]; };
     if (!first || (second && depth(other) > depth(branch))) std::swap(branch, other);
