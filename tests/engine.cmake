@@ -5,13 +5,15 @@ resnetd_test(graph_test SOURCES unit/graph_test.cc LIBS resnetd::graph)
 resnetd_test(reference_test SOURCES unit/reference_test.cc LIBS resnetd::reference)
 resnetd_test(planner_test SOURCES unit/planner_test.cc LIBS resnetd::memory absl::strings)
 resnetd_test(onnx_test SOURCES unit/onnx_test.cc unit/onnx_reject_test.cc unit/onnx_reject_nodes_test.cc unit/wire_limits_test.cc
-                               unit/external_data_test.cc
+                               unit/external_data_test.cc unit/onnx_hostile_test.cc
              LIBS resnetd::onnx absl::cleanup ONNX::onnx_proto)
 resnetd_test(onnx_memory_test SOURCES unit/onnx_memory_test.cc LIBS resnetd::onnx ONNX::onnx_proto ARGS --gtest_filter=-*OfTwoGiB)
 add_test(NAME onnx_memory_test_two_gib COMMAND onnx_memory_test --gtest_filter=*OfTwoGiB)
 set_tests_properties(onnx_memory_test_two_gib PROPERTIES LABELS slow TIMEOUT 300)
 resnetd_test(passes_test SOURCES unit/passes_test.cc LIBS resnetd::passes resnetd::reference)
-resnetd_test(plan_test SOURCES unit/plan_test.cc unit/plan_checker.cc LIBS resnetd::onednn resnetd::reference absl::strings)
+resnetd_test(plan_test SOURCES unit/plan_convolutions_test.cc unit/plan_layers_test.cc unit/plan_elementwise_test.cc
+                               unit/plan_fusions_test.cc unit/plan_test.cc unit/plan_checker.cc
+             LIBS resnetd::onednn resnetd::reference absl::strings)
 
 # The engine against ONNX Runtime. The networks, 700 MB, are made in the build folder; only the answers are kept.
 set(golden_models ${CMAKE_CURRENT_BINARY_DIR}/golden)

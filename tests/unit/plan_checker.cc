@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "engine/onednn/compile.h"
 #include "gtest/gtest.h"
 #include "tests/reference/executor.h"
@@ -12,6 +14,38 @@ namespace resnetd::onednn {
 namespace {
 
 constexpr double kTolerance = 1e-5;  // of the largest |value|
+
+// Implementations are called "brgconv:avx2", "jit:uni", "x64:gemm:jit", "ref:any", ...
+bool IsGeneral(absl::string_view implementation) {
+  return absl::StrContains(implementation, "ref") || absl::StartsWith(implementation, "gemm") ||
+         absl::StrContains(implementation, ":gemm");
+}
+
+void ExpectEqualsReference(const graph::Graph& graph, std::shared_ptr<const Engine> engine, const std::string& what) {
+  const SessionRunner runner(std::move(engine));
+  std::vector<std::vector<float>> images;
+  std::vector<std::vector<std::vector<float>>> expected;
+  for (uint32_t i = 0; i < 5; ++i) {
+    images.push_back(reference::RandomImage(graph.value(graph.input).dims, 100 + i));
+    expected.push_back(reference::Run(graph, images.back()));
+  }
+  for (const int count : {1, 2, 3, 5}) {
+    for (int i = 0; i < count; ++i) runner.Write(i, images[i]);
+    const auto timings = runner->Run({.count = count});
+    ASSERT_TRUE(timings.ok()) << what << ": " << timings.status();
+    EXPECT_EQ(timings->plan_batch, count == 3 ? 5 : count);
+    for (int i = 0; i < count; ++i) {
+      for (size_t o = 0; o < graph.outputs.size(); ++o) {
+        const auto& right = expected[i][static_cast<size_t>(graph.outputs[o].value)];
+        ASSERT_GT(reference::MaxAbs(right), 0) << what;
+        EXPECT_LE(reference::MaxDifference(runner->output(static_cast<OutputId>(o), i), right),
+                  kTolerance * reference::MaxAbs(right))
+            << what << ", image " << i << " of " << count << ", " << graph.outputs[o].name;
+      }
+    }
+  }
+  EXPECT_TRUE(runner->output(kNoOutput, 0).empty()) << what;
+}
 
 }  // namespace
 
@@ -37,29 +71,94 @@ absl::StatusOr<std::shared_ptr<const Engine>> CompileFor(const graph::Graph& gra
 void ExpectEqualsReference(const graph::Graph& graph, const std::string& what, int threads) {
   const auto engine = CompileFor(graph, {1, 2, 5}, threads);
   ASSERT_TRUE(engine.ok()) << what << ": " << engine.status();
-  const SessionRunner runner(*engine);
-  std::vector<std::vector<float>> images;
-  std::vector<std::vector<std::vector<float>>> expected;
-  for (uint32_t i = 0; i < 5; ++i) {
-    images.push_back(reference::RandomImage(graph.value(graph.input).dims, 100 + i));
-    expected.push_back(reference::Run(graph, images.back()));
+  ExpectEqualsReference(graph, *engine, what);
+}
+
+std::string Steps(const Engine& engine) {
+  std::string steps;
+  for (const StepInfo& step : engine.Describe(engine.info().batch_sizes.front())) {
+    if (step.op != "Reorder") absl::StrAppend(&steps, steps.empty() ? "" : ", ", step.op, step.post_ops);
   }
-  for (const int count : {1, 2, 3, 5}) {
-    for (int i = 0; i < count; ++i) runner.Write(i, images[i]);
-    const auto timings = runner->Run({.count = count});
-    ASSERT_TRUE(timings.ok()) << what << ": " << timings.status();
-    EXPECT_EQ(timings->plan_batch, count == 3 ? 5 : count);
-    for (int i = 0; i < count; ++i) {
-      for (size_t o = 0; o < graph.outputs.size(); ++o) {
-        const auto& right = expected[i][static_cast<size_t>(graph.outputs[o].value)];
-        ASSERT_GT(reference::MaxAbs(right), 0) << what;
-        EXPECT_LE(reference::MaxDifference(runner->output(static_cast<OutputId>(o), i), right),
-                  kTolerance * reference::MaxAbs(right))
-            << what << ", image " << i << " of " << count << ", " << graph.outputs[o].name;
-      }
+  return steps;
+}
+
+void CheckPlans(const std::vector<PlanCase>& cases) {
+  for (const PlanCase& c : cases) {
+    reference::GraphBuilder b(c.image);
+    const graph::Graph graph = c.build(b);
+    const auto engine = CompileFor(graph, {1, 2, 5}, 1);
+    if (!engine.ok()) {
+      ADD_FAILURE() << c.what << ": " << engine.status();
+      continue;
     }
+    EXPECT_EQ(Steps(**engine), c.steps) << c.what;
+    for (const StepInfo& step : (*engine)->Describe(5)) {
+      EXPECT_TRUE(!IsGeneral(step.implementation) || !c.slow_because.empty())
+          << c.what << ": " << step.op << " " << step.shape << " is " << step.implementation;
+    }
+    ExpectEqualsReference(graph, *engine, c.what);
   }
-  EXPECT_TRUE(runner->output(kNoOutput, 0).empty()) << what;
+}
+
+PlanCase OnDims(const std::string& what, graph::Dims dims, const Apply& apply, const std::string& steps,
+                const std::string& slow_because) {
+  int64_t elements = 1;
+  for (const int64_t d : dims) elements *= d;
+  return {absl::StrCat(what, " of ", graph::ToString(dims)),
+          {1, 1, elements},
+          [=](reference::GraphBuilder& b) { return b.FinishFlat(apply(b, b.Add(graph::Reshape{dims}, {b.image()}))); },
+          steps,
+          slow_because};
+}
+
+std::vector<PlanCase> OnBothLayouts(const std::string& what, graph::Dims map, const Apply& apply,
+                                    const std::string& steps, const std::string& slow_because) {
+  return {{absl::StrCat(what, " of planes"), map,
+           [=](reference::GraphBuilder& b) { return b.FinishFlat(apply(b, b.image())); }, steps, slow_because},
+          {absl::StrCat(what, " behind a convolution"),
+           {3, map[1], map[2]},
+           [=](reference::GraphBuilder& b) { return b.FinishFlat(apply(b, AddConv(b, b.image(), map[0], 1))); },
+           absl::StrCat("Conv", steps.empty() ? "" : ", ", steps),
+           slow_because}};
+}
+
+graph::ValueId AddConv(reference::GraphBuilder& b, graph::ValueId src, int64_t channels, int64_t kernel, int64_t stride,
+                       graph::PostOps post_ops, absl::InlinedVector<graph::ValueId, 2> operands) {
+  graph::Conv conv = b.Conv(channels, b.dims(src)[0], {kernel, kernel});
+  conv.pads = {kernel / 2, kernel / 2, kernel / 2, kernel / 2};
+  conv.strides = {stride, stride};
+  operands.insert(operands.begin(), src);
+  return b.Add(conv, operands, std::move(post_ops));
+}
+
+std::vector<graph::Activation> AllActivations() {
+  using Kind = graph::ActivationKind;
+  return {{Kind::kRelu},
+          {Kind::kLeakyRelu, 0.01f},
+          {Kind::kElu, 1},
+          {Kind::kClip, 0, 1.5f},
+          {Kind::kLinear, 0.5f, -0.25f},
+          {Kind::kPow, 2},
+          {Kind::kPow, 0.5f},
+          {Kind::kSqrt},
+          {Kind::kExp},
+          {Kind::kErf},
+          {Kind::kTanh},
+          {Kind::kSigmoid},
+          {Kind::kHardSigmoid, 1.0f / 6, 0.5f},
+          {Kind::kHardSwish, 1.0f / 6, 0.5f},
+          {Kind::kSwish, 1},
+          {Kind::kGelu},
+          {Kind::kGeluTanh}};
+}
+
+bool NeedsPositive(const graph::Activation& activation) {
+  return activation.kind == graph::ActivationKind::kSqrt ||
+         (activation.kind == graph::ActivationKind::kPow && activation.alpha == 0.5f);
+}
+
+graph::ValueId AddPositive(reference::GraphBuilder& b, graph::ValueId src) {
+  return b.Add(graph::Activation{graph::ActivationKind::kClip, 0.1f, 2}, {src});
 }
 
 }  // namespace resnetd::onednn

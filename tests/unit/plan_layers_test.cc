@@ -1,0 +1,86 @@
+// Inner products and normalisations.
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "tests/unit/plan_checker.h"
+
+namespace resnetd::onednn {
+namespace {
+
+using graph::ValueId;
+using reference::GraphBuilder;
+
+Apply Gemm(int64_t out, bool bias = true) {
+  return [=](GraphBuilder& b, ValueId src) {
+    graph::Gemm gemm = b.Gemm(out, b.dims(src).back());
+    if (!bias) gemm.bias = nullptr;
+    return b.Add(gemm, {src});
+  };
+}
+
+TEST(PlanLayers, InnerProducts) {
+  CheckPlans({
+      OnDims("vector", {60}, Gemm(7), "Gemm"),
+      OnDims("without bias", {80}, Gemm(9, false), "Gemm"),
+      OnDims("ResNet-50's classes", {2048}, Gemm(1000), "Gemm"),
+      OnDims("an odd number of features", {33}, Gemm(5), "Gemm"),
+      OnDims("one class", {64}, Gemm(1), "Gemm"),
+      OnDims("one feature", {1}, Gemm(5), "Gemm"),
+      OnDims("the last axis", {6, 16}, Gemm(10), "Gemm"),
+      OnDims("the last axis", {3, 4, 5}, Gemm(6), "Gemm"),
+      {"behind a convolution: ONNX's order of elements",
+       {3, 4, 4},
+       [](GraphBuilder& b) {
+         const ValueId flat = b.Add(graph::Flatten(), {AddConv(b, b.image(), 5)});
+         return b.FinishFlat(b.Add(b.Gemm(9, 80), {flat}));
+       },
+       "Conv, Gemm"},
+      {"the last axis of a map behind a convolution",
+       {3, 4, 5},
+       [](GraphBuilder& b) { return b.FinishFlat(b.Add(b.Gemm(6, 5), {AddConv(b, b.image(), 8)})); },
+       "Conv, Gemm"},
+      {"a classifier",
+       {3, 7, 7},
+       [](GraphBuilder& b) {
+         const ValueId pooled = b.Add(graph::GlobalAveragePool(), {AddConv(b, b.image(), 64)});
+         const ValueId embedding = b.Add(graph::Flatten(), {pooled});
+         return b.Finish(b.Add(b.Gemm(10, 64), {embedding}), embedding);
+       },
+       "Conv, ReduceMean, Gemm"},
+  });
+}
+
+Apply BatchNorm() {
+  return [](GraphBuilder& b, ValueId src) { return b.Add(b.BatchNorm(b.dims(src)[0]), {src}); };
+}
+
+TEST(PlanLayers, BatchNorms) {
+  for (const graph::Dims& map : {graph::Dims{3, 9, 8}, {20, 9, 9}, {64, 1, 1}}) {
+    CheckPlans(OnBothLayouts("batch norm", map, BatchNorm(), "BatchNorm"));
+  }
+  CheckPlans({OnDims("batch norm", {60}, BatchNorm(), "BatchNorm"),
+              OnDims("batch norm", {6, 10}, BatchNorm(), "BatchNorm"),
+              OnDims("batch norm", {4, 3, 2, 5}, BatchNorm(), "BatchNorm")});
+}
+
+Apply GroupNorm(int64_t groups) {
+  return [=](GraphBuilder& b, ValueId src) {
+    const int64_t channels = b.dims(src)[0];
+    return b.Add(graph::GroupNorm{b.Random({channels}, 0.5f, 1.5f), b.Random({channels}, -0.5f, 0.5f), groups}, {src});
+  };
+}
+
+TEST(PlanLayers, GroupNorms) {
+  for (const int64_t groups : {1, 2, 4, 20}) {
+    CheckPlans(OnBothLayouts(absl::StrCat(groups, " groups"), {20, 9, 8}, GroupNorm(groups), "GroupNorm"));
+  }
+  CheckPlans(OnBothLayouts("32 groups", {64, 7, 7}, GroupNorm(32), "GroupNorm"));
+  CheckPlans(OnBothLayouts("one pixel, 2 groups", {32, 1, 1}, GroupNorm(2), "GroupNorm"));
+  CheckPlans({OnDims("1 group", {12}, GroupNorm(1), "GroupNorm"), OnDims("3 groups", {12}, GroupNorm(3), "GroupNorm"),
+              OnDims("1 group", {12, 10}, GroupNorm(1), "GroupNorm"),
+              OnDims("4 groups", {12, 10}, GroupNorm(4), "GroupNorm"),
+              OnDims("as many groups as channels", {12, 10}, GroupNorm(12), "GroupNorm"),
+              OnDims("2 groups", {4, 3, 2, 5}, GroupNorm(2), "GroupNorm")});
+}
+
+}  // namespace
+}  // namespace resnetd::onednn
