@@ -151,13 +151,10 @@ absl::Status ImportUnsqueeze(NodeReader& n, Import& into) {
 absl::Status ImportTranspose(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const Operand src, into.Any(n, 0));
   const Dims dims = AllDims(into, src);
-  std::vector<int64_t> perm(dims.size());
-  std::iota(perm.rbegin(), perm.rend(), 0);
-  perm = n.Ints("perm", perm);
-  if (std::is_sorted(perm.begin(), perm.end()) && perm.size() == dims.size() && !perm.empty() && perm[0] == 0 &&
-      perm.back() == static_cast<int64_t>(perm.size()) - 1) {
-    return into.Alias(n, src);
-  }
+  std::vector<int64_t> same(dims.size());
+  std::iota(same.begin(), same.end(), 0);
+  const std::vector<int64_t> perm = n.Ints("perm", {same.rbegin(), same.rend()});
+  if (perm == same) return into.Alias(n, src);
   const ValueId* value = std::get_if<ValueId>(&src);
   if (value == nullptr) {
     RESNETD_ASSIGN_OR_RETURN(Operand transposed, FoldTranspose(into, src, perm));

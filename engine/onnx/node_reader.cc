@@ -69,9 +69,13 @@ const TensorProto* NodeReader::Tensor(absl::string_view attribute) {
 absl::Status NodeReader::Finish(absl::Status imported) const {
   if (!status_.ok()) return status_;  // what the importer met afterwards may follow from it
   if (!imported.ok()) return imported;
+  absl::flat_hash_set<absl::string_view> seen;
   for (const AttributeProto& a : node_.attribute()) {
     if (!asked_.contains(a.name())) {
       return absl::InvalidArgumentError(absl::StrCat("attribute '", a.name(), "' is not supported"));
+    }
+    if (!seen.insert(a.name()).second) {
+      return absl::InvalidArgumentError(absl::StrCat("attribute '", a.name(), "' comes twice"));
     }
   }
   return absl::OkStatus();
