@@ -9,9 +9,9 @@
 namespace resnetd::server {
 
 // Decodes and computes the golden images with `session`, one of an engine described by `info`, and compares their
-// logits, all within the set's tolerance times the image's largest |logit|: preprocessing and network are checked
-// together. FAILED_PRECONDITION names the image, the class, what was expected and what came; INVALID_ARGUMENT: an image
-// that cannot be decoded, or another number of logits.
+// logits and embedding, whichever the set holds, all within the set's tolerance times the largest |value| of either:
+// preprocessing and network are checked together. FAILED_PRECONDITION names the image, the class, what was expected and
+// what came; INVALID_ARGUMENT: an image that cannot be decoded, or another number of values.
 absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, const image::Recipe& recipe,
                          Session& session);
 

@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "engine/engine.h"
 #include "server/model.h"
 #include "server/scheduling/scheduler.h"
 
@@ -33,17 +35,21 @@ struct Execution {
   int batch_size = 0;
 };
 
+// What was computed for one image, by the model's outputs: empty where that was not wanted. Views into a session.
+using Outputs = absl::FunctionRef<absl::Span<const float>(OutputId)>;
+
 // One admitted image. Exactly one of OnComputed(), OnFailed() and OnEnded() is called, once.
 class Item : public scheduling::Job {
  public:
   virtual const Model& model() const = 0;
   virtual ImageSource source() const = 0;
+  // Of the model's outputs; at least one.
+  virtual OutputSet wanted() const = 0;
   virtual scheduling::Time admitted_at() const = 0;
 
-  // Called by the worker's thread; the spans are views into its session, valid during the call only. An absent output
-  // is empty. Must not block.
-  virtual void OnComputed(absl::Span<const float> logits, absl::Span<const float> embedding,
-                          const Execution& execution) = 0;
+  // Called by the worker's thread; `outputs` has all that is wanted(), and is valid during the call only. Must not
+  // block.
+  virtual void OnComputed(Outputs outputs, const Execution& execution) = 0;
   // The image was bad (INVALID_ARGUMENT) or the engine failed (INTERNAL).
   virtual void OnFailed(const absl::Status& status, const Execution& execution) = 0;
 };

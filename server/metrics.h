@@ -60,7 +60,7 @@ class Metrics {
   void WorkerBusy(scheduling::Duration took);
   void Rejected(Rejection reason);
   void ImageEnded(bool ok);
-  // Largest softmax probability of an answered image, of a model that ModelLoaded() announced.
+  // Largest probability of an image classified by its model's first head, of a model that ModelLoaded() announced.
   void Confidence(const Model& model, double top1);
   // Keys 0..kMaxModels-1.
   void ModelLoaded(const Model& model, scheduling::Duration load_time);

@@ -101,6 +101,10 @@ absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::
   if (!config.ok()) return config;
   if (absl::Status s = CheckPlainName(config->labels_file(), "labels_file", file); !s.ok()) return s;
   if (absl::Status s = CheckPlainName(config->golden_file(), "golden_file", file); !s.ok()) return s;
+  for (int i = 0; i < config->heads_size(); ++i) {
+    const std::string field = absl::StrCat("heads[", i, "].labels_file");
+    if (absl::Status s = CheckPlainName(config->heads(i).labels_file(), field, file); !s.ok()) return s;
+  }
   if (config->default_deadline_ms() < 0) {
     return absl::InvalidArgumentError(
         absl::StrCat(file, ": default_deadline_ms: expected at least 0, got ", config->default_deadline_ms()));
@@ -119,9 +123,12 @@ absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::stri
   if (golden->golden().empty()) {
     return absl::InvalidArgumentError(absl::StrCat(file, ": golden: expected at least one image, got none"));
   }
+  const auto finite = [](float value) { return std::isfinite(value); };
   for (const v1::Golden& one : golden->golden()) {
-    if (absl::c_all_of(one.logits(), [](float logit) { return std::isfinite(logit); })) continue;
-    return absl::InvalidArgumentError(absl::StrCat(file, ": golden '", one.name(), "': expected finite logits"));
+    const bool sound = absl::c_all_of(one.logits(), finite) && absl::c_all_of(one.embedding(), finite);
+    if (sound && one.logits_size() + one.embedding_size() > 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat(file, ": golden '", one.name(), "': expected ",
+                                                   sound ? "logits or an embedding" : "finite values"));
   }
   return golden;
 }

@@ -1,17 +1,13 @@
 // From files to a Model, in the order in which mistakes are cheapest to find.
 #include "server/model_loader.h"
 
-#include <openssl/evp.h>
-#include <openssl/sha.h>
 #include <time.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "engine/image/image.h"
 #include "engine/status_macros.h"
@@ -19,6 +15,8 @@
 #include "server/file.h"
 #include "server/golden_check.h"
 #include "server/model_config.h"
+#include "server/model_outputs.h"
+#include "server/sha256.h"
 
 namespace resnetd::server {
 namespace {
@@ -45,20 +43,14 @@ absl::StatusOr<std::optional<std::string>> ReadOptional(const ModelSource& sourc
   return text.status();
 }
 
-// The hash of bytes that come in parts.
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
-  void Add(absl::Span<const std::byte> bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
-  std::string Hex() {
-    std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-    EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
-    return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
+// What most requests want. Further outputs cost little beside it, and what they cost the scheduler learns by itself.
+OutputSet CommonOutputs(const ModelInfo& info) {
+  OutputSet common;
+  for (const OutputId id : {info.logits, info.embedding}) {
+    if (id != kNoOutput) common.set(static_cast<size_t>(id));
   }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
+  return common;
+}
 
 // On a busy machine no run of milliseconds gets through undisturbed. A clock that stands while others run tells what it
 // costs all the same, and so how sizes compare; by how much all take longer the scheduler learns by itself.
@@ -78,7 +70,8 @@ class Loading {
   absl::Status ReadConfig();
   absl::Status CompileEngine();
   absl::Status ReadRecipe();
-  absl::Status ReadLabels();
+  absl::Status ReadHeads();
+  absl::Status ReadFirstLabels(Head& head);
   absl::Status TryOut();  // golden answers and costs
 
   const ModelSource& source_;
@@ -95,16 +88,14 @@ absl::StatusOr<LoadedModel> Loading::Run(scheduling::ModelKey key) {
   RESNETD_RETURN_IF_ERROR(ReadConfig());
   RESNETD_RETURN_IF_ERROR(CompileEngine());
   RESNETD_RETURN_IF_ERROR(ReadRecipe());
-  RESNETD_RETURN_IF_ERROR(ReadLabels());
+  RESNETD_RETURN_IF_ERROR(ReadHeads());
+  RESNETD_ASSIGN_OR_RETURN(model_.layers, ChooseLayers(config_, model_.engine->info(), model_.sha256, model_.recipe));
   RESNETD_RETURN_IF_ERROR(TryOut());
   return LoadedModel{std::make_shared<const Model>(std::move(model_)), std::move(notes_)};
 }
 
 absl::Status Loading::ReadConfig() {
-  RESNETD_ASSIGN_OR_RETURN(std::optional<std::string> text, ReadOptional(source_, "", kConfigFile, kMaxConfigBytes));
-  if (text.has_value()) {
-    RESNETD_ASSIGN_OR_RETURN(config_, ParseModelConfig(*text, kConfigFile));
-  }
+  RESNETD_ASSIGN_OR_RETURN(config_, ReadModelConfig(source_));
   model_.description = config_.description();
   model_.default_deadline = config_.default_deadline_ms() > 0 ? std::chrono::milliseconds(config_.default_deadline_ms())
                                                               : options_.default_deadline;
@@ -112,12 +103,13 @@ absl::Status Loading::ReadConfig() {
 }
 
 absl::Status Loading::CompileEngine() {
-  RESNETD_ASSIGN_OR_RETURN(const std::string onnx, source_.read(source_.onnx_file, kMaxOnnxBytes));
+  RESNETD_ASSIGN_OR_RETURN(const std::string onnx, ReadOnnxFile(source_));
   EngineOptions engine;
   engine.threads = options_.threads;
   engine.batch_sizes = options_.batch_sizes;
   if (config_.batch_sizes_size() > 0)
     engine.batch_sizes.assign(config_.batch_sizes().begin(), config_.batch_sizes().end());
+  engine.outputs.assign(config_.outputs().begin(), config_.outputs().end());
   ModelBytes bytes{{reinterpret_cast<const std::byte*>(onnx.data()), onnx.size()}, source_.name, source_.folder};
   Sha256 hash;
   hash.Add(bytes.onnx);
@@ -138,8 +130,25 @@ absl::Status Loading::ReadRecipe() {
   return absl::OkStatus();
 }
 
-absl::Status Loading::ReadLabels() {
-  const int classes = model_.engine->info().classes;
+absl::Status Loading::ReadHeads() {
+  const ModelInfo& info = model_.engine->info();
+  RESNETD_ASSIGN_OR_RETURN(std::vector<ChosenHead> chosen, ChooseHeads(config_, info));
+  if (info.logits == kNoOutput && !options_.labels_file.empty()) {
+    return absl::InvalidArgumentError("--labels: expected none, as the model has no logits");
+  }
+  for (auto& [head, labels_file] : chosen) {
+    if (head.output == info.logits) {
+      RESNETD_RETURN_IF_ERROR(ReadFirstLabels(head));
+    } else if (!labels_file.empty()) {
+      RESNETD_ASSIGN_OR_RETURN(const std::string text, source_.read(labels_file, kMaxLabelsBytes));
+      RESNETD_ASSIGN_OR_RETURN(head.labels, ParseLabels(text, labels_file, head.classes));
+    }
+    model_.heads.push_back(std::move(head));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loading::ReadFirstLabels(Head& head) {
   std::optional<std::string> text;
   std::string name = config_.labels_file().empty() ? kLabelsFile : config_.labels_file();
   if (!options_.labels_file.empty()) {
@@ -149,10 +158,10 @@ absl::Status Loading::ReadLabels() {
     RESNETD_ASSIGN_OR_RETURN(text, ReadOptional(source_, config_.labels_file(), kLabelsFile, kMaxLabelsBytes));
   }
   if (!text.has_value()) {
-    if (classes > 0) notes_.push_back("no labels, answers carry class indices only");
+    notes_.push_back("no labels, answers carry class indices only");
     return absl::OkStatus();
   }
-  RESNETD_ASSIGN_OR_RETURN(model_.labels, ParseLabels(*text, name, classes));
+  RESNETD_ASSIGN_OR_RETURN(head.labels, ParseLabels(*text, name, head.classes));
   return absl::OkStatus();
 }
 
@@ -173,6 +182,16 @@ absl::Status Loading::TryOut() {
 
 }  // namespace
 
+absl::StatusOr<std::string> ReadOnnxFile(const ModelSource& source) {
+  return source.read(source.onnx_file, kMaxOnnxBytes);
+}
+
+absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source) {
+  RESNETD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                           ReadOptional(source, "", kConfigFile, kMaxConfigBytes));
+  return text.has_value() ? ParseModelConfig(*text, kConfigFile) : v1::ModelConfig();
+}
+
 absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options) {
   absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run(key);
   if (loaded.ok()) return loaded;
@@ -182,11 +201,12 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::Mod
 
 absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session) {
   std::vector<scheduling::BatchCost> costs;
+  const OutputSet wanted = CommonOutputs(engine.info());
   for (const int batch : engine.info().batch_sizes) {
     Duration least = Duration::max(), spent{};
     for (int run = 0; run == 0 || (spent < kMostCostTime && (run < kCostRuns || spent < kLeastCostTime)); ++run) {
       const Duration before = ThreadCpuTime();
-      RESNETD_ASSIGN_OR_RETURN(const RunTimings timings, session.Run({.count = batch}));
+      RESNETD_ASSIGN_OR_RETURN(const RunTimings timings, session.Run({.count = batch, .wanted = wanted}));
       least = std::min(least, ThreadCpuTime() - before);
       spent += timings.compute;
     }

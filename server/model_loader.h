@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "resnetd/v1/model_config.pb.h"
 #include "server/model.h"
 #include "server/model_source.h"
 
@@ -25,13 +26,17 @@ struct LoadedModel {
   std::vector<std::string> notes;  // what was assumed, for the log
 };
 
+// The parts that need no engine. The config is an empty one where there is no such file.
+absl::StatusOr<std::string> ReadOnnxFile(const ModelSource& source);
+absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source);
+
 // Reads a model and all that lies beside it, compiles it, computes its golden answers and measures what each batch size
 // costs. Errors name the file or the field, and are not worth a retry: INVALID_ARGUMENT, NOT_FOUND;
 // FAILED_PRECONDITION: a golden answer did not come out.
 absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options);
 
-// The calling thread's CPU time of one run of each batch size, the least of a few: what a batch costs when nothing
-// disturbs it.
+// The calling thread's CPU time of one run of each batch size for logits and embedding, the least of a few: what a
+// batch costs when nothing disturbs it.
 absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session);
 
 }  // namespace resnetd::server

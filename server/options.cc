@@ -91,7 +91,8 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.AddWithin("--max-calls-in-flight", o.edge.max_calls_in_flight, 1, 1'000'000, "Calls and streams at once");
   table.AddWithin("--max-bytes-in-flight", o.edge.max_bytes_in_flight, 1, int64_t{1} << 46,
                   "Request bytes from reading to answer");
-  table.AddWithin("--max-message-bytes", o.edge.max_message_bytes, 1, kIntMax, "One request message");
+  table.AddWithin("--max-message-bytes", o.edge.max_message_bytes, 1, kIntMax,
+                  "One request message, and the embeddings of one answer");
   table.AddWithin("--max-images-per-request", o.edge.max_images_per_request, 1, 65536, "Images of one request");
   table.AddWithin("--max-image-pixels", o.edge.image_limits.max_pixels, 1, int64_t{1} << 30,
                   "Width x height of an encoded image");

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -34,14 +33,6 @@ void CopyTensor(absl::Span<const std::byte> nchw, const image::TensorView& dst) 
       for (int x = 0; x < dst.width; ++x) std::memcpy(row + x * dst.pixel, src + sizeof(float) * x, sizeof(float));
     }
   }
-}
-
-// The largest softmax probability: 1 / sum(exp(z - max z)).
-double Top1Probability(absl::Span<const float> logits) {
-  const float largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float z : logits) sum += std::exp(z - largest);
-  return 1 / sum;
 }
 
 }  // namespace
@@ -121,7 +112,9 @@ void Workers::Worker::Run(const scheduling::Dispatch& dispatch, std::vector<std:
   const int count = static_cast<int>(decoded_.size());
   if (count > 0) {
     metrics_.BatchRun(count);
-    const absl::StatusOr<RunTimings> run = session.Run({.count = count});
+    OutputSet wanted;
+    for (const Decoded& d : decoded_) wanted |= d.item->wanted();
+    const absl::StatusOr<RunTimings> run = session.Run({.count = count, .wanted = wanted});
     for (Decoded& d : decoded_) {
       d.execution.batch_id = static_cast<uint64_t>(dispatch.id);
       d.execution.batch_size = count;
@@ -140,10 +133,7 @@ void Workers::Worker::Finish(Session& session, const absl::StatusOr<RunTimings>&
     }
     execution.infer = run->compute;
     metrics_.StageEnded(Stage::kInfer, execution.infer);
-    const ModelInfo& info = item->model().engine->info();
-    const absl::Span<const float> logits = session.output(info.logits, static_cast<int>(i));
-    if (!logits.empty()) metrics_.Confidence(item->model(), Top1Probability(logits));
-    item->OnComputed(logits, session.output(info.embedding, static_cast<int>(i)), execution);
+    item->OnComputed([&](OutputId id) { return session.output(id, static_cast<int>(i)); }, execution);
   }
 }
 

@@ -6,5 +6,6 @@ resnetd_test(model_source_test SOURCES unit/model_source_test.cc LIBS resnetd::m
 resnetd_test(process_metrics_test SOURCES unit/process_metrics_test.cc LIBS resnetd::metrics)
 resnetd_test(options_test SOURCES unit/options_test.cc LIBS resnetd::server)
 resnetd_test(model_loader_test SOURCES unit/model_loader_test.cc LIBS resnetd::model_loader ONNX::onnx_proto OpenSSL::Crypto)
+resnetd_test(model_outputs_test SOURCES unit/model_outputs_test.cc LIBS resnetd::model_loader)
 resnetd_test(metrics_test SOURCES unit/metrics_test.cc LIBS resnetd::metrics)
 resnetd_test(model_repository_test SOURCES unit/model_repository_test.cc LIBS resnetd::model_repository)

@@ -152,7 +152,7 @@ class GrpcEdge final : public Edge {
 
  private:
   std::vector<Served> Methods(const EdgeOptions& options, const ModelRepository& models) {
-    const RequestLimits limits{options.max_images_per_request, options.image_limits};
+    const RequestLimits limits{options.max_images_per_request, options.max_message_bytes, options.image_limits};
     std::vector<Served> methods;
     for (const auto& [method, streaming] : std::initializer_list<std::pair<Method, bool>>{
              {Method::kClassify, false},

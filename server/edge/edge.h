@@ -28,7 +28,8 @@ struct EdgeOptions {
   // Request messages from their reading to their answer. Bounds the memory of what waits; less than a few messages of
   // the largest size refuses calls that the queue could hold.
   size_t max_bytes_in_flight = size_t{256} << 20;
-  // One request message. Large enough for a batch of photos, small enough that a few calls cannot fill the memory.
+  // One request message, or the embeddings of one answer. Large enough for a batch of photos, small enough that a few
+  // calls cannot fill the memory.
   size_t max_message_bytes = size_t{16} << 20;
   int max_images_per_request = 64;
   // Requests of one stream that are read and not yet answered and sent. 1 computes the images of a stream one by one;

@@ -29,6 +29,7 @@ inline constexpr char kMalformedMessage[] = "MALFORMED_MESSAGE";
 inline constexpr char kModelNotFound[] = "MODEL_NOT_FOUND";
 inline constexpr char kModelNotReady[] = "MODEL_NOT_READY";
 inline constexpr char kNoSuchOutput[] = "NO_SUCH_OUTPUT";
+inline constexpr char kOtherSpace[] = "OTHER_EMBEDDING_SPACE";
 inline constexpr char kUnknownMethod[] = "UNKNOWN_METHOD";
 inline constexpr char kDeadlineExceeded[] = "DEADLINE_EXCEEDED";
 inline constexpr char kCancelled[] = "CANCELLED";

@@ -42,6 +42,15 @@ absl::Status StatusOf(scheduling::End why) {
   return Error(absl::StatusCode::kUnavailable, reason::kShutdown, "the server shut down before the image was computed");
 }
 
+OutputSet WantedBy(const ImageRequest& request) {
+  OutputSet wanted;
+  if (request.classify) wanted.set(static_cast<size_t>(request.model->heads[request.classify->head].output));
+  if (request.embed) {
+    for (const WantedLayer& w : request.embed->layers) wanted.set(static_cast<size_t>(w.layer->output));
+  }
+  return wanted;
+}
+
 bool AllFinite(absl::Span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
 }
@@ -75,11 +84,11 @@ class Exchange::Waiting final : public Item {
 
   const Model& model() const override { return *model_; }
   ImageSource source() const override { return exchange_->request_.images[image_]->source; }
+  OutputSet wanted() const override { return exchange_->wanted_; }
   Time admitted_at() const override { return admitted_at_; }
 
-  void OnComputed(absl::Span<const float> logits, absl::Span<const float> embedding,
-                  const Execution& execution) override {
-    exchange_->Computed(image_, logits, embedding, execution);
+  void OnComputed(Outputs outputs, const Execution& execution) override {
+    exchange_->Computed(image_, outputs, execution);
   }
   void OnFailed(const absl::Status& status, const Execution& execution) override {
     exchange_->Failed(
@@ -130,6 +139,7 @@ bool Exchange::Start(RequestBytes& bytes) {
 
 bool Exchange::Prepare(ImageRequest request) {
   request_ = std::move(request);
+  wanted_ = WantedBy(request_);
   if (deadline_ == Time::max() && request_.model->default_deadline.count() > 0) {
     deadline_ = arrived_ + request_.model->default_deadline;
   }
@@ -204,10 +214,15 @@ void Exchange::Cancel() {
   for (scheduling::ItemId item : items) services_.scheduler.Cancel(item);
 }
 
-void Exchange::Computed(size_t image, absl::Span<const float> logits, absl::Span<const float> embedding,
-                        const Execution& execution) {
-  const bool sound = (!request_.classify || AllFinite(logits)) && (!request_.embed || AllFinite(embedding));
-  if (!sound) {
+bool Exchange::Sound(Outputs outputs) const {
+  for (size_t id = 0; id < wanted_.size(); ++id) {
+    if (wanted_[id] && !AllFinite(outputs(static_cast<OutputId>(id)))) return false;
+  }
+  return true;
+}
+
+void Exchange::Computed(size_t image, Outputs outputs, const Execution& execution) {
+  if (!Sound(outputs)) {
     const SourceKind kind = request_.images[image]->source.kind;
     return Failed(image,
                   FieldError(codec_.FieldOf(kind, image),
@@ -217,8 +232,20 @@ void Exchange::Computed(size_t image, absl::Span<const float> logits, absl::Span
   }
   ImageAnswer& answer = answers_[image];
   answer.execution = execution;
-  if (request_.classify) answer.classes = BestClasses(logits, *request_.classify);
-  if (request_.embed) answer.embedding = Embedding(embedding, *request_.embed);
+  if (request_.classify) {
+    const Head& head = request_.model->heads[request_.classify->head];
+    const absl::Span<const float> logits = outputs(head.output);
+    answer.classes = BestClasses(logits, head, *request_.classify);
+    if (request_.classify->head == 0 && head.activation != Activation::kNone) {
+      services_.metrics.Confidence(*request_.model, Confidence(logits, head.activation));
+    }
+  }
+  if (request_.embed) {
+    for (const auto& [layer, space] : request_.embed->layers) {
+      answer.embeddings.push_back(
+          Embedding(outputs(layer->output), static_cast<size_t>(space->dimensions), request_.embed->l2_normalize));
+    }
+  }
   answer.total = Now() - arrived_;
   EndOne();
 }

@@ -55,8 +55,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   class Waiting;
 
   bool Prepare(ImageRequest request);
-  void Computed(size_t image, absl::Span<const float> logits, absl::Span<const float> embedding,
-                const Execution& execution);
+  void Computed(size_t image, Outputs outputs, const Execution& execution);
+  bool Sound(Outputs outputs) const;  // all that is wanted is finite
   void Failed(size_t image, absl::Status status, const Execution& execution);
   void EndOne();
   absl::StatusOr<std::string> Answer() const;
@@ -70,6 +70,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   size_t bytes_ = 0;  // held at the gate
   ImageRequest request_;
+  OutputSet wanted_;
   std::vector<ImageAnswer> answers_;  // each written by whoever finishes its image
   std::vector<scheduling::Submission> group_;
   std::atomic<size_t> open_{0};  // images without an answer, and one for Submit() itself

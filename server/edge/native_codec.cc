@@ -32,7 +32,7 @@ double Seconds(scheduling::Duration d) {
 
 void WriteClasses(const ImageRequest& request, const ImageAnswer& answer,
                   google::protobuf::RepeatedPtrField<v1::Class>& out) {
-  const std::vector<std::string>& labels = request.model->labels;
+  const std::vector<std::string>& labels = request.model->heads[request.classify->head].labels;
   for (const ScoredClass& scored : answer.classes) {
     v1::Class* c = out.Add();
     c->set_index(scored.index);
@@ -41,21 +41,36 @@ void WriteClasses(const ImageRequest& request, const ImageAnswer& answer,
   }
 }
 
-void WriteEmbedding(const ImageAnswer& answer, google::protobuf::RepeatedField<float>& out) {
-  out.Add(answer.embedding.begin(), answer.embedding.end());
+// To an EmbedResult or PredictResult.
+template <typename Result>
+void WriteEmbeddings(const EmbedOptions& wanted, const ImageAnswer& answer, Result& out) {
+  for (size_t i = 0; i < wanted.layers.size(); ++i) {
+    const auto& [layer, space] = wanted.layers[i];
+    const std::vector<float>& values = answer.embeddings[i];
+    const std::string& id = wanted.l2_normalize ? space->normalized : space->plain;
+    if (!wanted.named) {
+      out.mutable_embedding()->Add(values.begin(), values.end());
+      out.set_embedding_space(id);
+      continue;
+    }
+    v1::LayerEmbedding* of_layer = out.add_layers();
+    of_layer->set_layer(layer->name);
+    of_layer->mutable_values()->Add(values.begin(), values.end());
+    of_layer->set_embedding_space(id);
+  }
 }
 
 void WriteOutputs(const ImageRequest& request, const ImageAnswer& answer, v1::ClassifyResult& out) {
   WriteClasses(request, answer, *out.mutable_classes());
 }
 
-void WriteOutputs(const ImageRequest&, const ImageAnswer& answer, v1::EmbedResult& out) {
-  WriteEmbedding(answer, *out.mutable_embedding());
+void WriteOutputs(const ImageRequest& request, const ImageAnswer& answer, v1::EmbedResult& out) {
+  WriteEmbeddings(*request.embed, answer, out);
 }
 
 void WriteOutputs(const ImageRequest& request, const ImageAnswer& answer, v1::PredictResult& out) {
   WriteClasses(request, answer, *out.mutable_classes());
-  WriteEmbedding(answer, *out.mutable_embedding());
+  WriteEmbeddings(*request.embed, answer, out);
 }
 
 void WriteExecution(const ImageAnswer& answer, v1::Execution& out) {
@@ -119,7 +134,7 @@ class InferenceCodec final : public Codec {
     if (!model.ok()) return model.status();
     ImageRequest request;
     request.model = *std::move(model);
-    if (absl::Status wanted = CheckWanted(message, request); !wanted.ok()) return wanted;
+    if (absl::Status wanted = CheckWanted(message, limits_, request); !wanted.ok()) return wanted;
     auto images = CheckImages(message.images(), request.model->engine->info(), limits_);
     if (!images.ok()) return images.status();
     request.images = *std::move(images);

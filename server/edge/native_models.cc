@@ -23,6 +23,39 @@ v1::ModelSummary::State StateOf(ModelState state) {
   return v1::ModelSummary::FAILED;
 }
 
+v1::Head::Activation ToProto(Activation activation) {
+  switch (activation) {
+    case Activation::kSoftmax:
+      return v1::Head::SOFTMAX;
+    case Activation::kSigmoid:
+      return v1::Head::SIGMOID;
+    case Activation::kNone:
+      break;
+  }
+  return v1::Head::NONE;
+}
+
+void Describe(const Head& head, v1::Head& out) {
+  out.set_name(head.name);
+  out.set_classes(head.classes);
+  out.set_activation(ToProto(head.activation));
+  for (const std::string& label : head.labels) out.add_labels(label);
+  for (const float threshold : head.thresholds) out.add_thresholds(threshold);
+}
+
+void Describe(const Layer& layer, const OutputInfo& output, v1::Layer& out) {
+  out.set_name(layer.name);
+  for (const int64_t size : output.dims) out.add_shape(static_cast<int32_t>(size));
+  for (const Space& space : layer.spaces) {
+    for (const bool normalized : {false, true}) {
+      v1::EmbeddingSpace* one = out.add_spaces();
+      one->set_id(normalized ? space.normalized : space.plain);
+      one->set_dimensions(space.dimensions);
+      one->set_l2_normalized(normalized);
+    }
+  }
+}
+
 void Describe(const Model& model, v1::GetModelResponse& out) {
   const ModelInfo& info = model.engine->info();
   out.set_name(model.name);
@@ -37,8 +70,11 @@ void Describe(const Model& model, v1::GetModelResponse& out) {
   input.add_image_formats("jpeg");
   input.add_image_formats("png");
   out.set_recipe(image::ToString(model.recipe));
-  for (const std::string& label : model.labels) out.add_labels(label);
-  out.set_classes(info.classes);
+  if (!model.heads.empty()) {
+    const Head& first = model.heads.front();
+    for (const std::string& label : first.labels) out.add_labels(label);
+    out.set_classes(first.classes);
+  }
   out.set_embedding_size(info.features);
   out.set_precision(info.precision);
   out.set_cpu_isa(info.isa);
@@ -48,6 +84,10 @@ void Describe(const Model& model, v1::GetModelResponse& out) {
   out.set_parameters(info.parameters);
   out.set_multiply_adds(info.multiply_adds);
   out.set_packed_weight_bytes(static_cast<int64_t>(info.packed_weight_bytes));
+  for (const Head& head : model.heads) Describe(head, *out.add_heads());
+  for (const Layer& layer : model.layers) {
+    Describe(layer, info.outputs[static_cast<size_t>(layer.output)], *out.add_layers());
+  }
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/status_macros.h"
 #include "resnetd/v1/inference.pb.h"
 #include "server/edge/error.h"
 #include "server/edge/image_check.h"
@@ -49,21 +51,108 @@ absl::Status NoSuchOutput(const Model& model, absl::string_view output) {
                absl::StrCat("model \"", model.name, "\" has no ", output), {{"model", model.name}});
 }
 
-absl::StatusOr<EmbedOptions> CheckEmbed(const v1::EmbedOptions& options, const Model& model) {
-  if (model.engine->info().features == 0) return NoSuchOutput(model, "embedding");
-  return EmbedOptions{options.l2_normalize()};
+// 'a', 'b'
+template <typename Named>
+std::string NamesOf(const std::vector<Named>& all) {
+  return absl::StrJoin(all, ", ", [](std::string* out, const Named& one) { absl::StrAppend(out, "'", one.name, "'"); });
+}
+
+template <typename Named>
+const Named* FindNamed(const std::vector<Named>& all, absl::string_view name) {
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Named& one) { return one.name == name; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+// Index of the head asked for, of a model that has some.
+absl::StatusOr<size_t> FindHead(const std::string& name, absl::string_view field, const Model& model) {
+  if (name.empty()) return 0;
+  if (const Head* head = FindNamed(model.heads, name)) return static_cast<size_t>(head - model.heads.data());
+  return FieldError(absl::StrCat(field, ".head"),
+                    absl::StrCat("expected one of ", NamesOf(model.heads), " (the heads of model \"", model.name,
+                                 "\"), got '", name, "'"));
+}
+
+// The layers by name, each once; the default where none is named.
+absl::StatusOr<std::vector<const Layer*>> FindLayers(const v1::EmbedOptions& options, absl::string_view field,
+                                                     const Model& model) {
+  std::vector<const Layer*> layers;
+  for (int i = 0; i < options.layers_size(); ++i) {
+    const std::string path = absl::StrCat(field, ".layers[", i, "]");
+    const Layer* layer = FindNamed(model.layers, options.layers(i));
+    if (layer == nullptr) {
+      return FieldError(path, absl::StrCat("expected one of ", NamesOf(model.layers), " (the layers of model \"",
+                                           model.name, "\"), got '", options.layers(i), "'"));
+    }
+    if (std::find(layers.begin(), layers.end(), layer) != layers.end()) {
+      return FieldError(path, absl::StrCat("expected each layer once, got '", layer->name, "' again"));
+    }
+    layers.push_back(layer);
+  }
+  if (layers.empty()) {
+    const OutputId pool = model.engine->info().embedding;
+    if (pool == kNoOutput) return NoSuchOutput(model, "embedding");
+    layers.push_back(&model.layers[static_cast<size_t>(pool)]);
+  }
+  return layers;
+}
+
+absl::StatusOr<const Space*> FindSpace(const Layer& layer, int dimensions, absl::string_view field) {
+  if (dimensions == 0) return &layer.spaces.front();
+  for (const Space& space : layer.spaces) {
+    if (space.dimensions == dimensions) return &space;
+  }
+  const std::string allowed = absl::StrJoin(
+      layer.spaces, ", ", [](std::string* out, const Space& space) { absl::StrAppend(out, space.dimensions); });
+  return FieldError(absl::StrCat(field, ".dimensions"),
+                    absl::StrCat("expected 0 or one of ", allowed, " (what layer '", layer.name,
+                                 "' may be cut to is in the model's config: truncatable), got ", dimensions));
+}
+
+absl::Status CheckSpaces(const v1::EmbedOptions& options, absl::string_view field, const Model& model,
+                         const EmbedOptions& checked) {
+  const auto given = static_cast<size_t>(options.require_space_size());
+  if (given != 0 && given != checked.layers.size()) {
+    return FieldError(
+        absl::StrCat(field, ".require_space"),
+        absl::StrCat("expected none, or one for each of ", checked.layers.size(), " layers, got ", given));
+  }
+  for (size_t i = 0; i < given; ++i) {
+    const auto& [layer, space] = checked.layers[i];
+    const std::string& required = options.require_space(static_cast<int>(i));
+    const std::string& actual = checked.l2_normalize ? space->normalized : space->plain;
+    if (required == actual) continue;
+    return Error(absl::StatusCode::kFailedPrecondition, reason::kOtherSpace,
+                 absl::StrCat(field, ".require_space[", i, "]: expected embedding space '", required, "', layer '",
+                              layer->name, "' of model \"", model.name, "\" is in '", actual, "'"),
+                 {{"model", model.name}, {"layer", layer->name}, {"expected", required}, {"actual", actual}});
+  }
+  return absl::OkStatus();
+}
+
+// Layers inside the network are large: a few in a request of many images are more than anybody wants in one message.
+absl::Status CheckAnswerSize(const EmbedOptions& checked, absl::string_view field, int images, size_t max_bytes) {
+  size_t values = 0;
+  for (const WantedLayer& wanted : checked.layers) values += static_cast<size_t>(wanted.space->dimensions);
+  const size_t bytes = values * sizeof(float) * static_cast<size_t>(images);
+  if (bytes <= max_bytes) return absl::OkStatus();
+  return FieldError(absl::StrCat(field, ".layers"),
+                    absl::StrCat("expected embeddings of at most ", max_bytes, " bytes (--max-message-bytes), got ",
+                                 images, " images of ", values, " values, ", bytes, " bytes"));
 }
 
 }  // namespace
 
 absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options, absl::string_view field,
                                               const Model& model) {
-  const int classes = model.engine->info().classes;
-  if (classes == 0) return NoSuchOutput(model, "classifier");
+  if (model.heads.empty()) return NoSuchOutput(model, "classifier");
+  ClassifyOptions checked;
+  RESNETD_ASSIGN_OR_RETURN(checked.head, FindHead(options.head(), field, model));
+  const Head& head = model.heads[checked.head];
+  const int classes = head.classes;
   if (options.top_k() < 0 || options.top_k() > classes) {
     return FieldError(absl::StrCat(field, ".top_k"),
-                      absl::StrCat("expected 1 to ", classes, " (the classes of model \"", model.name,
-                                   "\") or 0 for the default, got ", options.top_k()));
+                      absl::StrCat("expected 1 to ", classes, " (the classes of head '", head.name, "' of model \"",
+                                   model.name, "\") or 0 for the default, got ", options.top_k()));
   }
   if (options.scores() != v1::ClassifyOptions::PROBABILITIES && options.scores() != v1::ClassifyOptions::LOGITS) {
     return FieldError(absl::StrCat(field, ".scores"),
@@ -73,8 +162,8 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
     return FieldError(absl::StrCat(field, ".threshold"),
                       absl::StrCat("expected a finite number, got ", options.threshold()));
   }
-  ClassifyOptions checked;
-  checked.top_k = options.top_k() > 0 ? options.top_k() : std::min(kDefaultTopK, classes);
+  const int default_top_k = head.thresholds.empty() ? std::min(kDefaultTopK, classes) : classes;
+  checked.top_k = options.top_k() > 0 ? options.top_k() : default_top_k;
   checked.logits = options.scores() == v1::ClassifyOptions::LOGITS;
   if (options.has_threshold()) checked.threshold = options.threshold();
   return checked;
@@ -94,25 +183,37 @@ absl::StatusOr<std::vector<absl::StatusOr<CheckedImage>>> CheckImages(
   return checked;
 }
 
-absl::Status CheckWanted(const v1::ClassifyRequest& request, ImageRequest& out) {
-  absl::StatusOr<ClassifyOptions> classify = CheckClassify(request.options(), "options", *out.model);
-  if (classify.ok()) out.classify = *classify;
-  return classify.status();
+absl::StatusOr<EmbedOptions> CheckEmbed(const v1::EmbedOptions& options, absl::string_view field, const Model& model,
+                                        int images, const RequestLimits& limits) {
+  EmbedOptions checked;
+  checked.l2_normalize = options.l2_normalize();
+  checked.named = options.layers_size() > 0;
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<const Layer*> layers, FindLayers(options, field, model));
+  for (const Layer* layer : layers) {
+    RESNETD_ASSIGN_OR_RETURN(const Space* space, FindSpace(*layer, options.dimensions(), field));
+    checked.layers.push_back({layer, space});
+  }
+  RESNETD_RETURN_IF_ERROR(CheckSpaces(options, field, model, checked));
+  // More images are an error of their own.
+  RESNETD_RETURN_IF_ERROR(
+      CheckAnswerSize(checked, field, std::min(images, limits.max_images), limits.max_answer_bytes));
+  return checked;
 }
 
-absl::Status CheckWanted(const v1::EmbedRequest& request, ImageRequest& out) {
-  absl::StatusOr<EmbedOptions> embed = CheckEmbed(request.options(), *out.model);
-  if (embed.ok()) out.embed = *embed;
-  return embed.status();
+absl::Status CheckWanted(const v1::ClassifyRequest& request, const RequestLimits&, ImageRequest& out) {
+  RESNETD_ASSIGN_OR_RETURN(out.classify, CheckClassify(request.options(), "options", *out.model));
+  return absl::OkStatus();
 }
 
-absl::Status CheckWanted(const v1::PredictRequest& request, ImageRequest& out) {
-  absl::StatusOr<ClassifyOptions> classify = CheckClassify(request.classify(), "classify", *out.model);
-  if (!classify.ok()) return classify.status();
-  absl::StatusOr<EmbedOptions> embed = CheckEmbed(request.embed(), *out.model);
-  if (!embed.ok()) return embed.status();
-  out.classify = *classify;
-  out.embed = *embed;
+absl::Status CheckWanted(const v1::EmbedRequest& request, const RequestLimits& limits, ImageRequest& out) {
+  RESNETD_ASSIGN_OR_RETURN(out.embed,
+                           CheckEmbed(request.options(), "options", *out.model, request.images_size(), limits));
+  return absl::OkStatus();
+}
+
+absl::Status CheckWanted(const v1::PredictRequest& request, const RequestLimits& limits, ImageRequest& out) {
+  RESNETD_ASSIGN_OR_RETURN(out.classify, CheckClassify(request.classify(), "classify", *out.model));
+  RESNETD_ASSIGN_OR_RETURN(out.embed, CheckEmbed(request.embed(), "embed", *out.model, request.images_size(), limits));
   return absl::OkStatus();
 }
 

@@ -1,6 +1,7 @@
 #ifndef RESNETD_SERVER_EDGE_NATIVE_REQUEST_H_
 #define RESNETD_SERVER_EDGE_NATIVE_REQUEST_H_
 
+#include <cstddef>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +17,7 @@ class RepeatedPtrField;
 namespace resnetd::v1 {
 class ClassifyOptions;
 class ClassifyRequest;
+class EmbedOptions;
 class EmbedRequest;
 class Image;
 class PredictRequest;
@@ -26,10 +28,12 @@ namespace resnetd::server {
 
 struct RequestLimits {
   int max_images = 64;
+  size_t max_answer_bytes = size_t{16} << 20;  // of the embeddings of all images
   image::Limits image{};
 };
 
-// INVALID_ARGUMENT names "<field>.top_k" or "<field>.threshold"; FAILED_PRECONDITION: the model has no classifier.
+// INVALID_ARGUMENT names "<field>.head", "<field>.top_k", "<field>.scores" or "<field>.threshold"; FAILED_PRECONDITION:
+// the model has no classifier.
 absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options, absl::string_view field,
                                               const Model& model);
 
@@ -37,10 +41,15 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
 absl::StatusOr<std::vector<absl::StatusOr<CheckedImage>>> CheckImages(
     const google::protobuf::RepeatedPtrField<v1::Image>& images, const ModelInfo& model, const RequestLimits& limits);
 
+// `images`: of the request. INVALID_ARGUMENT names "<field>.layers", "<field>.dimensions" or "<field>.require_space";
+// FAILED_PRECONDITION: a vector would be in another space than the one required.
+absl::StatusOr<EmbedOptions> CheckEmbed(const v1::EmbedOptions& options, absl::string_view field, const Model& model,
+                                        int images, const RequestLimits& limits);
+
 // Reads what the request wants into `out`, whose model is set.
-absl::Status CheckWanted(const v1::ClassifyRequest& request, ImageRequest& out);
-absl::Status CheckWanted(const v1::EmbedRequest& request, ImageRequest& out);
-absl::Status CheckWanted(const v1::PredictRequest& request, ImageRequest& out);
+absl::Status CheckWanted(const v1::ClassifyRequest& request, const RequestLimits& limits, ImageRequest& out);
+absl::Status CheckWanted(const v1::EmbedRequest& request, const RequestLimits& limits, ImageRequest& out);
+absl::Status CheckWanted(const v1::PredictRequest& request, const RequestLimits& limits, ImageRequest& out);
 
 }  // namespace resnetd::server
 

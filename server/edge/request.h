@@ -1,6 +1,7 @@
 #ifndef RESNETD_SERVER_EDGE_REQUEST_H_
 #define RESNETD_SERVER_EDGE_REQUEST_H_
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,12 +17,20 @@ namespace resnetd::server {
 
 struct ClassifyOptions {
   int top_k = 5;                     // 1..classes
-  bool logits = false;               // else softmax probabilities
-  std::optional<float> threshold{};  // of the kind of score asked for
+  bool logits = false;               // else probabilities
+  std::optional<float> threshold{};  // of the kind of score asked for, in place of the head's
+  size_t head = 0;                   // of the model's heads
+};
+
+struct WantedLayer {
+  const Layer* layer = nullptr;  // of the model
+  const Space* space = nullptr;  // of the layer: how many values are kept
 };
 
 struct EmbedOptions {
   bool l2_normalize = false;
+  bool named = false;               // the request named the layers; else it wants the default one in the place of old
+  std::vector<WantedLayer> layers;  // at least one
 };
 
 // An image that may be computed.
@@ -34,7 +43,7 @@ struct CheckedImage {
 struct ImageRequest {
   std::shared_ptr<const Model> model;
   std::optional<ClassifyOptions> classify;  // classes are wanted
-  std::optional<EmbedOptions> embed;        // the embedding is wanted
+  std::optional<EmbedOptions> embed;        // embeddings are wanted
   std::vector<absl::StatusOr<CheckedImage>> images;
   std::shared_ptr<const void> message;  // owns what the sources point into
 };
@@ -48,7 +57,7 @@ struct ScoredClass {
 struct ImageAnswer {
   absl::Status status;
   std::vector<ScoredClass> classes;
-  std::vector<float> embedding;
+  std::vector<std::vector<float>> embeddings;  // one a wanted layer
   Execution execution;
   scheduling::Duration total{};  // from the call's arrival to the image's answer
 };

@@ -1,6 +1,7 @@
 #ifndef RESNETD_SERVER_EDGE_SCORES_H_
 #define RESNETD_SERVER_EDGE_SCORES_H_
 
+#include <cstddef>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -9,11 +10,15 @@
 // From what the network yields to what a client asked for.
 namespace resnetd::server {
 
-// The best classes, best first; of equal scores the lower index first. `logits` is not empty.
-std::vector<ScoredClass> BestClasses(absl::Span<const float> logits, const ClassifyOptions& options);
+// The best classes, best first; of equal scores the lower index first. `logits`, one a class of the head, is not empty.
+// Without a threshold in the options, classes whose probability is below the head's own are left out.
+std::vector<ScoredClass> BestClasses(absl::Span<const float> logits, const Head& head, const ClassifyOptions& options);
 
-// A copy, of length 1 if asked for. A zero vector stays zero.
-std::vector<float> Embedding(absl::Span<const float> features, const EmbedOptions& options);
+// The largest probability.
+double Confidence(absl::Span<const float> logits, Activation activation);
+
+// A copy of the first values, of length 1 if asked for. A zero vector stays zero. `dimensions`: at most values.size().
+std::vector<float> Embedding(absl::Span<const float> values, size_t dimensions, bool l2_normalize);
 
 }  // namespace resnetd::server
 

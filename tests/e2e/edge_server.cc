@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <deque>
 #include <random>
 #include <utility>
 
@@ -12,7 +13,15 @@
 namespace resnetd::server {
 namespace {
 
-constexpr int kClasses = 10, kFeatures = 4;
+constexpr int kClasses = 10, kFeatures = 4, kMapValues = 18;
+
+// What is not wanted is not there.
+std::vector<float> FakeOutput(const Item& item, OutputId id, const std::string& bytes) {
+  if (!item.wanted()[static_cast<size_t>(id)]) return {};
+  const ModelInfo& info = item.model().engine->info();
+  if (id == info.logits) return FakeLogits(bytes);
+  return id == info.embedding ? FakeEmbedding(bytes) : FakeMap(bytes);
+}
 
 }  // namespace
 
@@ -31,6 +40,10 @@ std::vector<float> FakeEmbedding(const std::string& bytes) {
   std::vector<float> embedding;
   for (size_t i = 0; i < kFeatures; ++i) embedding.push_back(static_cast<unsigned char>(bytes[i]));
   return embedding;
+}
+
+std::vector<float> FakeMap(const std::string& bytes) {
+  return std::vector<float>(kMapValues, static_cast<unsigned char>(bytes[0]));
 }
 
 v1::Image FakeImage(unsigned seed) {
@@ -160,7 +173,10 @@ void EdgeServer::Run(const scheduling::Dispatch& dispatch, std::vector<std::uniq
     if (item.source().kind == SourceKind::kEncoded) {
       item.OnFailed(absl::InvalidArgumentError("the stand-in decodes nothing"), execution);
     } else {
-      item.OnComputed(FakeLogits(bytes), FakeEmbedding(bytes), execution);
+      std::deque<std::vector<float>> computed;
+      item.OnComputed(
+          [&](OutputId id) -> absl::Span<const float> { return computed.emplace_back(FakeOutput(item, id, bytes)); },
+          execution);
     }
   }
 }

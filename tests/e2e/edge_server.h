@@ -25,6 +25,7 @@ namespace resnetd::server {
 // What the stand-in computes for the bytes of an image.
 std::vector<float> FakeLogits(const std::string& bytes);
 std::vector<float> FakeEmbedding(const std::string& bytes);
+std::vector<float> FakeMap(const std::string& bytes);
 
 // 784 bytes that differ by seed.
 v1::Image FakeImage(unsigned seed);

@@ -50,12 +50,14 @@ class Ledger:
         self.images = collections.Counter()  # by result
         self.rejections = collections.Counter()  # by reason
         self.decoded = 0  # images that a worker has had in hand
+        self.classified = 0  # images that were given classes
 
     def __iadd__(self, other):
         self.calls += other.calls
         self.images += other.images
         self.rejections += other.rejections
         self.decoded += other.decoded
+        self.classified += other.classified
         return self
 
     def write(self, method: str, request, answer):
@@ -72,6 +74,8 @@ class Ledger:
         failed = [True] if isinstance(answer, Error) else [r.status.code != 0 for r in answer.results]
         self.images["error"] += sum(failed)
         self.images["ok"] += len(failed) - sum(failed)
+        if not isinstance(request, pb.EmbedRequest):
+            self.classified += len(failed) - sum(failed)
         self.decoded += sum(1 for image in request.images if image != BAD)
 
 
@@ -130,11 +134,12 @@ class LedgerTest(Metered):
         for (method, _), count in expected.items():
             by_method[method] += count
         self.assertEqual(m.by("resnetd_request_duration_seconds_count", "method"), dict(by_method))
-        # Images computed: those in batches, those with a time of their own, those whose confidence is known.
+        # Images computed: those in batches, those with a time of their own; and those whose confidence is known.
         ok = total.images["ok"]
         self.assertEqual(m.value("resnetd_batch_size_sum"), ok)
         self.assertEqual(m.value("resnetd_stage_duration_seconds_count", stage="infer"), ok)
-        self.assertEqual(m.value("resnetd_prediction_confidence_count", model="fashion-resnet20"), ok)
+        self.assertEqual(m.value("resnetd_prediction_confidence_count", model="fashion-resnet20"), total.classified)
+        self.assertLess(total.classified, ok)
         for stage in ("queue", "decode"):
             self.assertEqual(m.value("resnetd_stage_duration_seconds_count", stage=stage), total.decoded)
         self.assertLess(m.value("resnetd_batch_size_count"), ok)

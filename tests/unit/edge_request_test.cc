@@ -172,12 +172,12 @@ TEST(EdgeRequestTest, ThresholdAndScores) {
 TEST(EdgeRequestTest, OutputsThatTheModelLacks) {
   ImageRequest out;
   out.model = FakeModel("headless", {.classes = 0});
-  EXPECT_EQ(CheckWanted(v1::ClassifyRequest(), out).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(CheckWanted(v1::PredictRequest(), out).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(CheckWanted(v1::EmbedRequest(), out).ok());
+  EXPECT_EQ(CheckWanted(v1::ClassifyRequest(), {}, out).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CheckWanted(v1::PredictRequest(), {}, out).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(CheckWanted(v1::EmbedRequest(), {}, out).ok());
   out.model = FakeModel("featureless", {.features = 0});
-  EXPECT_EQ(CheckWanted(v1::EmbedRequest(), out).code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_TRUE(CheckWanted(v1::ClassifyRequest(), out).ok());
+  EXPECT_EQ(CheckWanted(v1::EmbedRequest(), {}, out).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_TRUE(CheckWanted(v1::ClassifyRequest(), {}, out).ok());
 }
 
 TEST(EdgeRequestTest, PredictTakesBothOptions) {
@@ -186,9 +186,144 @@ TEST(EdgeRequestTest, PredictTakesBothOptions) {
   v1::PredictRequest request;
   request.mutable_classify()->set_scores(v1::ClassifyOptions::LOGITS);
   request.mutable_embed()->set_l2_normalize(true);
-  ASSERT_TRUE(CheckWanted(request, out).ok());
+  request.mutable_embed()->add_layers("map");
+  ASSERT_TRUE(CheckWanted(request, {}, out).ok());
   EXPECT_TRUE(out.classify->logits);
   EXPECT_TRUE(out.embed->l2_normalize);
+  EXPECT_EQ(out.embed->layers[0].layer->name, "map");
+}
+
+TEST(EdgeRequestTest, Heads) {
+  const auto model = FakeModel();
+  model->heads.push_back({"colour", OutputId{2}, 18, Activation::kSigmoid, std::vector<float>(18, 0.5f), {}});
+  struct Case {
+    const char* head;
+    int top_k;
+    size_t index;
+    int wanted;  // top k; 0: refused
+  };
+  for (const Case& c :
+       {Case{"", 0, 0, 5}, Case{"logits", 0, 0, 5}, Case{"logits", 10, 0, 10}, Case{"logits", 11, 0, 0},
+        Case{"colour", 0, 1, 18}, Case{"colour", 18, 1, 18}, Case{"colour", 19, 1, 0}, Case{"colours", 0, 0, 0}}) {
+    SCOPED_TRACE(testing::Message() << c.head << " " << c.top_k);
+    v1::ClassifyOptions options;
+    options.set_head(c.head);
+    options.set_top_k(c.top_k);
+    const auto checked = CheckClassify(options, "options", *model);
+    ASSERT_EQ(checked.ok(), c.wanted > 0) << checked.status();
+    if (!checked.ok()) continue;
+    EXPECT_EQ(checked->head, c.index);
+    EXPECT_EQ(checked->top_k, c.wanted);
+  }
+  v1::ClassifyOptions options;
+  options.set_head("shape");
+  const absl::Status status = CheckClassify(options, "classify", *model).status();
+  EXPECT_EQ(Field(status), "classify.head");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("expected one of 'logits', 'colour'"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("got 'shape'"));
+}
+
+absl::StatusOr<EmbedOptions> Embed(const Model& model, const std::vector<std::string>& layers, int dimensions = 0,
+                                   const std::vector<std::string>& spaces = {}, bool l2_normalize = false) {
+  v1::EmbedOptions options;
+  for (const std::string& layer : layers) options.add_layers(layer);
+  for (const std::string& space : spaces) options.add_require_space(space);
+  options.set_dimensions(dimensions);
+  options.set_l2_normalize(l2_normalize);
+  return CheckEmbed(options, "options", model, 1, {});
+}
+
+TEST(EdgeRequestTest, Layers) {
+  const auto model = FakeModel();
+  const auto unnamed = Embed(*model, {});
+  ASSERT_TRUE(unnamed.ok());
+  EXPECT_FALSE(unnamed->named);
+  ASSERT_EQ(unnamed->layers.size(), 1u);
+  EXPECT_EQ(unnamed->layers[0].layer->name, "pool");
+  const auto two = Embed(*model, {"map", "logits"});
+  ASSERT_TRUE(two.ok());
+  EXPECT_TRUE(two->named);
+  ASSERT_EQ(two->layers.size(), 2u);
+  EXPECT_EQ(two->layers[0].layer->name, "map");
+  EXPECT_EQ(two->layers[0].space->dimensions, 18);
+  EXPECT_EQ(two->layers[1].layer->name, "logits");
+
+  const absl::Status unknown = Embed(*model, {"pool", "stage5"}).status();
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Field(unknown), "options.layers[1]");
+  EXPECT_THAT(std::string(unknown.message()), HasSubstr("expected one of 'logits', 'pool', 'map'"));
+  EXPECT_THAT(std::string(unknown.message()), HasSubstr("got 'stage5'"));
+  EXPECT_EQ(Field(Embed(*model, {"pool", "map", "pool"}).status()), "options.layers[2]");
+  EXPECT_EQ(Field(Embed(*model, {""}).status()), "options.layers[0]");
+}
+
+TEST(EdgeRequestTest, Dimensions) {
+  struct Case {
+    std::vector<std::string> layers;
+    int dimensions;
+    int kept;  // 0: refused
+  };
+  const auto model = FakeModel();
+  for (const Case& c :
+       {Case{{}, 0, 4}, Case{{}, 2, 2}, Case{{}, 4, 4}, Case{{}, 1, 0}, Case{{}, 3, 0}, Case{{}, 5, 0}, Case{{}, -1, 0},
+        Case{{"pool"}, 2, 2}, Case{{"map"}, 2, 0}, Case{{"map"}, 18, 18}, Case{{"pool", "map"}, 2, 0}}) {
+    SCOPED_TRACE(testing::Message() << testing::PrintToString(c.layers) << " " << c.dimensions);
+    const auto checked = Embed(*model, c.layers, c.dimensions);
+    ASSERT_EQ(checked.ok(), c.kept > 0) << checked.status();
+    if (checked.ok()) {
+      EXPECT_EQ(checked->layers[0].space->dimensions, c.kept);
+    } else {
+      EXPECT_EQ(Field(checked.status()), "options.dimensions");
+      EXPECT_THAT(std::string(checked.status().message()), HasSubstr(absl::StrCat("got ", c.dimensions)));
+    }
+  }
+}
+
+TEST(EdgeRequestTest, RequiredSpaces) {
+  struct Case {
+    std::vector<std::string> layers;
+    int dimensions;
+    bool l2_normalize;
+    std::vector<std::string> spaces;
+    absl::StatusCode code;
+  };
+  using absl::StatusCode;
+  const auto model = FakeModel();
+  for (const Case& c :
+       {Case{{}, 0, false, {"fake/pool"}, StatusCode::kOk},
+        Case{{}, 0, false, {"fake/pool/l2"}, StatusCode::kFailedPrecondition},
+        Case{{}, 0, true, {"fake/pool/l2"}, StatusCode::kOk},
+        Case{{}, 2, false, {"fake/pool"}, StatusCode::kFailedPrecondition},
+        Case{{}, 2, false, {"fake/pool/2"}, StatusCode::kOk}, Case{{}, 2, true, {"fake/pool/2/l2"}, StatusCode::kOk},
+        Case{{}, 0, false, {""}, StatusCode::kFailedPrecondition},
+        Case{{}, 0, false, {"fake/pool", "fake/pool"}, StatusCode::kInvalidArgument},
+        Case{{"map", "pool"}, 0, false, {"fake/map", "fake/pool"}, StatusCode::kOk},
+        Case{{"map", "pool"}, 0, false, {"fake/map"}, StatusCode::kInvalidArgument},
+        Case{{"map", "pool"}, 0, false, {"fake/pool", "fake/map"}, StatusCode::kFailedPrecondition}}) {
+    const absl::Status status = Embed(*model, c.layers, c.dimensions, c.spaces, c.l2_normalize).status();
+    EXPECT_EQ(status.code(), c.code) << testing::PrintToString(c.spaces) << " " << status;
+  }
+  const absl::Status other = Embed(*model, {"map", "pool"}, 0, {"fake/map", "yours"}).status();
+  EXPECT_THAT(std::string(other.message()), HasSubstr("options.require_space[1]: expected embedding space 'yours'"));
+  EXPECT_THAT(std::string(other.message()), HasSubstr("layer 'pool' of model \"fake\" is in 'fake/pool'"));
+}
+
+TEST(EdgeRequestTest, AnswersHaveALimit) {
+  const auto model = FakeModel();
+  v1::EmbedOptions options;
+  for (const char* layer : {"map", "logits"}) options.add_layers(layer);  // 28 values
+  struct Case {
+    int images;
+    size_t max_bytes;
+    bool ok;
+  };
+  for (const Case& c :
+       {Case{1, 28 * 4, true}, Case{1, 28 * 4 - 1, false}, Case{3, 28 * 4 * 3, true}, Case{3, 28 * 4 * 3 - 1, false}}) {
+    const RequestLimits limits{.max_images = 3, .max_answer_bytes = c.max_bytes};
+    const absl::Status status = CheckEmbed(options, "embed", *model, c.images, limits).status();
+    EXPECT_EQ(status.ok(), c.ok) << c.images << " images, " << c.max_bytes << " bytes: " << status;
+    EXPECT_EQ(Field(status), c.ok ? "(none)" : "embed.layers");
+  }
 }
 
 }  // namespace

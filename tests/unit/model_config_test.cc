@@ -30,7 +30,12 @@ TEST(ModelConfig, ParsesAConfig) {
     labels_file: "classes.txt"
     golden_file: "..golden"
     batch_sizes: [1, 8]
-    default_deadline_ms: 250)",
+    default_deadline_ms: 250
+    outputs: ["layer2", "layer3"]
+    activation: SIGMOID
+    thresholds: [0.5, 0.25]
+    heads { output: "colour" labels_file: "colours.txt" activation: NONE thresholds: 2 }
+    truncatable { layer: "pool" sizes: [16, 32] })",
                                        "config.textproto");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->description(), "a network");
@@ -41,6 +46,15 @@ TEST(ModelConfig, ParsesAConfig) {
   EXPECT_EQ(config->golden_file(), "..golden");
   EXPECT_THAT(config->batch_sizes(), ElementsAre(1, 8));
   EXPECT_EQ(config->default_deadline_ms(), 250);
+  EXPECT_THAT(config->outputs(), ElementsAre("layer2", "layer3"));
+  EXPECT_EQ(config->activation(), v1::HeadConfig::SIGMOID);
+  EXPECT_THAT(config->thresholds(), ElementsAre(0.5f, 0.25f));
+  EXPECT_EQ(config->heads(0).output(), "colour");
+  EXPECT_EQ(config->heads(0).labels_file(), "colours.txt");
+  EXPECT_EQ(config->heads(0).activation(), v1::HeadConfig::NONE);
+  EXPECT_THAT(config->heads(0).thresholds(), ElementsAre(2.0f));
+  EXPECT_EQ(config->truncatable(0).layer(), "pool");
+  EXPECT_THAT(config->truncatable(0).sizes(), ElementsAre(16, 32));
 }
 
 TEST(ModelConfig, EveryFieldIsOptional) {
@@ -69,6 +83,9 @@ const BadConfigCase kBadConfigs[] = {
     {"labels_file: '..'", "labels_file: expected the name of a file beside the model, got '..'"},
     {"golden_file: '.'", "golden_file: expected the name of a file beside the model, got '.'"},
     {"golden_file: 'a/b'", "golden_file: expected the name of a file beside the model, got 'a/b'"},
+    {"activation: sigmoid", "sigmoid"},
+    {"heads { output: 'a' size: 3 }", "no field named \"size\""},
+    {"heads {} heads { labels_file: '../l' }", "heads[1].labels_file: expected the name of a file beside the model"},
     {"golden_file: 'a\\000/b'", "golden_file: expected the name of a file beside the model"},
 };
 
@@ -114,9 +131,12 @@ TEST(GoldenSet, RefusesWhatCouldNotFail) {
            Case{"tolerance: inf golden { logits: 1 }", "tolerance: expected a fraction from 0 to below 1, got inf"},
            Case{"tolerance: nan golden { logits: 1 }", "tolerance: expected a fraction from 0 to below 1, got nan"},
            Case{"", "golden: expected at least one image, got none"},
+           Case{"golden { embedding: 1 }", ""},
            Case{"golden { name: 'a' logits: [1, 2] } golden { name: 'b' logits: [1, inf] }",
-                "golden 'b': expected finite logits"},
-           Case{"golden { name: 'a' logits: [nan, 2] }", "golden 'a': expected finite logits"},
+                "golden 'b': expected finite values"},
+           Case{"golden { name: 'a' logits: [nan, 2] }", "golden 'a': expected finite values"},
+           Case{"golden { name: 'a' logits: 1 embedding: [0, -inf] }", "golden 'a': expected finite values"},
+           Case{"golden { logits: 1 } golden { name: 'b' label: 1 }", "golden 'b': expected logits or an embedding"},
            Case{"golden { logit: 1 }", "no field named \"logit\""},
        }) {
     SCOPED_TRACE(c.text);

@@ -2,6 +2,7 @@
 #include "server/model_loader.h"
 
 #include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 #include <onnx/onnx_pb.h>
 #include <openssl/sha.h>
@@ -53,7 +54,10 @@ TEST(LoadModel, TheEmbeddedOneIsReady) {
   EXPECT_EQ(model.version, "1");
   EXPECT_EQ(model.engine->info().classes, 10);
   EXPECT_EQ(model.engine->info().features, 64);
-  EXPECT_THAT(model.labels, Contains("Ankle boot"));
+  ASSERT_EQ(model.heads.size(), 1u);
+  EXPECT_EQ(model.heads[0].activation, Activation::kSoftmax);
+  EXPECT_THAT(model.heads[0].thresholds, IsEmpty());
+  EXPECT_THAT(model.heads[0].labels, Contains("Ankle boot"));
   EXPECT_EQ(model.recipe.colour, image::Colour::kGrey);
   EXPECT_EQ(model.sha256.size(), 64u);
   EXPECT_THAT(loaded->notes, IsEmpty()) << "nothing about it is assumed";
@@ -68,7 +72,7 @@ TEST(LoadModel, SaysWhatItAssumes) {
   EXPECT_THAT(loaded->notes, Contains(HasSubstr("assuming mnist")));
   EXPECT_THAT(loaded->notes, Contains(HasSubstr("no labels")));
   EXPECT_THAT(loaded->notes, Contains(HasSubstr("no golden answers")));
-  EXPECT_THAT(loaded->model->labels, IsEmpty());
+  EXPECT_THAT(loaded->model->heads[0].labels, IsEmpty());
 }
 
 TEST(LoadModel, OptionsAndConfigDecide) {
@@ -101,6 +105,37 @@ std::string GoldenOffBy(double error) {
   const size_t comma = golden.find(',', begin);
   const double first = std::stod(golden.substr(begin, comma - begin));
   return golden.replace(begin, comma - begin, absl::StrCat(first + error * largest));
+}
+
+// A golden set of one image whose embedding is this value 64 times.
+std::string GoldenEmbeddingOf(float value) {
+  v1::GoldenSet golden;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(Embedded("golden.textproto"), &golden));
+  v1::Golden one = golden.golden(0);
+  one.clear_logits();
+  for (int i = 0; i < 64; ++i) one.add_embedding(value);
+  golden.clear_golden();
+  *golden.add_golden() = one;
+  return golden.DebugString();
+}
+
+TEST(LoadModel, OutputsOfTheConfig) {
+  const absl::StatusOr<LoadedModel> loaded = Load(Changed({{"config.textproto", Embedded("config.textproto") + R"(
+                       activation: SIGMOID
+                       thresholds: 0.5
+                       heads { output: "stage1" activation: NONE }
+                       truncatable { layer: "pool" sizes: [16, 32] })"}}));
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const Model& model = *loaded->model;
+  ASSERT_EQ(model.heads.size(), 2u);
+  EXPECT_EQ(model.heads[0].activation, Activation::kSigmoid);
+  EXPECT_EQ(model.heads[0].thresholds, std::vector<float>(10, 0.5f));
+  EXPECT_EQ(model.heads[1].name, "stage1");
+  EXPECT_THAT(model.heads[1].labels, IsEmpty());
+  const ModelInfo& info = model.engine->info();
+  ASSERT_EQ(model.layers.size(), info.outputs.size());
+  for (size_t i = 0; i < model.layers.size(); ++i) EXPECT_EQ(model.layers[i].name, info.outputs[i].name);
+  EXPECT_EQ(model.layers[static_cast<size_t>(info.embedding)].spaces.size(), 3u);
 }
 
 TEST(LoadModel, RefusesWhatIsWrong) {
@@ -142,6 +177,28 @@ TEST(LoadModel, RefusesWhatIsWrong) {
        {{"golden.textproto", "golden { name: 'x' image: 'text' logits: [0,0,0,0,0,0,0,0,0] }"}},
        kInvalid,
        "golden image 'x': expected 10 logits, got 9"},
+      {"golden embedding of three",
+       {{"golden.textproto", "golden { name: 'x' image: 'text' embedding: [0,0,0] }"}},
+       kInvalid,
+       "golden image 'x': expected 64 values of the embedding, got 3"},
+      {"golden embedding off",
+       {{"golden.textproto", GoldenEmbeddingOf(0)}},
+       absl::StatusCode::kFailedPrecondition,
+       "expected the embedding's value 0 to be 0 "},
+      {"a tensor that is not there", {{"config.textproto", config + "outputs: \"nowhere\"\n"}}, kInvalid, "'nowhere'"},
+      {"a layer that is not there",
+       {{"config.textproto", config + "truncatable { layer: \"nowhere\" sizes: 1 }\n"}},
+       kInvalid,
+       "truncatable[0].layer"},
+      {"thresholds of two classes", {{"config.textproto", config + "thresholds: [0, 1]\n"}}, kInvalid, "thresholds"},
+      {"a head's labels are missing",
+       {{"config.textproto", config + "heads { output: \"pool\" labels_file: \"pool.txt\" }\n"}},
+       absl::StatusCode::kNotFound,
+       "pool.txt"},
+      {"ten labels of a head of 64",
+       {{"config.textproto", config + "heads { output: \"pool\" labels_file: \"labels.txt\" }\n"}},
+       kInvalid,
+       "labels.txt: expected 64"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.what);
