@@ -28,7 +28,7 @@ struct Options {
   int top_k = 3;
   bool logits = false;
   std::optional<float> threshold;
-  std::string model;
+  std::string model, head;
   std::string expected_file;
   BulkOptions bulk;
 };
@@ -111,6 +111,7 @@ v1::ClassifyRequest RequestFor(const Options& options) {
   request.mutable_options()->set_top_k(options.top_k);
   if (options.logits) request.mutable_options()->set_scores(v1::ClassifyOptions::LOGITS);
   if (options.threshold) request.mutable_options()->set_threshold(*options.threshold);
+  request.mutable_options()->set_head(options.head);
   return request;
 }
 
@@ -152,6 +153,7 @@ Command AddClassify(CLI::App& app) {
   app.add_flag("--logits", options->logits, "The network's raw scores instead of probabilities");
   app.add_option("--threshold", options->threshold, "Leave out classes that score below");
   app.add_option("--model", options->model, "Model; needed if the server holds several");
+  app.add_option("--head", options->head, "A head of the model, as `models NAME` lists them; its first if not given");
   app.add_option("--expect", options->expected_file,
                  "Text file with lines \"path label\": shows the true labels beside");
   AddBulkOptions(app, options->bulk);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "cli/client.h"
@@ -39,6 +40,32 @@ std::vector<std::string> TensorTypes(const v1::ModelInput& input) {
   return types;
 }
 
+nlohmann::ordered_json ToJson(const v1::Head& head) {
+  return {{"name", head.name()},
+          {"classes", head.classes()},
+          {"activation", v1::Head::Activation_Name(head.activation())},
+          {"labels", std::vector<std::string>(head.labels().begin(), head.labels().end())},
+          {"thresholds", std::vector<float>(head.thresholds().begin(), head.thresholds().end())}};
+}
+
+nlohmann::ordered_json ToJson(const v1::Layer& layer) {
+  nlohmann::ordered_json json = {{"name", layer.name()},
+                                 {"shape", std::vector<int>(layer.shape().begin(), layer.shape().end())},
+                                 {"spaces", nlohmann::ordered_json::array()}};
+  for (const v1::EmbeddingSpace& space : layer.spaces()) {
+    json["spaces"].push_back(
+        {{"id", space.id()}, {"dimensions", space.dimensions()}, {"l2_normalized", space.l2_normalized()}});
+  }
+  return json;
+}
+
+template <typename Message>
+nlohmann::ordered_json ToJson(const google::protobuf::RepeatedPtrField<Message>& messages) {
+  auto json = nlohmann::ordered_json::array();
+  for (const Message& message : messages) json.push_back(ToJson(message));
+  return json;
+}
+
 nlohmann::ordered_json ToJson(const v1::GetModelResponse& m) {
   return {{"name", m.name()},
           {"version", m.version()},
@@ -61,7 +88,27 @@ nlohmann::ordered_json ToJson(const v1::GetModelResponse& m) {
           {"batch_sizes", std::vector<int>(m.batch_sizes().begin(), m.batch_sizes().end())},
           {"parameters", m.parameters()},
           {"multiply_adds", m.multiply_adds()},
-          {"packed_weight_bytes", m.packed_weight_bytes()}};
+          {"packed_weight_bytes", m.packed_weight_bytes()},
+          {"heads", ToJson(m.heads())},
+          {"layers", ToJson(m.layers())}};
+}
+
+// "logits: 10 classes, softmax"
+std::string ToLine(const v1::Head& head) {
+  return absl::StrCat(head.name(), ": ", head.classes(), " classes", head.labels().empty() ? ", no labels" : "", ", ",
+                      absl::AsciiStrToLower(v1::Head::Activation_Name(head.activation())),
+                      head.thresholds().empty() ? "" : " with thresholds");
+}
+
+// "pool: 64; space d7c8..., of length 1 90ab..."
+std::string ToLine(const v1::Layer& layer) {
+  std::string line = absl::StrCat(layer.name(), ": ", absl::StrJoin(layer.shape(), " x "));
+  for (const v1::EmbeddingSpace& space : layer.spaces()) {
+    const bool whole = space.dimensions() == layer.spaces(0).dimensions();
+    absl::StrAppend(&line, "; ", space.l2_normalized() ? "of length 1" : "space", " ", space.id(),
+                    whole ? "" : absl::StrCat(" of the first ", space.dimensions()));
+  }
+  return line;
 }
 
 void PrintDetails(const Context& context, const v1::GetModelResponse& m) {
@@ -82,6 +129,8 @@ void PrintDetails(const Context& context, const v1::GetModelResponse& m) {
   table.AddRow({"packed weights", absl::StrCat(m.packed_weight_bytes(), " bytes")});
   table.AddRow({"weights' SHA-256", m.weights_sha256()});
   table.AddRow({"plan", m.plan_fingerprint()});
+  for (const v1::Head& head : m.heads()) table.AddRow({"head", ToLine(head)});
+  for (const v1::Layer& layer : m.layers()) table.AddRow({"layer", ToLine(layer)});
   table.Print(*context.out);
 }
 

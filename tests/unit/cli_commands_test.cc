@@ -1,5 +1,5 @@
 // Every command of resnetctl against a small server that knows the answers: an image file "ok 3" is of class 3 and has
-// the embedding (3, 4, 0); a file "bad" fails with details.
+// the embedding (3, 4, 0), which a layer's has its name's length behind; a file "bad" fails with details.
 #include <unistd.h>
 
 #include <algorithm>
@@ -61,17 +61,31 @@ class FakeInference : public v1::InferenceService::Service {
       for (int k = 0; k < std::max(1, request->options().top_k()); ++k) {
         v1::Class& c = *result.add_classes();
         c.set_index(value + k);
-        if (value != 9) c.set_label(absl::StrCat("label ", value + k));
+        if (value != 9) c.set_label(absl::StrCat(request->options().head(), "label ", value + k));
         c.set_score(request->options().scores() == v1::ClassifyOptions::LOGITS ? 12.5f : 0.75f);
       }
     });
   }
 
   grpc::Status Embed(grpc::ServerContext*, const v1::EmbedRequest* request, v1::EmbedResponse* response) override {
+    const v1::EmbedOptions& options = request->options();
+    for (const std::string& space : options.require_space()) {
+      if (space != "space of pool") return {grpc::StatusCode::FAILED_PRECONDITION, "another space than " + space};
+    }
     return Answer(*request, *response, [&](int value, v1::EmbedResult& result) {
       result.add_embedding(static_cast<float>(value));
       result.add_embedding(4);
-      result.add_embedding(request->options().l2_normalize() ? 1 : 0);
+      result.add_embedding(options.l2_normalize() ? 1 : 0);
+      result.set_embedding_space("space of pool");
+      if (options.dimensions() > 0) result.mutable_embedding()->Truncate(options.dimensions());
+      for (const std::string& layer : options.layers()) {
+        v1::LayerEmbedding& of = *result.add_layers();
+        of.set_layer(layer);
+        of.set_embedding_space("space of " + layer);
+        *of.mutable_values() = result.embedding();
+        of.add_values(static_cast<float>(layer.size()));
+      }
+      if (options.layers_size() > 0) result.clear_embedding();
     });
   }
 
@@ -98,6 +112,20 @@ class FakeInference : public v1::InferenceService::Service {
     model->mutable_input()->set_width(3);
     model->mutable_input()->set_channels(1);
     model->mutable_input()->add_tensor_types(v1::Tensor::UINT8);
+    v1::Head& head = *model->add_heads();
+    head.set_name("colour");
+    head.set_classes(2);
+    head.set_activation(v1::Head::SIGMOID);
+    head.add_thresholds(0.5);
+    v1::Layer& layer = *model->add_layers();
+    layer.set_name("stage1");
+    layer.add_shape(8);
+    for (const int dimensions : {8, 2}) {
+      v1::EmbeddingSpace& space = *layer.add_spaces();
+      space.set_id(absl::StrCat("id", dimensions));
+      space.set_dimensions(dimensions);
+      space.set_l2_normalized(dimensions == 2);
+    }
     return grpc::Status::OK;
   }
 
@@ -245,6 +273,11 @@ TEST_F(CommandsTest, ClassifyLogits) {
   EXPECT_THAT(out(), HasSubstr("label 3 12.500\n"));
 }
 
+TEST_F(CommandsTest, ClassifyAsksForAHead) {
+  EXPECT_EQ(Ctl({"classify", "--head", "colour", "--top-k=1", File("a.png", "ok 3")}), 0) << err();
+  EXPECT_THAT(out(), HasSubstr("colourlabel 3 75.0 %\n"));
+}
+
 // An image that fails, in a batch or as a call, or that cannot be read, fails alone.
 TEST_F(CommandsTest, EachImageFailsAlone) {
   const std::string a = File("a.png", "ok 1"), b = File("b.png", "bad"), c = File("c.png", "ok 2");
@@ -306,6 +339,42 @@ TEST_F(CommandsTest, EmbedAsksForUnitLength) {
   EXPECT_EQ(Json()[0]["embedding"], nlohmann::json({3.0, 4.0, 1.0}));
 }
 
+TEST_F(CommandsTest, EmbedCutsVectorsAndNamesTheirSpace) {
+  EXPECT_EQ(Ctl({"embed", "--json", "--dimensions=2", File("a.png", "ok 3")}), 0) << err();
+  EXPECT_EQ(Json()[0]["embedding"], nlohmann::json({3.0, 4.0}));
+  EXPECT_EQ(Json()[0]["embedding_space"], "space of pool");
+}
+
+TEST_F(CommandsTest, EmbedShowsEachLayer) {
+  const std::string a = File("a.png", "ok 3");
+  EXPECT_EQ(Ctl({"embed", "--layer", "pool", "--layer", "stage3", a}), 0) << err();
+  EXPECT_THAT(out(), HasSubstr("  layer   size  norm    first values\n"));
+  EXPECT_THAT(out(), HasSubstr("a.png  pool    4     6.4031  3.0000 4.0000 0.0000 4.0000\n"));
+  EXPECT_THAT(out(), HasSubstr("a.png  stage3  4     7.8102  3.0000 4.0000 0.0000 6.0000\n"));
+  EXPECT_EQ(Ctl({"embed", "--json", "--layer", "pool", "--layer", "stage3", a}), 0) << err();
+  EXPECT_FALSE(Json()[0].contains("embedding"));
+  EXPECT_EQ(Json()[0]["layers"]["pool"]["embedding"], nlohmann::json({3.0, 4.0, 0.0, 4.0}));
+  EXPECT_EQ(Json()[0]["layers"]["stage3"]["embedding"], nlohmann::json({3.0, 4.0, 0.0, 6.0}));
+  EXPECT_EQ(Json()[0]["layers"]["stage3"]["embedding_space"], "space of stage3");
+}
+
+TEST_F(CommandsTest, EmbedRequiresASpace) {
+  const std::string a = File("a.png", "ok 3");
+  EXPECT_EQ(Ctl({"embed", "--require-space", "space of pool", a}), 0) << err();
+  EXPECT_EQ(Ctl({"embed", "--require-space", "mine", a}), 1);
+  EXPECT_THAT(err(), HasSubstr("FAILED_PRECONDITION: another space than mine"));
+}
+
+TEST_F(CommandsTest, EmbedWritesOneLayerAFile) {
+  const std::string npy = (folder_ / "out.npy").string(), a = File("a.png", "ok 3");
+  EXPECT_EQ(Ctl({"embed", "--npy", npy, "--layer=stage3", a}), 0) << err();
+  EXPECT_EQ(fs::file_size(npy), NpyHeader(1, 4).size() + 16);
+  fs::remove(npy);
+  EXPECT_EQ(Ctl({"embed", "--npy", npy, "--layer=stage3", "--layer=pool", a}), 2);
+  EXPECT_THAT(err(), HasSubstr("--npy: expected one --layer, got 2"));
+  EXPECT_FALSE(fs::exists(npy));
+}
+
 TEST_F(CommandsTest, EmbedWritesNpyWithARowForEveryImage) {
   const std::string npy = (folder_ / "out.npy").string();
   EXPECT_EQ(Ctl({"embed", "--npy", npy, File("a.png", "ok 3"), File("b.png", "bad"), File("c.png", "ok 5")}), 1);
@@ -348,11 +417,18 @@ TEST_F(CommandsTest, ModelsJsonHoldsDetailsOfThoseThatAreReady) {
   EXPECT_EQ(json[0]["state"], "READY");
   EXPECT_EQ(json[1]["error"], "node Conv_3: unsupported");
   EXPECT_FALSE(json[1].contains("input"));
+  EXPECT_EQ(json[0]["heads"][0]["activation"], "SIGMOID");
+  EXPECT_EQ(json[0]["heads"][0]["thresholds"], nlohmann::json({0.5}));
+  EXPECT_EQ(json[0]["layers"][0]["shape"], nlohmann::json({8}));
+  EXPECT_EQ(json[0]["layers"][0]["spaces"][1],
+            nlohmann::json({{"id", "id2"}, {"dimensions", 2}, {"l2_normalized", true}}));
 }
 
 TEST_F(CommandsTest, ModelsShowsOne) {
   EXPECT_EQ(Ctl({"models", "small"}), 0) << err();
   EXPECT_THAT(out(), HasSubstr("2 x 3 x 1; UINT8; "));
+  EXPECT_THAT(out(), HasSubstr("colour: 2 classes, no labels, sigmoid with thresholds\n"));
+  EXPECT_THAT(out(), HasSubstr("stage1: 8; space id8; of length 1 id2 of the first 2\n"));
   EXPECT_EQ(Ctl({"models", "other"}), 1);
   EXPECT_THAT(err(), HasSubstr("NOT_FOUND: no such model"));
 }
