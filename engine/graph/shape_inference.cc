@@ -17,6 +17,7 @@ namespace {
 // No axis, kernel, stride, padding or product of dims comes near: keeps all arithmetic below far from overflow.
 constexpr int64_t kLargestAxis = int64_t{1} << 24;
 constexpr int64_t kLargestElements = int64_t{1} << 31;
+constexpr size_t kMostAxes = 5;  // as many as the lowering's layouts have, beside the batch
 
 absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
   return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", got));
@@ -289,6 +290,9 @@ absl::Status CheckPostOps(const Node& node, const Dims& dims, absl::Span<const D
 }
 
 absl::Status CheckSize(const Dims& dims) {
+  if (dims.size() > kMostAxes) {
+    return Expected("output", absl::StrCat("at most ", kMostAxes, " axes beside the batch"), absl::StrCat(dims.size()));
+  }
   int64_t elements = 1;
   for (int64_t d : dims) {
     if (absl::Status s = CheckRange("output", d, 1, kLargestAxis); !s.ok()) return s;

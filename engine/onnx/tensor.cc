@@ -12,12 +12,15 @@ namespace {
 
 constexpr int64_t kLargestTensor = int64_t{1} << 31;  // elements; a file is smaller than 2 GiB
 constexpr int64_t kMostIntegers = 256;                // of one tensor; pads of a feature map are eight
+constexpr int kMostAxes = 8;
 
 absl::Status Fault(const TensorProto& t, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("tensor '", t.name(), "': ", what));
 }
 
 absl::StatusOr<int64_t> ElementCount(const TensorProto& t) {
+  if (t.dims_size() > kMostAxes)
+    return Fault(t, absl::StrCat("expected at most ", kMostAxes, " axes, got ", t.dims_size()));
   int64_t count = 1;
   for (int64_t d : t.dims()) {
     if (d < 0) return Fault(t, absl::StrCat("expected dims of at least 0, got ", d));

@@ -99,6 +99,7 @@ TEST(InferShapes, Fits) {
       {"slice: every second pixel", Slice{{0, 0, 0}, {4, 5, 6}, {1, 2, 2}}, {{4, 5, 6}}, {4, 3, 3}},
       {"slice: the last element", Slice{{3, 4, 5}, {4, 5, 6}, {1, 1, 1}}, {{4, 5, 6}}, {1, 1, 1}},
       {"pad: channels", Pad{{2, 0, 0}, {3, 0, 0}, 0}, {{4, 5, 6}}, {9, 5, 6}},
+      {"as many axes as may be", Reshape{{4, 1, 5, 1, 6}}, {{4, 5, 6}}, {4, 1, 5, 1, 6}},
       {"the largest axis", Pad{{0, 0, 0}, {(1 << 24) - 1, 0, 0}, 0}, {{1, 1, 1}}, {1 << 24, 1, 1}},
   };
   for (const Case& c : cases) {
@@ -161,6 +162,10 @@ TEST(InferShapes, DoesNotFit) {
       {"backwards", Slice{{0, 0, 0}, {4, 5, 6}, {1, 1, -1}}, {{4, 5, 6}}, "step: expected 1..16777216, got -1"},
       {"pad by less than nothing", Pad{{0, 0, 0}, {-1, 0, 0}, 0}, {{4, 5, 6}}, "padding: expected 0..16777216, got -1"},
       {"pad of two axes", Pad{{0, 0}, {0, 0}, 0}, {{4, 5, 6}}, "axes: expected 3, got 2"},
+      {"too many axes",
+       Reshape{{4, 1, 5, 1, 6, 1}},
+       {{4, 5, 6}},
+       "output: expected at most 5 axes beside the batch, got 6"},
       {"an axis too large",
        Pad{{0, 0, 0}, {1 << 24, 0, 0}, 0},
        {{1, 1, 1}},

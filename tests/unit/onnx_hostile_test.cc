@@ -172,6 +172,7 @@ TEST(ReadOnnxHostile, WeightsThatDoNotFit) {
           "weights that are not there", [](OnnxFile&, NodeProto& n) { n.set_input(1, "v"); },
           "input 1 'v' is yielded by no earlier node"),
       tensor("a kernel of 0", {4, 3, 0, 9}, "is empty"),
+      tensor("nine axes", {4, 3, 3, 3, 1, 1, 1, 1, 1}, "expected at most 8 axes, got 9"),
       tensor("negative dims", {4, 3, -3, -3}, "expected dims of at least 0, got -3"),
       tensor("the least dims", {kLeast, 3, 3, 3}, "expected dims of at least 0"),
       tensor("dims that overflow", {kMost, 2, 2, 2}, "multiply to more than 2^31 elements"),

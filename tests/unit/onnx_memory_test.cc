@@ -167,7 +167,10 @@ TEST(ReadOnnxMemory, OfManySmallThings) {
     return [=] { return With(Repeated(count, [&](int) { return Field(1, node); })); };
   };
   const auto node_of = [](int field, int count) {
-    return [=] { return With(Field(1, Field(3, "many") + Field(4, "Relu") + Repeated(count, [&](int) { return Field(field, ""); }))); };
+    return [=] {
+      return With(
+          Field(1, Field(3, "many") + Field(4, "Relu") + Repeated(count, [&](int) { return Field(field, ""); })));
+    };
   };
   CheckMemory({
       {"a million empty nodes", nodes(1'000'000, ""), "more than 20000 nodes at node number 20001"},
