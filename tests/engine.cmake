@@ -14,7 +14,8 @@ add_test(NAME onnx_memory_test_two_gib COMMAND onnx_memory_test --gtest_filter=*
 set_tests_properties(onnx_memory_test_two_gib PROPERTIES LABELS slow TIMEOUT 300)
 resnetd_test(passes_test SOURCES unit/passes_test.cc LIBS resnetd::passes resnetd::reference)
 resnetd_test(plan_test SOURCES unit/plan_convolutions_test.cc unit/plan_layers_test.cc unit/plan_elementwise_test.cc
-                               unit/plan_fusions_test.cc unit/plan_test.cc unit/plan_checker.cc
+                               unit/plan_fusions_test.cc unit/plan_windows_test.cc unit/plan_moves_test.cc
+                               unit/plan_buffers_test.cc unit/plan_random_test.cc unit/plan_checker.cc
              LIBS resnetd::onednn resnetd::reference absl::strings)
 
 # The engine against ONNX Runtime. The networks, 700 MB, are made in the build folder; only the answers are kept.

@@ -1,6 +1,7 @@
 // Operators that take elements of tensors and put them elsewhere.
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,7 +27,10 @@ absl::StatusOr<Bounds> ReadBounds(NodeReader& n, const Import& into) {
   RESNETD_ASSIGN_OR_RETURN(b.axes, InputOrAttribute(n, into, 3, "axes"));
   RESNETD_ASSIGN_OR_RETURN(b.steps, InputOrAttribute(n, into, 4, "steps"));
   const size_t count = b.starts.size();
-  for (size_t i = 0; b.axes.size() < count && i == b.axes.size(); ++i) b.axes.push_back(static_cast<int64_t>(i));
+  if (b.axes.empty()) {
+    b.axes.resize(count);
+    std::iota(b.axes.begin(), b.axes.end(), 0);
+  }
   if (b.steps.empty()) b.steps.assign(count, 1);
   if (b.ends.size() != count || b.axes.size() != count || b.steps.size() != count) {
     return Expected("starts, ends, axes and steps", "equal lengths", "others");
@@ -194,7 +198,8 @@ absl::Status ImportPad(NodeReader& n, Import& into) {
   if (into.HasInput(n, 3)) {
     RESNETD_ASSIGN_OR_RETURN(axes, InputOrAttribute(n, into, 3, "axes"));
   } else {
-    for (size_t axis = 0; axis <= rank; ++axis) axes.push_back(static_cast<int64_t>(axis));
+    axes.resize(rank + 1);
+    std::iota(axes.begin(), axes.end(), 0);
   }
   if (pads.size() != 2 * axes.size()) {
     return Expected("pads", absl::StrCat(2 * axes.size(), " values"), ToString(pads));

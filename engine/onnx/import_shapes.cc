@@ -118,10 +118,11 @@ absl::Status ImportSqueeze(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const Operand src, into.Any(n, 0));
   RESNETD_ASSIGN_OR_RETURN(std::vector<int64_t> axes, InputOrAttribute(n, into, 1, "axes"));
   const Dims dims = AllDims(into, src);
-  if (axes.empty() && std::holds_alternative<ValueId>(src)) {
+  const bool all = axes.empty();
+  if (all && std::holds_alternative<ValueId>(src)) {
     return Expected("axes", "those to take away", "none, which is all of size 1 and may take the batch too");
   }
-  for (size_t i = 0; axes.empty() && i < dims.size(); ++i) {
+  for (size_t i = 0; all && i < dims.size(); ++i) {
     if (dims[i] == 1) axes.push_back(static_cast<int64_t>(i));
   }
   RESNETD_ASSIGN_OR_RETURN(axes, Counted(std::move(axes), dims.size()));

@@ -2,24 +2,15 @@
 #include "engine/onnx/onnx.h"
 
 #include <functional>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/onnx_file.h"
+#include "tests/unit/onnx_reading.h"
 
 namespace resnetd::onnx {
 namespace {
-
-// "Conv{4x8x8}, Reshape{256}": operators and the dims they yield; the names of logits and embedding where they differ.
-std::string Summary(const graph::Graph& g) {
-  std::string s;
-  for (const graph::Node& node : g.nodes) {
-    absl::StrAppend(&s, s.empty() ? "" : ", ", OpName(node.op), "{", graph::ToString(g.value(node.output).dims), "}");
-  }
-  return s;
-}
 
 struct Case {
   const char* what;
@@ -62,8 +53,8 @@ TEST(ReadOnnx, Opsets) {
                         f.Floats("fw", {10, 3});
                         SetInt(f.Node("Gemm", {"g", "fw"}, "y"), "transB", 1);
                       },
-                      "Conv{3x8x8}, BatchNorm{3x8x8}, Add{3x8x8}, Relu{3x8x8}, ReduceMean{3x1x1}, Reshape{3}, "
-                      "Gemm{10}"};
+                      "Conv 3x3 pad 1{3x8x8}, BatchNorm{3x8x8}, Add{3x8x8}, Relu{3x8x8}, ReduceMean axes 1,2{3x1x1}, "
+                      "Reshape{3}, Gemm{10}"};
   for (int opset = kOldestOpset; opset <= kNewestOpset; ++opset) {
     for (const int64_t batch : {0, 1, 7}) Check(block, opset, batch);
   }
@@ -76,7 +67,7 @@ TEST(ReadOnnx, Opsets) {
 }
 
 TEST(ReadOnnx, Heads) {
-  const char* const head = "Conv{4x8x8}, ReduceMean{4x1x1}, Reshape{4}, Gemm{10}";
+  const char* const head = "Conv 1x1{4x8x8}, ReduceMean axes 1,2{4x1x1}, Reshape{4}, Gemm{10}";
   const auto shape_arithmetic = [](OnnxFile& f, bool axes_as_input) {
     f.Node("Shape", {"p"}, "s");
     f.Int("zero", 0);
@@ -173,7 +164,7 @@ TEST(ReadOnnx, Heads) {
          f.Node("Conv", {"x", "w"}, "c");
          f.Node("GlobalAveragePool", {"c"}, "y");
        },
-       "Conv{4x8x8}, ReduceMean{4x1x1}, Reshape{4}"},
+       "Conv 1x1{4x8x8}, ReduceMean axes 1,2{4x1x1}, Reshape{4}"},
   };
   for (const Case& c : cases) Check(c, 17);
   Check({"shape arithmetic of old", pooled([&](OnnxFile& f) { shape_arithmetic(f, false); }), head}, 11);
@@ -200,6 +191,94 @@ TEST(ReadOnnx, Heads) {
         18);
 }
 
+// What stands behind the classifier: what is said of the output, and what is left of the graph behind the pool "p".
+TEST(ReadOnnx, HeadActivations) {
+  using Head = graph::HeadActivation;
+  struct HeadCase {
+    const char* what;
+    std::function<void(OnnxFile&)> build;
+    Head head;
+    const char* nodes;
+    int first_opset = kOldestOpset;
+  };
+  const auto gemm = [](OnnxFile& f, const char* output) {
+    f.Floats("fw", {4, 10}), f.Node("Flatten", {"p"}, "v");
+    f.Node("Gemm", {"v", "fw"}, output);
+  };
+  const auto conv = [](OnnxFile& f, const char* output) {
+    f.Floats("fw", {10, 4, 1, 1}), f.Node("Conv", {"p", "fw"}, output);
+  };
+  const char* const plain = "Reshape{4}, Gemm{10}";
+  const std::vector<HeadCase> cases = {
+      {"none", [&](OnnxFile& f) { gemm(f, "y"); }, Head::kNone, plain},
+      {"softmax", [&](OnnxFile& f) { gemm(f, "l"), f.Node("Softmax", {"l"}, "y"); }, Head::kSoftmax, plain},
+      {"softmax, axis 1", [&](OnnxFile& f) { gemm(f, "l"), SetInt(f.Node("Softmax", {"l"}, "y"), "axis", 1); },
+       Head::kSoftmax, plain},
+      {"sigmoid", [&](OnnxFile& f) { gemm(f, "l"), f.Node("Sigmoid", {"l"}, "y"); }, Head::kSigmoid, plain},
+      {"identity behind softmax",
+       [&](OnnxFile& f) { gemm(f, "l"), f.Node("Softmax", {"l"}, "s"), f.Node("Identity", {"s"}, "y"); },
+       Head::kSoftmax, plain},
+      {"flatten before and behind softmax",
+       [&](OnnxFile& f) {
+         conv(f, "l"), f.Node("Flatten", {"l"}, "m"), f.Node("Softmax", {"m"}, "s"), f.Node("Flatten", {"s"}, "y");
+       },
+       Head::kSoftmax, "Conv 1x1{10x1x1}, Reshape{10}, Reshape{4}"},
+      {"softmax of a pixel", [&](OnnxFile& f) { conv(f, "l"), SetInt(f.Node("Softmax", {"l"}, "y"), "axis", 1); },
+       Head::kSoftmax, "Conv 1x1{10x1x1}, Reshape{10}, Reshape{4}"},
+      {"sigmoid of a pixel", [&](OnnxFile& f) { conv(f, "l"), f.Node("Sigmoid", {"l"}, "y"); }, Head::kSigmoid,
+       "Conv 1x1{10x1x1}, Reshape{10}, Reshape{4}"},
+      {"scaled scores",
+       [&](OnnxFile& f) {
+         f.Floats("k", {}), gemm(f, "l"), f.Node("Mul", {"l", "k"}, "m"), f.Node("Softmax", {"m"}, "y");
+       },
+       Head::kSoftmax, "Reshape{4}, Gemm{10}, Mul constant 1{10}"},
+      {"softmax within the height",
+       [&](OnnxFile& f) { conv(f, "l"), SetInt(f.Node("Softmax", {"l"}, "y"), "axis", 2); }, Head::kNone,
+       "Conv 1x1{10x1x1}, Softmax axis 1{10x1x1}, Reshape{10}", 13},
+  };
+  for (const HeadCase& c : cases) {
+    for (int opset = c.first_opset; opset <= kNewestOpset; ++opset) {
+      OnnxFile f(opset);
+      Pooled(f);
+      c.build(f);
+      const auto graph = ReadBytes(f.Bytes());
+      ASSERT_TRUE(graph.ok()) << c.what << ", opset " << opset << ": " << graph.status();
+      EXPECT_EQ(graph->outputs[0].activation, c.head) << c.what << ", opset " << opset;
+      EXPECT_EQ(Summary(*graph, 2), c.nodes) << c.what << ", opset " << opset;
+    }
+  }
+}
+
+// Not of scores of classes, or read by others: then these are what they are anywhere.
+TEST(ReadOnnx, NoHeadActivations) {
+  OnnxFile embedding;
+  Pooled(embedding);
+  embedding.Node("Sigmoid", {"p"}, "y");
+  OnnxFile read_twice;
+  Pooled(read_twice);
+  read_twice.Node("Flatten", {"p"}, "v"), read_twice.Floats("fw", {4, 10});
+  read_twice.Node("Gemm", {"v", "fw"}, "l"), read_twice.Node("Softmax", {"l"}, "y"), read_twice.Node("Exp", {"y"}, "e");
+  for (const OnnxFile* f : {&embedding, &read_twice}) {
+    const auto graph = ReadBytes(f->Bytes());
+    ASSERT_TRUE(graph.ok()) << graph.status();
+    ASSERT_EQ(graph->outputs.size(), 1u);
+    EXPECT_EQ(graph->outputs[0].name, "pool");
+    EXPECT_EQ(graph->outputs[0].activation, graph::HeadActivation::kNone);
+  }
+}
+
+TEST(ReadOnnx, ConvolutionThatClassifies) {
+  OnnxFile f;
+  Pooled(f);
+  f.Floats("fw", {10, 4, 1, 1});
+  f.Node("Conv", {"p", "fw"}, "l"), f.Node("Flatten", {"l"}, "y");
+  const auto graph = ReadBytes(f.Bytes());
+  ASSERT_TRUE(graph.ok()) << graph.status();
+  ASSERT_EQ(graph->outputs.size(), 2u);
+  EXPECT_EQ(graph::ToString(graph->value(graph->FindOutput("logits")->value).dims), "10");
+  EXPECT_EQ(graph::ToString(graph->value(graph->FindOutput("pool")->value).dims), "4");
+}
+
 TEST(ReadOnnx, EmbeddingIsWhatTheClassifierReads) {
   OnnxFile f;
   Pooled(f);
@@ -220,133 +299,6 @@ TEST(ReadOnnx, EmbeddingIsWhatTheClassifierReads) {
   ASSERT_TRUE(features.ok()) << features.status();
   ASSERT_EQ(features->outputs.size(), 1u);
   EXPECT_EQ(features->outputs[0].name, "pool");
-}
-
-// The attributes arrive where they should.
-TEST(ReadOnnx, Windows) {
-  struct WindowCase {
-    const char* what;
-    std::function<void(NodeProto&)> set;
-    const char* dims;
-    graph::Pads2 pads;
-  };
-  const std::vector<WindowCase> cases = {
-      {"nothing set", [](NodeProto&) {}, "4x6x7", {}},
-      {"pads: top, left, bottom, right",
-       [](NodeProto& n) {
-         SetInts(n, "pads", {1, 0, 2, 1});
-       },
-       "4x9x8",
-       {1, 0, 2, 1}},
-      {"strides",
-       [](NodeProto& n) {
-         SetInts(n, "strides", {2, 3});
-       },
-       "4x3x3",
-       {}},
-      {"dilations",
-       [](NodeProto& n) {
-         SetInts(n, "dilations", {2, 3});
-       },
-       "4x4x5",
-       {}},
-      {"VALID", [](NodeProto& n) { SetString(n, "auto_pad", "VALID"); }, "4x6x7", {}},
-      {"SAME_UPPER", [](NodeProto& n) { SetString(n, "auto_pad", "SAME_UPPER"); }, "4x8x8", {1, 0, 1, 1}},
-      {"SAME_LOWER", [](NodeProto& n) { SetString(n, "auto_pad", "SAME_LOWER"); }, "4x8x8", {1, 1, 1, 0}},
-      {"SAME_UPPER with strides",
-       [](NodeProto& n) {
-         SetString(SetInts(n, "strides", {2, 3}), "auto_pad", "SAME_UPPER");
-       },
-       "4x4x3",
-       {0, 0, 1, 0}},
-      {"the kernel again",
-       [](NodeProto& n) {
-         SetInts(n, "kernel_shape", {3, 2});
-       },
-       "4x6x7",
-       {}},
-  };
-  for (const WindowCase& c : cases) {
-    OnnxFile f;
-    f.Floats("w", {4, 3, 3, 2});
-    c.set(f.Node("Conv", {"x", "w"}, "c"));
-    f.Node("Flatten", {"c"}, "y");
-    const auto graph = ReadBytes(f.Bytes());
-    ASSERT_TRUE(graph.ok()) << c.what << ": " << graph.status();
-    EXPECT_EQ(graph::ToString(graph->value(graph->nodes[0].output).dims), c.dims) << c.what;
-    EXPECT_EQ(std::get<graph::Conv>(graph->nodes[0].op).pads, c.pads) << c.what;
-  }
-}
-
-TEST(ReadOnnx, OptionA) {
-  for (const int opset : {9, 13}) {
-    OnnxFile f(opset);
-    const int64_t far = std::numeric_limits<int64_t>::max();
-    f.Ints("starts", {0, -8}), f.Ints("ends", {far, far}), f.Ints("axes", {2, 3}), f.Ints("steps", {2, 2});
-    f.Ints("pads", {0, 1, 0, 0, 0, 2, 0, 0});
-    if (opset == 9) {
-      SetInts(SetInts(SetInts(f.Node("Slice", {"x"}, "s"), "starts", {1}), "ends", {-1}), "axes", {3});
-      SetInts(f.Node("Pad", {"s"}, "p"), "pads", {0, 1, 0, 0, 0, 2, 0, 0});
-    } else {
-      f.Node("Slice", {"x", "starts", "ends", "axes", "steps"}, "s");
-      SetString(f.Node("Pad", {"s", "pads"}, "p"), "mode", "constant");
-    }
-    f.Node("GlobalAveragePool", {"p"}, "g");
-    f.Node("Flatten", {"g"}, "y");
-    const auto graph = ReadBytes(f.Bytes());
-    ASSERT_TRUE(graph.ok()) << graph.status();
-    EXPECT_EQ(Summary(*graph), opset == 9 ? "Slice{3x8x6}, Pad{6x8x6}, ReduceMean{6x1x1}, Reshape{6}"
-                                          : "Slice{3x4x4}, Pad{6x4x4}, ReduceMean{6x1x1}, Reshape{6}");
-  }
-}
-
-// How PyTorch writes F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2)): the pads, last axis first, are filled up with zeros,
-// paired, turned round and put into ONNX's order.
-TEST(ReadOnnx, OptionAOfPyTorch) {
-  OnnxFile f;
-  const int64_t far = std::numeric_limits<int64_t>::max();
-  f.Ints("zero", {0}), f.Ints("end", {far}), f.Ints("one_back", {-1}), f.Ints("far_back", {-far});
-  f.Ints("step", {2}), f.Ints("two", {2}), f.Ints("three", {3}), f.Ints("pairs", {-1, 2}), f.Ints("list", {-1});
-  f.Ints("pad", {0, 0, 0, 0, 1, 2});
-  f.Node("Slice", {"x", "zero", "end", "two", "step"}, "rows");
-  f.Node("Slice", {"rows", "zero", "end", "three", "step"}, "s");
-  TensorProto& fill =
-      *Attribute(f.Node("ConstantOfShape", {"two"}, "zeros"), "value", AttributeProto::TENSOR).mutable_t();
-  fill.set_data_type(TensorProto::INT64);
-  fill.add_dims(1), fill.add_int64_data(0);
-  SetInt(f.Node("Concat", {"pad", "zeros"}, "p8"), "axis", 0);
-  f.Node("Reshape", {"p8", "pairs"}, "p42");
-  f.Node("Slice", {"p42", "one_back", "far_back", "zero", "one_back"}, "turned");
-  SetInts(f.Node("Transpose", {"turned"}, "p24"), "perm", {1, 0});
-  f.Node("Reshape", {"p24", "list"}, "pads");
-  SetInt(f.Node("Cast", {"pads"}, "pads64"), "to", TensorProto::INT64);
-  f.Node("Pad", {"s", "pads64"}, "p");
-  f.Node("Flatten", {"p"}, "y");
-  const auto graph = ReadBytes(f.Bytes());
-  ASSERT_TRUE(graph.ok()) << graph.status();
-  EXPECT_EQ(Summary(*graph), "Slice{3x4x8}, Slice{3x4x4}, Pad{6x4x4}, Reshape{96}");
-  const auto& pad = std::get<graph::Pad>(graph->nodes[2].op);
-  EXPECT_EQ(pad.before, (absl::InlinedVector<int64_t, 3>{1, 0, 0}));
-  EXPECT_EQ(pad.after, (absl::InlinedVector<int64_t, 3>{2, 0, 0}));
-}
-
-TEST(ReadOnnx, GemmIsTransposedAndScaled) {
-  OnnxFile f;
-  f.Node("Flatten", {"x"}, "v");
-  TensorProto& w = f.Floats("w", {192, 2});
-  std::vector<float> data(384);
-  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(i);
-  w.set_raw_data(data.data(), data.size() * sizeof(float));
-  f.Floats("b", {1, 2}, 3);
-  SetFloat(SetFloat(f.Node("Gemm", {"v", "w", "b"}, "y"), "alpha", 0.5f), "beta", 2);
-  const auto graph = ReadBytes(f.Bytes());
-  ASSERT_TRUE(graph.ok()) << graph.status();
-  const auto& gemm = std::get<graph::Gemm>(graph->nodes[1].op);
-  EXPECT_EQ(gemm.weights->dims, (graph::Dims{2, 192}));
-  EXPECT_EQ((*gemm.weights->data)[0], 0);
-  EXPECT_EQ((*gemm.weights->data)[1], 1);       // row 1, column 0 of the file: 2, halved
-  EXPECT_EQ((*gemm.weights->data)[192], 0.5f);  // row 0, column 1
-  EXPECT_EQ(*gemm.bias->data, (std::vector<float>{6, 6}));
 }
 
 TEST(ReadOnnx, TypedElementsAndWeightsAmongTheInputs) {
