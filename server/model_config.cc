@@ -82,6 +82,8 @@ void SetKinds(const v1::Preprocessing& config, image::Recipe& recipe) {
   if (config.interpolation() == P::BICUBIC) recipe.interpolation = image::Interpolation::kBicubic;
   if (config.colour() == P::RGB) recipe.colour = image::Colour::kRgb;
   if (config.colour() == P::BGR) recipe.colour = image::Colour::kBgr;
+  if (config.crop_offset() == P::HALF_TO_EVEN) recipe.crop_offset = image::CropOffset::kHalfToEven;
+  if (config.crop_offset() == P::DOWN) recipe.crop_offset = image::CropOffset::kDown;
 }
 
 // A preset is for one input size. For another, the shorter side keeps its ratio to the crop: 256 to 224, say.

@@ -11,6 +11,7 @@ import dataclasses
 import json
 import math
 import pathlib
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -21,6 +22,8 @@ import torchvision.models
 from torchvision.transforms._presets import ImageClassification  # what torchvision's classification weights carry
 
 INTERPOLATIONS = {"nearest": "NEAREST", "bilinear": "BILINEAR", "bicubic": "BICUBIC"}
+# Hugging Face's image processors that only scale, crop, rescale and normalise, each once.
+PROCESSORS = ("Bit", "CLIP", "ConvNext", "MobileNetV1", "MobileNetV2", "ViT")
 PILLOW_FILTERS = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 
 
@@ -38,6 +41,7 @@ class Recipe:
     mean: tuple[float, ...]  # one a channel
     std: tuple[float, ...]
     transform: Callable[[PIL.Image.Image], torch.Tensor]  # one image to [C, H, W]
+    crop_offset: str | None = None  # DOWN: odd margins are rounded down, as Hugging Face has it
 
     @property
     def channels(self) -> int:
@@ -47,6 +51,7 @@ class Recipe:
         lines = [f"resize: {self.resize}"]
         lines += [f"resize_size: {self.resize_size}"] if self.resize_size else []
         lines += [f"interpolation: {self.interpolation}"]
+        lines += [f"crop_offset: {self.crop_offset}"] if self.crop_offset else []
         lines += ["colour: RGB"] if self.channels == 3 else []
         lines += [f"{name}: [{', '.join(f'{v:.9g}' for v in values)}]" for name, values in (("mean", self.mean), ("std", self.std))]
         return "preprocessing {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
@@ -105,11 +110,14 @@ def from_torchvision(weights) -> Recipe:
 
 
 def from_preprocessor_config(path: pathlib.Path) -> Recipe:
-    """Of a Hugging Face preprocessor_config.json: the image processors that scale, crop, rescale and normalise.
-
-    A crop that Hugging Face places one pixel off torchvision's (it rounds an odd margin down) is refused.
-    """
+    """Of a Hugging Face preprocessor_config.json."""
     config, source = json.loads(path.read_text()), path.name
+    kind = config.get("image_processor_type") or config.get("feature_extractor_type") or ""
+    processor = re.sub("(ImageProcessor(Fast)?|FeatureExtractor)$", "", kind)
+    if kind and processor not in PROCESSORS:
+        raise RecipeError(f"{source}: {kind}: the server does what those of {', '.join(PROCESSORS)} do")
+    if processor == "ConvNext":
+        config.setdefault("crop_pct", 224 / 256)
     for switch in ("do_resize", "do_rescale", "do_normalize"):
         if not config.get(switch, switch == "do_rescale"):
             raise RecipeError(f"{source}: expected {switch}, got {config.get(switch)}")
@@ -121,7 +129,8 @@ def from_preprocessor_config(path: pathlib.Path) -> Recipe:
     shape = geometry(source, config)
     name = PILLOW_FILTERS.get(config["resample"], config["resample"])
     mean, std = tuple(config["image_mean"]), tuple(config["image_std"])
-    recipe = Recipe(*shape, interpolation_of(source, name), mean, std, lambda image: plain_transform(recipe, image))
+    recipe = Recipe(*shape, interpolation_of(source, name), mean, std, lambda image: plain_transform(recipe, image),
+                    "DOWN" if shape[0] == "SHORTER_SIDE" else None)  # fmt: skip
     return checked(source, recipe)
 
 
@@ -138,7 +147,7 @@ def geometry(source: str, config: dict) -> tuple[str, int | None, int, int]:
     if set(size) != {"shortest_edge"}:
         raise RecipeError(f"{source}: size {size}: expected height and width, or shortest_edge")
     edge = size["shortest_edge"]
-    if crop_pct := config.get("crop_pct"):  # ConvNextImageProcessor, which also the ResNets have
+    if crop_pct := config.get("crop_pct"):  # ConvNext's, which also the ResNets have
         if edge >= 384:
             return "EXACT", None, edge, edge
         shorter, crop = int(edge / crop_pct), {"height": edge, "width": edge}
@@ -150,7 +159,7 @@ def geometry(source: str, config: dict) -> tuple[str, int | None, int, int]:
 
 
 def plain_transform(recipe: Recipe, image: PIL.Image.Image) -> torch.Tensor:
-    """By Pillow, for recipes whose publisher's code is not at hand."""
+    """As Hugging Face's image processors that use Pillow do it; their code is not among the requirements."""
     width, height = recipe.width, recipe.height
     if recipe.resize == "SHORTER_SIDE":
         short, long = sorted(image.size)
