@@ -93,84 +93,112 @@ TEST(ReadOnnx, RefusesWrongNodes) {
   });
 }
 
-// Operators that take their numbers from constants.
-TEST(ReadOnnx, RefusesWrongNumbers) {
-  const auto with = [](const char* what, const char* op, const std::vector<std::vector<int64_t>>& inputs,
-                       const char* message) {
-    return Case{what,
-                [=](OnnxFile& f) {
-                  Network(f);
-                  NodeProto& node = f.Node(op, {"c"}, "z");
-                  for (size_t i = 0; i < inputs.size(); ++i) {
-                    f.Ints(absl::StrCat("i", i), inputs[i]);
-                    node.add_input(absl::StrCat("i", i));
-                  }
-                },
-                message};
+TEST(ReadOnnx, RefusesWrongOperands) {
+  // One more node that reads "c" and the constant "k" of those dims.
+  const auto with = [](const char* what, const char* op, const std::vector<int64_t>& dims, const char* message) {
+    return Spoilt(
+        what,
+        [=](OnnxFile& f) {
+          f.Floats("k", dims), f.Node(op, {"c", "k"}, "z");
+        },
+        message);
   };
   Check({
-      with("another size", "Reshape", {{0, 145}}, "shape: expected 144 elements, got 0,145"),
-      with("another batch", "Reshape", {{2, 144}}, "shape: expected the batch and then 144 elements, got 2,144"),
-      with("both inferred", "Reshape", {{-1, -1}}, "shape: expected the batch and then 144 elements, got -1,-1"),
-      with("squeeze of more than one", "Squeeze", {{2, 3}}, "axes: expected axes of size 1, got 2,3 of batch,4,6,6"),
-      with("slice of the batch", "Slice", {{0}, {1}, {0}}, "axis: expected 1..3, not the batch, got 0"),
-      with("slice of a fifth axis", "Slice", {{0}, {1}, {4}}, "axis: expected 1..3, got 4"),
-      with("slice backwards", "Slice", {{0}, {4}, {2}, {-1}}, "steps: expected at least 1, got -1"),
-      with("an empty slice", "Slice", {{4}, {2}, {2}}, "(Slice): end: expected 5..6, got 2"),
-      with("unequal lengths", "Slice", {{0, 0}, {1}, {2}}, "starts, ends, axes and steps: expected equal lengths"),
-      with("pad of the batch", "Pad", {{1, 0, 0, 0, 0, 0, 0, 0}}, "pads of the batch axis: expected 0"),
-      with("too few pads", "Pad", {{0, 0, 0, 0}}, "pads: expected 8 values, got 0,0,0,0"),
-      with("negative pads", "Pad", {{0, 0, -1, 0, 0, 0, 0, 0}}, "(Pad): padding: expected 0..16777216, got -1"),
+      with("a value an image of a batch", "Add", {2, 1, 1, 1},
+           "constant operand: expected at most 4 axes, the first of them 1, got 2x1x1x1"),
+      with("five axes", "Mul", {1, 1, 1, 1, 1}, "expected at most 4 axes, the first of them 1, got 1x1x1x1x1"),
+      with("another width", "Sub", {5}, "node 'node4' (Sub): second operand: expected 4x6x6, got 1x1x5"),
+      with("a slope a pixel", "PRelu", {1, 1, 6}, "slope: expected one value, or 4x1x1, got 1x1x6"),
+      with("slopes for other channels", "PRelu", {5}, "slope: expected one value, or 4x1x1, got 5"),
+      with("two exponents", "Pow", {2}, "input 1 'k': expected one value, got 2"),
+      with("two bounds", "Clip", {2}, "input 1 'k': expected one value, got 2"),
+      Spoilt(
+          "a slope along the width, which is as long as the channels",
+          [](OnnxFile& f) {
+            f.Ints("to", {0, 6, 4, 6}), f.Floats("k", {6});
+            f.Node("Reshape", {"c", "to"}, "r"), f.Node("PRelu", {"r", "k"}, "z");
+          },
+          "slope: expected one value, or 6x1x1, got 6"),
+      Spoilt(
+          "a slope that flows",
+          [](OnnxFile& f) {
+            f.Node("PRelu", {"c", "c"}, "z");
+          },
+          "input 1 'c': expected a float constant, got an activation"),
+      Spoilt(
+          "a map and a vector",
+          [](OnnxFile& f) {
+            f.Node("Add", {"c", "v"}, "z");
+          },
+          "(Add): second operand: expected 3 axes, got 4"),
+      Spoilt(
+          "integers",
+          [](OnnxFile& f) {
+            f.Ints("k", {2}), f.Node("Mul", {"c", "k"}, "z");
+          },
+          "input 1 'k': expected a float constant, got an integer constant"),
+      Spoilt(
+          "an exponent that flows",
+          [](OnnxFile& f) {
+            f.Node("Pow", {"c", "c"}, "z");
+          },
+          "input 1 'c': expected a float constant, got an activation"),
+      Spoilt(
+          "a power of a constant",
+          [](OnnxFile& f) {
+            f.Floats("k", {}), f.Node("Pow", {"k", "c"}, "z");
+          },
+          "input 1 'c': expected a float constant, got an activation"),
+      Spoilt(
+          "min above max",
+          [](OnnxFile& f) {
+            f.Floats("k", {}, 2), f.Floats("m", {}, 1), f.Node("Clip", {"c", "k", "m"}, "z");
+          },
+          "min and max: expected min at most max, got 2 and 1"),
+      Spoilt(
+          "another approximation", [](OnnxFile& f) { SetString(f.Node("Gelu", {"c"}, "z"), "approximate", "fast"); },
+          "attribute 'approximate': expected none or tanh, got fast"),
+      Spoilt(
+          "softmax over the batch", [](OnnxFile& f) { SetInt(f.Node("Softmax", {"c"}, "z"), "axis", 0); },
+          "axis: expected 1..3, not the batch, got 0"),
+      Spoilt(
+          "softmax over a fifth axis", [](OnnxFile& f) { SetInt(f.Node("Softmax", {"c"}, "z"), "axis", 4); },
+          "axis: expected 1..3, got 4"),
   });
 }
 
-// Operators on integers alone: input 0 is the list "shape" of 0, 4, 6, 6 or the matrix "matrix" of 1, 2 and 3, 4.
-TEST(ReadOnnx, RefusesWrongIntegers) {
-  const auto with = [](const char* what, const char* op, const char* first,
-                       const std::vector<std::vector<int64_t>>& more, const std::function<void(NodeProto&)>& set,
+TEST(ReadOnnx, RefusesWrongNormalisationsAndReductions) {
+  const auto norm = [](const char* what, const char* op, const std::vector<int64_t>& dims, int64_t groups,
                        const char* message) {
-    return Case{what,
-                [=](OnnxFile& f) {
-                  Network(f);
-                  f.Ints("shape", {0, 4, 6, 6}), f.Ints("four", {1, 2, 3, 4}), f.Ints("square", {2, 2});
-                  f.Node("Reshape", {"four", "square"}, "matrix");
-                  NodeProto& node = f.Node(op, {first}, "z");
-                  for (size_t i = 0; i < more.size(); ++i) {
-                    f.Ints(absl::StrCat("i", i), more[i]);
-                    node.add_input(absl::StrCat("i", i));
-                  }
-                  set(node);
-                },
-                message};
+    return Spoilt(
+        what,
+        [=](OnnxFile& f) {
+          f.Floats("k", dims);
+          NodeProto& node = f.Node(op, {"c", "k", "k"}, "z");
+          if (groups != 0) SetInt(node, "num_groups", groups);
+        },
+        message);
   };
-  const auto none = [](NodeProto&) {};
+  const auto reduce = [](const char* what, const std::vector<int64_t>& axes, const char* message) {
+    return OneMore(
+        what, "ReduceSum", [=](NodeProto& n) { SetInts(n, "axes", axes); }, message);
+  };
   Check({
-      with("index past the end", "Gather", "shape", {{4}}, none, "index: expected -4..3, got 4"),
-      with("index before the start", "Gather", "shape", {{-5}}, none, "index: expected -4..3, got -5"),
-      with("gather of a matrix", "Gather", "matrix", {{0}}, none, "'matrix': expected a list of integers, got 2 axes"),
-      with(
-          "pads that are a matrix", "Pad", "c", {}, [](NodeProto& n) { n.add_input("matrix"); },
-          "input 1 'matrix': expected a list of integers, got 2 axes"),
-      with("reshape to another size", "Reshape", "shape", {{3, -1}}, none, "shape: expected 4 elements, got 3,-1"),
-      with("reshape to nothing", "Reshape", "shape", {{-1, 0}}, none, "shape: expected 4 elements, got -1,0"),
-      with("reshape to five", "Reshape", "shape", {{5}}, none, "shape: expected 4 elements, got 5"),
-      with("transposed activation", "Transpose", "c", {}, none, "'perm': expected 0, the batch, first, got 3,2,1,0"),
-      with("slice by no step", "Slice", "shape", {{0}, {1}, {0}, {0}}, none, "steps: expected -5..5 but 0, got 0"),
-      with("slice by a huge step", "Slice", "shape", {{0}, {1}, {0}, {6}}, none, "steps: expected -5..5 but 0, got 6"),
-      with(
-          "joined to too many", "Concat", "shape", {std::vector<int64_t>(61, 1)},
-          [](NodeProto& n) { SetInt(n, "axis", 0); }, "inputs: expected at most 64 integers, got more"),
-      with("two sizes for a constant", "ConstantOfShape", "square", {}, none, "shape: expected one value, got 2,2"),
-      with(
-          "no value for a constant", "ConstantOfShape", "c", {{64}},
-          [](NodeProto& n) { n.mutable_input()->DeleteSubrange(0, 1); },
-          "attribute 'value': expected an integer, got none"),
-      with(
-          "too many constants", "ConstantOfShape", "c", {{65}},
-          [](NodeProto& n) { n.mutable_input()->DeleteSubrange(0, 1); }, "shape: expected 0 to 64, got 65"),
-      with(
-          "less than no constants", "ConstantOfShape", "c", {{-1}},
-          [](NodeProto& n) { n.mutable_input()->DeleteSubrange(0, 1); }, "shape: expected 0 to 64, got -1"),
+      norm("channels", "InstanceNormalization", {3}, 0, "scale: expected 4 values, got 3"),
+      norm("no groups", "GroupNormalization", {4}, 0, "attribute 'num_groups': expected a number, got none"),
+      norm("a value a channel before opset 21", "GroupNormalization", {4}, 2,
+           "scale and bias: expected 2 values, one a group, got 4"),
+      norm("groups that don't divide", "GroupNormalization", {3}, 3, "groups: expected a divisor of 4, got 3"),
+      norm("negative groups", "GroupNormalization", {4}, -1, "groups: expected 1..4, got -1"),
+      reduce("over the batch", {0, 1}, "axis: expected 1..3, not the batch, got 0"),
+      reduce("over the batch from behind", {-4}, "axis: expected 1..3, not the batch, got -4"),
+      reduce("over a fifth axis", {4}, "axis: expected 1..3, got 4"),
+      reduce("over a fifth axis from behind", {-5}, "axis: expected 1..3, got -5"),
+      reduce("twice over one", {2, -2}, "axes: expected each at most once, got 2,-2"),
+      reduce("over all", {}, "axes: expected axes that leave the batch, got none, which means all"),
+      Spoilt(
+          "a global pool of a vector", [](OnnxFile& f) { f.Node("GlobalMaxPool", {"v"}, "z"); },
+          "input: expected a feature map NxCxHxW, got Nx4"),
   });
 }
 
