@@ -29,6 +29,15 @@ target_compile_definitions(golden_test PRIVATE GOLDEN_MODELS="${golden_models}"
 set_tests_properties(golden_models PROPERTIES TIMEOUT 900 FIXTURES_SETUP golden_models)
 set_tests_properties(golden_test PROPERTIES FIXTURES_REQUIRED golden_models)
 
+# Every operator of the importers against ONNX Runtime, in networks of one.
+set(operator_models ${CMAKE_CURRENT_BINARY_DIR}/operators)
+add_test(NAME operator_models COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/operator_models.py --out ${operator_models})
+resnetd_test(operator_test SOURCES golden/operator_test.cc LIBS resnetd::onnx resnetd::reference absl::strings)
+target_compile_definitions(operator_test PRIVATE OPERATOR_MODELS="${operator_models}"
+                           OPERATOR_EXPECTED="${CMAKE_CURRENT_SOURCE_DIR}/golden/operators")
+set_tests_properties(operator_models PROPERTIES FIXTURES_SETUP operator_models)
+set_tests_properties(operator_test PROPERTIES FIXTURES_REQUIRED operator_models)
+
 resnetd_test(engine_test SOURCES unit/engine_test.cc LIBS resnetd::engine absl::strings)
 resnetd_test(engine_allocation_test SOURCES unit/engine_allocation_test.cc LIBS resnetd::engine ${CMAKE_DL_LIBS})
 foreach(test engine_test engine_allocation_test)
