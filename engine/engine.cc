@@ -52,7 +52,7 @@ absl::Status AddOutputs(const std::vector<std::string>& names, graph::Graph& gra
     if (graph.outputs.size() + kStages >= kMostOutputs) {
       return absl::InvalidArgumentError(absl::StrCat("outputs: expected at most ", kMostOutputs - kStages));
     }
-    graph.outputs.push_back({name, produced->output});
+    graph.outputs.push_back({name, produced->output, graph::HeadActivation::kNone, name});
   }
   return absl::OkStatus();
 }
@@ -104,7 +104,7 @@ ModelInfo InfoOf(const graph::Graph& graph, const ModelBytes& model, const Engin
     const graph::Dims& dims = graph.value(output.value).dims;
     const auto id = static_cast<OutputId>(info.outputs.size());
     OutputInfo& of = info.outputs.emplace_back();
-    of = {output.name, {dims.begin(), dims.end()}, 1, static_cast<HeadActivation>(output.activation)};
+    of = {output.name, {dims.begin(), dims.end()}, 1, static_cast<HeadActivation>(output.activation), output.tensor};
     for (const int64_t size : dims) of.width *= static_cast<int>(size);
     if (output.name == graph::kLogits) info.logits = id, info.classes = of.width;
     if (output.name == graph::kPool) info.embedding = id, info.features = of.width;

@@ -49,6 +49,7 @@ struct OutputInfo {
   std::vector<int64_t> dims;  // of one image: {C} or {C, H, W}
   int width = 0;              // their product
   HeadActivation activation = HeadActivation::kNone;
+  std::string tensor = {};  // what holds its values in the ONNX file, perhaps as a map of one pixel; empty: nothing
 };
 
 // Where one image's input goes: element (y, x, c) is at data + y * row_bytes + x * pixel_bytes + c * channel_bytes.

@@ -50,6 +50,7 @@ struct Output {
   std::string name;
   ValueId value{};
   HeadActivation activation = HeadActivation::kNone;
+  std::string tensor = {};  // what holds the same values in the ONNX file; empty for what is not in the file
 };
 
 // Names that have a meaning; other outputs are called as in the ONNX file.

@@ -159,7 +159,8 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
   graph::Graph& g = into.graph;
   for (const ValueInfoProto& info : proto.output()) {
     RESNETD_ASSIGN_OR_RETURN(const ValueId value, ReadOutput(info.name(), into));
-    g.outputs.push_back({info.name(), value, into.head(info.name())});
+    const graph::HeadActivation taken = into.head(info.name());
+    g.outputs.push_back({info.name(), value, taken, taken == graph::HeadActivation::kNone ? info.name() : ""});
   }
   if (g.outputs.empty()) return absl::InvalidArgumentError("expected an output, got none");
   const auto head = std::find_if(g.outputs.begin(), g.outputs.end(),
@@ -174,10 +175,11 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
     g.outputs.front().name = std::string(graph::kPool);
     return absl::OkStatus();
   }
-  RESNETD_ASSIGN_OR_RETURN(const ValueId features,
-                           AsVector(g.nodes[*into.Classifier(g.outputs.front().value)].inputs[0], into));
+  const ValueId read = g.nodes[*into.Classifier(g.outputs.front().value)].inputs[0];
+  const std::string tensor = g.value(read).name;
+  RESNETD_ASSIGN_OR_RETURN(const ValueId features, AsVector(read, into));
   g.outputs.front().name = std::string(graph::kLogits);
-  g.outputs.insert(g.outputs.begin() + 1, {std::string(graph::kPool), features});
+  g.outputs.insert(g.outputs.begin() + 1, {std::string(graph::kPool), features, graph::HeadActivation::kNone, tensor});
   return absl::OkStatus();
 }
 

@@ -244,6 +244,7 @@ TEST(ReadOnnx, HeadActivations) {
       const auto graph = ReadBytes(f.Bytes());
       ASSERT_TRUE(graph.ok()) << c.what << ", opset " << opset << ": " << graph.status();
       EXPECT_EQ(graph->outputs[0].activation, c.head) << c.what << ", opset " << opset;
+      EXPECT_EQ(graph->outputs[0].tensor, c.head == graph::HeadActivation::kNone ? "y" : "") << c.what;
       EXPECT_EQ(Summary(*graph, 2), c.nodes) << c.what << ", opset " << opset;
     }
   }
@@ -277,6 +278,7 @@ TEST(ReadOnnx, ConvolutionThatClassifies) {
   ASSERT_EQ(graph->outputs.size(), 2u);
   EXPECT_EQ(graph::ToString(graph->value(graph->FindOutput("logits")->value).dims), "10");
   EXPECT_EQ(graph::ToString(graph->value(graph->FindOutput("pool")->value).dims), "4");
+  EXPECT_EQ(graph->FindOutput("pool")->tensor, "p") << "a map of one pixel";
 }
 
 TEST(ReadOnnx, EmbeddingIsWhatTheClassifierReads) {
@@ -290,6 +292,8 @@ TEST(ReadOnnx, EmbeddingIsWhatTheClassifierReads) {
   ASSERT_EQ(graph->outputs.size(), 2u);
   EXPECT_EQ(output("pool"), "v");
   EXPECT_EQ(output("logits"), "y");
+  EXPECT_EQ(graph->FindOutput("pool")->tensor, "v");
+  EXPECT_EQ(graph->FindOutput("logits")->tensor, "y");
   EXPECT_EQ(graph->name, "tested");
 
   OnnxFile bare;
@@ -299,6 +303,7 @@ TEST(ReadOnnx, EmbeddingIsWhatTheClassifierReads) {
   ASSERT_TRUE(features.ok()) << features.status();
   ASSERT_EQ(features->outputs.size(), 1u);
   EXPECT_EQ(features->outputs[0].name, "pool");
+  EXPECT_EQ(features->outputs[0].tensor, "y");
 }
 
 TEST(ReadOnnx, TypedElementsAndWeightsAmongTheInputs) {
