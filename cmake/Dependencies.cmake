@@ -5,6 +5,7 @@ find_package(absl REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(gRPC CONFIG REQUIRED)
 find_package(dnnl 3 CONFIG REQUIRED)
+find_package(Eigen3 CONFIG REQUIRED)
 find_package(ONNX CONFIG REQUIRED)
 if(NOT TARGET ONNX::onnx_proto)  # Debian 12's has no namespace
   add_library(ONNX::onnx_proto ALIAS onnx_proto)

@@ -186,6 +186,15 @@ absl::StatusOr<std::string> ReadOnnxFile(const ModelSource& source) {
   return source.read(source.onnx_file, kMaxOnnxBytes);
 }
 
+std::vector<std::string> FilesBeside(const v1::ModelConfig& config) {
+  std::vector<std::string> files = {config.labels_file().empty() ? kLabelsFile : config.labels_file(),
+                                    config.golden_file().empty() ? kGoldenFile : config.golden_file()};
+  for (const v1::HeadConfig& head : config.heads()) {
+    if (!head.labels_file().empty()) files.push_back(head.labels_file());
+  }
+  return files;
+}
+
 absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source) {
   RESNETD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
                            ReadOptional(source, "", kConfigFile, kMaxConfigBytes));

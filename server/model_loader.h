@@ -30,6 +30,9 @@ struct LoadedModel {
 absl::StatusOr<std::string> ReadOnnxFile(const ModelSource& source);
 absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source);
 
+// Names of the files that are read beside the ONNX file and the config, whether or not they exist.
+std::vector<std::string> FilesBeside(const v1::ModelConfig& config);
+
 // Reads a model and all that lies beside it, compiles it, computes its golden answers and measures what each batch size
 // costs. Errors name the file or the field, and are not worth a retry: INVALID_ARGUMENT, NOT_FOUND;
 // FAILED_PRECONDITION: a golden answer did not come out.
