@@ -23,6 +23,8 @@ constexpr Entry kCommands[] = {
     {"models", "What the server serves", AddModels},
     {"health", "Whether the server serves; the exit status says it", AddHealth},
     {"bench", "Load the server and measure its answers", AddBench},
+    {"inspect", "What the engine makes of a model, and what each layer costs; needs no server", AddInspect},
+    {"check", "Whether a server would serve a model; needs no server", AddCheck},
 };
 
 }  // namespace
@@ -33,7 +35,7 @@ int Run(const std::vector<std::string>& args, std::ostream& out, std::ostream& e
   context.err = &err;
   context.err_is_terminal = err_is_terminal;
 
-  CLI::App app{"Calls a resnetd server.", "resnetctl"};
+  CLI::App app{"Calls a resnetd server, and looks at models.", "resnetctl"};
   app.require_subcommand(1);
   app.fallthrough();  // the shared options may stand behind the command too
   app.add_option("--server", context.server, "host:port of the server")->capture_default_str();

@@ -14,7 +14,7 @@ namespace resnetd::cli {
 
 enum ExitCode : int {
   kOk = 0,
-  kFailed = 1,  // the server, or at least one image, did not answer as hoped
+  kFailed = 1,  // the server, an image or a model is not as hoped
   kUsage = 2,   // the command line is wrong; nothing was sent
 };
 
@@ -36,6 +36,8 @@ Command AddEmbed(CLI::App& app);
 Command AddModels(CLI::App& app);
 Command AddHealth(CLI::App& app);
 Command AddBench(CLI::App& app);
+Command AddInspect(CLI::App& app);
+Command AddCheck(CLI::App& app);
 
 }  // namespace resnetd::cli
 

@@ -26,7 +26,7 @@ OWN = {
     "models": ["models"],
     "server/scheduling": ["server/scheduling"],
     "server": ["server", "engine/*", "engine/image", "models"],
-    "cli": ["cli"],
+    "cli": ["cli", "engine/*", "engine/image", "server/*"],
     "bench": ["bench", "engine/*"],
 }
 

@@ -105,6 +105,19 @@ ModelSource FileSource(const std::string& path) {
   return source;
 }
 
+absl::StatusOr<ModelSource> FindSource(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    if (fs::exists(path, error)) return FileSource(path);
+    return absl::NotFoundError(absl::StrCat("expected an ONNX file or a model's folder, found no '", path, "'"));
+  }
+  if (fs::exists(fs::path(path) / kModelFile, error)) return FileSource((fs::path(path) / kModelFile).string());
+  const std::optional<fs::path> version = HighestVersion(path);
+  if (version.has_value()) return FileSource((*version / kModelFile).string());
+  return absl::NotFoundError(
+      absl::StrCat("expected model.onnx or <version>/model.onnx in '", path, "', found neither"));
+}
+
 absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {

@@ -34,6 +34,10 @@ ModelSource FileSource(const std::string& path);
 // of the same name, or more than kMaxModels.
 absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder);
 
+// The one model at a path that names an ONNX file, a folder with a model.onnx, or the folder above it with versions.
+// NOT_FOUND otherwise.
+absl::StatusOr<ModelSource> FindSource(const std::string& path);
+
 }  // namespace resnetd::server
 
 #endif  // RESNETD_SERVER_MODEL_SOURCE_H_

@@ -1,0 +1,26 @@
+#include "cli/model_file.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/status_macros.h"
+#include "server/model_loader.h"
+
+namespace resnetd::cli {
+
+std::string ModelFile::Title() const {
+  return absl::StrCat(source.name, " version ", source.version, " (", source.origin, ")");
+}
+
+absl::StatusOr<ModelFile> OpenModel(const std::string& path) {
+  ModelFile model;
+  if (path.empty()) {
+    model.source = server::EmbeddedSource();
+  } else {
+    RESNETD_ASSIGN_OR_RETURN(model.source, server::FindSource(path));
+  }
+  RESNETD_ASSIGN_OR_RETURN(model.onnx, server::ReadOnnxFile(model.source));
+  return model;
+}
+
+}  // namespace resnetd::cli
