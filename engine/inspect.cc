@@ -36,7 +36,7 @@ std::vector<ResidualUnit> UnitsOf(const graph::Graph& graph) {
     unit.shortcut = std::string(graph::Name(found.shortcut));
     unit.shape = graph::ToString(graph.value(node.output).dims);
     if (found.shortcut == graph::Shortcut::kNone) continue;
-    unit.input = graph.value(found.input).name;
+    if (found.input != graph.input) unit.input = graph.value(found.input).name;
     unit.branch = graph.value(found.branch).name;
   }
   return units;

@@ -20,11 +20,12 @@ struct GraphStage {
 
 // A unit y = F(x) + s(x) of a residual network. Tensors and nodes are called as in the file.
 struct ResidualUnit {
-  std::string node;           // the plus; where there is none, the unit's last convolution
-  std::string shortcut;       // "identity", "projection", "padded" (option A), "pooled" (ResNet-D), "other", "none"
-  std::string input, branch;  // x and F(x): names for EngineOptions::outputs; empty where there is no plus
-  std::string shape;          // of the unit's result, "256x56x56"
-  std::string step;           // StepInfo::node of what adds in the plan; empty where there is no plus
+  std::string node;      // the plus; where there is none, the unit's last convolution
+  std::string shortcut;  // "identity", "projection", "padded" (option A), "pooled" (ResNet-D), "other", "none"
+  // x and F(x): names for EngineOptions::outputs. Both are empty where there is no plus, x where it is the image.
+  std::string input, branch;
+  std::string shape;  // of the unit's result, "256x56x56"
+  std::string step;   // StepInfo::node of what adds in the plan; empty where there is no plus
 };
 
 struct Inspection {
