@@ -4,7 +4,7 @@ add_subdirectory(fuzz)
 
 resnetd_test(graph_test SOURCES unit/graph_test.cc LIBS resnetd::graph)
 resnetd_test(reference_test SOURCES unit/reference_test.cc LIBS resnetd::reference)
-resnetd_test(residual_test SOURCES unit/residual_test.cc LIBS resnetd::graph resnetd::reference absl::strings)
+resnetd_test(residual_units_test SOURCES unit/residual_units_test.cc LIBS resnetd::graph resnetd::reference absl::strings)
 resnetd_test(planner_test SOURCES unit/planner_test.cc LIBS resnetd::memory absl::strings)
 resnetd_test(onnx_test SOURCES unit/onnx_test.cc unit/onnx_constants_test.cc unit/onnx_elementwise_test.cc unit/onnx_layers_test.cc
                                unit/onnx_shapes_test.cc unit/onnx_reject_test.cc unit/onnx_reject_nodes_test.cc unit/onnx_reject_moves_test.cc

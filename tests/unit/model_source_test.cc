@@ -216,6 +216,40 @@ TEST(FolderSources, UpToTheCap) {
   EXPECT_THAT(status.message(), HasSubstr(absl::StrCat("found ", kMaxModels + 1)));
 }
 
+TEST(FindSource, FilesFoldersAndVersions) {
+  const TempFolder folder;
+  folder.Write("net/1/model.onnx");
+  folder.Write("net/12/model.onnx");
+  folder.Write("net/9/model.onnx");
+  folder.Write("net/13/other.onnx");
+  folder.Write("plain/model.onnx");
+  folder.Write("plain/2/model.onnx");
+  folder.Write("nothing/file");
+  struct Case {
+    const char* path;
+    const char* found;  // below the folder; empty: nothing
+    const char* name;
+    const char* version;
+  };
+  for (const Case& c :
+       {Case{"net", "net/12/model.onnx", "net", "12"}, Case{"net/", "net/12/model.onnx", "net", "12"},
+        Case{"net/9", "net/9/model.onnx", "net", "9"}, Case{"net/1/model.onnx", "net/1/model.onnx", "net", "1"},
+        Case{"net/13/other.onnx", "net/13/other.onnx", "other", "1"}, Case{"plain", "plain/model.onnx", "plain", "1"},
+        Case{"net/13", "", "", ""}, Case{"nothing", "", "", ""}, Case{"missing", "", "", ""},
+        Case{"missing.onnx", "", "", ""}}) {
+    const auto source = FindSource(folder / c.path);
+    ASSERT_EQ(source.ok(), *c.found != '\0') << c.path << ": " << source.status();
+    if (!source.ok()) {
+      EXPECT_EQ(source.status().code(), absl::StatusCode::kNotFound) << c.path;
+      EXPECT_THAT(source.status().message(), HasSubstr(folder / c.path));
+      continue;
+    }
+    EXPECT_EQ(fs::path(source->origin).lexically_relative(folder.path()), c.found) << c.path;
+    EXPECT_EQ(source->name, c.name) << c.path;
+    EXPECT_EQ(source->version, c.version) << c.path;
+  }
+}
+
 TEST(EmbeddedSource, HoldsAModelAndWhatBelongsToIt) {
   const ModelSource source = EmbeddedSource();
   EXPECT_EQ(source.folder, "") << "its weights lie inside";
