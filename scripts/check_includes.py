@@ -34,7 +34,8 @@ OWN = {
 FOREIGN = {
     "dnnl": ["engine/onednn"],
     "oneapi/dnnl": ["engine/onednn"],
-    "onnx/": ["engine/onnx"],
+    "onnx/": ["engine/onnx", "cli"],
+    "Eigen/": ["cli"],
     "jpeglib.h": ["engine/image"],
     "turbojpeg.h": ["engine/image"],
     "png.h": ["engine/image"],
