@@ -1,213 +1,253 @@
-// Residual units in graphs: the kind of shortcut, x and F(x), and what is none.
-#include "engine/graph/residual.h"
-
-#include <functional>
+// The property that residual networks are named after (He et al., "Deep Residual Learning for Image Recognition", 2015,
+// section 3.1): a unit computes H = F + x, so one whose F is zero passes x on, and costs nothing to learn. Here bit for
+// bit, in plans as they are served and before any pass.
+#include <algorithm>
+#include <cstring>
 #include <string>
-#include <vector>
+#include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "gmock/gmock.h"
+#include "engine/passes/passes.h"
 #include "gtest/gtest.h"
-#include "tests/reference/graph_builder.h"
+#include "tests/reference/executor.h"
+#include "tests/unit/plan_checker.h"
+#include "tests/unit/session_runner.h"
 
-namespace resnetd::graph {
+namespace resnetd::onednn {
 namespace {
 
+using graph::Graph;
+using graph::ValueId;
 using reference::GraphBuilder;
 
-// A network in the making; `at` is the value where it ends.
-struct Net {
-  GraphBuilder b{{3, 16, 16}};
-  ValueId at = b.image();
+constexpr int64_t kChannels = 32;
 
-  ValueId Conv(int64_t out, int64_t kernel, ValueId src, int64_t stride = 1, int64_t groups = 1) {
-    graph::Conv conv = b.Conv(out, b.dims(src)[0] / groups, {kernel, kernel});
-    conv.groups = groups;
-    conv.strides = {stride, stride};
-    const int64_t pad = kernel / 2;
-    conv.pads = {pad, pad, pad, pad};
-    return b.Add(std::move(conv), {src});
-  }
-  ValueId Norm(ValueId src) { return b.Add(b.BatchNorm(b.dims(src)[0]), {src}); }
-  ValueId Clamp(ValueId src) { return b.Add(Relu(), {src}); }
-  ValueId Layer(int64_t out, int64_t kernel, ValueId src, int64_t stride = 1) {
-    return Norm(Conv(out, kernel, src, stride));
-  }
-  // Two 3x3 layers, the first with the stride.
-  ValueId Branch(int64_t out, ValueId src, int64_t stride = 1) {
-    return Layer(out, 3, Clamp(Layer(out, 3, src, stride)));
-  }
-  void Sum(ValueId branch, ValueId shortcut) { at = Clamp(b.Add(graph::Add(), {branch, shortcut})); }
-  // 2x2, stride 2.
-  ValueId Pool(ValueId src) {
-    AveragePool pool;
-    pool.kernel = pool.strides = {2, 2};
-    return b.Add(pool, {src});
-  }
+enum class Zero {
+  kNothing,
+  kAllLayers,  // every convolution, and the shift of every batch norm
+  kLastLayer,  // v1: scale and shift of the last batch norm, as networks are initialised; v2: the last convolution
 };
 
-// "kind x<F", one a unit; values are called n0, n1, ... in the order in which they were added.
-std::string Found(const Graph& graph) {
-  return absl::StrJoin(FindResidualUnits(graph), " ", [&](std::string* out, const ResidualUnit& unit) {
-    absl::StrAppend(out, Name(unit.shortcut));
-    if (unit.shortcut == Shortcut::kNone) return;
-    absl::StrAppend(out, " ", graph.value(unit.input).name, "<", graph.value(unit.branch).name);
-  });
+struct Unit {
+  bool bottleneck = false;      // three layers, 1x1, 3x3 and 1x1, or two of 3x3
+  bool pre_activation = false;  // v2: batch norm and ReLU before each layer, and none after the sum
+  Zero zero = Zero::kNothing;
+};
+
+std::string NameOf(const Unit& unit) {
+  return absl::StrCat(unit.bottleneck ? "bottleneck" : "two layers", unit.pre_activation ? ", v2" : ", v1",
+                      unit.zero == Zero::kAllLayers   ? ", all zero"
+                      : unit.zero == Zero::kLastLayer ? ", last layer zero"
+                                                      : "");
 }
 
-TEST(ResidualUnits, OfEveryKind) {
-  struct Case {
-    const char* what;
-    std::function<void(Net&)> build;
-    const char* expected;
+std::vector<Unit> AllUnits(std::initializer_list<Zero> zeros) {
+  std::vector<Unit> units;
+  for (const bool bottleneck : {false, true}) {
+    for (const bool pre_activation : {false, true}) {
+      for (const Zero zero : zeros) units.push_back({bottleneck, pre_activation, zero});
+    }
+  }
+  return units;
+}
+
+ValueId Layer(GraphBuilder& b, ValueId src, int64_t channels, int64_t kernel, bool zero) {
+  graph::Conv conv = b.Conv(channels, b.dims(src)[0], {kernel, kernel});
+  conv.pads = {kernel / 2, kernel / 2, kernel / 2, kernel / 2};
+  conv.bias = nullptr;
+  if (zero) conv.weights = b.Random(conv.weights->dims, 0, 0);
+  return b.Add(conv, {src});
+}
+
+// A zero shift goes with a zero mean: what it is the mean of is zero.
+ValueId Norm(GraphBuilder& b, ValueId src, bool zero_scale, bool zero_shift) {
+  graph::BatchNorm norm = b.BatchNorm(b.dims(src)[0]);
+  const graph::WeightsRef zeros = b.Random({b.dims(src)[0]}, 0, 0);
+  if (zero_scale) norm.scale = zeros;
+  if (zero_shift) norm.shift = norm.mean = zeros;
+  return b.Add(norm, {src});
+}
+
+// F(x).
+ValueId Branch(GraphBuilder& b, ValueId x, const Unit& unit) {
+  struct Size {
+    int64_t channels, kernel;
   };
-  const std::vector<Case> cases = {
-      {"no unit at all", [](Net& n) { n.at = n.Clamp(n.Layer(8, 3, n.at)); }, ""},
-      {"identity",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));  // n0, n1
-         n.Sum(n.Branch(8, n.at), n.at);      // F ends in n6
-       },
-       "identity n1<n6"},
-      {"identity, the operands the other way round",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         n.Sum(n.at, n.Branch(8, n.at));
-       },
-       "identity n1<n6"},
-      {"identity before activation (v2)",
-       [](Net& n) {
-         n.at = n.Conv(8, 3, n.at);  // n0; n1, n2: norm and ReLU of the branch
-         const ValueId branch = n.Conv(8, 3, n.Clamp(n.Layer(8, 3, n.Clamp(n.Norm(n.at)))));
-         n.at = n.b.Add(Add(), {branch, n.at});
-       },
-       "identity n0<n6"},
-      {"projection",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         const ValueId branch = n.Branch(16, n.at, 2);
-         n.Sum(branch, n.Layer(16, 1, n.at, 2));
-       },
-       "projection n1<n6"},
-      {"projection that comes first",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         const ValueId shortcut = n.Layer(16, 1, n.at, 2);  // n2, n3
-         n.Sum(shortcut, n.Branch(16, n.at, 2));
-       },
-       "projection n1<n8"},
-      {"projection of what was activated for both (v2)",
-       [](Net& n) {
-         n.at = n.Clamp(n.Norm(n.Conv(8, 3, n.at)));  // n2
-         const ValueId shortcut = n.Conv(16, 1, n.at, 2);
-         n.at = n.b.Add(Add(), {n.Conv(16, 3, n.Clamp(n.Layer(16, 3, n.at, 2))), shortcut});
-       },
-       "projection n2<n7"},
-      {"option A",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         const ValueId branch = n.Branch(16, n.at, 2);
-         const ValueId half = n.b.Add(Slice{{0, 0, 0}, {8, 16, 16}, {1, 2, 2}}, {n.at});
-         n.Sum(branch, n.b.Add(Pad{{4, 0, 0}, {4, 0, 0}}, {half}));
-       },
-       "padded n1<n6"},
-      {"option A by pooling",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         const ValueId branch = n.Branch(16, n.at, 2);
-         n.Sum(branch, n.b.Add(Pad{{4, 0, 0}, {4, 0, 0}}, {n.Pool(n.at)}));
-       },
-       "padded n1<n6"},
-      {"pooled (ResNet-D)",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         const ValueId branch = n.Branch(16, n.at, 2);
-         n.Sum(branch, n.Layer(16, 1, n.Pool(n.at)));
-       },
-       "pooled n1<n6"},
-      {"a branch that is scaled by what is pooled of it (SE)",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         const ValueId branch = n.Branch(8, n.at);  // n6
-         const ValueId squeezed = n.b.Add(GlobalAveragePool(), {branch});
-         const ValueId gate =
-             n.b.Add(Activation{ActivationKind::kSigmoid}, {n.Conv(8, 1, n.Clamp(n.Conv(2, 1, squeezed)))});
-         n.Sum(n.b.Add(Binary{BinaryKind::kMul, nullptr}, {branch, gate}), n.at);  // n12
-       },
-       "identity n1<n12"},
-      {"a shortcut that is a product of two",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         const ValueId branch = n.Branch(8, n.at);
-         n.Sum(branch, n.b.Add(Binary{BinaryKind::kMul, nullptr}, {n.Clamp(n.at), n.at}));
-       },
-       "other n1<n6"},
-      {"two units",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         n.Sum(n.Branch(8, n.at), n.at);  // n7, n8
-         n.Sum(n.Branch(8, n.at), n.at);
-       },
-       "identity n1<n6 identity n8<n13"},
-      {"an inverted residual without a plus, then one with it",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         const auto inverted = [&](int64_t out, ValueId src) {
-           const ValueId wide = n.Clamp(n.Layer(32, 1, src));
-           return n.Layer(out, 1, n.Clamp(n.Norm(n.Conv(32, 3, wide, 1, 32))));
-         };
-         n.at = inverted(12, n.at);  // n9
-         n.at = n.b.Add(Add(), {inverted(12, n.at), n.at});
-       },
-       "none identity n9<n17"},
-      {"a fixed filter for each channel (anti-aliasing) ends no unit",
-       [](Net& n) {
-         n.at = n.Clamp(n.Conv(8, 3, n.at));
-         n.at = n.Clamp(n.Layer(8, 3, n.Conv(8, 3, n.at, 2, 8)));
-       },
-       ""},
-      {"x + x",
-       [](Net& n) {
-         n.at = n.b.Add(Add(), {n.at, n.at});
-       },
-       ""},
-      {"a bias",
-       [](Net& n) {
-         n.at = n.b.Add(Binary{BinaryKind::kAdd, n.b.Random({3, 1, 1}, -1, 1)}, {n.at});
-       },
-       ""},
-  };
-  for (const Case& c : cases) {
-    Net net;
-    c.build(net);
-    const Graph graph = net.b.FinishFlat(net.at);
-    EXPECT_EQ(Found(graph), c.expected) << c.what << '\n' << ToString(graph);
+  const std::vector<Size> layers = unit.bottleneck
+                                       ? std::vector<Size>{{kChannels / 4, 1}, {kChannels / 4, 3}, {kChannels, 1}}
+                                       : std::vector<Size>{{kChannels, 3}, {kChannels, 3}};
+  const bool all = unit.zero == Zero::kAllLayers;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const bool last = i + 1 == layers.size(), zero_last = last && unit.zero == Zero::kLastLayer;
+    if (unit.pre_activation) {
+      x = b.Add(graph::Relu(), {Norm(b, x, false, all)});
+      x = Layer(b, x, layers[i].channels, layers[i].kernel, all || zero_last);
+    } else {
+      x = Norm(b, Layer(b, x, layers[i].channels, layers[i].kernel, all), zero_last, all || zero_last);
+      if (!last) x = b.Add(graph::Relu(), {x});
+    }
+  }
+  return x;
+}
+
+ValueId AddUnit(GraphBuilder& b, ValueId x, const Unit& unit) {
+  const ValueId h = b.Add(graph::Add(), {Branch(b, x, unit), x});
+  return unit.pre_activation ? h : b.Add(graph::Relu(), {h});
+}
+
+GraphBuilder Builder() {
+  return GraphBuilder({kChannels, 7, 6}, 3);
+}
+
+using Images = std::vector<std::vector<float>>;
+
+// Elements of every size: random ones, zero, denormal, large. Not -0, since -0 + 0 is 0.
+Images AllSizes(int batch) {
+  Images images;
+  for (int i = 0; i < batch; ++i) {
+    images.push_back(reference::RandomImage({kChannels, 7, 6}, 50 + static_cast<uint32_t>(i)));
+    for (size_t at = static_cast<size_t>(i); at + 5 < images[i].size(); at += 97) {
+      const float values[] = {0, 1e-42f, -1e-42f, 1e30f, -1e30f};
+      std::copy(std::begin(values), std::end(values), images[i].begin() + static_cast<ptrdiff_t>(at));
+    }
+  }
+  return images;
+}
+
+struct Answer {
+  std::string steps;
+  bool in_place_sum = false;
+  std::vector<Images> values;  // by output
+};
+
+Answer Compute(Graph graph, bool fused, const Images& images) {
+  if (fused) {
+    EXPECT_TRUE(passes::RunPasses(graph).ok());
+  }
+  const int batch = static_cast<int>(images.size());
+  const auto engine = CompileFor(graph, {batch}, 1);
+  EXPECT_TRUE(engine.ok()) << engine.status();
+  Answer answer{Steps(**engine), false, {}};
+  for (const StepInfo& step : (*engine)->Describe(batch)) answer.in_place_sum |= step.in_place_sum;
+  const SessionRunner runner(*engine);
+  for (int i = 0; i < batch; ++i) runner.Write(i, images[i]);
+  EXPECT_TRUE(runner->Run({.count = batch}).ok());
+  answer.values.resize(graph.outputs.size());
+  for (size_t o = 0; o < graph.outputs.size(); ++o) {
+    for (int i = 0; i < batch; ++i) {
+      const absl::Span<const float> values = runner->output(static_cast<OutputId>(o), i);
+      answer.values[o].emplace_back(values.begin(), values.end());
+    }
+  }
+  return answer;
+}
+
+void ExpectSameBytes(const std::vector<float>& expected, const std::vector<float>& got, const std::string& what) {
+  ASSERT_EQ(expected.size(), got.size()) << what;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(0, std::memcmp(&expected[i], &got[i], sizeof(float)))
+        << what << ": element " << i << " is " << got[i] << ", not " << expected[i];
   }
 }
 
-TEST(ResidualUnits, NodeIsThePlus) {
-  Net net;
-  net.at = net.Clamp(net.Conv(8, 3, net.at));
-  net.Sum(net.Branch(8, net.at), net.at);
-  const Graph graph = net.b.FinishFlat(net.at);
-  const std::vector<ResidualUnit> units = FindResidualUnits(graph);
-  ASSERT_EQ(units.size(), 1u);
-  EXPECT_EQ(OpName(graph.nodes[units[0].node].op), "Add");
-  EXPECT_EQ(FindPluses(graph), std::vector<int>{units[0].node});
+TEST(Residual, AUnitOfZerosPassesItsInputOn) {
+  for (const Unit& unit : AllUnits({Zero::kAllLayers, Zero::kLastLayer})) {
+    for (const int units : {1, 3}) {
+      GraphBuilder b = Builder();
+      ValueId x = b.image();
+      for (int i = 0; i < units; ++i) x = AddUnit(b, x, unit);
+      const Graph graph = b.FinishFlat(x);
+      for (const bool fused : {false, true}) {
+        for (const int batch : {1, 2, 3, 8}) {
+          const Images images = AllSizes(batch);
+          const Answer answer = Compute(graph, fused, images);
+          for (int i = 0; i < batch; ++i) {
+            std::vector<float> expected = images[i];
+            if (!unit.pre_activation) {
+              for (float& value : expected) value = std::max(value, 0.0f);
+            }
+            ExpectSameBytes(
+                expected, answer.values[0][i],
+                absl::StrCat(NameOf(unit), ", ", units, fused ? " fused" : "", " units, image ", i, " of ", batch));
+          }
+        }
+      }
+    }
+  }
 }
 
-TEST(FindPluses, FusedOnesToo) {
-  Net net;
-  net.at = net.Conv(3, 3, net.at);
-  const ValueId residual = net.at;
-  const WeightsRef constant = net.b.Random({3, 1, 1}, -1, 1);
-  net.at = net.b.Add(net.b.Conv(3, 3, {1, 1}), {net.at, residual}, {Binary{BinaryKind::kAdd, constant}, Add(), Relu()});
-  net.at = net.b.Add(Relu(), {net.at});
-  net.at = net.b.Add(Add(), {net.at, residual});
-  net.at = net.b.Add(Binary{BinaryKind::kMul, nullptr}, {net.at, residual});
-  EXPECT_EQ(FindPluses(net.b.FinishFlat(net.at)), (std::vector<int>{1, 3}));
+// In the middle of a network x is what a convolution yielded. Nobody else may want it, and the sum is made in its
+// place; or it is served too, and must stay as it is.
+TEST(Residual, WhereverItsInputLies) {
+  for (const Unit& unit : AllUnits({Zero::kAllLayers, Zero::kLastLayer})) {
+    for (const bool served : {false, true}) {
+      for (const bool fused : {false, true}) {
+        for (const int batch : {1, 2, 3, 8}) {
+          GraphBuilder b = Builder();
+          const ValueId stem = b.Add(graph::Relu(), {AddConv(b, b.image(), kChannels)});
+          GraphBuilder alone = b;
+          Graph graph = b.FinishFlat(AddUnit(b, stem, unit));
+          if (served) graph.outputs.push_back({"x", stem});
+          const Images images = AllSizes(batch);
+          const Answer answer = Compute(graph, fused, images), x = Compute(alone.FinishFlat(stem), fused, images);
+          EXPECT_EQ(answer.in_place_sum, fused && !served) << NameOf(unit);
+          for (int i = 0; i < batch; ++i) {
+            const std::string what = absl::StrCat(NameOf(unit), served ? ", served" : "", fused ? ", fused" : "",
+                                                  ", image ", i, " of ", batch);
+            EXPECT_GT(reference::MaxAbs(x.values[0][i]), 1) << what;
+            ExpectSameBytes(x.values[0][i], answer.values[0][i], what);
+            if (served) ExpectSameBytes(x.values[0][i], answer.values[1][i], what);
+          }
+        }
+      }
+    }
+  }
+}
+
+// One step a layer; behind them only the pool that serves the stage.
+TEST(Residual, TheSumIsPartOfTheLastConvolution) {
+  const std::pair<Unit, const char*> cases[] = {
+      {{false, false}, "Conv+Relu, Conv+Add+Relu, ReduceMean"},
+      {{true, false}, "Conv+Relu, Conv+Relu, Conv+Add+Relu, ReduceMean"},
+      {{false, true}, "Mul+Add+Relu, Conv+Relu, Conv+Add, ReduceMean"},
+      {{true, true}, "Mul+Add+Relu, Conv+Relu, Conv+Relu, Conv+Add, ReduceMean"},
+  };
+  for (const auto& [unit, steps] : cases) {
+    GraphBuilder b = Builder();
+    EXPECT_EQ(Compute(b.FinishFlat(AddUnit(b, b.image(), unit)), true, AllSizes(1)).steps, steps) << NameOf(unit);
+  }
+}
+
+// H - x, before the last ReLU, against F of the same weights: computed by the plan alone, and by the reference.
+TEST(Residual, TheOutputLessTheInputIsTheBranch) {
+  for (const Unit& unit : AllUnits({Zero::kNothing})) {
+    for (const bool fused : {false, true}) {
+      for (const int batch : {1, 2, 3, 8}) {
+        GraphBuilder with_shortcut = Builder(), without = Builder();
+        const ValueId f = Branch(without, without.image(), unit);
+        const ValueId branch = Branch(with_shortcut, with_shortcut.image(), unit);
+        const ValueId h = with_shortcut.Add(graph::Add(), {branch, with_shortcut.image()});
+        const Graph plain = without.FinishFlat(f), residual = with_shortcut.FinishFlat(h);
+        Images images;
+        for (int i = 0; i < batch; ++i) {
+          images.push_back(reference::RandomImage({kChannels, 7, 6}, 90 + static_cast<uint32_t>(i)));
+        }
+        const Answer branches = Compute(plain, fused, images), sums = Compute(residual, fused, images);
+        for (int i = 0; i < batch; ++i) {
+          const std::string what = absl::StrCat(NameOf(unit), fused ? ", fused" : "", ", image ", i, " of ", batch);
+          std::vector<float> difference = sums.values[0][i];
+          for (size_t k = 0; k < difference.size(); ++k) difference[k] -= images[i][k];
+          const std::vector<float> right = reference::Run(plain, images[i])[static_cast<size_t>(f)];
+          ASSERT_GT(reference::MaxAbs(right), 0.5) << what;
+          EXPECT_LE(reference::MaxDifference(difference, right), 1e-5 * reference::MaxAbs(right)) << what;
+          EXPECT_LE(reference::MaxDifference(difference, branches.values[0][i]), 1e-5 * reference::MaxAbs(right))
+              << what;
+        }
+      }
+    }
+  }
 }
 
 }  // namespace
-}  // namespace resnetd::graph
+}  // namespace resnetd::onednn
