@@ -17,7 +17,8 @@ namespace {
 // No axis, kernel, stride, padding or product of dims comes near: keeps all arithmetic below far from overflow.
 constexpr int64_t kLargestAxis = int64_t{1} << 24;
 constexpr int64_t kLargestElements = int64_t{1} << 31;
-constexpr size_t kMostAxes = 5;  // as many as the lowering's layouts have, beside the batch
+constexpr int64_t kLargestWindow = int64_t{1} << 20;  // of a pool: as large as any image; a larger one would take hours
+constexpr size_t kMostAxes = 5;                       // as many as the lowering's layouts have, beside the batch
 
 absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
   return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", got));
@@ -75,6 +76,7 @@ absl::StatusOr<Dims> SlidePool(const Dims& src, const Window& h, const Window& w
       }
     }
   }
+  if (absl::Status s = CheckRange("window", h.kernel * w.kernel, 1, kLargestWindow); !s.ok()) return s;
   return out;
 }
 
