@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "engine/passes/affine.h"
@@ -40,8 +41,21 @@ void Apply(const std::vector<Affine>& channels, WeightsRef& weights, WeightsRef&
   weights = Make(w.name, w.dims, std::move(scaled));
 }
 
-// Folds `node` into the layer that yields its input. False: it is none of these, or the layer has other readers.
-absl::StatusOr<bool> Fold(graph::Graph& graph, const Uses& uses, const graph::Node& node) {
+// How many layers have the same weights, by weights.
+using Owners = absl::flat_hash_map<const Weights*, int>;
+
+Owners CountOwners(const graph::Graph& graph) {
+  Owners owners;
+  for (const graph::Node& node : graph.nodes) {
+    if (const auto* conv = std::get_if<graph::Conv>(&node.op)) ++owners[conv->weights.get()];
+    if (const auto* gemm = std::get_if<graph::Gemm>(&node.op)) ++owners[gemm->weights.get()];
+  }
+  return owners;
+}
+
+// Folds `node` into the layer that yields its input. False: it is none of these, or the layer has other readers, or it
+// shares its weights: each of those would need weights of its own, and a small file could become a large graph.
+absl::StatusOr<bool> Fold(graph::Graph& graph, const Uses& uses, const Owners& owners, const graph::Node& node) {
   const auto* norm = std::get_if<graph::BatchNorm>(&node.op);
   const auto* binary = std::get_if<graph::Binary>(&node.op);
   if (norm == nullptr && binary == nullptr) return false;
@@ -52,6 +66,10 @@ absl::StatusOr<bool> Fold(graph::Graph& graph, const Uses& uses, const graph::No
   const graph::Dims& dst = graph.value(node.output).dims;
   if ((conv == nullptr && gemm == nullptr) || dst != graph.value(layer->output).dims) return false;
   if (gemm != nullptr && norm != nullptr && dst.size() != 1) return false;
+  if (const auto it = owners.find((conv != nullptr ? conv->weights : gemm->weights).get());
+      it != owners.end() && it->second > 1) {
+    return false;
+  }
 
   std::vector<Affine> channels;
   if (norm != nullptr) {
@@ -74,9 +92,10 @@ absl::Status FoldAffine(graph::Graph& graph) {
   for (bool again = true; again;) {
     again = false;
     const Uses uses(graph);
+    const Owners owners = CountOwners(graph);
     std::vector<bool> folded(graph.nodes.size(), false);
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
-      const absl::StatusOr<bool> done = Fold(graph, uses, graph.nodes[i]);
+      const absl::StatusOr<bool> done = Fold(graph, uses, owners, graph.nodes[i]);
       if (!done.ok()) {
         return absl::InvalidArgumentError(absl::StrCat("node '", graph.nodes[i].name, "' (", OpName(graph.nodes[i].op),
                                                        "): ", done.status().message()));

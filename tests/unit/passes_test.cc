@@ -101,6 +101,12 @@ TEST(FoldAffine, Cases) {
          return b.FinishFlat(Add(b, Norm(b, x), x));
        },
        "Conv, BatchNorm, Add, Reshape"},
+      {"two convolutions of the same weights",
+       [](GraphBuilder& b) {
+         const graph::Conv conv = b.Conv(3, 3, {1, 1});
+         return b.FinishFlat(Norm(b, b.Add(conv, {Norm(b, b.Add(conv, {b.image()}))})));
+       },
+       "Conv, BatchNorm, Conv, BatchNorm, Reshape"},
       {"behind a ReLU", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, Relu(b, Conv(b, b.image(), 4)))); },
        "Conv, Relu, BatchNorm, Reshape"},
       {"of the image", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, b.image())); }, "BatchNorm, Reshape"},
