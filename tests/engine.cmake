@@ -19,7 +19,7 @@ resnetd_test(plan_test SOURCES unit/plan_convolutions_test.cc unit/plan_layers_t
                                unit/plan_fusions_test.cc unit/plan_windows_test.cc unit/plan_moves_test.cc
                                unit/plan_buffers_test.cc unit/plan_random_test.cc unit/plan_checker.cc
              LIBS resnetd::onednn resnetd::reference absl::strings)
-resnetd_test(residual_test SOURCES unit/residual_test.cc unit/plan_checker.cc
+resnetd_test(residual_property_test SOURCES unit/residual_property_test.cc unit/plan_checker.cc
              LIBS resnetd::onednn resnetd::passes resnetd::reference absl::strings)
 
 # The engine against ONNX Runtime. The networks, 700 MB, are made in the build folder; only the answers are kept.
@@ -49,12 +49,12 @@ endforeach()
 
 # Plans and networks once more on the oldest instruction set we serve: there the library picks other kernels.
 add_test(NAME plan_test_avx2 COMMAND plan_test)
-add_test(NAME residual_test_avx2 COMMAND residual_test)
+add_test(NAME residual_property_test_avx2 COMMAND residual_property_test)
 add_test(NAME golden_test_avx2 COMMAND golden_test --gtest_filter=-*resnet101*:*resnet152*)
 set_tests_properties(golden_test_avx2 PROPERTIES FIXTURES_REQUIRED golden_models)
 
 # Tests run side by side: a thread that spins for its mates while another test has their core is waiting for long.
 set(brief_spin GOMP_SPINCOUNT=1000)
-set_tests_properties(plan_test residual_test engine_test engine_allocation_test PROPERTIES ENVIRONMENT ${brief_spin})
-set_tests_properties(plan_test_avx2 residual_test_avx2 golden_test_avx2 PROPERTIES TIMEOUT 300
+set_tests_properties(plan_test residual_property_test engine_test engine_allocation_test PROPERTIES ENVIRONMENT ${brief_spin})
+set_tests_properties(plan_test_avx2 residual_property_test_avx2 golden_test_avx2 PROPERTIES TIMEOUT 300
                      ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2;${brief_spin}")
