@@ -17,7 +17,7 @@ set_tests_properties(onnx_memory_test_two_gib PROPERTIES LABELS slow TIMEOUT 300
 resnetd_test(passes_test SOURCES unit/passes_test.cc LIBS resnetd::passes resnetd::reference)
 resnetd_test(plan_test SOURCES unit/plan_convolutions_test.cc unit/plan_layers_test.cc unit/plan_elementwise_test.cc
                                unit/plan_fusions_test.cc unit/plan_windows_test.cc unit/plan_moves_test.cc
-                               unit/plan_buffers_test.cc unit/plan_random_test.cc unit/plan_checker.cc
+                               unit/plan_buffers_test.cc unit/plan_random_test.cc unit/plan_split_test.cc unit/plan_checker.cc
              LIBS resnetd::onednn resnetd::reference absl::strings)
 resnetd_test(residual_property_test SOURCES unit/residual_property_test.cc unit/plan_checker.cc
              LIBS resnetd::onednn resnetd::passes resnetd::reference absl::strings)
@@ -34,7 +34,7 @@ set_tests_properties(golden_test PROPERTIES FIXTURES_REQUIRED golden_models)
 # Every operator of the importers against ONNX Runtime, in networks of one.
 set(operator_models ${CMAKE_CURRENT_BINARY_DIR}/operators)
 add_test(NAME operator_models COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/operator_models.py --out ${operator_models})
-resnetd_test(operator_test SOURCES golden/operator_test.cc LIBS resnetd::onnx resnetd::reference absl::strings)
+resnetd_test(operator_test SOURCES golden/operator_test.cc LIBS resnetd::engine resnetd::onnx resnetd::reference absl::strings)
 target_compile_definitions(operator_test PRIVATE OPERATOR_MODELS="${operator_models}"
                            OPERATOR_EXPECTED="${CMAKE_CURRENT_SOURCE_DIR}/golden/operators")
 set_tests_properties(operator_models PROPERTIES FIXTURES_SETUP operator_models)

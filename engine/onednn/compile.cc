@@ -80,7 +80,7 @@ std::string Fingerprint(const Program& program) {
   add(absl::StrCat(program.info.isa, " ", program.info.threads));
   for (const Plan& plan : program.plans) {
     for (const Step& step : plan.steps) {
-      add(absl::StrCat(step.info.op, " ", step.info.shape, " ", step.info.implementation));
+      add(absl::StrCat(step.info.op, step.info.post_ops, " ", step.info.shape, " ", step.info.implementation));
     }
   }
   return absl::StrFormat("%016x", hash);
@@ -103,7 +103,7 @@ void SetSlot(Program& program) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelInfo info) {
+absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelInfo info, const Splitter& split) {
   const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
   // An instruction set is a bit mask that contains those it extends.
   const unsigned avx2 = static_cast<unsigned>(dnnl::cpu_isa::avx2);
@@ -115,7 +115,7 @@ absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelI
   Program program{.engine = dnnl::engine(dnnl::engine::kind::cpu, 0), .info = std::move(info), .slot = {}, .plans = {}};
   WeightsCache weights(program.engine);
   for (const int batch : program.info.batch_sizes) {
-    absl::StatusOr<Plan> plan = Lower(graph, batch, program.engine, weights);
+    absl::StatusOr<Plan> plan = Lower(graph, batch, split(graph, batch, program.info.threads), program.engine, weights);
     if (!plan.ok()) return plan.status();
     program.arena_bytes = std::max(program.arena_bytes, plan->arena_bytes);
     program.info.arena_lower_bound = std::max(program.info.arena_lower_bound, plan->arena_lower_bound);

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
 #include "engine/graph/graph.h"
+#include "engine/onednn/split.h"
 
 // Graph -> Engine. The only folder that knows oneDNN; this header does not show it.
 namespace resnetd::onednn {
@@ -14,7 +15,9 @@ namespace resnetd::onednn {
 // packed weights' size, instruction set, precision and fingerprint are filled in here. The graph must be valid, with
 // dims inferred; it dies here, and with it its float weights unless others hold them.
 // INVALID_ARGUMENT: a node that cannot be lowered. FAILED_PRECONDITION: instruction set below AVX2.
-absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelInfo info);
+// `split` says which nodes of each plan run image by image.
+absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelInfo info,
+                                                      const Splitter& split = ChooseSplit);
 
 }  // namespace resnetd::onednn
 

@@ -36,10 +36,13 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
   const memory::dims weights_dims = WeightsDims(*conv.weights, conv.groups);
   const memory::desc bias_desc = conv.bias ? F32({conv.bias->dims[0]}, Tag::a) : memory::desc();
   const auto describe = [&](const memory::desc& src, const memory::desc& dst) {
-    return dnnl::convolution_forward::primitive_desc(
-        engine_, prop_kind::forward_inference, algorithm::convolution_direct, src, F32(weights_dims, Tag::any),
-        bias_desc, dst, {conv.strides.h, conv.strides.w}, {conv.dilations.h - 1, conv.dilations.w - 1},
-        {conv.pads.top, conv.pads.left}, {conv.pads.bottom, conv.pads.right}, fused.attr);
+    return weights_.Choose(
+        conv.weights, F32(weights_dims, Tag::any), [&](const memory::desc& layout, bool allow_empty) {
+          return dnnl::convolution_forward::primitive_desc(
+              engine_, prop_kind::forward_inference, algorithm::convolution_direct, src, layout, bias_desc, dst,
+              {conv.strides.h, conv.strides.w}, {conv.dilations.h - 1, conv.dilations.w - 1},
+              {conv.pads.top, conv.pads.left}, {conv.pads.bottom, conv.pads.right}, fused.attr, allow_empty);
+        });
   };
   Tensor src = TensorOf(node.inputs[0]);
   dnnl::convolution_forward::primitive_desc primitive;
@@ -88,9 +91,12 @@ absl::Status Lowering::Lower(const Node& node, const graph::Gemm& gemm) {
   };
 
   Tensor src = RowMajor(Info(node), node.inputs[0], {rows, ic});
-  const dnnl::inner_product_forward::primitive_desc product(engine_, prop_kind::forward_inference, src.desc,
-                                                            F32({oc, ic}, Tag::any), bias_desc,
-                                                            F32({rows, oc}, Tag::ab), fused.attr);
+  const auto product =
+      weights_.Choose(gemm.weights, F32({oc, ic}, Tag::any), [&](const memory::desc& layout, bool allow_empty) {
+        return dnnl::inner_product_forward::primitive_desc(engine_, prop_kind::forward_inference, src.desc, layout,
+                                                           bias_desc, F32({rows, oc}, Tag::ab), fused.attr,
+                                                           allow_empty);
+      });
   if (!IsSlow(product) || operands) return add(product, src, {oc, ic});
   // A single output, say. The same as a convolution of one pixel is not slow.
   src.desc = F32({rows, ic, 1, 1}, Tag::acdb);

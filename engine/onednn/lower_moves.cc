@@ -18,7 +18,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Transpose& transpose
   std::vector<int> to(src.desc.get_dims().size(), 0);  // axis i of src becomes axis to[i] of dst
   for (size_t i = 0; i < transpose.perm.size(); ++i)
     to[static_cast<size_t>(transpose.perm[i]) + 1] = static_cast<int>(i) + 1;
-  TensorOf(node.output) = {.buffer = src.buffer, .desc = src.desc.permute_axes(to)};
+  TensorOf(node.output) = {.buffer = src.buffer, .desc = src.desc.permute_axes(to), .pass_bytes = src.pass_bytes};
   return absl::OkStatus();
 }
 
@@ -69,7 +69,7 @@ absl::Status Lowering::SliceThenPad(const Node& node, ValueId src_id, const grap
     return a;
   };
   const SlicePadAxis one{.src = 1, .dst = 1, .count = 1};
-  SlicePad shape{.batch = batch_,
+  SlicePad shape{.batch = images_,
                  .channels = axis(rank == 3 ? 0 : rank - 1),
                  .rows = rank == 3 ? axis(1) : one,
                  .columns = rank == 3   ? axis(2)

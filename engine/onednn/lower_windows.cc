@@ -46,7 +46,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::AveragePool& pool) {
   if (pool.count_include_pad && hangs_over) {
     // The file's padding counts and what ceil mode adds behind it does not: the first is made real.
     const graph::Dims& map = graph_.value(node.inputs[0]).dims;
-    const SlicePad padded = {.batch = batch_,
+    const SlicePad padded = {.batch = images_,
                              .channels = {.src = map[0], .dst = map[0], .count = map[0]},
                              .rows = {.src = map[1],
                                       .dst = map[1] + pool.pads.top + pool.pads.bottom,
@@ -57,7 +57,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::AveragePool& pool) {
                                          .count = map[2],
                                          .before = pool.pads.left}};
     const Tensor plain = AsPreferred(node, node.inputs[0]);
-    const Tensor wide = builder_.Allocate(F32({batch_, map[0], padded.rows.dst, padded.columns.dst}, Tag::acdb));
+    const Tensor wide = builder_.Allocate(F32({images_, map[0], padded.rows.dst, padded.columns.dst}, Tag::acdb));
     builder_.Add(Info(node), "slice_pad", [padded](absl::Span<float* const> a) { RunSlicePad(padded, a[0], a[1]); },
                  {plain, wide});
     LowerPool(node, algorithm::pooling_avg_exclude_padding, wide, pool.kernel, pool.strides, pool.dilations, {});

@@ -30,12 +30,14 @@ memory::desc RowMajorDesc(memory::dims dims) {
   return F32(std::move(dims), tag);
 }
 
-Lowering::Lowering(const graph::Graph& graph, int batch, const dnnl::engine& engine, WeightsCache& weights)
+Lowering::Lowering(const graph::Graph& graph, int batch, const Split& split, const dnnl::engine& engine,
+                   WeightsCache& weights)
     : graph_(graph),
       engine_(engine),
       weights_(weights),
       builder_(engine, batch),
       batch_(batch),
+      split_(split),
       tensors_(graph.values.size()),
       last_readers_(graph.values.size(), -1) {
   for (size_t i = 0; i < graph.values.size(); ++i) roots_.push_back(static_cast<ValueId>(i));
@@ -54,12 +56,17 @@ Lowering::Lowering(const graph::Graph& graph, int batch, const dnnl::engine& eng
 absl::StatusOr<Plan> Lowering::Run() {
   StepInfo info{.node = graph_.name, .op = "Graph", .shape = absl::StrCat("batch ", batch_), .implementation = ""};
   try {
-    TensorOf(graph_.input) = builder_.Input(F32(DimsOf(graph_.input), kImageLayout));
-    for (const Node& node : graph_.nodes) {
+    images_ = batch_;
+    input_ = builder_.Input(F32(DimsOf(graph_.input), kImageLayout));
+    BeginSegment(split_.nodes > 0 ? split_.images : batch_);
+    for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+      if (i == split_.nodes && i > 0) GatherFor(i);
+      const Node& node = graph_.nodes[i];
       info = Info(node);
       const absl::Status lowered = std::visit([&](const auto& op) { return Lower(node, op); }, node.op);
       if (!lowered.ok()) return lowered;
     }
+    if (split_.nodes == graph_.nodes.size()) GatherFor(graph_.nodes.size());
     std::vector<Tensor> outputs;
     for (const graph::Output& output : graph_.outputs) {
       info = {.node = output.name, .op = "Output", .shape = info.shape, .implementation = ""};
@@ -71,9 +78,52 @@ absl::StatusOr<Plan> Lowering::Run() {
   }
 }
 
+void Lowering::BeginSegment(int images) {
+  builder_.BeginSegment(images);
+  images_ = images;
+  const memory::desc part = F32(DimsOf(graph_.input), kImageLayout);
+  TensorOf(graph_.input) = {.buffer = input_.buffer, .desc = part, .pass_bytes = images < batch_ ? part.get_size() : 0};
+}
+
+void Lowering::GatherFor(size_t first) {
+  std::vector<bool> wanted(graph_.values.size(), false);
+  for (size_t i = first; i < graph_.nodes.size(); ++i) {
+    const Node& node = graph_.nodes[i];
+    for (const ValueId id : node.inputs) wanted[static_cast<size_t>(id)] = true;
+    if (!std::holds_alternative<graph::Pad>(node.op)) continue;
+    // A slice that its padding does along has no buffer: what it reads is what is needed.
+    const std::optional<int> producer = graph_.Producer(node.inputs[0]);
+    if (!producer || !FusedIntoPad(graph_.nodes[*producer])) continue;
+    wanted[static_cast<size_t>(graph_.nodes[*producer].inputs[0])] = true;
+  }
+  for (const graph::Output& output : graph_.outputs) wanted[static_cast<size_t>(output.value)] = true;
+  wanted[static_cast<size_t>(graph_.input)] = false;  // is whole
+
+  struct Part {
+    ValueId id;
+    memory::desc desc;
+  };
+  std::vector<Part> parts;
+  for (size_t v = 0; v < wanted.size(); ++v) {
+    if (wanted[v] && tensors_[v].buffer >= 0)
+      parts.push_back({static_cast<ValueId>(v), Preferred(static_cast<ValueId>(v))});
+  }
+  for (const auto& [id, desc] : parts) {
+    const int images = std::exchange(images_, batch_);
+    const memory::desc whole = Preferred(id);
+    images_ = images;
+    TensorOf(id) = builder_.Gather(TensorOf(id), desc, whole,
+                                   {.node = graph_.value(id).name,
+                                    .op = "Gather",
+                                    .shape = absl::StrCat(graph::ToString(graph_.value(id).dims), " batch ", images_),
+                                    .implementation = ""});
+  }
+  BeginSegment(batch_);
+}
+
 Lowering::Dims Lowering::DimsOf(ValueId id) const {
   const graph::Dims& dims = graph_.value(id).dims;
-  Dims all = {batch_};
+  Dims all = {images_};
   all.insert(all.end(), dims.begin(), dims.end());
   return all;
 }
@@ -92,7 +142,7 @@ Tensor Lowering::RowMajor(const StepInfo& info, ValueId id, Dims dims) {
   // A map of one pixel is the same in both orders, and NHWC is what pooling yields.
   const bool one_pixel = src.size() == 4 && src[2] * src[3] == 1;
   const Tensor plain = builder_.As(TensorOf(id), one_pixel ? F32(src, Tag::acdb) : RowMajorDesc(src), info);
-  return {.buffer = plain.buffer, .desc = RowMajorDesc(std::move(dims))};
+  return {.buffer = plain.buffer, .desc = RowMajorDesc(std::move(dims)), .pass_bytes = plain.pass_bytes};
 }
 
 memory Lowering::Learnt(const graph::WeightsRef& values, Dims dims, const memory::desc& wanted) {
@@ -135,7 +185,7 @@ StepInfo Lowering::Info(const Node& node) const {
                 .op = std::string(op.data(), op.size()),
                 .attributes = graph::AttributesOf(node.op),
                 .shape = absl::StrCat(graph::ToString(graph_.value(node.inputs[0]).dims), " -> ",
-                                      graph::ToString(graph_.value(node.output).dims), " batch ", batch_),
+                                      graph::ToString(graph_.value(node.output).dims), " batch ", images_),
                 .implementation = ""};
   for (const graph::PostOp& post_op : node.post_ops) {
     absl::StrAppend(&info.post_ops, "+", std::visit([](const auto& o) { return graph::OpName(o); }, post_op));
@@ -143,8 +193,9 @@ StepInfo Lowering::Info(const Node& node) const {
   return info;
 }
 
-absl::StatusOr<Plan> Lower(const graph::Graph& graph, int batch, const dnnl::engine& engine, WeightsCache& weights) {
-  return Lowering(graph, batch, engine, weights).Run();
+absl::StatusOr<Plan> Lower(const graph::Graph& graph, int batch, const Split& split, const dnnl::engine& engine,
+                           WeightsCache& weights) {
+  return Lowering(graph, batch, split, engine, weights).Run();
 }
 
 }  // namespace resnetd::onednn

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "engine/graph/graph.h"
 #include "engine/onednn/plan.h"
+#include "engine/onednn/split.h"
 #include "engine/onednn/weights_cache.h"
 
 namespace resnetd::onednn {
@@ -16,7 +17,8 @@ inline constexpr dnnl::memory::format_tag kImageLayout = dnnl::memory::format_ta
 
 // The plan of a valid graph for one batch size, for the number of OpenMP threads set in the calling thread.
 // INVALID_ARGUMENT or RESOURCE_EXHAUSTED names node, operator and shape.
-absl::StatusOr<Plan> Lower(const graph::Graph& graph, int batch, const dnnl::engine& engine, WeightsCache& weights);
+absl::StatusOr<Plan> Lower(const graph::Graph& graph, int batch, const Split& split, const dnnl::engine& engine,
+                           WeightsCache& weights);
 
 }  // namespace resnetd::onednn
 

@@ -9,6 +9,7 @@
 #include "engine/graph/graph.h"
 #include "engine/onednn/plan_builder.h"
 #include "engine/onednn/slice_pad.h"
+#include "engine/onednn/split.h"
 #include "engine/onednn/weights_cache.h"
 
 namespace resnetd::onednn {
@@ -17,7 +18,7 @@ namespace resnetd::onednn {
 // dnnl::error.
 class Lowering {
  public:
-  Lowering(const graph::Graph& graph, int batch, const dnnl::engine& engine, WeightsCache& weights);
+  Lowering(const graph::Graph& graph, int batch, const Split& split, const dnnl::engine& engine, WeightsCache& weights);
   absl::StatusOr<Plan> Run();
 
  private:
@@ -48,6 +49,11 @@ class Lowering {
   absl::Status Lower(const graph::Node& node, const graph::Slice& slice);
   absl::Status Lower(const graph::Node& node, const graph::Pad& pad);
 
+  // The nodes from here on run for `images` images at a time.
+  void BeginSegment(int images);
+  // Makes whole what nodes from `first` on, or the outputs, read of what was computed in parts.
+  void GatherFor(size_t first);
+
   Fused LowerPostOps(const graph::Node& node, bool may_sum = true);
   void LowerPool(const graph::Node& node, dnnl::algorithm kind, const Tensor& src, graph::Size2 kernel,
                  graph::Size2 strides, graph::Size2 dilations, graph::Pads2 pads);
@@ -55,7 +61,7 @@ class Lowering {
   absl::Status SliceThenPad(const graph::Node& node, graph::ValueId src, const graph::Slice* slice,
                             const graph::Pad* pad);
 
-  // The dims of a value, the batch put in front.
+  // The dims of a value, the images of a pass put in front.
   Dims DimsOf(graph::ValueId id) const;
   // How values are best stored: {N, C, H, W} with the channels innermost, all else row-major.
   dnnl::memory::desc Preferred(graph::ValueId id) const;
@@ -81,7 +87,10 @@ class Lowering {
   const dnnl::engine& engine_;
   WeightsCache& weights_;
   PlanBuilder builder_;
-  int batch_;
+  const int batch_;
+  const Split split_;
+  int images_ = 0;                     // of a pass of the segment in hand
+  Tensor input_;                       // of the whole batch
   std::vector<Tensor> tensors_;        // by ValueId
   std::vector<graph::ValueId> roots_;  // by ValueId: the value whose buffer it may share
   std::vector<int> last_readers_;      // by ValueId of a root: index of a node

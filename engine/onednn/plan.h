@@ -16,6 +16,7 @@ struct Argument {
   int id = 0;               // DNNL_ARG_*
   dnnl::memory::desc desc;  // layout of the buffer's contents
   int buffer = -1;          // index into Plan::offsets; -1: `learnt`
+  size_t pass_bytes = 0;    // how much further in the buffer it lies with each pass of its segment
   dnnl::memory learnt;
 };
 
@@ -30,10 +31,25 @@ struct Step {
   OutputSet serves;  // outputs that depend on it
 };
 
+// Steps [begin, end) run `passes` times, each time for the next `images` of the batch.
+struct Segment {
+  size_t begin = 0, end = 0;
+  int passes = 1, images = 0;
+};
+
+// A buffer that a segment of many passes fills part by part, for the next segment to read whole.
+struct Gathered {
+  int buffer = -1;
+  size_t pass_bytes = 0;
+  int images = 0;  // of a pass
+};
+
 // A model compiled for one batch size and thread count. Immutable, shared by all sessions.
 struct Plan {
   int batch = 0;
   std::vector<Step> steps;
+  std::vector<Segment> segments;  // all steps, in order
+  std::vector<Gathered> gathered;
   std::vector<size_t> offsets;  // of each buffer in the arena, bytes
   size_t arena_bytes = 0, arena_lower_bound = 0;
   std::vector<size_t> output_offsets;  // by OutputId: dense float32 {batch, width}; intact until the next run

@@ -1,4 +1,5 @@
-// A buffer lives from the first step that names it to the last; the images live from the start, the outputs to the end.
+// A buffer lives from the first step that names it to the last; the images live from the start, the outputs to the end,
+// and what a segment of many passes reads or writes part by part through all of that segment.
 #include "engine/onednn/plan_builder.h"
 
 #include <algorithm>
@@ -33,6 +34,11 @@ bool SumsInPlace(const dnnl::primitive_desc_base& primitive) {
 
 }  // namespace
 
+void PlanBuilder::BeginSegment(int images) {
+  if (!plan_.segments.empty()) plan_.segments.back().end = plan_.steps.size();
+  plan_.segments.push_back({.begin = plan_.steps.size(), .end = 0, .passes = plan_.batch / images, .images = images});
+}
+
 Tensor PlanBuilder::Input(const dnnl::memory::desc& desc) {
   const Tensor tensor = Allocate(desc);
   input_buffer_ = tensor.buffer;
@@ -48,7 +54,7 @@ void PlanBuilder::Add(StepInfo info, const dnnl::primitive_desc_base& primitive,
   const dnnl::memory::desc scratchpad = primitive.scratchpad_desc();
   if (scratchpad.get_size() > 0) arguments.push_back(Use(DNNL_ARG_SCRATCHPAD, Allocate(scratchpad)));
   info.implementation = primitive.impl_info_str();
-  info.multiply_adds = MultiplyAdds(primitive);
+  info.multiply_adds = MultiplyAdds(primitive) * plan_.segments.back().passes;
   info.in_place_sum = SumsInPlace(primitive);
   plan_.steps.push_back({.info = std::move(info),
                          .primitive = dnnl::primitive(primitive.get()),
@@ -70,18 +76,32 @@ void PlanBuilder::Add(StepInfo info, absl::string_view implementation, Kernel ke
                          .serves = {}});
 }
 
+void PlanBuilder::Reorder(const Tensor& from, const Tensor& to, StepInfo info) {
+  const dnnl::reorder::primitive_desc reorder(engine_, from.desc, engine_, to.desc, UserScratchpad());
+  Add(std::move(info), reorder, {Use(DNNL_ARG_FROM, from), Use(DNNL_ARG_TO, to)});
+}
+
 Tensor PlanBuilder::As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info) {
   // Equal ones may still differ in the strides of axes of size 1, and some kernels look at those: take what was asked
   // for.
-  if (tensor.desc == desc) return {.buffer = tensor.buffer, .desc = desc};
+  if (tensor.desc == desc) return {.buffer = tensor.buffer, .desc = desc, .pass_bytes = tensor.pass_bytes};
   const Tensor dst = Allocate(desc);
-  const dnnl::reorder::primitive_desc reorder(engine_, tensor.desc, engine_, desc, UserScratchpad());
   StepInfo reorder_info = info;
   reorder_info.op = "Reorder";
   reorder_info.attributes.clear();
   reorder_info.post_ops.clear();
-  Add(std::move(reorder_info), reorder, {Use(DNNL_ARG_FROM, tensor), Use(DNNL_ARG_TO, dst)});
+  Reorder(tensor, dst, std::move(reorder_info));
   return dst;
+}
+
+Tensor PlanBuilder::Gather(const Tensor& part, const dnnl::memory::desc& desc, const dnnl::memory::desc& whole,
+                           StepInfo info) {
+  const Tensor tensor = Allocate(whole);
+  plan_.gathered.push_back(
+      {.buffer = tensor.buffer, .pass_bytes = desc.get_size(), .images = plan_.segments.back().images});
+  info.op = "Gather";
+  Reorder(part, {.buffer = tensor.buffer, .desc = desc, .pass_bytes = desc.get_size()}, std::move(info));
+  return tensor;
 }
 
 void PlanBuilder::MarkServed(const std::vector<Tensor>& outputs) {
@@ -97,25 +117,33 @@ void PlanBuilder::MarkServed(const std::vector<Tensor>& outputs) {
   }
 }
 
-Plan PlanBuilder::Finish(const std::vector<Tensor>& outputs) {
-  MarkServed(outputs);
+std::vector<memory::Block> PlanBuilder::Lifetimes(const std::vector<Tensor>& outputs) const {
   const int end = static_cast<int>(plan_.steps.size());
   std::vector<memory::Block> blocks(buffer_bytes_.size());
-  for (size_t i = 0; i < blocks.size(); ++i)
+  for (size_t i = 0; i < blocks.size(); ++i) {
     blocks[i] = {.bytes = buffer_bytes_[i], .first = end, .last = 0, .fixed_offset = {}};
-  for (int step = 0; step < end; ++step) {
-    for (const Argument& argument : plan_.steps[step].arguments) {
-      if (argument.buffer < 0) continue;
-      memory::Block& block = blocks[argument.buffer];
-      block.first = std::min(block.first, step);
-      block.last = std::max(block.last, step);
+  }
+  for (const Segment& segment : plan_.segments) {
+    for (size_t i = segment.begin; i < segment.end; ++i) {
+      for (const Argument& argument : plan_.steps[i].arguments) {
+        if (argument.buffer < 0) continue;
+        const bool parts = argument.pass_bytes > 0;
+        memory::Block& block = blocks[argument.buffer];
+        block.first = std::min(block.first, static_cast<int>(parts ? segment.begin : i));
+        block.last = std::max(block.last, static_cast<int>(parts ? segment.end - 1 : i));
+      }
     }
   }
   blocks[input_buffer_].first = 0;
   blocks[input_buffer_].fixed_offset = 0;
   for (const Tensor& output : outputs) blocks[output.buffer].last = end;
+  return blocks;
+}
 
-  memory::Layout layout = memory::PlanLayout(blocks, kArenaAlignment);
+Plan PlanBuilder::Finish(const std::vector<Tensor>& outputs) {
+  MarkServed(outputs);
+  plan_.segments.back().end = plan_.steps.size();
+  memory::Layout layout = memory::PlanLayout(Lifetimes(outputs), kArenaAlignment);
   plan_.offsets = std::move(layout.offsets);
   plan_.arena_bytes = layout.bytes;
   plan_.arena_lower_bound = layout.lower_bound;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "engine/memory/planner.h"
 #include "engine/onednn/plan.h"
 
 namespace resnetd::onednn {
@@ -13,6 +14,7 @@ namespace resnetd::onednn {
 struct Tensor {
   int buffer = -1;
   dnnl::memory::desc desc;
+  size_t pass_bytes = 0;  // see Argument
 };
 
 // Collects the steps of one plan and gives each buffer its place in the arena. Methods may throw dnnl::error.
@@ -20,6 +22,8 @@ class PlanBuilder {
  public:
   PlanBuilder(const dnnl::engine& engine, int batch) : engine_(engine) { plan_.batch = batch; }
 
+  // What is added from here on runs once for every `images` of the batch, which they divide.
+  void BeginSegment(int images);
   // The images, at offset 0: where a slot lies must not depend on the plan.
   Tensor Input(const dnnl::memory::desc& desc);
   Tensor Allocate(const dnnl::memory::desc& desc);
@@ -31,10 +35,17 @@ class PlanBuilder {
   // `tensor` in this layout: itself, or a reordered copy.
   Tensor As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info);
 
+  // Copies `part`, of one pass, to its place in a tensor of the whole batch, which the next segment may read. `desc` is
+  // the part's layout there, dense with the images outermost, and `whole` the tensor's.
+  Tensor Gather(const Tensor& part, const dnnl::memory::desc& desc, const dnnl::memory::desc& whole, StepInfo info);
+
   // Plans the arena and hands the plan over; the outputs outlive the last step.
   Plan Finish(const std::vector<Tensor>& outputs);
 
  private:
+  void Reorder(const Tensor& from, const Tensor& to, StepInfo info);
+  // From the first step that names each buffer to the last.
+  std::vector<memory::Block> Lifetimes(const std::vector<Tensor>& outputs) const;
   // Which outputs depend on each step.
   void MarkServed(const std::vector<Tensor>& outputs);
 
@@ -49,10 +60,10 @@ class PlanBuilder {
 dnnl::primitive_attr UserScratchpad();
 
 inline Argument Use(int id, const Tensor& tensor) {
-  return {.id = id, .desc = tensor.desc, .buffer = tensor.buffer, .learnt = {}};
+  return {.id = id, .desc = tensor.desc, .buffer = tensor.buffer, .pass_bytes = tensor.pass_bytes, .learnt = {}};
 }
 inline Argument Use(int id, const dnnl::memory& learnt) {
-  return {.id = id, .desc = learnt.get_desc(), .buffer = -1, .learnt = learnt};
+  return {.id = id, .desc = learnt.get_desc(), .buffer = -1, .pass_bytes = 0, .learnt = learnt};
 }
 
 }  // namespace resnetd::onednn

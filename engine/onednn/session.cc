@@ -17,11 +17,13 @@
 namespace resnetd::onednn {
 namespace {
 
-// A step and where its arguments lie in one arena.
+// A step, in one pass of its segment, and where its arguments lie in one arena.
 struct BoundStep {
   const Step* step = nullptr;
-  std::vector<dnnl_exec_arg_t> arguments;  // of a primitive
-  std::vector<float*> buffers;             // of our own kernel
+  size_t index = 0;                             // of the step in its plan
+  int first_image = 0;                          // of the pass
+  std::vector<dnnl_exec_arg_t> arguments = {};  // of a primitive
+  std::vector<float*> buffers = {};             // of our own kernel
 };
 
 class PlanSession final : public Session {
@@ -37,6 +39,8 @@ class PlanSession final : public Session {
 
  private:
   void Bind(const Plan& plan);
+  void BindArguments(const Plan& plan, size_t pass, BoundStep& bound);
+  void ClearUnused(const Plan& plan, int count);
   absl::Status Execute(const std::vector<BoundStep>& steps, const RunSpec& spec);
   absl::Status Execute(const BoundStep& bound);
 
@@ -51,20 +55,28 @@ class PlanSession final : public Session {
 
 void PlanSession::Bind(const Plan& plan) {
   std::vector<BoundStep>& steps = bound_.emplace_back();
-  const auto address = [&](const Argument& argument) { return arena_.data() + plan.offsets[argument.buffer]; };
-  for (const Step& step : plan.steps) {
-    BoundStep& bound = steps.emplace_back();
-    bound.step = &step;
-    if (step.kernel) {
-      for (const Argument& argument : step.arguments) {
-        bound.buffers.push_back(reinterpret_cast<float*>(address(argument)));
+  for (const Segment& segment : plan.segments) {
+    for (int pass = 0; pass < segment.passes; ++pass) {
+      for (size_t i = segment.begin; i < segment.end; ++i) {
+        steps.push_back({.step = &plan.steps[i], .index = i, .first_image = pass * segment.images});
+        BindArguments(plan, static_cast<size_t>(pass), steps.back());
       }
+    }
+  }
+}
+
+void PlanSession::BindArguments(const Plan& plan, size_t pass, BoundStep& bound) {
+  for (const Argument& argument : bound.step->arguments) {
+    if (argument.buffer < 0) {
+      bound.arguments.push_back({.arg = argument.id, .memory = argument.learnt.get()});
       continue;
     }
-    for (const Argument& argument : step.arguments) {
-      if (argument.buffer >= 0) memories_.emplace_back(argument.desc, program_->engine, address(argument));
-      const dnnl::memory& memory = argument.buffer >= 0 ? memories_.back() : argument.learnt;
-      bound.arguments.push_back({.arg = argument.id, .memory = memory.get()});
+    std::byte* address = arena_.data() + plan.offsets[argument.buffer] + pass * argument.pass_bytes;
+    if (bound.step->kernel) {
+      bound.buffers.push_back(reinterpret_cast<float*>(address));
+    } else {
+      memories_.emplace_back(argument.desc, program_->engine, address);
+      bound.arguments.push_back({.arg = argument.id, .memory = memories_.back().get()});
     }
   }
 }
@@ -83,27 +95,37 @@ absl::StatusOr<RunTimings> PlanSession::Run(const RunSpec& spec) {
   }
   const auto start = std::chrono::steady_clock::now();
   const auto plan = std::find_if(plans.begin(), plans.end(), [&](const Plan& p) { return p.batch >= spec.count; });
-  // What another model or run left in the unused slots may be NaN or denormal; the first is harmless, the second slow.
-  std::memset(arena_.data() + spec.count * program_->slot_bytes, 0, (plan->batch - spec.count) * program_->slot_bytes);
+  ClearUnused(*plan, spec.count);
   last_ = &*plan;
   computed_ = spec.wanted;
+  if (spec.profile != nullptr) spec.profile->assign(plan->steps.size(), Duration());
   if (absl::Status status = Execute(bound_[plan - plans.begin()], spec); !status.ok()) return status;
   return RunTimings{.compute = std::chrono::steady_clock::now() - start, .plan_batch = plan->batch};
 }
 
+// What another model or run left where no image is may be NaN or denormal; the first is harmless, the second slow.
+void PlanSession::ClearUnused(const Plan& plan, int count) {
+  const auto clear = [&](size_t offset, size_t image_bytes) {
+    std::memset(arena_.data() + offset + count * image_bytes, 0, (plan.batch - count) * image_bytes);
+  };
+  clear(0, program_->slot_bytes);
+  for (const Gathered& gathered : plan.gathered) {
+    clear(plan.offsets[gathered.buffer], gathered.pass_bytes / static_cast<size_t>(gathered.images));
+  }
+}
+
 absl::Status PlanSession::Execute(const std::vector<BoundStep>& steps, const RunSpec& spec) {
   const ThreadCount threads(program_->info.threads);
-  if (spec.profile != nullptr) spec.profile->assign(steps.size(), Duration());
-  for (size_t i = 0; i < steps.size(); ++i) {
-    if ((steps[i].step->serves & spec.wanted).none()) continue;
+  for (const BoundStep& bound : steps) {
+    if (bound.first_image >= spec.count || (bound.step->serves & spec.wanted).none()) continue;
     if (spec.profile == nullptr) {
-      if (absl::Status status = Execute(steps[i]); !status.ok()) return status;
+      if (absl::Status status = Execute(bound); !status.ok()) return status;
       continue;
     }
     // A CPU stream executes in the calling thread: what is done is done when the call returns.
     const auto start = std::chrono::steady_clock::now();
-    if (absl::Status status = Execute(steps[i]); !status.ok()) return status;
-    (*spec.profile)[i] = std::chrono::steady_clock::now() - start;
+    if (absl::Status status = Execute(bound); !status.ok()) return status;
+    (*spec.profile)[bound.index] += std::chrono::steady_clock::now() - start;
   }
   return ToStatus(dnnl_stream_wait(stream_.get()), "waiting for the last step");
 }

@@ -1,6 +1,14 @@
 #include "engine/onednn/weights_cache.h"
 
+#include <algorithm>
+
 namespace resnetd::onednn {
+namespace {
+
+// Of the weights held once. Together with what blocks of channels are padded by, at most a tenth is promised.
+constexpr double kMostCopies = 0.05;
+
+}  // namespace
 
 dnnl::memory WeightsCache::Get(const graph::WeightsRef& weights, const dnnl::memory::desc& source,
                                const dnnl::memory::desc& wanted) {
@@ -14,8 +22,21 @@ dnnl::memory WeightsCache::Get(const graph::WeightsRef& weights, const dnnl::mem
   dnnl::reorder(plain, packed).execute(stream_, plain, packed);
   stream_.wait();
   bytes_ += wanted.get_size();
+  if (!layouts.empty()) copies_ += wanted.get_size();
   layouts.push_back(packed);
   return packed;
+}
+
+std::vector<dnnl::memory::desc> WeightsCache::LayoutsInsteadOf(const dnnl::memory::desc& wanted,
+                                                               const graph::WeightsRef& weights) const {
+  std::vector<dnnl::memory::desc> layouts;
+  if (const auto held = packed_.find(weights); held != packed_.end()) {
+    for (const dnnl::memory& packed : held->second) layouts.push_back(packed.get_desc());
+  }
+  const auto copies = static_cast<double>(copies_ + wanted.get_size());
+  const bool affordable = copies <= kMostCopies * static_cast<double>(bytes_ - copies_);
+  if (affordable || std::find(layouts.begin(), layouts.end(), wanted) != layouts.end()) layouts.clear();
+  return layouts;
 }
 
 }  // namespace resnetd::onednn

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
 #include "engine/graph/graph.h"
 
 namespace resnetd::onednn {
@@ -19,14 +20,33 @@ class WeightsCache {
   // The values of `weights`, dense in the layout `source`, in the layout `wanted`. May throw dnnl::error.
   dnnl::memory Get(const graph::WeightsRef& weights, const dnnl::memory::desc& source,
                    const dnnl::memory::desc& wanted);
+  // What `describe(layout, allow_empty)` makes of a layout of `weights`, a primitive descriptor: of the layout the
+  // library chooses itself where that costs no copy or one that is affordable, else of a layout there already is, as
+  // long as the same implementation takes it. Another batch size often wants no more than another block of output
+  // channels.
+  template <typename Describe>
+  auto Choose(const graph::WeightsRef& weights, const dnnl::memory::desc& any, const Describe& describe) const {
+    auto chosen = describe(any, false);
+    const std::vector<dnnl::memory::desc> layouts = LayoutsInsteadOf(chosen.weights_desc(), weights);
+    for (const dnnl::memory::desc& layout : layouts) {
+      auto other = describe(layout, true);
+      if (other && absl::string_view(other.impl_info_str()) == chosen.impl_info_str()) return other;
+    }
+    return chosen;
+  }
   // Of everything handed out so far.
   size_t bytes() const { return bytes_; }
 
  private:
+  // What `weights` are packed to already; none where `wanted` is among them, or may be a further copy.
+  std::vector<dnnl::memory::desc> LayoutsInsteadOf(const dnnl::memory::desc& wanted,
+                                                   const graph::WeightsRef& weights) const;
+
   dnnl::engine engine_;
   dnnl::stream stream_;
   absl::flat_hash_map<graph::WeightsRef, std::vector<dnnl::memory>> packed_;
   size_t bytes_ = 0;
+  size_t copies_ = 0;  // of bytes_, what holds values a second time
 };
 
 }  // namespace resnetd::onednn

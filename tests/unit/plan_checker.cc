@@ -21,6 +21,8 @@ bool IsGeneral(absl::string_view implementation) {
          absl::StrContains(implementation, ":gemm");
 }
 
+}  // namespace
+
 void ExpectEqualsReference(const graph::Graph& graph, std::shared_ptr<const Engine> engine, const std::string& what) {
   const SessionRunner runner(std::move(engine));
   std::vector<std::vector<float>> images;
@@ -47,10 +49,8 @@ void ExpectEqualsReference(const graph::Graph& graph, std::shared_ptr<const Engi
   EXPECT_TRUE(runner->output(kNoOutput, 0).empty()) << what;
 }
 
-}  // namespace
-
 absl::StatusOr<std::shared_ptr<const Engine>> CompileFor(const graph::Graph& graph, std::vector<int> batches,
-                                                         int threads) {
+                                                         int threads, const Splitter& split) {
   const graph::Dims& image = graph.value(graph.input).dims;
   ModelInfo info;
   info.name = graph.name;
@@ -65,7 +65,7 @@ absl::StatusOr<std::shared_ptr<const Engine>> CompileFor(const graph::Graph& gra
   }
   info.batch_sizes = std::move(batches);
   info.threads = threads;
-  return Compile(graph, std::move(info));
+  return Compile(graph, std::move(info), split);
 }
 
 void ExpectEqualsReference(const graph::Graph& graph, const std::string& what, int threads) {

@@ -9,17 +9,20 @@
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
 #include "engine/graph/graph.h"
+#include "engine/onednn/split.h"
 #include "tests/reference/graph_builder.h"
 
 namespace resnetd::onednn {
 
 // Compile() with the info that the graph implies.
 absl::StatusOr<std::shared_ptr<const Engine>> CompileFor(const graph::Graph& graph, std::vector<int> batches,
-                                                         int threads);
+                                                         int threads, const Splitter& split = ChooseSplit);
 
 // Runs 1, 2, 3 and 5 images, on plans of 1, 2 and 5, and expects what the reference executor says of each. `what` is
 // printed where they differ.
 void ExpectEqualsReference(const graph::Graph& graph, const std::string& what, int threads = 1);
+// The same of an engine with these plans.
+void ExpectEqualsReference(const graph::Graph& graph, std::shared_ptr<const Engine> engine, const std::string& what);
 
 // "Conv+Add+Relu, MaxPool": the steps of the plan for one image, what is fused into each behind it. Reorders are left
 // out: which there are depends on the instruction set.
