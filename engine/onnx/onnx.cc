@@ -22,7 +22,7 @@ using graph::ValueId;
 
 constexpr int kMostOutputs = 16;      // of one file
 constexpr int64_t kMostChannels = 4;  // of an image; tells NHWC from NCHW
-constexpr size_t kListedNodes = 50;   // of the unsupported ones; the rest are counted
+constexpr size_t kListedNodes = 50;   // of those that are not supported; the rest are counted
 
 bool DefaultDomain(absl::string_view domain) {
   return domain.empty() || domain == "ai.onnx";
@@ -120,21 +120,34 @@ absl::Status ReadInitializersAndInput(GraphProto& proto, Import& into) {
   return inputs == 1 ? absl::OkStatus() : absl::InvalidArgumentError("expected one input, got none");
 }
 
+absl::Status ReadNode(const NodeProto& node, int opset, Import& into) {
+  NodeReader n(node, opset);
+  const absl::Status status = node.output_size() == 0 ? absl::InvalidArgumentError("expected an output, got none")
+                                                      : n.Finish(FindImporter(node.op_type())(n, into));
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat("node '", n.name(), "' (", node.op_type(), ", opset ", opset, "): ", status.message()));
+}
+
+// Says of all nodes at once what is wrong with them, but not of those that read what one at fault would have yielded.
 absl::Status ReadNodes(const GraphProto& proto, int opset, Import& into) {
+  absl::flat_hash_set<absl::string_view> missing;
+  std::string faults;
+  size_t count = 0;
   for (const NodeProto& node : proto.node()) {
-    NodeReader n(node, opset);
-    absl::Status status = absl::OkStatus();
-    if (node.output_size() == 0) {
-      status = absl::InvalidArgumentError("expected an output, got none");
-    } else {
-      status = n.Finish(FindImporter(node.op_type())(n, into));
+    const bool follows = std::any_of(node.input().begin(), node.input().end(),
+                                     [&](const std::string& name) { return missing.contains(name); });
+    if (!follows) {
+      const absl::Status status = ReadNode(node, opset, into);
+      if (status.ok()) continue;
+      if (++count <= kListedNodes) absl::StrAppend(&faults, count > 1 ? "; " : "", status.message());
     }
-    if (!status.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("node '", n.name(), "' (", node.op_type(), ", opset ", opset, "): ", status.message()));
-    }
+    missing.insert(node.output().begin(), node.output().end());
+    missing.erase("");  // stands for an input or output that is left out
   }
-  return absl::OkStatus();
+  if (count == 0) return absl::OkStatus();
+  if (count > kListedNodes) absl::StrAppend(&faults, "; and ", count - kListedNodes, " more");
+  return absl::InvalidArgumentError(faults);
 }
 
 // The value as a vector, where one of its axes holds all its elements.

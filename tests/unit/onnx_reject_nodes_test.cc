@@ -93,6 +93,24 @@ TEST(ReadOnnx, RefusesWrongNodes) {
   });
 }
 
+TEST(ReadOnnx, NamesAllNodesAtFault) {
+  OnnxFile f;
+  Network(f);
+  f.Node("MaxPool", {"c"}, "a");                               // no kernel
+  f.Node("Relu", {"a"}, "b"), f.Node("Add", {"b", "c"}, "d");  // they follow from it
+  SetInt(f.Node("Flatten", {"c", ""}, "e"), "axis", 3);
+  EXPECT_EQ(ReadBytes(f.Bytes()).status(),
+            absl::InvalidArgumentError("model 'tested': node 'node4' (MaxPool, opset 17): attribute 'kernel_shape': "
+                                       "expected two values, got none; node 'node7' (Flatten, opset 17): attribute "
+                                       "'axis': expected 1, got 3"));
+  for (int i = 0; i < 48; ++i) f.Node("MaxPool", {"c"}, absl::StrCat("p", i));
+  EXPECT_THAT(std::string(ReadBytes(f.Bytes()).status().message()),
+              testing::AllOf(testing::HasSubstr("; node 'node55'"), testing::Not(testing::HasSubstr("more"))));
+  f.Node("MaxPool", {"c"}, "last");
+  EXPECT_THAT(std::string(ReadBytes(f.Bytes()).status().message()),
+              testing::AllOf(testing::EndsWith("; and 1 more"), testing::Not(testing::HasSubstr("'node56'"))));
+}
+
 TEST(ReadOnnx, RefusesWrongOperands) {
   // One more node that reads "c" and the constant "k" of those dims.
   const auto with = [](const char* what, const char* op, const std::vector<int64_t>& dims, const char* message) {
