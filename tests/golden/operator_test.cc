@@ -1,5 +1,5 @@
 // Every operator we read against ONNX Runtime, at the opsets where it changed (operator_models.py): what importers make
-// of a file, computed by the reference executor.
+// of a file, computed by the reference executor; and the same by the engine.
 #include <cmath>
 #include <fstream>
 #include <sstream>
@@ -8,10 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "engine/engine.h"
 #include "engine/onnx/onnx.h"
 #include "gtest/gtest.h"
 #include "tests/golden/golden_files.h"
 #include "tests/reference/executor.h"
+#include "tests/unit/session_runner.h"
 
 namespace resnetd {
 namespace {
@@ -43,25 +45,62 @@ void Expect(absl::Span<const float> got, absl::Span<const float> expected, const
   EXPECT_LE(difference, 1e-5 * largest) << what;
 }
 
-TEST(Operators, AgreeWithOnnxRuntime) {
-  const std::vector<OperatorCase> cases = Cases();
-  size_t total = 0;
-  for (const OperatorCase& c : cases) total += kImages * c.values;
-  ASSERT_GT(cases.size(), 900u);
-  const std::vector<float> images = ReadFloats(OPERATOR_MODELS "/images.f32", kImages * kPixels);
-  const std::vector<float> answers = ReadFloats(OPERATOR_EXPECTED "/answers.f32", total);
-  absl::Span<const float> next = answers;
-  for (const OperatorCase& c : cases) {
-    const std::string file = ReadFile(absl::StrCat(OPERATOR_MODELS "/", c.name, ".onnx"));
-    const auto graph = onnx::ReadOnnx({reinterpret_cast<const std::byte*>(file.data()), file.size()}, c.name);
-    EXPECT_TRUE(graph.ok()) << graph.status();
-    for (size_t i = 0; i < kImages; ++i, next.remove_prefix(c.values)) {
-      if (!graph.ok()) continue;
-      const auto values = reference::Run(*graph, absl::MakeConstSpan(images).subspan(i * kPixels, kPixels));
-      const auto& output = values[static_cast<size_t>(graph->outputs.front().value)];
-      Expect(output, next.first(c.values), absl::StrCat(c.name, ", image ", i));
+class Operators : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const OperatorCase& c : cases_) total_ += kImages * c.values;
+    ASSERT_GT(cases_.size(), 900u);
+    images_ = ReadFloats(OPERATOR_MODELS "/images.f32", kImages * kPixels);
+    answers_ = ReadFloats(OPERATOR_EXPECTED "/answers.f32", total_);
+  }
+
+  absl::Span<const float> image(size_t i) const { return absl::MakeConstSpan(images_).subspan(i * kPixels, kPixels); }
+
+  // Calls check(case, file, answers) for each case; the answers of all images, one after the other.
+  template <typename F>
+  void ForEach(const F& check) const {
+    absl::Span<const float> next = answers_;
+    for (const OperatorCase& c : cases_) {
+      const std::string file = ReadFile(absl::StrCat(OPERATOR_MODELS "/", c.name, ".onnx"));
+      check(c, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(file.data()), file.size()),
+            next.first(kImages * c.values));
+      next.remove_prefix(kImages * c.values);
     }
   }
+
+  const std::vector<OperatorCase> cases_ = Cases();
+  size_t total_ = 0;
+  std::vector<float> images_, answers_;
+};
+
+TEST_F(Operators, AsTheyAreImported) {
+  ForEach([&](const OperatorCase& c, absl::Span<const std::byte> file, absl::Span<const float> answers) {
+    const auto graph = onnx::ReadOnnx(file, c.name);
+    ASSERT_TRUE(graph.ok()) << graph.status();
+    for (size_t i = 0; i < kImages; ++i) {
+      const auto values = reference::Run(*graph, image(i));
+      Expect(values[static_cast<size_t>(graph->outputs.front().value)], answers.subspan(i * c.values, c.values),
+             absl::StrCat(c.name, ", image ", i));
+    }
+  });
+}
+
+TEST_F(Operators, AsTheEngineComputesThem) {
+  ForEach([&](const OperatorCase& c, absl::Span<const std::byte> file, absl::Span<const float> answers) {
+    auto engine = Engine::Load({file, c.name}, {.batch_sizes = {1, kImages}, .threads = 1});
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    const SessionRunner runner(*std::move(engine));
+    const ModelInfo& info = runner.engine().info();
+    for (int batch : {1, static_cast<int>(kImages)}) {
+      for (int i = 0; i < batch; ++i) runner.Write(i, image(i));
+      const auto ran = runner->Run({.count = batch});
+      ASSERT_TRUE(ran.ok()) << c.name << ": " << ran.status();
+      for (int i = 0; i < batch; ++i) {
+        Expect(runner->output(info.classes > 0 ? info.logits : info.embedding, i),
+               answers.subspan(i * c.values, c.values), absl::StrCat(c.name, ", batch ", batch, ", image ", i));
+      }
+    }
+  });
 }
 
 }  // namespace
