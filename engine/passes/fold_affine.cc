@@ -55,7 +55,7 @@ Owners CountOwners(const graph::Graph& graph) {
 
 // Folds `node` into the layer that yields its input. False: it is none of these, or the layer has other readers, or it
 // shares its weights: each of those would need weights of its own, and a small file could become a large graph.
-absl::StatusOr<bool> Fold(graph::Graph& graph, const Uses& uses, const Owners& owners, const graph::Node& node) {
+absl::StatusOr<bool> Fold(graph::Graph& graph, Uses& uses, const Owners& owners, const graph::Node& node) {
   const auto* norm = std::get_if<graph::BatchNorm>(&node.op);
   const auto* binary = std::get_if<graph::Binary>(&node.op);
   if (norm == nullptr && binary == nullptr) return false;
@@ -82,30 +82,26 @@ absl::StatusOr<bool> Fold(graph::Graph& graph, const Uses& uses, const Owners& o
   if (channels.empty()) return false;
   conv != nullptr ? Apply(channels, conv->weights, conv->bias) : Apply(channels, gemm->weights, gemm->bias);
   layer->output = node.output;
+  uses.SetProducer(node.output, static_cast<int>(layer - graph.nodes.data()));  // what comes next may fold into it too
   return true;
 }
 
 }  // namespace
 
 absl::Status FoldAffine(graph::Graph& graph) {
-  // One after the other may fold into the same layer, so who yields a value has to be asked anew after each.
-  for (bool again = true; again;) {
-    again = false;
-    const Uses uses(graph);
-    const Owners owners = CountOwners(graph);
-    std::vector<bool> folded(graph.nodes.size(), false);
-    for (size_t i = 0; i < graph.nodes.size(); ++i) {
-      const absl::StatusOr<bool> done = Fold(graph, uses, owners, graph.nodes[i]);
-      if (!done.ok()) {
-        return absl::InvalidArgumentError(absl::StrCat("node '", graph.nodes[i].name, "' (", OpName(graph.nodes[i].op),
-                                                       "): ", done.status().message()));
-      }
-      folded[i] = *done;
-      again |= *done;
+  Uses uses(graph);
+  const Owners owners = CountOwners(graph);
+  std::vector<bool> folded(graph.nodes.size(), false);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const absl::StatusOr<bool> done = Fold(graph, uses, owners, graph.nodes[i]);
+    if (!done.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("node '", graph.nodes[i].name, "' (", OpName(graph.nodes[i].op),
+                                                     "): ", done.status().message()));
     }
-    size_t i = 0;
-    std::erase_if(graph.nodes, [&](const graph::Node&) { return folded[i++]; });
+    folded[i] = *done;
   }
+  size_t i = 0;
+  std::erase_if(graph.nodes, [&](const graph::Node&) { return folded[i++]; });
   return absl::OkStatus();
 }
 

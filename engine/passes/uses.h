@@ -7,7 +7,8 @@
 
 namespace resnetd::passes {
 
-// Who reads and who yields each value, at the time of construction. An output of the graph counts as a reader.
+// Who reads and who yields each value, at the time of construction but for SetProducer(). An output of the graph counts
+// as a reader.
 class Uses {
  public:
   explicit Uses(const graph::Graph& graph);
@@ -15,6 +16,8 @@ class Uses {
   int readers(graph::ValueId id) const { return readers_[static_cast<size_t>(id)]; }
   // Index of the node that yields the value; -1 for the input.
   int producer(graph::ValueId id) const { return producer_[static_cast<size_t>(id)]; }
+  // Says that this node yields the value now.
+  void SetProducer(graph::ValueId id, int node) { producer_[static_cast<size_t>(id)] = node; }
 
  private:
   std::vector<int> readers_, producer_;
