@@ -93,7 +93,7 @@ TEST(PlanLayout, RandomBlocks) {
     waste += layout.bytes == 0 ? 0 : static_cast<double>(layout.bytes - layout.lower_bound) / layout.lower_bound;
   }
   // The bound itself cannot always be reached.
-  EXPECT_LT(waste / kRounds, 0.10);
+  EXPECT_LT(waste / kRounds, 0.006);
 }
 
 // Residual networks are what it is for: two or three large blocks alive at any time, a scratchpad at each step.
@@ -111,6 +111,47 @@ TEST(PlanLayout, ReachesTheBoundOnAChainOfResidualBlocks) {
     const Layout layout = PlanLayout(blocks, kAlignment);
     ASSERT_EQ(Fault(blocks, layout), "") << "round " << round;
     EXPECT_EQ(layout.bytes, layout.lower_bound) << "round " << round;
+  }
+}
+
+// The first units of an anti-aliased ResNet-50 and of MobileNetV3-Small, where placing by size alone takes 1.5 and 1.4
+// times the bound.
+TEST(PlanLayout, ReachesTheBoundWhereSizesMislead) {
+  const std::vector<Block> networks[] = {
+      {{49152, 0, 0, size_t{0}},
+       {262144, 0, 1, {}},
+       {262144, 1, 2, {}},
+       {262144, 2, 3, {}},
+       {295936, 3, 4, {}},
+       {65536, 4, 7, {}},
+       {65536, 5, 6, {}},
+       {65536, 6, 8, {}},
+       {262144, 7, 14, {}},
+       {131072, 10, 11, {}},
+       {131072, 11, 12, {}},
+       {165888, 12, 13, {}},
+       {32768, 13, 15, {}},
+       {131072, 14, 24, {}}},
+      {{49152, 0, 0, size_t{0}},
+       {65536, 0, 1, {}},
+       {65536, 1, 2, {}},
+       {16384, 2, 6, {}},
+       {64, 3, 4, {}},
+       {8216, 4, 4, {}},
+       {64, 5, 6, {}},
+       {16384, 6, 7, {}},
+       {16384, 7, 8, {}},
+       {73728, 8, 9, {}},
+       {8216, 8, 8, {}},
+       {18432, 9, 10, {}},
+       {6144, 10, 15, {}},
+       {22528, 11, 12, {}},
+       {22528, 12, 13, {}}},
+  };
+  for (const std::vector<Block>& blocks : networks) {
+    const Layout layout = PlanLayout(blocks, kAlignment);
+    EXPECT_EQ(Fault(blocks, layout), "");
+    EXPECT_EQ(layout.bytes, layout.lower_bound);
   }
 }
 
