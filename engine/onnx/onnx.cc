@@ -192,6 +192,7 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
   const std::string tensor = g.value(read).name;
   RESNETD_ASSIGN_OR_RETURN(const ValueId features, AsVector(read, into));
   g.outputs.front().name = std::string(graph::kLogits);
+  std::erase_if(g.outputs, [&](const graph::Output& o) { return o.name == graph::kPool && o.value == features; });
   g.outputs.insert(g.outputs.begin() + 1, {std::string(graph::kPool), features, graph::HeadActivation::kNone, tensor});
   return absl::OkStatus();
 }

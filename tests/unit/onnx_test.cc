@@ -268,6 +268,25 @@ TEST(ReadOnnx, NoHeadActivations) {
   }
 }
 
+// A file may call its outputs as we do, if it means the same.
+TEST(ReadOnnx, OutputsOfOurNames) {
+  for (const auto& [pool, works] : {std::pair("pool", true), std::pair("logits", false)}) {
+    OnnxFile f;
+    Pooled(f);
+    f.Node("Flatten", {"p"}, pool);
+    Classify(f, pool);
+    OnnxFile::Describe(*f.graph().add_output(), pool, {0, 4});
+    const auto graph = ReadBytes(f.Bytes());
+    EXPECT_EQ(graph.ok(), works) << pool << ": " << graph.status();
+    if (!works) {
+      EXPECT_THAT(std::string(graph.status().message()), testing::HasSubstr("two outputs are called 'logits'"));
+      continue;
+    }
+    ASSERT_EQ(graph->outputs.size(), 2u);
+    EXPECT_EQ(graph->value(graph->FindOutput("pool")->value).name, "pool");
+  }
+}
+
 TEST(ReadOnnx, ConvolutionThatClassifies) {
   OnnxFile f;
   Pooled(f);
