@@ -34,6 +34,13 @@ def png(pixels: np.ndarray) -> bytes:
     return fashion_mnist_png.grey_png(width, height, pixels.tobytes())
 
 
+def rgb_png(pixels: np.ndarray) -> bytes:
+    """Of [H, W, 3]."""
+    file = io.BytesIO()
+    Picture.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
 def jpeg(pixels: np.ndarray, **how) -> bytes:
     file = io.BytesIO()
     Picture.fromarray(pixels).save(file, "JPEG", **({"quality": 90} | how))
