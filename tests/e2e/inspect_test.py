@@ -30,10 +30,12 @@ UNITS = {
     "resnet50-script13": ({"identity": 12, "projection": 4}, IN_PLACE),
     "resnet50-d-script11": ({"identity": 1, "projection": 1, "pooled": 3}, IN_PLACE),
     "resnet50-gn-script17": ({"identity": 1, "projection": 4}, ANY),
+    "resnetblur50-script13": ({"identity": 1, "projection": 4}, IN_PLACE),
     "resnext50-32x4d-script9": ({"identity": 1, "projection": 4}, IN_PLACE),
     "seresnet50-script13": ({"identity": 1, "projection": 4}, ANY),
     "regnet-y-400mf-script13": ({"identity": 12, "projection": 4}, IN_PLACE),
     "mobilenet-v2-script7": ({"identity": 10, "none": 7}, IN_PLACE),
+    "mobilenet-v3-small-script13": ({"identity": 6, "none": 5}, IN_PLACE),
     "mobilenet-v3-large-script17": ({"identity": 10, "none": 5}, IN_PLACE),
     "efficientnet-b0-script14": ({"identity": 9, "none": 7}, IN_PLACE),
     "nhwc-nhwc13": ({"identity": 1, "projection": 1}, IN_PLACE),
@@ -57,6 +59,13 @@ class Inspect(unittest.TestCase):
                 self.assertEqual(collections.Counter(unit["shortcut"] for unit in units), shortcuts)
                 for unit in units:
                     self.assertIn(unit["plus"], {"-"} if unit["shortcut"] == "none" else places, unit)
+
+    def test_arenas_are_near_their_bounds(self):
+        for name in UNITS:
+            for batch in (1, 8):
+                with self.subTest(name, batch=batch):
+                    found = self.json("inspect", "--residuals", "--batch", batch, FAMILIES / f"{name}.onnx")
+                    self.assertLessEqual(found["arena_bytes"], 1.15 * found["arena_lower_bound"])
 
     def test_norms_of_an_image(self):
         with tempfile.TemporaryDirectory() as folder:
