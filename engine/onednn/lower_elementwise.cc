@@ -165,7 +165,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::PRelu& prelu) {
 }
 
 absl::Status Lowering::Lower(const Node& node, const graph::Softmax& softmax) {
-  const Tensor src = TensorOf(node.inputs[0]);
+  const Tensor src = Straight(node, node.inputs[0]);
   const dnnl::softmax_forward::primitive_desc primitive(engine_, prop_kind::forward_inference,
                                                         algorithm::softmax_accurate, src.desc, src.desc,
                                                         static_cast<int>(softmax.axis) + 1, UserScratchpad());

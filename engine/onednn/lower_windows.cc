@@ -33,7 +33,7 @@ void Lowering::LowerPool(const Node& node, algorithm kind, const Tensor& src, gr
 }
 
 absl::Status Lowering::Lower(const Node& node, const graph::MaxPool& pool) {
-  LowerPool(node, algorithm::pooling_max, TensorOf(node.inputs[0]), pool.kernel, pool.strides, pool.dilations,
+  LowerPool(node, algorithm::pooling_max, Straight(node, node.inputs[0]), pool.kernel, pool.strides, pool.dilations,
             pool.pads);
   return absl::OkStatus();
 }
@@ -65,7 +65,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::AveragePool& pool) {
   }
   LowerPool(node,
             pool.count_include_pad ? algorithm::pooling_avg_include_padding : algorithm::pooling_avg_exclude_padding,
-            TensorOf(node.inputs[0]), pool.kernel, pool.strides, pool.dilations, pool.pads);
+            Straight(node, node.inputs[0]), pool.kernel, pool.strides, pool.dilations, pool.pads);
   return absl::OkStatus();
 }
 
@@ -74,15 +74,24 @@ absl::Status Lowering::Lower(const Node& node, const graph::Reduce& reduce) {
   const bool pixels = dims.size() == 4 && reduce.axes.size() == 2 && reduce.axes[0] == 1;
   if (pixels && (reduce.kind == graph::ReduceKind::kMean || reduce.kind == graph::ReduceKind::kMax)) {
     const bool mean = reduce.kind == graph::ReduceKind::kMean;
-    LowerPool(node, mean ? algorithm::pooling_avg_exclude_padding : algorithm::pooling_max, TensorOf(node.inputs[0]),
-              {dims[2], dims[3]}, {}, {}, {});
+    LowerPool(node, mean ? algorithm::pooling_avg_exclude_padding : algorithm::pooling_max,
+              Straight(node, node.inputs[0]), {dims[2], dims[3]}, {}, {}, {});
+    return absl::OkStatus();
+  }
+  const bool l2 = reduce.kind == graph::ReduceKind::kL2;
+  if (dims == DimsOf(node.output)) {  // single elements, which the library does not reduce
+    const Tensor src = TensorOf(node.inputs[0]);
+    const dnnl::eltwise_forward::primitive_desc primitive(engine_, dnnl::prop_kind::forward_inference,
+                                                          l2 ? algorithm::eltwise_abs : algorithm::eltwise_linear,
+                                                          src.desc, src.desc, 1.0f, 0.0f, UserScratchpad());
+    TensorOf(node.output) = builder_.Allocate(src.desc);
+    builder_.Add(Info(node), primitive, {Use(DNNL_ARG_SRC, src), Use(DNNL_ARG_DST, TensorOf(node.output))});
     return absl::OkStatus();
   }
   static constexpr algorithm kKinds[] = {algorithm::reduction_mean, algorithm::reduction_max, algorithm::reduction_sum,
                                          algorithm::reduction_norm_lp_sum};
   const Tensor src = AsPreferred(node, node.inputs[0]);
   const dnnl::memory::desc dst = Preferred(node.output);
-  const bool l2 = reduce.kind == graph::ReduceKind::kL2;
   const dnnl::reduction::primitive_desc primitive(engine_, kKinds[static_cast<size_t>(reduce.kind)], src.desc, dst,
                                                   l2 ? 2.0f : 0.0f, 0.0f, UserScratchpad());
   TensorOf(node.output) = builder_.Allocate(dst);

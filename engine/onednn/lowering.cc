@@ -137,6 +137,14 @@ Tensor Lowering::AsPreferred(const Node& node, ValueId id) {
   return TensorOf(id) = builder_.As(TensorOf(id), Preferred(id), Info(node));
 }
 
+Tensor Lowering::Straight(const Node& node, ValueId id) {
+  const Dims dims = DimsOf(id);
+  const auto lies = [&](const memory::desc& desc) { return TensorOf(id).desc == desc; };
+  bool straight = lies(RowMajorDesc(dims));
+  for (const Tag tag : {Tag::acdb, Tag::aBcd8b, Tag::aBcd16b}) straight |= dims.size() == 4 && lies(F32(dims, tag));
+  return straight ? TensorOf(id) : AsPreferred(node, id);
+}
+
 Tensor Lowering::RowMajor(const StepInfo& info, ValueId id, Dims dims) {
   const Dims src = DimsOf(id);
   // A map of one pixel is the same in both orders, and NHWC is what pooling yields.

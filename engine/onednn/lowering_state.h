@@ -67,6 +67,8 @@ class Lowering {
   dnnl::memory::desc Preferred(graph::ValueId id) const;
   // The value so stored; later readers find it so too.
   Tensor AsPreferred(const graph::Node& node, graph::ValueId id);
+  // The value as it lies, unless a transpose left its axes in an order that few kernels know: then as preferred.
+  Tensor Straight(const graph::Node& node, graph::ValueId id);
   // The value in ONNX's order of elements, seen with these dims.
   Tensor RowMajor(const StepInfo& info, graph::ValueId id, Dims dims);
   Tensor& TensorOf(graph::ValueId id) { return tensors_[static_cast<size_t>(id)]; }
