@@ -79,15 +79,6 @@ std::vector<T> Permuted(const std::vector<T>& data, const Dims& dims, absl::Span
   return result;
 }
 
-absl::Status CheckPermutation(absl::Span<const int64_t> perm, size_t rank) {
-  std::vector<int64_t> sorted(perm.begin(), perm.end());
-  std::sort(sorted.begin(), sorted.end());
-  bool each_once = sorted.size() == rank;
-  for (size_t i = 0; each_once && i < rank; ++i) each_once = sorted[i] == static_cast<int64_t>(i);
-  return each_once ? absl::OkStatus()
-                   : Expected("attribute 'perm'", absl::StrCat("each of ", rank, " axes once"), ToString(perm));
-}
-
 float Compute(BinaryKind kind, float a, float b) {
   switch (kind) {
     case BinaryKind::kAdd:
@@ -149,6 +140,15 @@ Operand WithDims(const Operand& constant, Dims dims) {
   if (const Ints* ints = std::get_if<Ints>(&constant)) return Ints{ints->values, std::move(dims)};
   const graph::Weights& floats = *std::get<WeightsRef>(constant);
   return std::make_shared<const graph::Weights>(graph::Weights{floats.name, std::move(dims), floats.data});
+}
+
+absl::Status CheckPermutation(absl::Span<const int64_t> perm, size_t rank) {
+  std::vector<int64_t> sorted(perm.begin(), perm.end());
+  std::sort(sorted.begin(), sorted.end());
+  bool each_once = sorted.size() == rank;
+  for (size_t i = 0; each_once && i < rank; ++i) each_once = sorted[i] == static_cast<int64_t>(i);
+  return each_once ? absl::OkStatus()
+                   : Expected("attribute 'perm'", absl::StrCat("each of ", rank, " axes once"), ToString(perm));
 }
 
 absl::StatusOr<Operand> FoldTranspose(Import& into, const Operand& constant, absl::Span<const int64_t> perm) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "engine/graph/graph.h"
@@ -23,6 +24,8 @@ const graph::Dims& DimsOf(const Operand& constant);
 // The same elements under other dims, as many.
 Operand WithDims(const Operand& constant, graph::Dims dims);
 
+// That `perm` names each axis of a tensor of so many once.
+absl::Status CheckPermutation(absl::Span<const int64_t> perm, size_t rank);
 // Axis i of the result is axis perm[i] of `constant`.
 absl::StatusOr<Operand> FoldTranspose(Import& into, const Operand& constant, absl::Span<const int64_t> perm);
 // The same of a matrix of floats.

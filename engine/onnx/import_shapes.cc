@@ -162,6 +162,7 @@ absl::Status ImportTranspose(NodeReader& n, Import& into) {
     return into.Alias(n, std::move(transposed));
   }
   if (perm.empty() || perm[0] != 0) return Expected("attribute 'perm'", "0, the batch, first", ToString(perm));
+  RESNETD_RETURN_IF_ERROR(CheckPermutation(perm, dims.size()));
   graph::Transpose op;
   for (size_t i = 1; i < perm.size(); ++i) op.perm.push_back(perm[i] - 1);
   return into.Add(n, std::move(op), {*value});

@@ -82,8 +82,10 @@ TEST(ReadOnnx, RefusesWrongMoves) {
   };
   Check({
       with("the batch moves", "Transpose", perm({1, 0, 2, 3}), "'perm': expected 0, the batch, first, got 1,0,2,3"),
-      with("an axis twice", "Transpose", perm({0, 1, 1, 2}), "perm: expected each axis once"),
-      with("three axes", "Transpose", perm({0, 2, 1}), "perm: expected 3 axes"),
+      with("an axis twice", "Transpose", perm({0, 1, 1, 2}), "'perm': expected each of 4 axes once, got 0,1,1,2"),
+      with("three axes", "Transpose", perm({0, 2, 1}), "'perm': expected each of 4 axes once, got 0,2,1"),
+      with("no such axis", "Transpose", perm({0, 1, 2, std::numeric_limits<int64_t>::min()}),
+           "'perm': expected each of 4 axes once, got 0,1,2,-9223372036854775808"),
       with("no axes", "Transpose", perm({}), "'perm': expected 0, the batch, first, got "),
       with(
           "split of the batch", "Split", [](OnnxFile&, NodeProto&) {}, "axis: expected 1..3, not the batch, got 0"),
