@@ -16,7 +16,7 @@ namespace {
 
 // No axis, kernel, stride, padding or product of dims comes near: keeps all arithmetic below far from overflow.
 constexpr int64_t kLargestAxis = int64_t{1} << 24;
-constexpr int64_t kLargestElements = int64_t{1} << 31;
+constexpr int64_t kLargestElements = (int64_t{1} << 31) - 1;  // an int holds an output's width
 constexpr int64_t kLargestWindow = int64_t{1} << 20;  // of a pool: as large as any image; a larger one would take hours
 constexpr size_t kMostAxes = 5;                       // as many as the lowering's layouts have, beside the batch
 

@@ -178,7 +178,7 @@ TEST(InferShapes, DoesNotFit) {
       {"too many elements",
        Pad{{0, 0, 0}, {1 << 23, 1 << 23, 0}, 0},
        {{1, 1, 1}},
-       "expected at most 2147483648 elements"},
+       "expected at most 2147483647 elements"},
   };
   for (const Case& c : cases) {
     Graph graph = OneNode(c.op, c.inputs);

@@ -198,7 +198,7 @@ TEST(ReadOnnx, RefusesWrongGraphs) {
           [](OnnxFile& f) {
             f.Describe(*f.graph().mutable_input(0), "x", {0, 3, 1 << 16, 1 << 16});
           },
-          "expected at most 2147483648 elements"),
+          "expected at most 2147483647 elements"),
       {"an image whose size overflows, before any node that would say so",
        [](OnnxFile& f) {
          f.Describe(*f.graph().mutable_input(0), "x", {0, int64_t{1} << 62, 8, 8});
