@@ -1,13 +1,15 @@
-// Any bytes as a model: read, rewritten, and where that is little work compiled and run. What must not happen: a crash,
-// a fault that a sanitizer sees, a hang, memory out of proportion (the fuzzer's limits), an error that does not say
-// what is wrong with the file, or a graph that is read and is not valid.
+// Any bytes as a model: read, rewritten, and where that is little work inspected, compiled and run. What must not
+// happen: a crash, a fault that a sanitizer sees, a hang, memory out of proportion (the fuzzer's limits), an error that
+// does not say what is wrong with the file, or a graph that is read and is not valid.
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
+#include <string>
 
 #include "absl/strings/match.h"
 #include "engine/engine.h"
 #include "engine/graph/graph.h"
+#include "engine/inspect.h"
 #include "engine/onnx/onnx.h"
 #include "engine/passes/passes.h"
 #include "tests/fuzz/load_fuzzer.h"
@@ -52,6 +54,9 @@ Outcome LoadAnything(absl::Span<const std::byte> bytes) {
     return Outcome::kRefused;
   }
   Require(graph::Validate(*g).ok(), "what was read is valid", graph::Validate(*g));
+  Require(onnx::CheckOperators(bytes).ok(), "what was read can be checked", onnx::CheckOperators(bytes).status());
+  // The name of some tensor; the same one for the same bytes.
+  const std::string tensor = g->values[bytes.size() % g->values.size()].name;
   const bool small = IsSmall(*g) && bytes.size() < sizeof(float) * kMostWeights;
   if (const absl::Status rewritten = passes::RunPasses(*g); !rewritten.ok()) {
     RequireFault(rewritten);
@@ -59,10 +64,17 @@ Outcome LoadAnything(absl::Span<const std::byte> bytes) {
   }
   Require(graph::Validate(*g).ok(), "what was rewritten is valid", graph::Validate(*g));
   if (!small) return Outcome::kRead;
+  Require(Inspect({bytes, "fuzzed"}).ok(), "what was read can be inspected", Inspect({bytes, "fuzzed"}).status());
   const auto engine = Engine::Load({bytes, "fuzzed"}, {.batch_sizes = {1}, .threads = 1});
-  if (engine.ok()) return Outcome::kRun;
-  RequireFault(engine.status());
-  return Outcome::kRead;
+  if (!engine.ok()) {
+    RequireFault(engine.status());
+    return Outcome::kRead;
+  }
+  if (bytes.size() % 2 == 0) {
+    const auto served = Engine::Load({bytes, "fuzzed"}, {.batch_sizes = {1}, .threads = 1, .outputs = {tensor}});
+    if (!served.ok()) RequireFault(served.status());
+  }
+  return Outcome::kRun;
 }
 
 }  // namespace resnetd::fuzz
