@@ -1,7 +1,9 @@
 // Functions of each element, alone or as post-ops of what yields the elements.
 #include <cmath>
+#include <memory>
 
 #include "engine/onednn/lowering_state.h"
+#include "engine/onednn/normalise.h"
 
 namespace resnetd::onednn {
 namespace {
@@ -128,7 +130,33 @@ absl::Status Lowering::Lower(const Node& node, const graph::Activation& activati
   return absl::OkStatus();
 }
 
+bool Lowering::LowerScaleShift(const Node& node, const graph::Binary& binary) {
+  const Dims dims = DimsOf(node.output);
+  const auto per_channel = [&](const graph::Binary* op, graph::BinaryKind kind) {
+    return op != nullptr && op->kind == kind && op->constant != nullptr &&
+           op->constant->dims == graph::Dims{dims[1], 1, 1};
+  };
+  const graph::PostOps& post_ops = node.post_ops;
+  if (dims.size() != 4 || post_ops.empty() || post_ops.size() > 2) return false;
+  const auto* add = std::get_if<graph::Binary>(&post_ops[0]);
+  if (!per_channel(&binary, graph::BinaryKind::kMul) || !per_channel(add, graph::BinaryKind::kAdd)) return false;
+  const auto* relu = post_ops.size() == 2 ? std::get_if<graph::Activation>(&post_ops[1]) : nullptr;
+  if (post_ops.size() == 2 && (relu == nullptr || relu->kind != ActivationKind::kRelu)) return false;
+
+  const Tensor src = AsPreferred(node, node.inputs[0]);
+  const auto shape = std::make_shared<const ScaleShift>(ScaleShift{.pixels = dims[0] * dims[2] * dims[3],
+                                                                   .factor = *binary.constant->data,
+                                                                   .shift = *add->constant->data,
+                                                                   .relu = relu != nullptr});
+  TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
+  builder_.Add(Info(node), "scale_shift",
+               [shape](absl::Span<float* const> buffers) { RunScaleShift(*shape, buffers[0], buffers[1]); },
+               {src, TensorOf(node.output)});
+  return true;
+}
+
 absl::Status Lowering::Lower(const Node& node, const graph::Binary& binary) {
+  if (LowerScaleShift(node, binary)) return absl::OkStatus();
   Fused fused = LowerPostOps(node, false);
   Argument a = Use(DNNL_ARG_SRC_0, AsPreferred(node, node.inputs[0]));
   Argument b = binary.constant != nullptr ? Use(DNNL_ARG_SRC_1, Operand(binary.constant))

@@ -55,6 +55,9 @@ class Lowering {
   void GatherFor(size_t first);
 
   Fused LowerPostOps(const graph::Node& node, bool may_sum = true);
+  absl::Status LowerMapGroupNorm(const graph::Node& node, const graph::GroupNorm& norm);
+  // Whether the operation is a factor and a shift a channel of a map, perhaps with a ReLU, and now lowered as that.
+  bool LowerScaleShift(const graph::Node& node, const graph::Binary& binary);
   void LowerPool(const graph::Node& node, dnnl::algorithm kind, const Tensor& src, graph::Size2 kernel,
                  graph::Size2 strides, graph::Size2 dilations, graph::Pads2 pads);
   // A crop and then a padding of a value; either may be missing.

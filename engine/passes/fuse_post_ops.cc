@@ -47,14 +47,31 @@ class Fuser {
   }
 
  private:
-  // The node that yields `id` for one reader and can do something more to it; null if there is none.
-  Node* Host(ValueId id) {
+  // The node that yields `id` for one reader; null if there is none.
+  Node* SoleProducer(ValueId id) {
     const int producer = uses_.producer(id);
     if (producer < 0 || uses_.readers(id) != 1) return nullptr;
-    Node& node = graph_.nodes[static_cast<size_t>(at_[static_cast<size_t>(producer)])];
+    return &graph_.nodes[static_cast<size_t>(at_[static_cast<size_t>(producer)])];
+  }
+
+  // The same if it can do something more to what it yields.
+  Node* Host(ValueId id) {
+    Node* producer = SoleProducer(id);
+    if (producer == nullptr) return nullptr;
+    Node& node = *producer;
     const bool can = std::holds_alternative<graph::Conv>(node.op) || std::holds_alternative<graph::Gemm>(node.op) ||
                      std::holds_alternative<graph::Binary>(node.op);
     return can && node.post_ops.size() < kMostPostOps ? &node : nullptr;
+  }
+
+  // The same for functions of each element: our group normalisation of maps knows the commonest of them.
+  Node* ActivationHost(ValueId id, const graph::Activation& activation) {
+    if (Node* host = Host(id)) return host;
+    Node* producer = SoleProducer(id);
+    const bool can = producer != nullptr && std::holds_alternative<graph::GroupNorm>(producer->op) &&
+                     producer->post_ops.empty() && graph_.value(id).dims.size() == 3 &&
+                     activation.kind == graph::ActivationKind::kRelu;
+    return can ? producer : nullptr;
   }
 
   // The same for operations of two operands. An inner product of several rows is computed as a matrix, whose axes an
@@ -73,7 +90,7 @@ class Fuser {
     if (!node.post_ops.empty()) return;
     if (const auto* activation = std::get_if<graph::Activation>(&node.op)) {
       if (activation->kind == graph::ActivationKind::kErf) return;  // no primitive has it
-      if (Host(node.inputs[0]) != nullptr) Move(i, *activation, node.inputs[0], {});
+      if (ActivationHost(node.inputs[0], *activation) != nullptr) Move(i, *activation, node.inputs[0], {});
     } else if (const auto* binary = std::get_if<graph::Binary>(&node.op)) {
       FuseBinary(i, *binary);
     }
