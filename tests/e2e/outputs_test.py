@@ -41,7 +41,7 @@ def pictures(count: int, first: int = 0) -> list[pb.Image]:
 
 def write_models(models: pathlib.Path, scratch: pathlib.Path):
     make = lambda: small_models.base(scratch)
-    small_models.save(make(), models, "plain", f'outputs: ["{LAST_MAP}", "{MIDDLE_MAP}"]\n{TRUNCATABLE}')
+    small_models.save(make(), models, "plain", f'outputs: ["{LAST_MAP}", "{MIDDLE_MAP}"]\n{TRUNCATABLE}', "plain.data")
     small_models.save(small_models.without_classifier(make()), models, "headless")
     small_models.save(small_models.ending_in(make(), "Softmax", axis=1), models, "softmax")
     tags = small_models.ending_in(make(), "Sigmoid")
@@ -409,6 +409,7 @@ class Outputs(ServerTest):
 
         scratch = self.folder / "third"
         scratch.mkdir()
+        self.assertTrue((out / "plain.data").exists())  # the weights that lie beside the model
         options = ["--models", str(out), *ONE_PLAN]
         with RunningServer(sys.argv[1], sys.argv[2], scratch, *options) as server, Client(server.address) as client:
             layers = ["projection", "pool", "logits"]

@@ -65,12 +65,13 @@ def set_outputs(graph: onnx.GraphProto, widths: dict[str, int]):
         graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", width]))
 
 
-def save(model: onnx.ModelProto, models: pathlib.Path, name: str, config: str = "", **files: str):
+def save(model: onnx.ModelProto, models: pathlib.Path, name: str, config: str = "", weights_file: str = "",
+         **files: str):
     """As models/NAME/1/model.onnx, with a config and other text files beside it: labels="..." is labels.txt."""
     folder = models / name / "1"
     folder.mkdir(parents=True)
     onnx.checker.check_model(model)
-    onnx.save(model, str(folder / "model.onnx"))
+    onnx.save_model(model, str(folder / "model.onnx"), save_as_external_data=bool(weights_file), location=weights_file)
     (folder / "config.textproto").write_text(config)
     for file, text in files.items():
         (folder / f"{file}.txt").write_text(text)
