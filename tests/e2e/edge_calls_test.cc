@@ -92,6 +92,87 @@ TEST(EdgeCallsTest, EmbedAndPredict) {
             expected);
 }
 
+std::vector<float> Values(const v1::LayerEmbedding& layer) {
+  return {layer.values().begin(), layer.values().end()};
+}
+
+// The stand-in yields nothing that an item does not say it wants.
+TEST(EdgeCallsTest, LayersInTheOrderOfTheRequest) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  const std::string bytes = FakeImage(3).tensor().data();
+  v1::PredictRequest request;
+  *request.add_images() = FakeImage(3);
+  for (const char* layer : {"map", "logits", "pool"}) request.mutable_embed()->add_layers(layer);
+  v1::PredictResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(stub->Predict(&context, request, &response).ok());
+  const v1::PredictResult& result = response.results(0);
+  EXPECT_EQ(result.classes_size(), 5);
+  EXPECT_EQ(result.embedding_size(), 0);
+  ASSERT_EQ(result.layers_size(), 3);
+  EXPECT_EQ(result.layers(0).layer(), "map");
+  EXPECT_EQ(Values(result.layers(0)), FakeMap(bytes));
+  EXPECT_EQ(Values(result.layers(1)), FakeLogits(bytes));
+  EXPECT_EQ(result.layers(1).embedding_space(), "fake/logits");
+  EXPECT_EQ(Values(result.layers(2)), FakeEmbedding(bytes));
+}
+
+TEST(EdgeCallsTest, StreamsTakeLayersToo) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->EmbedStream(&context);
+  for (const char* layer : {"map", "nothing", "pool"}) {
+    v1::EmbedRequest request;
+    *request.add_images() = FakeImage(4);
+    request.mutable_options()->add_layers(layer);
+    ASSERT_TRUE(stream->Write(request));
+  }
+  stream->WritesDone();
+  const std::string bytes = FakeImage(4).tensor().data();
+  v1::EmbedStreamResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(Values(response.response().results(0).layers(0)), FakeMap(bytes));
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.error().code(), grpc::INVALID_ARGUMENT);
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(Values(response.response().results(0).layers(0)), FakeEmbedding(bytes));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(EdgeCallsTest, EmbeddingsSayTheirSpace) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  struct Case {
+    int dimensions;
+    bool l2_normalize;
+    const char* space;
+  };
+  for (const Case& c : {Case{0, false, "fake/pool"}, Case{0, true, "fake/pool/l2"}, Case{2, false, "fake/pool/2"},
+                        Case{2, true, "fake/pool/2/l2"}}) {
+    for (const char* required : {c.space, "another"}) {
+      v1::EmbedRequest request;
+      *request.add_images() = FakeImage(3);
+      request.mutable_options()->set_dimensions(c.dimensions);
+      request.mutable_options()->set_l2_normalize(c.l2_normalize);
+      request.mutable_options()->add_require_space(required);
+      v1::EmbedResponse response;
+      grpc::ClientContext context;
+      const grpc::Status status = stub->Embed(&context, request, &response);
+      if (required != c.space) {
+        EXPECT_EQ(status.error_code(), grpc::FAILED_PRECONDITION) << c.space;
+        EXPECT_EQ(Info(Details(status)).reason(), "OTHER_EMBEDDING_SPACE");
+        EXPECT_EQ(Info(Details(status)).metadata().at("actual"), c.space);
+        continue;
+      }
+      ASSERT_TRUE(status.ok()) << status.error_message();
+      EXPECT_EQ(response.results(0).embedding_space(), c.space);
+      EXPECT_EQ(response.results(0).embedding_size(), c.dimensions == 0 ? 4 : c.dimensions);
+    }
+  }
+}
+
 TEST(EdgeCallsTest, ModelsAreListedAndDescribed) {
   EdgeServer server;
   const auto stub = server.NewStub();
@@ -110,6 +191,16 @@ TEST(EdgeCallsTest, ModelsAreListedAndDescribed) {
   EXPECT_EQ(model.embedding_size(), 4);
   EXPECT_EQ(model.precision(), "f32");
   EXPECT_FALSE(model.recipe().empty());
+  ASSERT_EQ(model.heads_size(), 1);
+  EXPECT_EQ(model.heads(0).name(), "logits");
+  EXPECT_EQ(model.heads(0).activation(), v1::Head::SOFTMAX);
+  ASSERT_EQ(model.layers_size(), 3);
+  EXPECT_EQ(model.layers(1).name(), "pool");
+  ASSERT_EQ(model.layers(1).spaces_size(), 4);
+  EXPECT_EQ(model.layers(1).spaces(3).id(), "fake/pool/2/l2");
+  EXPECT_EQ(model.layers(1).spaces(3).dimensions(), 2);
+  EXPECT_TRUE(model.layers(1).spaces(3).l2_normalized());
+  EXPECT_EQ(model.layers(2).shape_size(), 3);
 }
 
 struct BadCase {
