@@ -24,8 +24,8 @@ struct Folder {
 
 // Reads an ONNX file (opsets 7 to 22, float32, weights inside the file or beside it) with one image input of fixed
 // channels, height and width, and one output or several. A batch size fixed in the file is ignored: the graph serves
-// any. The shape arithmetic that exporters emit is folded away; a Softmax or Sigmoid that ends a classifier is left out,
-// and Output::activation says so. The result is validated and has dims.
+// any. The shape arithmetic that exporters emit is folded away; a Softmax or Sigmoid that ends a classifier is left
+// out, and Output::activation says so. The result is validated and has dims.
 //
 // INVALID_ARGUMENT begins with the model's name and names node, operator, what was expected and what came. Unsupported
 // operators are all listed at once; where there are none, all nodes that are unsupported for other reasons. `file` is
