@@ -2,13 +2,10 @@
 #include "engine/passes/passes.h"
 
 #include <cmath>
-#include <functional>
 
-#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/reference/executor.h"
-#include "tests/reference/graph_builder.h"
+#include "tests/unit/pass_checker.h"
 
 namespace resnetd::passes {
 namespace {
@@ -17,72 +14,8 @@ using graph::Graph;
 using graph::ValueId;
 using reference::GraphBuilder;
 
-// "Conv+Add+Relu, Reshape": the operators in order, and what is fused into them.
-std::string Summary(const Graph& graph) {
-  std::string s;
-  for (const graph::Node& node : graph.nodes) {
-    absl::StrAppend(&s, s.empty() ? "" : ", ", OpName(node.op));
-    for (const graph::PostOp& post_op : node.post_ops) {
-      absl::StrAppend(&s, "+", std::visit([](const auto& op) { return graph::OpName(op); }, post_op));
-    }
-  }
-  return s;
-}
-
-struct Case {
-  const char* what;
-  std::function<Graph(GraphBuilder&)> build;  // on an image of 3x6x5
-  const char* expected;
-};
-
-void Check(const Case& c, const std::function<absl::Status(Graph&)>& run) {
-  GraphBuilder builder({3, 6, 5});
-  const Graph before = c.build(builder);
-  Graph after = before;
-  const absl::Status status = run(after);
-  ASSERT_TRUE(status.ok()) << c.what << ": " << status;
-  EXPECT_EQ(Summary(after), c.expected) << c.what;
-  const absl::Status valid = graph::Validate(after);
-  ASSERT_TRUE(valid.ok()) << c.what << ": " << valid;
-
-  const std::vector<float> image = reference::RandomImage({3, 6, 5}, 11);
-  const auto was = reference::Run(before, image), is = reference::Run(after, image);
-  ASSERT_LE(before.outputs.size(), after.outputs.size());  // stages come behind
-  for (size_t i = 0; i < before.outputs.size(); ++i) {
-    const auto& expected = was[static_cast<size_t>(before.outputs[i].value)];
-    ASSERT_GT(reference::MaxAbs(expected), 0.01) << c.what;
-    EXPECT_LE(reference::MaxDifference(expected, is[static_cast<size_t>(after.outputs[i].value)]),
-              1e-6 * reference::MaxAbs(expected))
-        << c.what;
-  }
-}
-
-// A convolution that keeps the size; 3x3 with padding.
-ValueId Conv(GraphBuilder& b, ValueId src, int64_t channels) {
-  graph::Conv conv = b.Conv(channels, b.dims(src)[0], {3, 3});
-  conv.pads = {1, 1, 1, 1};
-  return b.Add(conv, {src});
-}
-ValueId ConvWithoutBias(GraphBuilder& b, ValueId src, int64_t channels) {
-  graph::Conv conv = b.Conv(channels, b.dims(src)[0], {1, 1});
-  conv.bias = nullptr;
-  return b.Add(conv, {src});
-}
-ValueId Norm(GraphBuilder& b, ValueId src) {
-  return b.Add(b.BatchNorm(b.dims(src)[0]), {src});
-}
-ValueId Relu(GraphBuilder& b, ValueId src) {
-  return b.Add(graph::Relu(), {src});
-}
-ValueId Add(GraphBuilder& b, ValueId x, ValueId y) {
-  return b.Add(graph::Add(), {x, y});
-}
-ValueId Flatten(GraphBuilder& b, ValueId src) {
-  return b.Add(graph::Flatten(), {src});
-}
-
 TEST(FoldAffine, Cases) {
-  const std::vector<Case> cases = {
+  const std::vector<PassCase> cases = {
       {"no bias", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, ConvWithoutBias(b, b.image(), 4))); },
        "Conv, Reshape"},
       {"bias", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, Conv(b, b.image(), 4))); }, "Conv, Reshape"},
@@ -121,7 +54,7 @@ TEST(FoldAffine, Cases) {
        },
        "Conv, BatchNorm, Reshape, Reshape"},
   };
-  for (const Case& c : cases) Check(c, FoldAffine);
+  CheckPass(cases, FoldAffine);
 }
 
 TEST(FoldAffine, RefusesAVarianceThatIsNone) {
@@ -142,7 +75,7 @@ TEST(FoldAffine, RefusesAVarianceThatIsNone) {
 }
 
 TEST(FusePostOps, Cases) {
-  const std::vector<Case> cases = {
+  const std::vector<PassCase> cases = {
       {"identity, branch first", [](GraphBuilder& b) { return b.FinishFlat(Add(b, Conv(b, b.image(), 3), b.image())); },
        "Conv+Add, Reshape"},
       {"identity, branch second",
@@ -187,11 +120,87 @@ TEST(FusePostOps, Cases) {
        },
        "Conv+Add+Add, Reshape"},
   };
-  for (const Case& c : cases) Check(c, FusePostOps);
+  CheckPass(cases, FusePostOps);
+}
+
+TEST(FusePostOps, Operands) {
+  const auto constant = [](graph::Dims dims, graph::BinaryKind kind = graph::BinaryKind::kMul, bool reversed = false) {
+    return [=](GraphBuilder& b) {
+      const graph::Binary binary{kind, b.Random(dims, 0.5f, 2), reversed};
+      return b.FinishFlat(b.Add(binary, {Relu(b, Conv(b, b.image(), 4))}));
+    };
+  };
+  CheckPass(
+      {{"one value a channel", constant({4, 1, 1}), "Conv+Relu+Mul, Reshape"},
+       {"one value", constant({1, 1, 1}), "Conv+Relu+Mul, Reshape"},
+       {"one value a pixel: the whole layer would be a plain loop", constant({1, 6, 5}), "Conv+Relu, Mul, Reshape"},
+       {"one value an element", constant({4, 6, 5}), "Conv+Relu, Mul, Reshape"},
+       {"one value a column", constant({1, 1, 5}), "Conv+Relu, Mul, Reshape"},
+       {"times, reversed", constant({4, 1, 1}, graph::BinaryKind::kMul, true), "Conv+Relu+Mul, Reshape"},
+       {"subtracted", constant({4, 1, 1}, graph::BinaryKind::kSub), "Conv+Relu+Sub, Reshape"},
+       {"subtracted from", constant({4, 1, 1}, graph::BinaryKind::kSub, true), "Conv+Relu, Sub, Reshape"},
+       {"a constant that outgrows the map",
+        [](GraphBuilder& b) {
+          const graph::Binary add{graph::BinaryKind::kAdd, b.Random({4, 6, 5}, -1, 1)};
+          return b.FinishFlat(b.Add(add, {b.Add(graph::GlobalAveragePool(), {Conv(b, b.image(), 4)})}));
+        },
+        "Conv, ReduceMean, Add, Reshape"},
+       {"a gate a channel is applied by the product, which takes what follows",
+        [](GraphBuilder& b) {
+          const ValueId x = Conv(b, b.image(), 3);
+          return b.FinishFlat(Relu(b, Add(b, Mul(b, x, b.Add(graph::GlobalAveragePool(), {x})), b.image())));
+        },
+        "Conv, ReduceMean, Mul+Add+Relu, Reshape"},
+       {"a convolution is subtracted",
+        [](GraphBuilder& b) {
+          return b.FinishFlat(
+              b.Add(graph::Binary{graph::BinaryKind::kSub, nullptr}, {b.image(), Conv(b, b.image(), 3)}));
+        },
+        "Conv, Sub, Reshape"},
+       {"something is subtracted from a convolution",
+        [](GraphBuilder& b) {
+          return b.FinishFlat(
+              b.Add(graph::Binary{graph::BinaryKind::kSub, nullptr}, {Conv(b, b.image(), 3), b.image()}));
+        },
+        "Conv+Sub, Reshape"},
+       {"an inner product of one row",
+        [](GraphBuilder& b) {
+          const ValueId flat = Flatten(b, b.image());
+          return b.FinishFlat(Add(b, b.Add(b.Gemm(90, 90), {flat}), flat));
+        },
+        "Reshape, Gemm+Add"},
+       {"of several rows: a matrix has not the operand's axes",
+        [](GraphBuilder& b) { return b.FinishFlat(Relu(b, Add(b, b.Add(b.Gemm(5, 5), {b.image()}), b.image()))); },
+        "Gemm, Add+Relu, Reshape"},
+       {"no primitive has erf",
+        [](GraphBuilder& b) {
+          return b.FinishFlat(b.Add(graph::Activation{graph::ActivationKind::kErf}, {Conv(b, b.image(), 4)}));
+        },
+        "Conv, Erf, Reshape"},
+       {"eight and no more",
+        [](GraphBuilder& b) {
+          ValueId x = Conv(b, b.image(), 4);
+          for (int i = 0; i < 9; ++i) x = b.Add(graph::Activation{graph::ActivationKind::kLeakyRelu, 0.9f}, {x});
+          return b.FinishFlat(x);
+        },
+        "Conv+LeakyRelu+LeakyRelu+LeakyRelu+LeakyRelu+LeakyRelu+LeakyRelu+LeakyRelu+LeakyRelu, LeakyRelu, Reshape"}},
+      FusePostOps);
+}
+
+TEST(SplitBatchNorm, Cases) {
+  CheckPass({{"of a map", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, b.image())); }, "Mul+Add, Reshape"},
+             {"of a vector", [](GraphBuilder& b) { return b.FinishFlat(Norm(b, Flatten(b, b.image()))); },
+              "Reshape, Mul+Add"},
+             {"of rows",
+              [](GraphBuilder& b) {
+                return b.FinishFlat(Norm(b, b.Add(graph::Reshape{{9, 10}}, {b.image()})));
+              },
+              "Reshape, Mul+Add, Reshape"}},
+            SplitBatchNorm);
 }
 
 TEST(FusePostOps, Activations) {
-  const std::vector<Case> cases = {
+  const std::vector<PassCase> cases = {
       {"conv", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, Conv(b, b.image(), 4))); }, "Conv+Relu, Reshape"},
       {"twice", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, Relu(b, Conv(b, b.image(), 4)))); },
        "Conv+Relu+Relu, Reshape"},
@@ -207,11 +216,11 @@ TEST(FusePostOps, Activations) {
       {"behind batch norm", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, Norm(b, Conv(b, b.image(), 4)))); },
        "Conv, BatchNorm, Relu, Reshape"},
   };
-  for (const Case& c : cases) Check(c, FusePostOps);
+  CheckPass(cases, FusePostOps);
 }
 
 TEST(RemoveDead, Cases) {
-  const std::vector<Case> cases = {
+  const std::vector<PassCase> cases = {
       {"nothing dead", [](GraphBuilder& b) { return b.FinishFlat(Relu(b, b.image())); }, "Relu, Reshape"},
       {"a chain that leads nowhere",
        [](GraphBuilder& b) {
@@ -228,7 +237,7 @@ TEST(RemoveDead, Cases) {
        },
        "Reshape, Relu, Reshape, Gemm"},
   };
-  for (const Case& c : cases) Check(c, RemoveDead);
+  CheckPass(cases, RemoveDead);
 }
 
 // One block of each kind, with everything that is fused in them.
@@ -237,7 +246,7 @@ TEST(AllPasses, Blocks) {
     const ValueId branch = Norm(b, Conv(b, Relu(b, Norm(b, Conv(b, x, channels))), channels));
     return Relu(b, Add(b, branch, shortcut));
   };
-  const std::vector<Case> cases = {
+  const std::vector<PassCase> cases = {
       {"identity",
        [&](GraphBuilder& b) {
          const ValueId x = Relu(b, Norm(b, Conv(b, b.image(), 8)));
@@ -265,7 +274,7 @@ TEST(AllPasses, Blocks) {
        },
        "Conv+Relu, Conv+Relu, Conv+Add+Relu, ReduceMean, Reshape, ReduceMean, Reshape, Gemm"},
   };
-  for (const Case& c : cases) Check(c, RunPasses);
+  CheckPass(cases, RunPasses);
 }
 
 TEST(AllPasses, NamesThePassThatFails) {
