@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -80,7 +81,8 @@ std::string Fingerprint(const Program& program) {
   add(absl::StrCat(program.info.isa, " ", program.info.threads));
   for (const Plan& plan : program.plans) {
     for (const Step& step : plan.steps) {
-      add(absl::StrCat(step.info.op, step.info.post_ops, " ", step.info.shape, " ", step.info.implementation));
+      add(absl::StrCat(step.info.op, step.info.post_ops, " ", step.info.shape, " ", step.info.implementation,
+                       step.info.one_thread ? " one thread" : ""));
     }
   }
   return absl::StrFormat("%016x", hash);
@@ -114,13 +116,17 @@ absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelI
   const ThreadCount threads(info.threads);
   Program program{.engine = dnnl::engine(dnnl::engine::kind::cpu, 0), .info = std::move(info), .slot = {}, .plans = {}};
   WeightsCache weights(program.engine);
-  for (const int batch : program.info.batch_sizes) {
+  // The largest batch chooses the layouts of the weights: it is what a busy server runs.
+  std::vector<int> batch_sizes = program.info.batch_sizes;
+  std::reverse(batch_sizes.begin(), batch_sizes.end());
+  for (const int batch : batch_sizes) {
     absl::StatusOr<Plan> plan = Lower(graph, batch, split(graph, batch, program.info.threads), program.engine, weights);
     if (!plan.ok()) return plan.status();
     program.arena_bytes = std::max(program.arena_bytes, plan->arena_bytes);
     program.info.arena_lower_bound = std::max(program.info.arena_lower_bound, plan->arena_lower_bound);
     program.plans.push_back(*std::move(plan));
   }
+  std::reverse(program.plans.begin(), program.plans.end());
   program.info.packed_weight_bytes = weights.bytes();
   program.info.isa = IsaName(isa);
   program.info.precision = "f32";

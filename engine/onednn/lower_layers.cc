@@ -39,14 +39,17 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
   Fused fused = LowerPostOps(node);
   const memory::dims weights_dims = WeightsDims(*conv.weights, conv.groups);
   const memory::desc bias_desc = conv.bias ? F32({conv.bias->dims[0]}, Tag::a) : memory::desc();
+  bool one_thread = false;
   const auto describe = [&](const memory::desc& src, const memory::desc& dst) {
     return weights_.Choose(
-        conv.weights, F32(weights_dims, Tag::any), [&](const memory::desc& layout, bool allow_empty) {
+        conv.weights, F32(weights_dims, Tag::any),
+        [&](const memory::desc& layout, bool allow_empty) {
           return dnnl::convolution_forward::primitive_desc(
               engine_, prop_kind::forward_inference, algorithm::convolution_direct, src, layout, bias_desc, dst,
               {conv.strides.h, conv.strides.w}, {conv.dilations.h - 1, conv.dilations.w - 1},
               {conv.pads.top, conv.pads.left}, {conv.pads.bottom, conv.pads.right}, fused.attr, allow_empty);
-        });
+        },
+        one_thread);
   };
   Tensor src = TensorOf(node.inputs[0]);
   dnnl::convolution_forward::primitive_desc primitive;
@@ -63,7 +66,9 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
   fused.arguments.push_back(Use(DNNL_ARG_WEIGHTS, Learnt(conv.weights, weights_dims, primitive.weights_desc())));
   fused.arguments.push_back(Use(DNNL_ARG_DST, TensorOf(node.output)));
   if (conv.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, conv.bias));
-  builder_.Add(Info(node), primitive, std::move(fused.arguments));
+  StepInfo info = Info(node);
+  info.one_thread = one_thread;
+  builder_.Add(std::move(info), primitive, std::move(fused.arguments));
   return absl::OkStatus();
 }
 
@@ -83,6 +88,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Gemm& gemm) {
   for (const int64_t d : src_dims) rows *= d;
   rows /= ic;
   const memory::desc bias_desc = gemm.bias ? F32({oc}, Tag::a) : memory::desc();
+  bool one_thread = false;
   const auto add = [&](const auto& primitive, const Tensor& src, const Dims& weights_dims) {
     const Tensor dst = builder_.Allocate(primitive.dst_desc());
     TensorOf(node.output) = {.buffer = dst.buffer, .desc = RowMajorDesc(dst_dims)};
@@ -90,19 +96,24 @@ absl::Status Lowering::Lower(const Node& node, const graph::Gemm& gemm) {
     fused.arguments.push_back(Use(DNNL_ARG_WEIGHTS, Learnt(gemm.weights, weights_dims, primitive.weights_desc())));
     fused.arguments.push_back(Use(DNNL_ARG_DST, dst));
     if (gemm.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, gemm.bias));
-    builder_.Add(Info(node), primitive, std::move(fused.arguments));
+    StepInfo info = Info(node);
+    info.one_thread = one_thread;
+    builder_.Add(std::move(info), primitive, std::move(fused.arguments));
     return absl::OkStatus();
   };
 
   Tensor src = RowMajor(Info(node), node.inputs[0], {rows, ic});
-  const auto product =
-      weights_.Choose(gemm.weights, F32({oc, ic}, Tag::any), [&](const memory::desc& layout, bool allow_empty) {
+  const auto product = weights_.Choose(
+      gemm.weights, F32({oc, ic}, Tag::any),
+      [&](const memory::desc& layout, bool allow_empty) {
         return dnnl::inner_product_forward::primitive_desc(engine_, prop_kind::forward_inference, src.desc, layout,
                                                            bias_desc, F32({rows, oc}, Tag::ab), fused.attr,
                                                            allow_empty);
-      });
+      },
+      one_thread);
   if (!IsSlow(product) || operands) return add(product, src, {oc, ic});
   // A single output, say. The same as a convolution of one pixel is not slow.
+  one_thread = false;
   src.desc = F32({rows, ic, 1, 1}, Tag::acdb);
   const dnnl::convolution_forward::primitive_desc pixel(
       engine_, prop_kind::forward_inference, algorithm::convolution_direct, src.desc, F32({oc, ic, 1, 1}, Tag::any),

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "engine/memory/planner.h"
+#include "engine/onednn/session.h"
 
 namespace resnetd::onednn {
 namespace {
@@ -56,6 +58,9 @@ void PlanBuilder::Add(StepInfo info, const dnnl::primitive_desc_base& primitive,
   info.implementation = primitive.impl_info_str();
   info.multiply_adds = MultiplyAdds(primitive) * plan_.segments.back().passes;
   info.in_place_sum = SumsInPlace(primitive);
+  // The library keeps primitives by description and number of threads, and would take one that was laid out for more.
+  std::optional<ThreadCount> one;
+  if (info.one_thread) one.emplace(1);
   plan_.steps.push_back({.info = std::move(info),
                          .primitive = dnnl::primitive(primitive.get()),
                          .kernel = {},

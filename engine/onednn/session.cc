@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,7 +40,8 @@ class PlanSession final : public Session {
 
  private:
   void Bind(const Plan& plan);
-  void BindArguments(const Plan& plan, size_t pass, BoundStep& bound);
+  // `first_pass` is the same step in its segment's first pass, null if that is the one in hand.
+  void BindArguments(const Plan& plan, size_t pass, const BoundStep* first_pass, BoundStep& bound);
   void ClearUnused(const Plan& plan, int count);
   absl::Status Execute(const std::vector<BoundStep>& steps, const RunSpec& spec);
   absl::Status Execute(const BoundStep& bound);
@@ -56,19 +58,25 @@ class PlanSession final : public Session {
 void PlanSession::Bind(const Plan& plan) {
   std::vector<BoundStep>& steps = bound_.emplace_back();
   for (const Segment& segment : plan.segments) {
+    const size_t first = steps.size();
     for (int pass = 0; pass < segment.passes; ++pass) {
       for (size_t i = segment.begin; i < segment.end; ++i) {
         steps.push_back({.step = &plan.steps[i], .index = i, .first_image = pass * segment.images});
-        BindArguments(plan, static_cast<size_t>(pass), steps.back());
+        const BoundStep* before = pass == 0 ? nullptr : &steps[first + i - segment.begin];
+        BindArguments(plan, static_cast<size_t>(pass), before, steps.back());
       }
     }
   }
 }
 
-void PlanSession::BindArguments(const Plan& plan, size_t pass, BoundStep& bound) {
+void PlanSession::BindArguments(const Plan& plan, size_t pass, const BoundStep* first_pass, BoundStep& bound) {
   for (const Argument& argument : bound.step->arguments) {
     if (argument.buffer < 0) {
       bound.arguments.push_back({.arg = argument.id, .memory = argument.learnt.get()});
+      continue;
+    }
+    if (first_pass != nullptr && argument.pass_bytes == 0 && !bound.step->kernel) {
+      bound.arguments.push_back(first_pass->arguments[bound.arguments.size()]);  // lies where it lay
       continue;
     }
     std::byte* address = arena_.data() + plan.offsets[argument.buffer] + pass * argument.pass_bytes;
@@ -135,6 +143,8 @@ absl::Status PlanSession::Execute(const BoundStep& bound) {
     bound.step->kernel(bound.buffers);
     return absl::OkStatus();
   }
+  std::optional<ThreadCount> one;
+  if (bound.step->info.one_thread) one.emplace(1);
   const dnnl_status_t code = dnnl_primitive_execute(bound.step->primitive.get(), stream_.get(),
                                                     static_cast<int>(bound.arguments.size()), bound.arguments.data());
   if (code == dnnl_success) return absl::OkStatus();

@@ -5,9 +5,11 @@
 #include <dnnl.hpp>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "engine/graph/graph.h"
+#include "engine/onednn/session.h"
 
 namespace resnetd::onednn {
 
@@ -23,16 +25,25 @@ class WeightsCache {
   // What `describe(layout, allow_empty)` makes of a layout of `weights`, a primitive descriptor: of the layout the
   // library chooses itself where that costs no copy or one that is affordable, else of a layout there already is, as
   // long as the same implementation takes it. Another batch size often wants no more than another block of output
-  // channels.
+  // channels, a narrower one so that all threads have work: laid out for one thread it wants what the others have, and
+  // `one_thread` says that it must run so.
   template <typename Describe>
-  auto Choose(const graph::WeightsRef& weights, const dnnl::memory::desc& any, const Describe& describe) const {
+  auto Choose(const graph::WeightsRef& weights, const dnnl::memory::desc& any, const Describe& describe,
+              bool& one_thread) const {
+    one_thread = false;
     auto chosen = describe(any, false);
     const std::vector<dnnl::memory::desc> layouts = LayoutsInsteadOf(chosen.weights_desc(), weights);
+    const auto alike = [&chosen](const auto& other) {
+      return other && absl::string_view(other.impl_info_str()) == chosen.impl_info_str();
+    };
     for (const dnnl::memory::desc& layout : layouts) {
-      auto other = describe(layout, true);
-      if (other && absl::string_view(other.impl_info_str()) == chosen.impl_info_str()) return other;
+      if (auto other = describe(layout, true); alike(other)) return other;
     }
-    return chosen;
+    if (layouts.empty()) return chosen;
+    const ThreadCount one(1);
+    auto other = describe(any, true);
+    one_thread = alike(other) && absl::c_linear_search(layouts, other.weights_desc());
+    return one_thread ? other : chosen;
   }
   // Of everything handed out so far.
   size_t bytes() const { return bytes_; }
