@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "engine/onnx/importers.h"
 #include "engine/onnx/schema.h"
@@ -221,11 +220,7 @@ absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string
 absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder) {
   absl::StatusOr<graph::Graph> graph = Read(file, name, folder);
   if (graph.ok()) return graph;
-  std::string message = absl::StrCat("model '", name, "': ", graph.status().message());
-  // The names in it are the file's, and the message goes to logs and terminals.
-  std::replace_if(
-      message.begin(), message.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); }, '?');
-  return absl::InvalidArgumentError(message);
+  return absl::InvalidArgumentError(absl::StrCat("model '", name, "': ", graph.status().message()));
 }
 
 absl::StatusOr<OperatorCheck> CheckOperators(absl::Span<const std::byte> file) {

@@ -2,8 +2,12 @@
 // checked if that matters, and it is skipped whole.
 #include "engine/onnx/wire_limits.h"
 
+#include <algorithm>
 #include <limits>
+#include <string>
+#include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
@@ -84,7 +88,7 @@ struct Leaf {
 
 constexpr Leaf kNodeName = {Message::kNode, 3};
 
-// Strings that reach messages.
+// Strings that reach messages, and with them logs and terminals.
 constexpr Leaf kNames[] = {
     {Message::kGraph, 2},  {Message::kNode, 1},  {Message::kNode, 2},      kNodeName,
     {Message::kNode, 4},   {Message::kNode, 7},  {Message::kAttribute, 1}, {Message::kAttribute, 4},
@@ -159,15 +163,23 @@ class Walker {
   }
 
   absl::Status Skip(Message parent, int field, int length) {
-    if (IsOneOf(kNames, parent, field) && length > kMaxName) {
-      return Refusal(absl::StrCat("a name or value of ", length, " bytes, expected at most ", kMaxName));
-    }
     if (IsOneOf(kIntegers, parent, field) && (integers_ += length) > kMaxIntegerBytes) {
       return Refusal(absl::StrCat("more than ", kMaxIntegerBytes, " bytes of integers outside raw data"));
     }
-    const bool is_node_name = parent == kNodeName.parent && field == kNodeName.field;
-    const bool done = is_node_name && node_name_.empty() ? in_.ReadString(&node_name_, length) : in_.Skip(length);
-    return done ? absl::OkStatus() : NotProtobuf();
+    if (IsOneOf(kNames, parent, field)) {
+      if (length > kMaxName) {
+        return Refusal(absl::StrCat("a name or value of ", length, " bytes, expected at most ", kMaxName));
+      }
+      std::string name;
+      if (!in_.ReadString(&name, length)) return NotProtobuf();
+      if (std::any_of(name.begin(), name.end(), [](unsigned char c) { return absl::ascii_iscntrl(c); })) {
+        return Refusal("a name or value with control characters");
+      }
+      const bool is_node_name = parent == kNodeName.parent && field == kNodeName.field;
+      if (is_node_name && node_name_.empty()) node_name_ = std::move(name);
+      return absl::OkStatus();
+    }
+    return in_.Skip(length) ? absl::OkStatus() : NotProtobuf();
   }
 
   // Says where: at a node by its name, if it came before the fault, or by how many came before it.

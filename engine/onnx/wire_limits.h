@@ -13,7 +13,8 @@ inline constexpr int kMaxFields = 250'000;
 // Nodes, at all depths: ResNet-152 has about 500 and exporters surround each layer with some. What is done for each
 // node is allowed to look at all others.
 inline constexpr int kMaxNodes = 20'000;
-// Bytes of a name, of a string attribute or of what says where external data lies: they come back in messages.
+// Bytes of a name, of a string attribute or of what says where external data lies: they come back in messages, for
+// which reason they may hold no control characters either.
 inline constexpr int kMaxName = 4096;
 // Bytes of all packed integers outside raw data (a byte each at least, eight when parsed): dims, shapes, axes, pads.
 inline constexpr int kMaxIntegerBytes = 1 << 20;

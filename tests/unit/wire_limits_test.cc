@@ -115,7 +115,7 @@ TEST(CheckWire, CountsDepth) {
   EXPECT_EQ(CheckBytes(Within({7, 11, 2}, types)), Refusal("messages nested deeper than 20"));
 }
 
-TEST(CheckWire, MeasuresNames) {
+TEST(CheckWire, MeasuresAndReadsNames) {
   struct Case {
     const char* what;
     std::vector<int> path;  // from the model to the name
@@ -140,8 +140,14 @@ TEST(CheckWire, MeasuresNames) {
     EXPECT_EQ(CheckBytes(Within(c.path, std::string(kMaxName + 1, 'n'))),
               Refusal(absl::StrCat("a name or value of 4097 bytes, expected at most 4096", c.where)))
         << c.what;
+    for (const char* name : {"a\nb", "\x1b[31m", "\x7f", "\t"}) {
+      EXPECT_EQ(CheckBytes(Within(c.path, name)),
+                Refusal(absl::StrCat("a name or value with control characters", c.where)))
+          << c.what;
+    }
+    EXPECT_EQ(CheckBytes(Within(c.path, "r\xc3\xa9seau/conv 1:0")), absl::OkStatus()) << c.what;
   }
-  EXPECT_EQ(CheckBytes(Within({7, 10}, std::string(1 << 20, 'd'))), absl::OkStatus()) << "a text for people";
+  EXPECT_EQ(CheckBytes(Within({7, 10}, std::string(1 << 20, '\n'))), absl::OkStatus()) << "a text for people";
 }
 
 TEST(CheckWire, MeasuresIntegers) {
