@@ -52,7 +52,7 @@ void ScaleShiftPixels(const float* factor, const float* shift, int64_t channels,
 #pragma GCC ivdep
     for (int64_t c = 0; c < channels; ++c) {
       const float value = x[c] * factor[c] + shift[c];
-      y[c] = value > least ? value : least;
+      y[c] = value < least ? least : value;  // a NaN stays one
     }
   }
 }

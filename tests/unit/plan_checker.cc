@@ -1,5 +1,6 @@
 #include "tests/unit/plan_checker.h"
 
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -8,7 +9,6 @@
 #include "gtest/gtest.h"
 #include "tests/reference/executor.h"
 #include "tests/reference/graph_builder.h"
-#include "tests/unit/session_runner.h"
 
 namespace resnetd::onednn {
 namespace {
@@ -72,6 +72,19 @@ void ExpectEqualsReference(const graph::Graph& graph, const std::string& what, i
   const auto engine = CompileFor(graph, {1, 2, 5}, threads);
   ASSERT_TRUE(engine.ok()) << what << ": " << engine.status();
   ExpectEqualsReference(graph, *engine, what);
+}
+
+Answer AnswerOf(const SessionRunner& runner, int i) {
+  Answer answer;
+  for (size_t o = 0; o < runner.engine().info().outputs.size(); ++o) {
+    const absl::Span<const float> values = runner->output(static_cast<OutputId>(o), i);
+    answer.emplace_back(values.begin(), values.end());
+  }
+  return answer;
+}
+
+bool SameBytes(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
 }
 
 std::string Steps(const Engine& engine) {

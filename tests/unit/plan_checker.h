@@ -11,6 +11,7 @@
 #include "engine/graph/graph.h"
 #include "engine/onednn/split.h"
 #include "tests/reference/graph_builder.h"
+#include "tests/unit/session_runner.h"
 
 namespace resnetd::onednn {
 
@@ -23,6 +24,13 @@ absl::StatusOr<std::shared_ptr<const Engine>> CompileFor(const graph::Graph& gra
 void ExpectEqualsReference(const graph::Graph& graph, const std::string& what, int threads = 1);
 // The same of an engine with these plans.
 void ExpectEqualsReference(const graph::Graph& graph, std::shared_ptr<const Engine> engine, const std::string& what);
+
+using Answer = std::vector<std::vector<float>>;  // by output
+
+// What the run left of image `i`; of outputs nobody wanted, nothing.
+Answer AnswerOf(const SessionRunner& runner, int i);
+// Bit for bit: -0 is not 0, a NaN equals itself.
+bool SameBytes(const std::vector<float>& a, const std::vector<float>& b);
 
 // "Conv+Add+Relu, MaxPool": the steps of the plan for one image, what is fused into each behind it. Reorders are left
 // out: which there are depends on the instruction set.

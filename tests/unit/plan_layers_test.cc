@@ -1,4 +1,9 @@
 // Inner products and normalisations.
+#include <cmath>
+#include <limits>
+#include <string>
+#include <tuple>
+
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "tests/unit/plan_checker.h"
@@ -80,6 +85,64 @@ TEST(PlanLayers, GroupNorms) {
               OnDims("4 groups", {12, 10}, GroupNorm(4), "GroupNorm"),
               OnDims("as many groups as channels", {12, 10}, GroupNorm(12), "GroupNorm"),
               OnDims("2 groups", {4, 3, 2, 5}, GroupNorm(2), "GroupNorm")});
+}
+
+Apply GroupNormRelu(int64_t groups) {
+  return [=](GraphBuilder& b, ValueId src) {
+    const int64_t channels = b.dims(src)[0];
+    return b.Add(graph::GroupNorm{b.Random({channels}, 0.5f, 1.5f), b.Random({channels}, -0.5f, 0.5f), groups}, {src},
+                 {graph::Relu()});
+  };
+}
+
+// What is left of a batch norm that no layer could take.
+Apply ScaleShift(bool relu) {
+  return [=](GraphBuilder& b, ValueId src) {
+    const graph::Dims channels = {b.dims(src)[0], 1, 1};
+    graph::PostOps post_ops = {graph::Binary{graph::BinaryKind::kAdd, b.Random(channels, -1, 1)}};
+    if (relu) post_ops.push_back(graph::Relu());
+    return b.Add(graph::Binary{graph::BinaryKind::kMul, b.Random(channels, -2, 2)}, {src}, post_ops);
+  };
+}
+
+// Maps of few elements and of enough for more than one thread.
+TEST(PlanLayers, OurOwnKernels) {
+  for (const graph::Dims& map : {graph::Dims{20, 9, 8}, {1, 5, 5}, {17, 32, 33}, {64, 20, 20}, {32, 1, 2}}) {
+    for (const auto& [what, apply, steps] : {std::tuple("group norm and ReLU", GroupNormRelu(1), "GroupNorm+Relu"),
+                                             {"instance norm and ReLU", GroupNormRelu(map[0]), "GroupNorm+Relu"},
+                                             {"scale, shift", ScaleShift(false), "Mul+Add"},
+                                             {"scale, shift, ReLU", ScaleShift(true), "Mul+Add+Relu"}}) {
+      const std::string named = absl::StrCat(what, " ", graph::ToString(map));
+      CheckPlans(OnBothLayouts(named, map, apply, steps));
+      for (const int threads : {2, 3}) {
+        GraphBuilder b({3, map[1], map[2]});
+        ExpectEqualsReference(b.FinishFlat(apply(b, AddConv(b, b.image(), map[0], 1))),
+                              absl::StrCat(named, " by ", threads), threads);
+      }
+    }
+  }
+}
+
+// Variances are taken around the mean: of values far from zero the difference of squares would be noise.
+TEST(PlanLayers, GroupNormFarFromZero) {
+  for (const graph::Dims& map : {graph::Dims{4, 6, 6}, {32, 24, 24}}) {
+    GraphBuilder b(map);
+    const ValueId far = b.Add(graph::Activation{graph::ActivationKind::kLinear, 1, 64}, {b.image()});
+    ExpectEqualsReference(b.FinishFlat(GroupNorm(2)(b, far)), graph::ToString(map));
+  }
+}
+
+TEST(PlanLayers, OurOwnKernelsKeepNaN) {
+  for (const Apply& apply : {ScaleShift(false), ScaleShift(true), GroupNorm(2), GroupNormRelu(2)}) {
+    GraphBuilder b({4, 3, 5});
+    const auto engine = CompileFor(b.FinishFlat(apply(b, b.image())), {1}, 1);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    const SessionRunner runner(*engine);
+    runner.Write(0, std::vector<float>(60, std::numeric_limits<float>::quiet_NaN()));
+    ASSERT_TRUE(runner->Run({.count = 1}).ok());
+    for (const float x : runner->output(OutputId{0}, 0))
+      ASSERT_TRUE(std::isnan(x)) << Steps(**engine) << " gives " << x;
+  }
 }
 
 }  // namespace
