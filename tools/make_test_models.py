@@ -84,6 +84,17 @@ def check(case: str, pytorch: np.ndarray, runtime: np.ndarray, classes: int) -> 
     return line
 
 
+def case_name(family: Family, export: Export) -> str:
+    batch = "" if export.batch == "dynamic" else f"-n{export.batch}"
+    return f"{family.name}-{export.exporter}{export.opset}{batch}"
+
+
+def read_cases(table: pathlib.Path) -> dict[str, str]:
+    """The lines of a cases.txt by case: those of families that are not exported again stay."""
+    lines = table.read_text().splitlines() if table.exists() else []
+    return {line.split()[0]: line for line in lines if line and not line.startswith("#")}
+
+
 def write(family: Family, folder: pathlib.Path, whole: bool) -> list[str]:
     """The files of a family's exports; returns their lines of cases.txt."""
     seeded = SeededNetwork(family.build(), family.channels, family.size, SEED)
@@ -91,7 +102,7 @@ def write(family: Family, folder: pathlib.Path, whole: bool) -> list[str]:
     pytorch = np.concatenate(pytorch_answers.answers(seeded.module, images), 1)
     lines = []
     for export in family.exports:
-        case = f"{family.name}-{export.exporter}{export.opset}" + ("" if export.batch == "dynamic" else f"-n{export.batch}")
+        case = case_name(family, export)
         template = model_template.strip(exported(family, seeded, export), seeded.parameters, seeded.folds)
         model = model_template.fill(template)
         runtime = onnxruntime_answers(model, images.numpy(), export)
@@ -119,14 +130,17 @@ def main() -> None:
         sys.exit(f"make_test_models.py: no such family: {', '.join(sorted(unknown))}")
     folder = a.templates or a.models
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [
+    notes = [
         f"# The answers of PyTorch {torch.__version__} and ONNX Runtime {onnxruntime.__version__}.",
         "# case images classes features channels size SHA-256-of-weights SHA-256-of-images",
     ]
+    table = folder / "cases.txt"
+    cases = read_cases(table)
     for family in families:
         if not a.names or family.name in a.names:
-            lines += write(family, folder, whole=a.models is not None)
-    (folder / "cases.txt").write_text("\n".join(lines) + "\n")
+            cases |= {line.split()[0]: line for line in write(family, folder, whole=a.models is not None)}
+    known = [case_name(family, export) for family in families for export in family.exports]
+    table.write_text("\n".join(notes + [cases[case] for case in known if case in cases]) + "\n")
 
 
 if __name__ == "__main__":
