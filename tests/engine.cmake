@@ -21,7 +21,7 @@ resnetd_test(plan_test SOURCES unit/plan_convolutions_test.cc unit/plan_layers_t
                                unit/plan_fusions_test.cc unit/plan_windows_test.cc unit/plan_moves_test.cc
                                unit/plan_buffers_test.cc unit/plan_random_test.cc unit/plan_mates_test.cc unit/plan_split_test.cc
                                unit/plan_checker.cc
-             LIBS resnetd::onednn resnetd::reference absl::strings)
+             LIBS resnetd::onednn resnetd::reference absl::strings TIMEOUT 900)
 resnetd_test(residual_property_test SOURCES unit/residual_property_test.cc unit/plan_checker.cc
              LIBS resnetd::onednn resnetd::passes resnetd::reference absl::strings)
 
@@ -59,5 +59,5 @@ set_tests_properties(golden_test_avx2 PROPERTIES FIXTURES_REQUIRED golden_models
 # Tests run side by side: a thread that spins for its mates while another test has their core is waiting for long.
 set(brief_spin GOMP_SPINCOUNT=1000)
 set_tests_properties(plan_test residual_property_test engine_test engine_allocation_test PROPERTIES ENVIRONMENT ${brief_spin})
-set_tests_properties(plan_test_avx2 residual_property_test_avx2 golden_test_avx2 PROPERTIES TIMEOUT 300
+set_tests_properties(plan_test_avx2 residual_property_test_avx2 golden_test_avx2 PROPERTIES TIMEOUT 900
                      ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2;${brief_spin}")
