@@ -11,6 +11,10 @@ family_test(family_test ${families} ${CMAKE_CURRENT_SOURCE_DIR}/golden/families 
 add_test(NAME family_models
          COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/golden/family_models.py --out ${families})
 set_tests_properties(family_models PROPERTIES TIMEOUT 900 FIXTURES_SETUP family_test_models)
+# Once more on the oldest instruction set we serve.
+add_test(NAME family_test_avx2 COMMAND family_test)
+set_tests_properties(family_test_avx2 PROPERTIES FIXTURES_REQUIRED family_test_models TIMEOUT 900
+                     ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2;GOMP_SPINCOUNT=1000")
 
 # At their real depths and 224 pixels. PyTorch comes from PyPI and exports them here.
 set(full_families ${CMAKE_CURRENT_BINARY_DIR}/full_families)
