@@ -16,6 +16,7 @@ import argparse
 import json
 import math
 import pathlib
+import statistics
 import sys
 import time
 
@@ -178,6 +179,9 @@ def main() -> int:
         peak.__exit__(None, None, None)
     print(f"{common.machine()}; ONNX Runtime {version}; {args.rounds} rounds of {args.seconds:g} s; median [quartiles]")
     common.print_table(HEADER, rows)
+    medians = [float(row[5]) for row in rows]
+    below = [f"{row[0]}, batch {row[1]}, threads {row[2]}" for row in rows if float(row[5]) < BAR]
+    print(f"geometric mean of the ratios {statistics.geometric_mean(medians):.3f}, least {min(medians):.3f}; below {BAR}: {below or 'none'}")
     print(f"({disturbance})")
     if args.svg:
         import pictures

@@ -140,7 +140,7 @@ absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& mod
   RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));
   ModelInfo info = InfoOf(graph, model, options);
   RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
-  RESNETD_RETURN_IF_ERROR(WarmUp(*engine));
+  if (options.warm_up) RESNETD_RETURN_IF_ERROR(WarmUp(*engine));
   malloc_trim(0);  // the file's weights lay among the packed ones, which stay: hand the holes back to the system
   return engine;
 } catch (const std::bad_alloc&) {

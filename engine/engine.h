@@ -77,6 +77,8 @@ struct EngineOptions {
   std::vector<int> batch_sizes = {1, 2, 4, 8};
   // Threads of one Run(), 1..256. More than the machine's share of cores makes every run slower.
   int threads = 1;
+  // Whether Load() runs every batch size once. Who measures them before the first request needs no other run.
+  bool warm_up = true;
   // Tensors to serve beside the model's own outputs, by their names in the ONNX file.
   std::vector<std::string> outputs = {};
 };
@@ -133,9 +135,10 @@ class Session;
 // A compiled model. Immutable after Load(), thread-safe, shared by all workers; owns the packed weights.
 class Engine {
  public:
-  // Reads, checks, folds, fuses and compiles the model, and runs every batch size once: a loaded engine never compiles
-  // again. INVALID_ARGUMENT: the file or an option is wrong, naming node, operator and shape. FAILED_PRECONDITION: the
-  // machine's instruction set is below AVX2. RESOURCE_EXHAUSTED: memory. No error is worth a retry.
+  // Reads, checks, folds, fuses and compiles the model, and runs every batch size once: a loaded engine never
+  // compiles again. INVALID_ARGUMENT: the file or an option is wrong, naming node, operator and shape.
+  // FAILED_PRECONDITION: the machine's instruction set is below AVX2. RESOURCE_EXHAUSTED: memory. No error is worth a
+  // retry.
   static absl::StatusOr<std::shared_ptr<const Engine>> Load(const ModelBytes& model, const EngineOptions& options);
   virtual ~Engine() = default;
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 #include "absl/cleanup/cleanup.h"
@@ -39,19 +40,18 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
     return absl::InvalidArgumentError(
         absl::StrCat("'", path, "': expected at most ", max_bytes, " bytes, got ", info.st_size));
   }
+  // Part by part, since a string of the whole size would be filled with zeros first.
   std::string content;
-  content.resize(static_cast<size_t>(info.st_size) + 1);  // one more tells that it grew
-  size_t size = 0;
-  while (size < content.size()) {
-    const ssize_t n = read(fd, content.data() + size, content.size() - size);
+  content.reserve(static_cast<size_t>(info.st_size));
+  std::array<char, 1 << 16> part;
+  while (content.size() <= static_cast<size_t>(info.st_size)) {
+    const ssize_t n = read(fd, part.data(), part.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read '", path, "'"));
-    if (n == 0) break;
-    size += static_cast<size_t>(n);
+    if (n == 0) return content;
+    content.append(part.data(), static_cast<size_t>(n));
   }
-  if (size == content.size()) return absl::UnknownError(absl::StrCat("'", path, "' grew while it was read"));
-  content.resize(size);
-  return content;
+  return absl::UnknownError(absl::StrCat("'", path, "' grew while it was read"));
 }
 
 }  // namespace resnetd::server

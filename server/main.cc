@@ -1,5 +1,4 @@
 // resnetd: serves residual networks over gRPC.
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -58,15 +57,6 @@ void BoundSpinning(char** argv) {
   execv("/proc/self/exe", argv);  // returns only if it failed; slower in a crowd, but serving
 }
 
-// glibc's allocator by itself keeps what was large and is gone (a model's file, its weights before they were packed,
-// the arena it was tried with) for the next large thing, and gives each of gRPC's threads a heap of its own: 20 MB at
-// least beside ResNet-50.
-void BoundAllocator() {
-  mallopt(M_MMAP_THRESHOLD, 4 << 20);  // bytes; what is larger goes back to the system when it is freed
-  mallopt(M_TRIM_THRESHOLD, 1 << 20);
-  mallopt(M_ARENA_MAX, 2);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -76,7 +66,6 @@ int main(int argc, char** argv) {
   if (!options.has_value()) return exit_status;
   if (options->threads > 1) BoundSpinning(argv);
 
-  BoundAllocator();
   // Before any thread starts: all inherit it.
   const sigset_t blocked = Signals();
   pthread_sigmask(SIG_BLOCK, &blocked, nullptr);

@@ -7,6 +7,7 @@
 // compile; until then health says NOT_SERVING and calls get UNAVAILABLE.
 #include "server/server.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
@@ -64,6 +65,17 @@ void LogModel(const LoadedModel& loaded, steady_clock::duration took) {
                   std::chrono::duration<double, std::milli>(cost.cost).count());
   }
   for (const std::string& note : loaded.notes) spdlog::info("model {}: {}", model.name, note);
+}
+
+// Hands back what loading took and is gone (files, weights before they were packed, the arena the models were tried
+// with), and keeps glibc's allocator from hoarding while we serve: by itself it saves large blocks for the next large
+// one and gives each of gRPC's threads a heap of its own. Beside ResNet-50, 20 MB. Before this, hoarding makes loading
+// faster.
+void BoundAllocator() {
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);  // bytes; what is larger goes back to the system when it is freed
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  mallopt(M_ARENA_MAX, 2);
+  malloc_trim(0);
 }
 
 }  // namespace
@@ -141,6 +153,7 @@ absl::Status Server::Load(const std::vector<ModelSource>& sources) {
 
 absl::Status Server::Publish() {
   RESNETD_RETURN_IF_ERROR(workers_.Prepare(models_));
+  BoundAllocator();
   for (const auto& model : models_) {
     scheduler_.AddModel(model->key, model->costs);
     repository_.Add(model);

@@ -1,5 +1,7 @@
 // A TensorProto holds its elements as bytes (raw_data, little-endian), as a typed list, or in a file beside the model
 // (external data, bytes as in raw_data); only one of them, and as many as its dims say.
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -59,8 +61,16 @@ absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, con
   if (bytes.size() != size) {
     return Fault(t, absl::StrCat("expected ", size, " bytes for its dims, got ", bytes.size()));
   }
-  std::vector<T> out(static_cast<size_t>(count));
-  if (size > 0) std::memcpy(out.data(), bytes.data(), size);
+  // Part by part (the bytes may not be aligned), since a vector of the whole size would be filled with zeros first.
+  std::vector<T> out;
+  out.reserve(static_cast<size_t>(count));
+  std::array<T, 4096> part;
+  while (!bytes.empty()) {
+    const size_t elements = std::min(part.size(), bytes.size() / sizeof(T));
+    std::memcpy(part.data(), bytes.data(), elements * sizeof(T));
+    out.insert(out.end(), part.begin(), part.begin() + static_cast<ptrdiff_t>(elements));
+    bytes.remove_prefix(elements * sizeof(T));
+  }
   return out;
 }
 

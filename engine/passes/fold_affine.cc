@@ -30,10 +30,10 @@ WeightsRef Make(std::string name, const graph::Dims& dims, std::vector<float> da
 void Apply(const std::vector<Affine>& channels, WeightsRef& weights, WeightsRef& bias) {
   const Weights& w = *weights;
   const size_t taps = w.data->size() / channels.size();
-  std::vector<float> scaled(w.data->size()), shifted(channels.size());
+  std::vector<float> scaled = *w.data, shifted(channels.size());
   for (size_t c = 0; c < channels.size(); ++c) {
     const auto [factor, shift] = channels[c];
-    for (size_t i = c * taps; i < (c + 1) * taps; ++i) scaled[i] = static_cast<float>(factor * (*w.data)[i]);
+    for (size_t i = c * taps; i < (c + 1) * taps; ++i) scaled[i] = static_cast<float>(factor * scaled[i]);
     shifted[c] = static_cast<float>(factor * (bias != nullptr ? (*bias->data)[c] : 0.0) + shift);
   }
   const int64_t size = static_cast<int64_t>(channels.size());
