@@ -1,4 +1,5 @@
 // Which values share a buffer, packed weights that plans share, and what tells plans apart.
+#include <algorithm>
 #include <functional>
 
 #include "engine/onednn/compile.h"
@@ -141,10 +142,17 @@ TEST(PlanBuffers, WeightsAreSharedByBatchSizes) {
       parameters += 64 * 64 * 9 + 64;
     }
     const Graph graph = b.FinishFlat(x);
-    const auto one = CompileFor(graph, {1}, threads), many = CompileFor(graph, {1, 2, 3, 4, 8, 16}, threads);
-    ASSERT_TRUE(one.ok() && many.ok());
-    EXPECT_EQ((*one)->info().packed_weight_bytes, static_cast<size_t>(parameters) * sizeof(float));
-    EXPECT_LE((*many)->info().packed_weight_bytes, (*one)->info().packed_weight_bytes * 11 / 10) << side;
+    // Blocks of channels may be padded: on AVX2 some batch sizes want 64 channels in blocks of 24.
+    size_t once = static_cast<size_t>(parameters) * sizeof(float);
+    for (const int batch : {1, 2, 3, 4, 8, 16}) {
+      const auto one = CompileFor(graph, {batch}, threads);
+      ASSERT_TRUE(one.ok()) << one.status();
+      EXPECT_LE((*one)->info().packed_weight_bytes, parameters * sizeof(float) * 5 / 4) << side << ", batch " << batch;
+      once = std::max(once, (*one)->info().packed_weight_bytes);
+    }
+    const auto many = CompileFor(graph, {1, 2, 3, 4, 8, 16}, threads);
+    ASSERT_TRUE(many.ok()) << many.status();
+    EXPECT_LE((*many)->info().packed_weight_bytes, once * 11 / 10) << side;
   }
 }
 
