@@ -68,6 +68,8 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
   if (conv.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, conv.bias));
   StepInfo info = Info(node);
   info.one_thread = one_thread;
+  const Dims dst_dims = DimsOf(node.output);
+  info.multiply_adds = static_cast<int64_t>(conv.weights->data->size()) * dst_dims[0] * dst_dims[2] * dst_dims[3];
   builder_.Add(std::move(info), primitive, std::move(fused.arguments));
   return absl::OkStatus();
 }
@@ -98,6 +100,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Gemm& gemm) {
     if (gemm.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, gemm.bias));
     StepInfo info = Info(node);
     info.one_thread = one_thread;
+    info.multiply_adds = static_cast<int64_t>(gemm.weights->data->size()) * rows;
     builder_.Add(std::move(info), primitive, std::move(fused.arguments));
     return absl::OkStatus();
   };

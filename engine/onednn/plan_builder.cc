@@ -3,8 +3,6 @@
 #include "engine/onednn/plan_builder.h"
 
 #include <algorithm>
-#include <functional>
-#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -13,18 +11,6 @@
 
 namespace resnetd::onednn {
 namespace {
-
-int64_t Volume(const dnnl::memory::dims& dims) {
-  return std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
-}
-
-// Of a layer: each weight once for every image and pixel of the result, {N, OC, ...}. 0 of all else.
-int64_t MultiplyAdds(const dnnl::primitive_desc_base& primitive) {
-  const auto kind = primitive.get_kind();
-  if (kind != dnnl::primitive::kind::convolution && kind != dnnl::primitive::kind::inner_product) return 0;
-  const dnnl::memory::dims dst = primitive.query_md(dnnl::query::dst_md).get_dims();
-  return Volume(primitive.query_md(dnnl::query::weights_md).get_dims()) * (Volume(dst) / dst[1]);
-}
 
 bool SumsInPlace(const dnnl::primitive_desc_base& primitive) {
   const dnnl::post_ops post_ops = primitive.get_primitive_attr().get_post_ops();
@@ -56,7 +42,7 @@ void PlanBuilder::Add(StepInfo info, const dnnl::primitive_desc_base& primitive,
   const dnnl::memory::desc scratchpad = primitive.scratchpad_desc();
   if (scratchpad.get_size() > 0) arguments.push_back(Use(DNNL_ARG_SCRATCHPAD, Allocate(scratchpad)));
   info.implementation = primitive.impl_info_str();
-  info.multiply_adds = MultiplyAdds(primitive) * plan_.segments.back().passes;
+  info.multiply_adds *= plan_.segments.back().passes;
   info.in_place_sum = SumsInPlace(primitive);
   // The library keeps primitives by description and number of threads, and would take one that was laid out for more.
   std::optional<ThreadCount> one;
