@@ -112,8 +112,8 @@ class Worker {
     wanted_.set(static_cast<size_t>(answer));
   }
 
-  // A batch from its images to what the file's first output holds. The images are copied each time, as a server would: a run uses their memory
-  // for what it computes later.
+  // A batch from its images to what the file's first output holds. The images are copied each time, as a server would:
+  // a run uses their memory for what it computes later.
   void RunBatch(int batch) {
     for (int i = 0; i < batch; ++i) {
       Fill(images_.data() + (i * image_size_) % images_.size(), session_->slot(i));
