@@ -68,13 +68,10 @@ void LogModel(const LoadedModel& loaded, steady_clock::duration took) {
 }
 
 // Hands back what loading took and is gone (files, weights before they were packed, the arena the models were tried
-// with), and keeps glibc's allocator from hoarding while we serve: by itself it saves large blocks for the next large
-// one and gives each of gRPC's threads a heap of its own. Beside ResNet-50, 20 MB. Before this, hoarding makes loading
-// faster.
+// with), and keeps glibc's allocator from saving large blocks for the next large one, which made loading faster.
 void BoundAllocator() {
   mallopt(M_MMAP_THRESHOLD, 4 << 20);  // bytes; what is larger goes back to the system when it is freed
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
-  mallopt(M_ARENA_MAX, 2);
   malloc_trim(0);
 }
 
