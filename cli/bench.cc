@@ -250,7 +250,7 @@ Command AddBench(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::IsMember({"classify", "embed", "predict"}));
   app.add_option("--model", o->model, "Model; needed if the server holds several");
-  auto* image = app.add_option("--image", o->images, "Send these JPEG or PNG files, or folders of them, in turn");
+  auto* image = app.add_option("--image", o->images, "Send these JPEG, PNG or WebP files, or folders of them, in turn");
   app.add_option("--tensor", o->tensor, "Send random tensors of the model's size: u8 or f32")
       ->capture_default_str()
       ->check(CLI::IsMember({"u8", "f32"}))

@@ -148,7 +148,7 @@ int Classify(const Context& context, const Options& options) {
 
 Command AddClassify(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("images", options->images, "JPEG or PNG files, or folders of them")->required();
+  app.add_option("images", options->images, "JPEG, PNG or WebP files, or folders of them")->required();
   app.add_option("-k,--top-k", options->top_k, "Classes an image; 0: the server's default")->capture_default_str();
   app.add_flag("--logits", options->logits, "The network's raw scores instead of probabilities");
   app.add_option("--threshold", options->threshold, "Leave out classes that score below");

@@ -183,7 +183,7 @@ int Embed(const Context& context, const Options& options) {
 
 Command AddEmbed(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("images", options->images, "JPEG or PNG files, or folders of them")->required();
+  app.add_option("images", options->images, "JPEG, PNG or WebP files, or folders of them")->required();
   app.add_flag("--l2", options->l2, "Scale each vector to length 1");
   app.add_option("--layer", options->layers, "A layer of the model, as `models NAME` lists them; may be given again")
       ->allow_extra_args(false);

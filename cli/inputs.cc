@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 bool LooksLikeImage(const fs::path& path) {
   const std::string extension = absl::AsciiStrToLower(path.extension().string());
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
+  return extension == ".jpg" || extension == ".jpeg" || extension == ".png" || extension == ".webp";
 }
 
 absl::StatusOr<std::vector<std::string>> ImagesBeneath(const std::string& folder) {
@@ -33,7 +33,7 @@ absl::StatusOr<std::vector<std::string>> ImagesBeneath(const std::string& folder
   }
   if (error) return absl::InvalidArgumentError(absl::StrCat("cannot read folder ", folder, ": ", error.message()));
   if (images.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("no .jpg, .jpeg or .png file beneath folder ", folder));
+    return absl::InvalidArgumentError(absl::StrCat("no .jpg, .jpeg, .png or .webp file beneath folder ", folder));
   }
   std::sort(images.begin(), images.end());
   return images;

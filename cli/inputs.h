@@ -9,9 +9,9 @@
 
 namespace resnetd::cli {
 
-// The files that `names` stand for, in their order. A folder stands for every .jpg, .jpeg and .png beneath it, sorted
-// by path; links to folders are not followed. Any other name is taken as it is, whether or not the file exists: that is
-// found when it is read. INVALID_ARGUMENT: a folder without images, or one that cannot be read.
+// The files that `names` stand for, in their order. A folder stands for every .jpg, .jpeg, .png and .webp beneath it,
+// sorted by path; links to folders are not followed. Any other name is taken as it is, whether or not the file exists:
+// that is found when it is read. INVALID_ARGUMENT: a folder without images, or one that cannot be read.
 absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::string>& names);
 
 // The whole file. NOT_FOUND, or INVALID_ARGUMENT if it is no plain file.

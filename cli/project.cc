@@ -222,7 +222,7 @@ int Project(const Context& context, const Options& options) {
 
 Command AddProject(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("images", options->images, "JPEG or PNG files, or folders of them, to learn from")->required();
+  app.add_option("images", options->images, "JPEG, PNG or WebP files, or folders of them, to learn from")->required();
   app.add_option("--pca", options->components, "Principal components: values of a projected vector")
       ->required()
       ->check(CLI::PositiveNumber);

@@ -17,7 +17,7 @@
 namespace resnetd::server {
 
 enum class SourceKind : uint8_t {
-  kEncoded,    // a JPEG or PNG file
+  kEncoded,    // a JPEG, PNG or WebP file
   kPixelsU8,   // the input's size, NHWC, one byte a channel
   kTensorF32,  // the input's size, NCHW, little-endian, already normalised
 };

@@ -156,7 +156,7 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--recipe", help="timm/... or torchvision/..., whose recipe a file of weights was trained with")
     p.add_argument("--test-size", action="store_true", help="timm's larger input for testing, where it has one")
     p.add_argument("--labels", type=pathlib.Path, help="one label a line, by class index")
-    p.add_argument("--image", type=pathlib.Path, action="append", default=[], help="JPEG or PNG file of the golden set; again "
+    p.add_argument("--image", type=pathlib.Path, action="append", default=[], help="JPEG, PNG or WebP file of the golden set; again "
                    "for more; default: three made ones")  # fmt: skip
     p.add_argument("--exporter", choices=("dynamo", "script"), default="dynamo", help="which of PyTorch's two")
     p.add_argument("--opset", type=int, default=18)

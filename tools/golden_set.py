@@ -9,7 +9,7 @@ TOLERANCE = 1e-4
 @dataclasses.dataclass(frozen=True)
 class Golden:
     name: str
-    image: bytes  # a JPEG or PNG file
+    image: bytes  # a JPEG, PNG or WebP file
     logits: Sequence[float]
     embedding: Sequence[float] = ()
     label: int | None = None

@@ -21,6 +21,7 @@ using DecodedRowSink = absl::FunctionRef<void(const uint8_t* row)>;
 // rows may have been given until then.
 absl::Status DecodeJpeg(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink);
 absl::Status DecodePng(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink);
+absl::Status DecodeWebp(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink);
 
 }  // namespace resnetd::image
 

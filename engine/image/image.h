@@ -13,7 +13,7 @@
 // From the bytes of a file, as the camera or the web gave them, to the tensor the network was trained on.
 namespace resnetd::image {
 
-enum class Format : uint8_t { kJpeg, kPng };
+enum class Format : uint8_t { kJpeg, kPng, kWebp };
 
 // What the first bytes of a file declare. Cheap: nothing is decoded.
 struct Header {
@@ -23,12 +23,12 @@ struct Header {
 
 struct Limits {
   // Width x height. Bounds the time to decode, and the memory where a format needs the whole image at once: 3 bytes a
-  // pixel for an interlaced PNG, up to 8 for a progressive JPEG. Other files take a few rows.
+  // pixel for an interlaced PNG, up to 8 for a progressive JPEG or a WebP. Other files take a few rows.
   int64_t max_pixels = 50'000'000;
   int max_side = 65'500;  // JPEG's own limit
 };
 
-// Tells the format by the first bytes and reads the declared size. INVALID_ARGUMENT: empty, neither JPEG nor PNG,
+// Tells the format by the first bytes and reads the declared size. INVALID_ARGUMENT: empty, none of these formats,
 // truncated before the size, or a size of zero or above the limits (which it names).
 absl::StatusOr<Header> Sniff(absl::Span<const std::byte> file, const Limits& limits);
 

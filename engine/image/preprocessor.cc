@@ -1,5 +1,5 @@
 // decoder -> Resampler -> Normaliser -> dst, row by row: no image is ever whole in memory but where its format needs
-// that (interlaced PNG, JPEG of several scans).
+// that (interlaced PNG, JPEG of several scans, WebP).
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -60,8 +60,15 @@ absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Reci
     state_->normaliser.Row(row, reversed, y, dst);
   };
   const auto take = [&](const uint8_t* row) { state_->resampler.Push(row, finish); };
-  return header->format == Format::kJpeg ? DecodeJpeg(file, *header, recipe.channels(), take)
-                                         : DecodePng(file, *header, recipe.channels(), take);
+  switch (header->format) {
+    case Format::kJpeg:
+      return DecodeJpeg(file, *header, recipe.channels(), take);
+    case Format::kPng:
+      return DecodePng(file, *header, recipe.channels(), take);
+    case Format::kWebp:
+      return DecodeWebp(file, *header, recipe.channels(), take);
+  }
+  return absl::InternalError("a file of an unknown format");
 }
 
 absl::Status Preprocessor::FromPixels(const PixelView& pixels, const Recipe& recipe, const TensorView& dst) {

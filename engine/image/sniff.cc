@@ -7,6 +7,12 @@
 // PNG (ISO/IEC 15948, 11.2.2): the signature, then always the chunk IHDR:
 //
 //   89 P N G 0D 0A 1A 0A | length 13 (4 bytes) | I H D R | width (4) | height (4) | ...
+//
+// WebP (RFC 9649): R I F F | length (4 bytes, the lowest first, as all of them) | W E B P, then one of three chunks:
+//
+//   V P 8 _ | length (4) | frame tag (3) | 9D 01 2A | width (2) | height (2) | ...       lossy; scales in the top 2
+//   bits V P 8 L | length (4) | 2F | width - 1 (14 bits) | height - 1 (14 bits) | ...         lossless V P 8 X | length
+//   (4) | flags (4) | width - 1 (3) | height - 1 (3) | ...              a canvas for what follows
 #include <algorithm>
 
 #include "absl/strings/escaping.h"
@@ -19,18 +25,22 @@ namespace {
 
 constexpr absl::string_view kJpegStart("\xFF\xD8\xFF", 3);
 constexpr absl::string_view kPngStart("\x89PNG\r\n\x1A\n", 8);
+constexpr absl::string_view kRiffStart("RIFF", 4), kWebpStart("WEBP", 4);
 
 struct Size {
   int64_t width = 0, height = 0;
 };
 
-// Big-endian bytes; the caller has checked that they are there.
+// Big-endian bytes, and little-endian where the name says so; the caller has checked that they are there.
 class Reader {
  public:
   explicit Reader(absl::string_view bytes) : bytes_(bytes) {}
   int64_t U8(size_t at) const { return static_cast<uint8_t>(bytes_[at]); }
   int64_t U16(size_t at) const { return U8(at) << 8 | U8(at + 1); }
   int64_t U32(size_t at) const { return U16(at) << 16 | U16(at + 2); }
+  int64_t U16Little(size_t at) const { return U8(at) | U8(at + 1) << 8; }
+  int64_t U24Little(size_t at) const { return U16Little(at) | U8(at + 2) << 16; }
+  int64_t U32Little(size_t at) const { return U16Little(at) | U16Little(at + 2) << 16; }
 
  private:
   absl::string_view bytes_;
@@ -92,6 +102,27 @@ absl::StatusOr<Size> PngSize(absl::string_view file) {
   return Size{in.U32(16), in.U32(20)};
 }
 
+bool IsWebp(absl::string_view file) {
+  return Begins(file, kRiffStart) && (file.size() <= 8 || Begins(file.substr(8), kWebpStart));
+}
+
+absl::StatusOr<Size> WebpSize(absl::string_view file) {
+  constexpr size_t kLosslessBytes = 25, kBytes = 30;  // up to the end of the size
+  const absl::string_view chunk = file.size() < 16 ? "" : file.substr(12, 4);
+  if (file.size() < (chunk == "VP8L" ? kLosslessBytes : kBytes)) return Truncated("WebP", file);
+  const Reader in(file);
+  constexpr int64_t k14Bits = 0x3FFF;
+  if (chunk == "VP8X") return Size{in.U24Little(24) + 1, in.U24Little(27) + 1};
+  if (chunk == "VP8L" && in.U8(20) == 0x2F) {
+    const int64_t bits = in.U32Little(21);
+    return Size{(bits & k14Bits) + 1, (bits >> 14 & k14Bits) + 1};
+  }
+  if (chunk == "VP8 " && file.substr(23, 3) == "\x9D\x01\x2A") {
+    return Size{in.U16Little(26) & k14Bits, in.U16Little(28) & k14Bits};
+  }
+  return absl::InvalidArgumentError("damaged WebP file: expected an image as the first chunk");
+}
+
 absl::Status CheckSize(const Size& size, const Limits& limits) {
   const auto refused = [&size](auto... expected) {
     return absl::InvalidArgumentError(
@@ -107,7 +138,7 @@ absl::Status CheckSize(const Size& size, const Limits& limits) {
 
 absl::StatusOr<Header> Sniff(absl::Span<const std::byte> bytes, const Limits& limits) {
   const absl::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (file.empty()) return absl::InvalidArgumentError("expected a JPEG or PNG file, got no bytes");
+  if (file.empty()) return absl::InvalidArgumentError("expected a JPEG, PNG or WebP file, got no bytes");
   Header header;
   absl::StatusOr<Size> size;
   if (Begins(file, kJpegStart)) {
@@ -116,8 +147,11 @@ absl::StatusOr<Header> Sniff(absl::Span<const std::byte> bytes, const Limits& li
   } else if (Begins(file, kPngStart)) {
     header.format = Format::kPng;
     size = PngSize(file);
+  } else if (IsWebp(file)) {
+    header.format = Format::kWebp;
+    size = WebpSize(file);
   } else {
-    return absl::InvalidArgumentError(absl::StrCat("expected a JPEG or PNG file, got ", file.size(),
+    return absl::InvalidArgumentError(absl::StrCat("expected a JPEG, PNG or WebP file, got ", file.size(),
                                                    " bytes that begin with \"", absl::CHexEscape(file.substr(0, 12)),
                                                    "\""));
   }

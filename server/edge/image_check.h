@@ -14,7 +14,7 @@
 // the protocol's client knows the image by, errors are FieldError()s beneath it.
 namespace resnetd::server {
 
-// A JPEG or PNG file, by its header.
+// A JPEG, PNG or WebP file, by its header.
 absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl::string_view field,
                                           const image::Limits& limits);
 

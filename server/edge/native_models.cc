@@ -69,6 +69,7 @@ void Describe(const Model& model, v1::GetModelResponse& out) {
   input.add_tensor_types(v1::Tensor::FLOAT32);
   input.add_image_formats("jpeg");
   input.add_image_formats("png");
+  input.add_image_formats("webp");
   out.set_recipe(image::ToString(model.recipe));
   if (!model.heads.empty()) {
     const Head& first = model.heads.front();

@@ -168,7 +168,7 @@ class DefaultModel(ServerTest):
             self.assertIn("Fashion-MNIST", m.description)
             self.assertEqual((m.input.height, m.input.width, m.input.channels), (28, 28, 1))
             self.assertEqual(list(m.input.tensor_types), [pb.Tensor.UINT8, pb.Tensor.FLOAT32])
-            self.assertEqual(list(m.input.image_formats), ["jpeg", "png"])
+            self.assertEqual(list(m.input.image_formats), ["jpeg", "png", "webp"])
             self.assertIn("0.286", m.recipe)
             self.assertEqual(list(m.labels), images.LABELS)
             self.assertEqual((m.classes, m.embedding_size, m.precision), (CLASSES, FEATURES, "f32"))

@@ -34,11 +34,11 @@ def spoilt(file: bytes, at: int) -> bytes:
 # name, image, field beneath the image, reason, what the message says: expected and got
 BAD_IMAGES = [
     ("neither source", pb.Image(), "", "INVALID_FIELD", ["expected `encoded` or `tensor`", "got neither"]),
-    ("empty file", images.encoded(b""), ".encoded", "BAD_IMAGE", ["expected a JPEG or PNG file", "got no bytes"]),
+    ("empty file", images.encoded(b""), ".encoded", "BAD_IMAGE", ["expected a JPEG, PNG or WebP file", "got no bytes"]),
     ("text", images.encoded(b"Dear server,\nhow are you?"), ".encoded", "BAD_IMAGE",
-     ["expected a JPEG or PNG file", "got 25 bytes", "Dear server,"]),
+     ["expected a JPEG, PNG or WebP file", "got 25 bytes", "Dear server,"]),
     ("another format", images.encoded(b"GIF89a" + bytes(100)), ".encoded", "BAD_IMAGE",
-     ["expected a JPEG or PNG", "GIF89a"]),
+     ["expected a JPEG, PNG or WebP", "GIF89a"]),
     ("PNG cut in its header", images.encoded(GOOD_PNG[:20]), ".encoded", "BAD_IMAGE", ["truncated PNG", "20 bytes"]),
     ("PNG cut in its pixels", images.encoded(GOOD_PNG[:200]), ".encoded", "BAD_IMAGE", ["truncated PNG", "200 bytes"]),
     ("PNG without its end", images.encoded(GOOD_PNG[:-12]), ".encoded", "BAD_IMAGE",

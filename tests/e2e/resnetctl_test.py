@@ -67,7 +67,7 @@ class Resnetctl(ServerTest):
         self.assertEqual(
             [("error" in a, "classes" in a) for a in answers], [(False, True), (True, False), (False, True)]
         )
-        self.assertIn("expected a JPEG or PNG file", json.dumps(answers[1]["error"]))
+        self.assertIn("expected a JPEG, PNG or WebP file", json.dumps(answers[1]["error"]))
 
     def test_embed_to_numpy(self):
         path = self.folder / "features.npy"

@@ -191,7 +191,7 @@ class Start(unittest.TestCase):
              ["expected the logit of class", "got"]),
             ("a logit too many", "golden.textproto", "logits: ", "logits: 0 logits: ",
              ["expected 10 logits", "got 11"]),
-            ("no image", "golden.textproto", "\\211PNG", "PNG", ["expected a JPEG or PNG"]),
+            ("no image", "golden.textproto", "\\211PNG", "PNG", ["expected a JPEG, PNG or WebP"]),
         ):
             with self.subTest(name):
                 folder = self.model(f"models/{name}/1")

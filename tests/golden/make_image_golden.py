@@ -4,7 +4,7 @@
     python3 -m venv VENV && VENV/bin/pip install pillow==12.0.0 numpy
     VENV/bin/python tests/golden/make_image_golden.py
 
-    image/*.jpg, *.png    one of each kind that a decoder must know
+    image/*.jpg, *.png, *.webp    one of each kind that a decoder must know
     image/decode.txt      file, width, height, CRC-32 of the pixels as "RGB" and as "L", and the length from which on
                           a file cut off there is still accepted
     image/resize.txt      pixels (below), channels, width, height, filter, new width and height, CRC-32
@@ -138,6 +138,53 @@ def png_files() -> dict[str, bytes]:
     return files
 
 
+def webp(image: Image.Image, **options) -> bytes:
+    out = io.BytesIO()
+    image.save(out, "WEBP", **options)
+    return out.getvalue()
+
+
+def riff_chunk(kind: bytes, data: bytes) -> bytes:
+    return kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def riff(*chunks: bytes) -> bytes:
+    return riff_chunk(b"RIFF", b"WEBP" + b"".join(chunks))
+
+
+def canvas(flags: int, width: int, height: int) -> bytes:
+    return riff_chunk(b"VP8X", struct.pack("<I", flags) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little"))
+
+
+def animation(width: int, height: int, frames: list[tuple[int, int, Image.Image]]) -> bytes:
+    """Frames at places of their own, which Pillow's writer has no words for."""
+    chunks = [canvas(0x12, width, height), riff_chunk(b"ANIM", bytes([9, 8, 7, 255, 0, 0]))]
+    for left, top, image in frames:
+        place = b"".join(value.to_bytes(3, "little") for value in (left // 2, top // 2, image.width - 1, image.height - 1, 40))
+        chunks.append(riff_chunk(b"ANMF", place + b"\0" + webp(image, lossless=True)[12:]))
+    return riff(*chunks)
+
+
+def webp_files() -> dict[str, bytes]:
+    colour, alpha = Image.fromarray(scene(45, 37, 3)), Image.fromarray(scene(45, 37, 4), "RGBA")
+    small = [image.crop((3, 5, 20, 16)) for image in (colour, alpha)]
+    files = {
+        "lossy.webp": webp(colour, quality=70),
+        "lossy_rough.webp": webp(colour, quality=5, method=6),
+        "lossy_alpha.webp": webp(alpha, quality=70),
+        "lossless.webp": webp(colour, lossless=True),
+        "lossless_alpha.webp": webp(alpha, lossless=True, exact=True),
+        "lossless_few_colours.webp": webp(colour.quantize(7).convert("RGB"), lossless=True),
+        "lossy_1x1.webp": webp(colour.crop((0, 0, 1, 1)), quality=70),
+        "lossless_1x1.webp": webp(colour.crop((0, 0, 1, 1)), lossless=True),
+        "exif.webp": webp(small[0], quality=70, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0", xmp=b"<x/>"),
+        "animated.webp": webp(small[0], save_all=True, append_images=[small[0].rotate(180)], lossless=True),
+        "animated_inside.webp": animation(45, 37, [(4, 6, small[1]), (0, 0, small[0])]),
+    }
+    files["junk_after_end.webp"] = files["lossless_few_colours.webp"] + b"junk"
+    return files
+
+
 def accepted(data: bytes) -> bool:
     try:
         Image.open(io.BytesIO(data)).load()
@@ -147,7 +194,8 @@ def accepted(data: bytes) -> bool:
 
 
 def accepted_from(name: str, data: bytes) -> int:
-    """PNG files must be whole here; of a JPEG file Pillow may do without the end marker."""
+    """PNG files must be whole here; of a JPEG file Pillow may do without the end marker, of a WebP file
+    without what follows."""
     if name.endswith(".png"):
         return len(data)
     lengths = [length for length in range(len(data) + 1) if accepted(data[:length])]
@@ -161,7 +209,7 @@ def crc(image: Image.Image) -> str:
 
 def decode_table() -> list[str]:
     lines = []
-    for name, data in {**jpeg_files(), **png_files()}.items():
+    for name, data in {**jpeg_files(), **png_files(), **webp_files()}.items():
         (FOLDER / name).write_bytes(data)
         image = Image.open(io.BytesIO(data))
         lines.append(f"{name} {image.width} {image.height} {crc(image.convert('RGB'))} {crc(image.convert('L'))} "

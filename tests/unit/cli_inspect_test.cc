@@ -303,7 +303,7 @@ TEST(InspectTest, Mistakes) {
            {{"inspect", "--image", "a.png"}, 2, "--residuals"},
            {{"inspect", "--residuals", "--svg", "a.svg"}, 2, "--svg"},
            {{"inspect", "--residuals", "--image", folder / "missing.png"}, 1, "missing.png"},
-           {{"inspect", "--residuals", "--image", folder / "text.onnx"}, 1, "expected a JPEG or PNG file"},
+           {{"inspect", "--residuals", "--image", folder / "text.onnx"}, 1, "expected a JPEG, PNG or WebP file"},
        }) {
     const Result result = RunCli(c.args);
     EXPECT_EQ(result.status, c.status) << c.says;

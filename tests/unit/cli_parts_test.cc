@@ -159,19 +159,20 @@ TEST_F(ProgressTest, DrawsOnATerminalOnly) {
 
 TEST(InputsTest, FoldersStandForTheirImagesInOrder) {
   const Folder folder;
-  const std::string b = folder.Write("b.PNG", ""), a = folder.Write("z/a.jpeg", ""), c = folder.Write("c.jpg", "");
+  const std::string b = folder.Write("b.PNG", ""), a = folder.Write("z/a.jpeg", ""), c = folder.Write("c.jpg", ""),
+                    d = folder.Write("d.WebP", "");
   folder.Write("notes.txt", "");
   const std::string text = folder.Write("given.txt", "");
   const auto files = ExpandInputs({text, folder.path(), "missing.png"});
   ASSERT_TRUE(files.ok()) << files.status();
-  EXPECT_THAT(*files, ElementsAre(text, b, c, a, "missing.png"));
+  EXPECT_THAT(*files, ElementsAre(text, b, c, d, a, "missing.png"));
 }
 
 TEST(InputsTest, AFolderWithoutImagesIsAnError) {
   const Folder folder;
   folder.Write("notes.txt", "");
   EXPECT_EQ(ExpandInputs({folder.path()}).status().message(),
-            absl::StrCat("no .jpg, .jpeg or .png file beneath folder ", folder.path()));
+            absl::StrCat("no .jpg, .jpeg, .png or .webp file beneath folder ", folder.path()));
 }
 
 TEST(InputsTest, ReadsAFileWhole) {

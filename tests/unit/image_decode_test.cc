@@ -38,8 +38,8 @@ Decoded Decode(absl::string_view file, int channels) {
     ++decoded.rows;
     decoded.pixels.insert(decoded.pixels.end(), row, row + header->width * channels);
   };
-  const auto decode = header->format == Format::kJpeg ? DecodeJpeg : DecodePng;
-  decoded.status = decode(AsBytes(file), *header, channels, take);
+  constexpr decltype(&DecodeJpeg) kDecoders[] = {DecodeJpeg, DecodePng, DecodeWebp};
+  decoded.status = kDecoders[static_cast<int>(header->format)](AsBytes(file), *header, channels, take);
   EXPECT_TRUE(!decoded.status.ok() || decoded.rows == header->height) << decoded.rows << " rows";
   return decoded;
 }
@@ -110,6 +110,7 @@ TEST(DecodeTest, DamagedFilesAreDecodedOrRefused) {
 TEST(DecodeTest, DamageIsNamed) {
   using std::string_literals::operator""s;
   const std::string jpeg = ReadGoldenFile("420.jpg"), png = ReadGoldenFile("palette8.png");
+  const std::string webp = ReadGoldenFile("lossy.webp"), animation = ReadGoldenFile("animated_inside.webp");
   const size_t frame = jpeg.find("\xFF\xC0"), scan = jpeg.find("\xFF\xDA"), palette = png.find("PLTE") - 4;
   std::string two_components = jpeg, two_frames = jpeg, changed = png, no_palette = png;
   two_components.replace(scan, 14, "\xFF\xDA\0\x0A\2\1\0\2\x11\0\x3F\0"s);
@@ -117,6 +118,10 @@ TEST(DecodeTest, DamageIsNamed) {
   two_frames.insert(frame, jpeg.substr(frame, 19));
   changed[png.find("IDAT") + 20] ^= 1;
   no_palette.erase(palette, 12 + 768);
+  std::string no_pixels = webp, other_canvas = ReadGoldenFile("exif.webp"), outside = animation;
+  no_pixels.replace(50, 100, 100, '\xFF');
+  other_canvas[24] ^= 1;
+  outside[outside.find("ANMF") + 8] = 20;  // 40 columns from the left, of 45
   struct Case {
     const char* name;
     std::string file, error;
@@ -126,6 +131,9 @@ TEST(DecodeTest, DamageIsNamed) {
       {"a JPEG with two frames", two_frames, "damaged JPEG file: "},
       {"a changed byte in a PNG", changed, "damaged PNG file: "},
       {"a PNG without its palette", no_palette, "Missing PLTE"},
+      {"a WebP whose pixels are others", no_pixels, "damaged WebP file: its pixels cannot be decoded"},
+      {"a WebP whose canvas is not the image's", other_canvas, "damaged WebP file: expected a frame"},
+      {"an animation with a frame outside", outside, "damaged WebP file: expected a frame"},
   };
   for (const Case& c : cases) {
     const absl::Status status = Decode(c.file, 3).status;
@@ -136,11 +144,14 @@ TEST(DecodeTest, DamageIsNamed) {
 
 // The header is read twice, by Sniff() and by the library; memory is bounded by the first.
 TEST(DecodeTest, AnotherSizeThanDeclaredIsRefused) {
-  for (const Header& header : {Header{Format::kJpeg, 45, 36}, Header{Format::kJpeg, 44, 37}}) {
-    const std::string file = ReadGoldenFile("420.jpg");
-    const absl::Status status = DecodeJpeg(AsBytes(file), header, 3, [](const uint8_t*) { FAIL(); });
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(status.message()), HasSubstr("more than one size"));
+  for (const auto& [width, height] : {std::pair(45, 36), std::pair(44, 37)}) {
+    for (const auto& [name, decode] : {std::pair("420.jpg", &DecodeJpeg), std::pair("lossy.webp", &DecodeWebp)}) {
+      const std::string file = ReadGoldenFile(name);
+      const Header header{.width = width, .height = height};
+      const absl::Status status = decode(AsBytes(file), header, 3, [](const uint8_t*) { FAIL(); });
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << name;
+      EXPECT_THAT(std::string(status.message()), HasSubstr("more than one size")) << name;
+    }
   }
 }
 

@@ -174,7 +174,7 @@ TEST(PreprocessorTest, BadFilesAreRefused) {
   };
   const Case cases[] = {
       {"empty", "", "got no bytes"},
-      {"text", "not an image", "expected a JPEG or PNG file, got 12 bytes"},
+      {"text", "not an image", "expected a JPEG, PNG or WebP file, got 12 bytes"},
       {"half a JPEG", jpeg.substr(0, jpeg.size() / 2), "truncated JPEG file"},
       {"half a progressive JPEG", progressive.substr(0, progressive.size() / 2), "truncated JPEG file"},
       {"half a PNG", png.substr(0, png.size() / 2), "truncated PNG file"},

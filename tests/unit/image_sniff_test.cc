@@ -35,6 +35,31 @@ std::string Png(int64_t width, int64_t height) {
   return absl::StrCat("\x89PNG\r\n\x1A\n", BigEndian(13, 4), "IHDR", BigEndian(width, 4), BigEndian(height, 4));
 }
 
+std::string LittleEndian(int64_t value, int bytes) {
+  const std::string text = BigEndian(value, bytes);
+  return {text.rbegin(), text.rend()};
+}
+
+std::string Riff(const std::string& kind, const std::string& content) {
+  return absl::StrCat("RIFF", LittleEndian(content.size() + 12, 4), "WEBP", kind, LittleEndian(content.size(), 4),
+                      content);
+}
+
+std::string LossyWebp(int width, int height, int scales = 0) {
+  return Riff("VP8 ", absl::StrCat("\x10\0\0\x9D\x01\x2A"s, LittleEndian(width | scales << 14, 2),
+                                   LittleEndian(height | scales << 14, 2)));
+}
+
+std::string LosslessWebp(int width, int height, int alpha = 0) {
+  return Riff(
+      "VP8L",
+      absl::StrCat("\x2F", LittleEndian(int64_t{width - 1} | int64_t{height - 1} << 14 | int64_t{alpha} << 28, 4)));
+}
+
+std::string WebpCanvas(int width, int height) {
+  return Riff("VP8X", absl::StrCat("\x10\0\0\0"s, LittleEndian(width - 1, 3), LittleEndian(height - 1, 3)));
+}
+
 struct Accepted {
   const char* name;
   std::string file;
@@ -60,6 +85,15 @@ TEST(SniffTest, ReadsTheDeclaredSize) {
       {"PNG", Png(640, 480), Format::kPng, 640, 480},
       {"PNG, largest side", Png(1, 65500), Format::kPng, 1, 65500},
       {"PNG, most pixels", Png(5000, 10000), Format::kPng, 5000, 10000},
+      {"WebP, lossy", LossyWebp(640, 480), Format::kWebp, 640, 480},
+      {"WebP, lossy, to be scaled", LossyWebp(640, 480, 3), Format::kWebp, 640, 480},
+      {"WebP, lossy, largest side", LossyWebp(1, 16383), Format::kWebp, 1, 16383},
+      {"WebP, lossless", LosslessWebp(640, 480), Format::kWebp, 640, 480},
+      {"WebP, lossless, with alpha", LosslessWebp(640, 480, 1), Format::kWebp, 640, 480},
+      {"WebP, lossless, largest side", LosslessWebp(16384, 1), Format::kWebp, 16384, 1},
+      {"WebP with a canvas", WebpCanvas(640, 480), Format::kWebp, 640, 480},
+      {"WebP with a canvas, largest side", WebpCanvas(65500, 1), Format::kWebp, 65500, 1},
+      {"WebP, most pixels", WebpCanvas(5000, 10000), Format::kWebp, 5000, 10000},
   };
   for (const Accepted& c : cases) {
     const absl::StatusOr<Header> header = Sniff(AsBytes(c.file), Limits());
@@ -78,19 +112,29 @@ struct Refused {
 
 TEST(SniffTest, Refuses) {
   const Refused cases[] = {
-      {"empty", "", "expected a JPEG or PNG file, got no bytes"},
-      {"text", "a cat, sitting", "expected a JPEG or PNG file, got 14 bytes that begin with \"a cat, sitti\""},
-      {"WebP", "RIFF\x24\0\0\0WEBP"s, "that begin with \"RIFF$\\x00\\x00\\x00WEBP\""},
-      {"JPEG's first two bytes and others", "\xFF\xD8\0"s, "expected a JPEG or PNG file"},
-      {"PNG with its line ends converted", "\x89PNG\n\x1A\n", "expected a JPEG or PNG file"},
+      {"empty", "", "expected a JPEG, PNG or WebP file, got no bytes"},
+      {"text", "a cat, sitting", "expected a JPEG, PNG or WebP file, got 14 bytes that begin with \"a cat, sitti\""},
+      {"RIFF of another kind", "RIFF\x24\0\0\0WAVE"s, "that begin with \"RIFF$\\x00\\x00\\x00WAVE\""},
+      {"JPEG's first two bytes and others", "\xFF\xD8\0"s, "expected a JPEG, PNG or WebP file"},
+      {"PNG with its line ends converted", "\x89PNG\n\x1A\n", "expected a JPEG, PNG or WebP file"},
       {"JPEG without a frame", absl::StrCat("\xFF\xD8", Segment(0xDB, "a"), "\xFF\xD9"), "damaged JPEG file"},
       {"JPEG with a scan first", absl::StrCat("\xFF\xD8", Segment(0xDA, "a"), FrameHeader(1, 1)), "damaged JPEG file"},
       {"JPEG in a JPEG", absl::StrCat("\xFF\xD8", Jpeg(1, 1)), "damaged JPEG file"},
       {"JPEG with a segment that ends in its length", "\xFF\xD8\xFF\xE0\0\1\xFF\xC0"s, "at least 2 bytes, got 1"},
       {"JPEG whose segment goes beyond its end", "\xFF\xD8\xFF\xE0\xFF\xFF\xFF\xC0"s, "truncated JPEG file"},
       {"PNG with another chunk first", Png(1, 1).replace(12, 4, "IDAT"), "damaged PNG file: expected IHDR"},
+      {"WebP with another chunk first", Riff("ICCP", std::string(20, 'a')), "damaged WebP file: expected an image"},
+      {"lossy WebP without its start code", LossyWebp(1, 1).replace(23, 1, "a"),
+       "damaged WebP file: expected an image"},
+      {"lossless WebP without its signature", LosslessWebp(1, 1).replace(20, 1, "a"),
+       "damaged WebP file: expected an image"},
       {"JPEG of 60000x60000", Jpeg(60000, 60000), "declares 60000x60000 pixels, expected at most 50000000 in all"},
       {"PNG of 60000x60000", Png(60000, 60000), "declares 60000x60000 pixels, expected at most 50000000 in all"},
+      {"WebP of 2^24x2^24", WebpCanvas(1 << 24, 1 << 24), "declares 16777216x16777216 pixels, expected at most 65500"},
+      {"WebP, too wide", WebpCanvas(65501, 1), "declares 65501x1 pixels, expected at most 65500 a side"},
+      {"WebP, one row too many", WebpCanvas(10000, 5001), "expected at most 50000000 in all"},
+      {"lossy WebP without width", LossyWebp(0, 5), "declares 0x5 pixels, expected at least 1x1"},
+      {"lossy WebP without height", LossyWebp(5, 0), "declares 5x0 pixels, expected at least 1x1"},
       {"JPEG, too wide", Jpeg(65501, 1), "declares 65501x1 pixels, expected at most 65500 a side"},
       {"PNG, too high", Png(1, 65501), "declares 1x65501 pixels, expected at most 65500 a side"},
       {"JPEG, one row too many", Jpeg(10000, 5001), "expected at most 50000000 in all"},
@@ -109,7 +153,8 @@ TEST(SniffTest, Refuses) {
 }
 
 TEST(SniffTest, EveryCutBeforeTheSizeIsATruncatedFile) {
-  for (const std::string& file : {absl::StrCat("\xFF\xD8", Segment(0xDB, "abc"), FrameHeader(3, 2)), Png(3, 2)}) {
+  for (const std::string& file : {absl::StrCat("\xFF\xD8", Segment(0xDB, "abc"), FrameHeader(3, 2)), Png(3, 2),
+                                  LossyWebp(3, 2), LosslessWebp(3, 2), WebpCanvas(3, 2)}) {
     const size_t needed = file[0] == '\xFF' ? file.size() - 4 : file.size();
     for (size_t length = 1; length <= file.size(); ++length) {
       const absl::Status status = Sniff(AsBytes(file).subspan(0, length), Limits()).status();

@@ -1,0 +1,104 @@
+// libwebp: its demuxer finds the frames, its decoder makes the pixels. Both as Pillow uses them: the file must be as
+// long as its header says, what follows is not looked at, and of an animation the first frame is taken, black where
+// that does not cover the canvas.
+//
+// The library decodes into one buffer for the whole image; it has no rows to give.
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include <webp/decode.h>
+#include <webp/demux.h>
+
+#include "absl/strings/str_cat.h"
+#include "engine/image/colour.h"
+#include "engine/image/decode.h"
+
+namespace resnetd::image {
+namespace {
+
+struct Delete {
+  void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
+};
+
+// RIFF's own count of the bytes behind it; the caller has checked that they are there.
+uint64_t DeclaredBytes(const uint8_t* file) {
+  constexpr uint64_t kBeforeCounting = 8;
+  return kBeforeCounting +
+         (uint64_t{file[4]} | uint64_t{file[5]} << 8 | uint64_t{file[6]} << 16 | uint64_t{file[7]} << 24);
+}
+
+absl::Status Damaged(absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("damaged WebP file: ", what));
+}
+
+class WebpDecoder {
+ public:
+  WebpDecoder(absl::Span<const std::byte> file, const Header& header, int channels)
+      : file_(file), width_(header.width), height_(header.height), channels_(channels) {}
+  ~WebpDecoder() { WebPDemuxReleaseIterator(&frame_); }
+  WebpDecoder(const WebpDecoder&) = delete;
+  WebpDecoder& operator=(const WebpDecoder&) = delete;
+
+  absl::Status Decode(DecodedRowSink sink) {
+    if (absl::Status s = FindFrame(); !s.ok()) return s;
+    if (absl::Status s = DecodeFrame(); !s.ok()) return s;
+    const size_t row_bytes = size_t{kRgb} * width_;
+    for (int y = 0; y < height_; ++y) {
+      uint8_t* row = canvas_.data() + y * row_bytes;
+      if (channels_ == 1) RgbToGrey(row, width_, row);
+      sink(row);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  static constexpr int kRgb = 3;
+
+  absl::Status FindFrame() {
+    const WebPData data{reinterpret_cast<const uint8_t*>(file_.data()), file_.size()};
+    if (file_.size() < 8 || DeclaredBytes(data.bytes) > file_.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("truncated WebP file: its ", file_.size(), " bytes end before the image does"));
+    }
+    demuxer_.reset(WebPDemux(&data));
+    if (demuxer_ == nullptr || WebPDemuxGetFrame(demuxer_.get(), 1, &frame_) == 0) return Damaged("expected a frame");
+    if (WebPDemuxGetI(demuxer_.get(), WEBP_FF_CANVAS_WIDTH) != static_cast<uint32_t>(width_) ||
+        WebPDemuxGetI(demuxer_.get(), WEBP_FF_CANVAS_HEIGHT) != static_cast<uint32_t>(height_)) {
+      return Damaged("more than one size is declared");
+    }
+    return absl::OkStatus();
+  }
+
+  // The demuxer has seen to it that the frame lies inside the canvas.
+  absl::Status DecodeFrame() {
+    canvas_.assign(size_t{kRgb} * width_ * height_, 0);
+    WebPDecoderConfig config;
+    if (WebPInitDecoderConfig(&config) == 0)
+      return absl::InternalError("libwebp is not the one that was built against");
+    const size_t first = (size_t{1} * frame_.y_offset * width_ + frame_.x_offset) * kRgb;
+    config.output.colorspace = MODE_RGB;
+    config.output.is_external_memory = 1;
+    config.output.u.RGBA = {canvas_.data() + first, kRgb * width_, canvas_.size() - first};
+    const VP8StatusCode status = WebPDecode(frame_.fragment.bytes, frame_.fragment.size, &config);
+    if (status == VP8_STATUS_OK) return absl::OkStatus();
+    if (status == VP8_STATUS_OUT_OF_MEMORY) {
+      return absl::ResourceExhaustedError("not enough memory to decode the image");
+    }
+    return Damaged(absl::StrCat("its pixels cannot be decoded (libwebp's status ", static_cast<int>(status), ")"));
+  }
+
+  const absl::Span<const std::byte> file_;
+  const int width_, height_, channels_;
+  std::unique_ptr<WebPDemuxer, Delete> demuxer_;
+  WebPIterator frame_{};
+  std::vector<uint8_t> canvas_;
+};
+
+}  // namespace
+
+absl::Status DecodeWebp(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink) {
+  return WebpDecoder(file, header, channels).Decode(sink);
+}
+
+}  // namespace resnetd::image
