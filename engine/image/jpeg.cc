@@ -22,6 +22,10 @@ namespace {
 // costs a minute. Encoders write about 10.
 constexpr int kMaxScans = 100;
 
+bool IsFrameHeader(int marker) {
+  return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+}
+
 class JpegDecoder {
  public:
   explicit JpegDecoder(absl::Span<const std::byte> file) : file_(file) {
@@ -48,7 +52,8 @@ class JpegDecoder {
       sink(row_);
     }
     // All pixels are there; as with Pillow, only the end marker may be missing.
-    if (!Guarded([&] { jpeg_finish_decompress(&info_); })) return Damaged(message_);
+    if (!Guarded([&] { complete = jpeg_finish_decompress(&info_); })) return Damaged(message_);
+    if (!complete && IsFrameHeader(info_.unread_marker)) return Damaged("more than one frame");
     return absl::OkStatus();
   }
 

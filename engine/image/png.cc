@@ -1,15 +1,22 @@
-// libpng's low-level interface. The library gives 8-bit grey, RGB or palette indices, or 16-bit grey, and the rest is
-// done here as Pillow does it: grey of 16 bits saturates (65535 and 256 both become 255), other 16-bit samples lose
-// their low byte, and what a palette does not hold is black.
+// libpng's interface that is pushed the bytes, since only there a row comes as soon as its last byte has. The library
+// gives 8-bit grey, RGB or palette indices, or 16-bit grey, and the rest is done here as Pillow does it: grey of 16
+// bits saturates (65535 and 256 both become 255), other 16-bit samples lose their low byte, and what a palette does not
+// hold is black.
 //
 // Only the chunks that make the pixels are looked at. All others are passed over, neither kept nor unpacked: colour
 // profiles and texts may unpack to a thousand times their size.
+//
+// What is accepted is Pillow's decision: every checksum up to the pixels must be right, those of the pixels are not
+// looked at (zlib has its own), and with the last pixel the image is complete, whatever is missing or wrong behind it,
+// but for a chunk that breaks off in its content.
+#include <algorithm>
 #include <csetjmp>
 #include <cstring>
 #include <vector>
 
 #include <png.h>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "engine/image/colour.h"
 #include "engine/image/decode.h"
@@ -19,19 +26,20 @@ namespace {
 
 class PngDecoder {
  public:
-  PngDecoder(absl::Span<const std::byte> file, const Header& header, int channels)
-      : file_(file), width_(header.width), height_(header.height), channels_(channels) {}
+  PngDecoder(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink)
+      : file_(file), width_(header.width), height_(header.height), channels_(channels), sink_(sink) {}
   ~PngDecoder() { png_destroy_read_struct(&png_, &info_, nullptr); }
   PngDecoder(const PngDecoder&) = delete;
   PngDecoder& operator=(const PngDecoder&) = delete;
 
-  absl::Status Decode(DecodedRowSink sink) {
-    if (!Guarded([&] { ReadHeader(); })) return Failed();
-    if (kind_ == PNG_COLOR_TYPE_PALETTE) FillPalette();
-    line_.resize(static_cast<size_t>(width_) * channels_);
-    if (absl::Status s = interlaced_ ? DecodeWhole(sink) : DecodeRows(sink); !s.ok()) return s;
-    // The rest of the file: its checksums, and that it is there.
-    if (!Guarded([&] { png_read_end(png_, nullptr); })) return Failed();
+  absl::Status Decode() {
+    const bool failed = !Guarded([&] { Process(); });
+    const bool complete = rows_left_ == 0;
+    if (!complete && failed) return Damaged(message_);
+    const End end = FindEnd();
+    if (end == End::kInContent || (end == End::kBetween && !complete)) return Truncated();
+    if (!complete) return Damaged("the compressed pixels are wrong or too few");
+    for (int y = 0; interlaced_ && y < height_; ++y) sink_(Convert(whole_.data() + y * row_bytes_));
     return absl::OkStatus();
   }
 
@@ -50,28 +58,27 @@ class PngDecoder {
     std::longjmp(self->jump_, 1);
   }
 
-  static void Read(png_structp png, png_bytep to, size_t size) {
-    auto* self = static_cast<PngDecoder*>(png_get_io_ptr(png));
-    if (size > self->file_.size() - self->at_) {
-      self->truncated_ = true;
-      png_error(png, "end of file");
-    }
-    std::memcpy(to, self->file_.data() + self->at_, size);
-    self->at_ += size;
-  }
+  static PngDecoder& Self(png_structp png) { return *static_cast<PngDecoder*>(png_get_progressive_ptr(png)); }
 
-  void ReadHeader() {
+  void Process() {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, GiveUp, [](png_structp, png_const_charp) {});
     info_ = png_ == nullptr ? nullptr : png_create_info_struct(png_);
     if (info_ == nullptr) {
       std::strncpy(message_, "not enough memory", sizeof message_ - 1);
       std::longjmp(jump_, 1);
     }
-    png_set_read_fn(png_, this, Read);
     png_set_user_limits(png_, static_cast<png_uint_32>(width_), static_cast<png_uint_32>(height_));
     png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
-    png_read_info(png_, info_);
+    png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+    png_set_progressive_read_fn(
+        png_, this, [](png_structp png, png_infop) { Self(png).BeginPixels(); },
+        [](png_structp png, png_bytep row, png_uint_32 y, int) { Self(png).TakeRow(row, y); }, nullptr);
+    // It only reads them.
+    auto* bytes = const_cast<png_bytep>(reinterpret_cast<png_const_bytep>(file_.data()));
+    png_process_data(png_, info_, bytes, file_.size());
+  }
 
+  void BeginPixels() {
     const int type = png_get_color_type(png_, info_), bits = png_get_bit_depth(png_, info_);
     kind_ = type & ~PNG_COLOR_MASK_ALPHA;
     grey16_ = type == PNG_COLOR_TYPE_GRAY && bits == 16;
@@ -80,7 +87,25 @@ class PngDecoder {
     if (type == PNG_COLOR_TYPE_PALETTE) png_set_packing(png_);
     png_set_strip_alpha(png_);
     interlaced_ = png_set_interlace_handling(png_) > 1;
+    png_set_crc_action(png_, PNG_CRC_QUIET_USE, PNG_CRC_NO_CHANGE);
+    CountRows();
     png_read_update_info(png_, info_);
+    row_bytes_ = png_get_rowbytes(png_, info_);
+    if (interlaced_) whole_.resize(row_bytes_ * height_);
+    line_.resize(static_cast<size_t>(width_) * channels_);
+    if (kind_ == PNG_COLOR_TYPE_PALETTE) FillPalette();
+  }
+
+  // Those of all passes, of which one without a column has none. TakeRow() is no measure: it gets each row of the
+  // first pass eight times, for instance.
+  void CountRows() {
+    const auto width = static_cast<png_uint_32>(width_), height = static_cast<png_uint_32>(height_);
+    constexpr int kPasses = 7;
+    rows_left_ = interlaced_ ? 0 : height;
+    for (int pass = 0; interlaced_ && pass < kPasses; ++pass) {
+      if (PNG_PASS_COLS(width, pass) > 0) rows_left_ += PNG_PASS_ROWS(height, pass);
+    }
+    png_set_read_user_transform_fn(png_, [](png_structp png, png_row_infop, png_bytep) { --Self(png).rows_left_; });
   }
 
   void FillPalette() {
@@ -94,28 +119,14 @@ class PngDecoder {
     }
   }
 
-  absl::Status DecodeRows(DecodedRowSink sink) {
-    raw_.resize(png_get_rowbytes(png_, info_));
-    for (int y = 0; y < height_; ++y) {
-      if (!Guarded([&] { png_read_row(png_, raw_.data(), nullptr); })) return Failed();
-      sink(Convert(raw_.data()));
+  // Interlaced rows are complete only with the last pass over the image.
+  void TakeRow(uint8_t* row, size_t y) {
+    if (row == nullptr) return;  // not in this pass
+    if (interlaced_) {
+      png_progressive_combine_row(png_, whole_.data() + y * row_bytes_, row);
+    } else {
+      sink_(Convert(row));
     }
-    return absl::OkStatus();
-  }
-
-  // Interlaced rows are complete only with the last of seven passes over the image.
-  absl::Status DecodeWhole(DecodedRowSink sink) {
-    const size_t row_bytes = png_get_rowbytes(png_, info_);
-    raw_.resize(row_bytes * height_);
-    constexpr int kPasses = 7;
-    const auto read = [&] {
-      for (int pass = 0; pass < kPasses; ++pass) {
-        for (int y = 0; y < height_; ++y) png_read_row(png_, raw_.data() + y * row_bytes, nullptr);
-      }
-    };
-    if (!Guarded(read)) return Failed();
-    for (int y = 0; y < height_; ++y) sink(Convert(raw_.data() + y * row_bytes));
-    return absl::OkStatus();
   }
 
   // To `channels_` bytes a pixel; `raw` may be overwritten.
@@ -147,33 +158,54 @@ class PngDecoder {
     return line_.data();
   }
 
-  absl::Status Failed() const {
-    if (truncated_) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("truncated PNG file: its ", file_.size(), " bytes end before the image does"));
+  enum class End { kWhole, kBetween, kInContent };
+
+  // Where the file ends: behind its last chunk, or where some chunk's content or another chunk is missing.
+  End FindEnd() const {
+    constexpr size_t kSignature = 8, kHeader = 8, kChecksum = 4;
+    size_t at = std::min(kSignature, file_.size());
+    while (file_.size() - at >= kHeader) {
+      const auto* chunk = reinterpret_cast<png_const_bytep>(file_.data()) + at;
+      const absl::string_view name(reinterpret_cast<const char*>(chunk) + 4, 4);
+      if (name == "IEND") return End::kWhole;
+      if (!std::all_of(name.begin(), name.end(), absl::ascii_isalnum))
+        return End::kWhole;  // whatever follows is no chunk
+      at += kHeader;
+      const size_t length = png_get_uint_32(chunk);
+      if (length > file_.size() - at) return name == "IDAT" ? End::kBetween : End::kInContent;
+      at += std::min(length + kChecksum, file_.size() - at);
     }
-    return absl::InvalidArgumentError(absl::StrCat("damaged PNG file: ", message_));
+    return End::kBetween;
+  }
+
+  static absl::Status Damaged(absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat("damaged PNG file: ", what));
+  }
+  absl::Status Truncated() const {
+    return absl::InvalidArgumentError(
+        absl::StrCat("truncated PNG file: its ", file_.size(), " bytes end before the image does"));
   }
 
   const absl::Span<const std::byte> file_;
   const int width_, height_, channels_;
-  size_t at_ = 0;  // of the file
+  const DecodedRowSink sink_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
   std::jmp_buf jump_{};
   char message_[128] = {};
-  bool truncated_ = false;
 
   int kind_ = 0;  // PNG_COLOR_TYPE_GRAY, _RGB or _PALETTE
   bool grey16_ = false, interlaced_ = false;
+  png_uint_32 rows_left_ = 1;  // to be unpacked
   uint8_t palette_[256][3] = {};
-  std::vector<uint8_t> raw_, line_;  // as the library gives them; converted
+  size_t row_bytes_ = 0;               // as the library gives them
+  std::vector<uint8_t> whole_, line_;  // all rows of an interlaced image; a converted one
 };
 
 }  // namespace
 
 absl::Status DecodePng(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink) {
-  return PngDecoder(file, header, channels).Decode(sink);
+  return PngDecoder(file, header, channels, sink).Decode();
 }
 
 }  // namespace resnetd::image

@@ -194,10 +194,7 @@ def accepted(data: bytes) -> bool:
 
 
 def accepted_from(name: str, data: bytes) -> int:
-    """PNG files must be whole here; of a JPEG file Pillow may do without the end marker, of a WebP file
-    without what follows."""
-    if name.endswith(".png"):
-        return len(data)
+    """Pillow does without what follows the pixels: a JPEG file's end marker, a PNG file's last checksums."""
     lengths = [length for length in range(len(data) + 1) if accepted(data[:length])]
     assert lengths == list(range(lengths[0], len(data) + 1)), name
     return lengths[0]

@@ -179,7 +179,7 @@ TEST(PreprocessorTest, BadFilesAreRefused) {
       {"half a progressive JPEG", progressive.substr(0, progressive.size() / 2), "truncated JPEG file"},
       {"half a PNG", png.substr(0, png.size() / 2), "truncated PNG file"},
       {"half an interlaced PNG", interlaced.substr(0, interlaced.size() / 2), "truncated PNG file"},
-      {"the tail missing, beneath the crop", png.substr(0, png.size() - 1), "truncated PNG file"},
+      {"the last pixel missing, beneath the crop", png.substr(0, png.size() - 21), "truncated PNG file"},
       {"JPEG of 60000x60000", Changed(jpeg, frame, "\xEA\x60\xEA\x60"), "declares 60000x60000 pixels"},
       {"PNG of 60000x60000", Changed(png, 16, "\0\0\xEA\x60\0\0\xEA\x60"s), "declares 60000x60000 pixels"},
       {"JPEG without height", Changed(jpeg, frame, "\0\0"s), "declares 45x0 pixels"},
