@@ -6,35 +6,12 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "engine/image/horizontal.h"
 #include "engine/image/placement.h"
 #include "engine/image/recipe.h"
+#include "engine/image/taps.h"
 
 namespace resnetd::image {
-
-// Which source pixels make up each output pixel of one axis, and with what weights: fixed point, 22 fractional bits.
-// Output i reads sources [start(i), end(i)), weights(i)[0] being the first's. start and end never decrease.
-class Taps {
- public:
-  // Does nothing if it was last built for the same.
-  void Build(const Axis& axis, Interpolation interpolation);
-
-  int count() const { return static_cast<int>(start_.size()); }
-  int start(int i) const { return start_[i]; }
-  int end(int i) const { return end_[i]; }
-  const int32_t* weights(int i) const { return weights_.data() + static_cast<size_t>(i) * max_taps_; }
-  int max_taps() const { return max_taps_; }  // at least 1, and no output has more
-
- private:
-  void BuildNearest();
-  void BuildFilter();
-
-  Axis axis_;
-  Interpolation interpolation_ = Interpolation::kBilinear;
-  int max_taps_ = 0;
-  std::vector<int> start_, end_;
-  std::vector<int32_t> weights_;
-  std::vector<double> exact_;  // of one output, while building
-};
 
 // Resizes and crops as Pillow does, bit for bit, row by row: takes the source's rows from top to bottom and gives each
 // row of the result as soon as its last source row is in, so that it holds a few narrow rows and never an image. Keeps
@@ -51,13 +28,13 @@ class Resampler {
   void Push(const uint8_t* row, RowSink out);
 
  private:
-  uint8_t* Ring(int source_y) { return ring_.data() + static_cast<size_t>(source_y % y_.max_taps()) * row_bytes_; }
+  uint8_t* Ring(int source_y) { return ring_.data() + static_cast<size_t>(source_y % y_.max_taps()) * ring_row_bytes_; }
 
-  Taps x_, y_;
-  int channels_ = 0;
-  size_t row_bytes_ = 0;         // of a row of the result
-  int source_y_ = 0, next_ = 0;  // the next row to come in and to go out
-  std::vector<uint8_t> ring_;    // the last max_taps source rows, already resized and cropped horizontally
+  HorizontalPass x_;
+  Taps y_;
+  size_t row_bytes_ = 0, ring_row_bytes_ = 0;  // of a row of the result, and of one with what x_ wants behind it
+  int source_y_ = 0, next_ = 0;                // the next row to come in and to go out
+  std::vector<uint8_t> ring_;  // the last max_taps source rows, already resized and cropped horizontally
   std::vector<uint8_t> line_;
   std::vector<int32_t> sums_;
 };
