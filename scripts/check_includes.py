@@ -28,6 +28,7 @@ OWN = {
     "server": ["server", "engine/*", "engine/image", "models"],
     "cli": ["cli", "engine/*", "engine/image", "server/*"],
     "bench": ["bench", "engine/*"],
+    "bench/image": ["bench", "engine/image"],
 }
 
 # Start of a foreign or generated header's name -> the folders that may include it. What is not listed is free.

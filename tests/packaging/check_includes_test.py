@@ -57,6 +57,8 @@ CASES = [
     ("bench/engine/engine_bench.cc", '#include "engine/engine.h"', True),
     ("bench/engine/engine_bench.cc", '#include "engine/onednn/plan.h"', False),
     ("bench/engine/engine_bench.cc", '#include "server/model.h"', False),
+    ("bench/image/image_bench.cc", '#include "engine/image/image.h"', True),
+    ("bench/image/image_bench.cc", '#include "engine/graph/graph.h"', False),
 ]
 
 
