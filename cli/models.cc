@@ -75,6 +75,7 @@ nlohmann::ordered_json ToJson(const v1::GetModelResponse& m) {
             {"width", m.input().width()},
             {"channels", m.input().channels()},
             {"tensor_types", TensorTypes(m.input())},
+            {"resizes_pixels", m.input().resizes_pixels()},
             {"image_formats",
              std::vector<std::string>(m.input().image_formats().begin(), m.input().image_formats().end())}}},
           {"recipe", m.recipe()},

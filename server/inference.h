@@ -18,14 +18,20 @@ namespace resnetd::server {
 
 enum class SourceKind : uint8_t {
   kEncoded,    // a JPEG, PNG or WebP file
-  kPixelsU8,   // the input's size, NHWC, one byte a channel
-  kTensorF32,  // the input's size, NCHW, little-endian, already normalised
+  kPixelsU8,   // one byte a channel; of the input's size, or of any if the recipe resizes
+  kTensorF32,  // the input's size, little-endian, already normalised
+  kTensorF16,  // the same in half precision
 };
+
+// Of an image as numbers: interleaved, or a plane a channel.
+enum class Layout : uint8_t { kNhwc, kNchw };
 
 // A view into the request's message, which the item keeps alive. Sizes were checked against the model at the edge.
 struct ImageSource {
   SourceKind kind = SourceKind::kEncoded;
   absl::Span<const std::byte> bytes;
+  Layout layout = Layout::kNhwc;  // of numbers, as is their size
+  int height = 0, width = 0;
 };
 
 // How an item was served. `batch_size` counts images, not the compiled size.

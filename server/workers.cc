@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <new>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "server/arena.h"
+#include "server/raw_tensor.h"
 #include "server/slot_view.h"
 
 namespace resnetd::server {
@@ -18,21 +18,6 @@ namespace {
 
 scheduling::Time Now() {
   return std::chrono::steady_clock::now();
-}
-
-// NCHW floats, of the slot's size and not necessarily aligned, to wherever the slot has them.
-void CopyTensor(absl::Span<const std::byte> nchw, const image::TensorView& dst) {
-  const std::byte* src = nchw.data();
-  for (int c = 0; c < dst.channels; ++c) {
-    for (int y = 0; y < dst.height; ++y, src += sizeof(float) * dst.width) {
-      float* row = dst.data + c * dst.channel + y * dst.row;
-      if (dst.pixel == 1) {
-        std::memcpy(row, src, sizeof(float) * dst.width);
-        continue;
-      }
-      for (int x = 0; x < dst.width; ++x) std::memcpy(row + x * dst.pixel, src + sizeof(float) * x, sizeof(float));
-    }
-  }
 }
 
 }  // namespace
@@ -75,12 +60,14 @@ absl::Status Workers::Worker::Fill(const Item& item, const SlotView& slot) try {
       return preprocessor_.FromFile(source.bytes, item.model().recipe, dst);
     case SourceKind::kPixelsU8:
       return preprocessor_.FromPixels({.data = reinterpret_cast<const uint8_t*>(source.bytes.data()),
-                                       .height = slot.height,
-                                       .width = slot.width,
-                                       .channels = slot.channels},
+                                       .height = source.height,
+                                       .width = source.width,
+                                       .channels = slot.channels,
+                                       .planar = source.layout == Layout::kNchw},
                                       item.model().recipe, dst);
     case SourceKind::kTensorF32:
-      CopyTensor(source.bytes, dst);
+    case SourceKind::kTensorF16:
+      CopyTensor(source, dst);
       return absl::OkStatus();
   }
   return absl::InternalError("an image of an unknown kind");

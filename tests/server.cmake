@@ -4,6 +4,7 @@ resnetd_test(file_test SOURCES unit/file_test.cc LIBS resnetd::model_files absl:
 resnetd_test(model_config_test SOURCES unit/model_config_test.cc LIBS resnetd::model_files)
 resnetd_test(model_source_test SOURCES unit/model_source_test.cc LIBS resnetd::model_files resnetd::metrics)
 resnetd_test(process_metrics_test SOURCES unit/process_metrics_test.cc LIBS resnetd::metrics)
+resnetd_test(raw_tensor_test SOURCES unit/raw_tensor_test.cc LIBS resnetd::server)
 resnetd_test(options_test SOURCES unit/options_test.cc LIBS resnetd::server)
 resnetd_test(model_loader_test SOURCES unit/model_loader_test.cc LIBS resnetd::model_loader ONNX::onnx_proto OpenSSL::Crypto)
 resnetd_test(model_outputs_test SOURCES unit/model_outputs_test.cc LIBS resnetd::model_loader)

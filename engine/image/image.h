@@ -39,10 +39,11 @@ struct TensorView {
   ptrdiff_t row = 0, pixel = 0, channel = 0;
 };
 
-// Unsigned bytes, interleaved, rows packed: NHWC of one image.
+// Unsigned bytes of one image, rows packed.
 struct PixelView {
   const uint8_t* data = nullptr;
   int height = 0, width = 0, channels = 0;
+  bool planar = false;  // NCHW, a plane a channel; else NHWC, interleaved
 };
 
 // Carries out recipes, which Validate() must have accepted; keeps its buffers between images, so that a warm one

@@ -1,6 +1,7 @@
 // decoder -> Resampler -> Normaliser -> dst, row by row: no image is ever whole in memory but where its format needs
 // that (interlaced PNG, JPEG of several scans, WebP).
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/image/decode.h"
@@ -33,12 +34,25 @@ absl::Status CheckPixels(const PixelView& pixels, const Recipe& recipe) {
   return absl::OkStatus();
 }
 
+// Row y, in `line` if its planes are apart.
+const uint8_t* Interleaved(const PixelView& pixels, int y, std::vector<uint8_t>& line) {
+  const size_t width = static_cast<size_t>(pixels.width), channels = static_cast<size_t>(pixels.channels);
+  if (!pixels.planar) return pixels.data + static_cast<size_t>(y) * width * channels;
+  line.resize(width * channels);
+  for (size_t c = 0; c < channels; ++c) {
+    const uint8_t* plane_row = pixels.data + (c * static_cast<size_t>(pixels.height) + static_cast<size_t>(y)) * width;
+    for (size_t x = 0; x < width; ++x) line[x * channels + c] = plane_row[x];
+  }
+  return line.data();
+}
+
 }  // namespace
 
 struct Preprocessor::State {
   Limits limits;
   Resampler resampler;
   Normaliser normaliser;
+  std::vector<uint8_t> line;  // of planar pixels
 };
 
 Preprocessor::Preprocessor(const Limits& limits) : state_(std::make_unique<State>()) {
@@ -76,7 +90,7 @@ absl::Status Preprocessor::FromPixels(const PixelView& pixels, const Recipe& rec
   if (absl::Status s = CheckPixels(pixels, recipe); !s.ok()) return s;
   state_->normaliser.Prepare(recipe);
   const auto finish = [&](int y, const uint8_t* row) { state_->normaliser.Row(row, /*reversed=*/false, y, dst); };
-  const auto row_at = [&](int y) { return pixels.data + static_cast<size_t>(y) * pixels.width * pixels.channels; };
+  const auto row_at = [&](int y) { return Interleaved(pixels, y, state_->line); };
   if (pixels.width == recipe.width && pixels.height == recipe.height) {
     for (int y = 0; y < pixels.height; ++y) finish(y, row_at(y));
     return absl::OkStatus();

@@ -18,11 +18,18 @@ namespace resnetd::server {
 absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl::string_view field,
                                           const image::Limits& limits);
 
-// An image as numbers: kPixelsU8 of shape [height, width, channels] or kTensorF32 of [channels, height, width], of the
-// model's input size, floats finite.
-absl::StatusOr<CheckedImage> CheckTensor(SourceKind kind, absl::Span<const int32_t> shape,
-                                         absl::Span<const std::byte> data, absl::string_view field,
-                                         const ModelInfo& model);
+// An image as numbers, as its client describes it.
+struct RawImage {
+  SourceKind kind = SourceKind::kPixelsU8;
+  Layout layout = Layout::kNhwc;
+  absl::Span<const int32_t> shape;  // [height, width, channels], or [channels, height, width] of kNchw
+  absl::Span<const std::byte> data;
+};
+
+// Pixels of the model's input size or, if its recipe resizes, of any within the limits; floats of the input's size, all
+// finite.
+absl::StatusOr<CheckedImage> CheckTensor(const RawImage& raw, absl::string_view field, const Model& model,
+                                         const image::Limits& limits);
 
 }  // namespace resnetd::server
 

@@ -135,7 +135,7 @@ class InferenceCodec final : public Codec {
     ImageRequest request;
     request.model = *std::move(model);
     if (absl::Status wanted = CheckWanted(message, limits_, request); !wanted.ok()) return wanted;
-    auto images = CheckImages(message.images(), request.model->engine->info(), limits_);
+    auto images = CheckImages(message.images(), *request.model, limits_);
     if (!images.ok()) return images.status();
     request.images = *std::move(images);
     request.message = *parsed;

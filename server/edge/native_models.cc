@@ -67,6 +67,8 @@ void Describe(const Model& model, v1::GetModelResponse& out) {
   input.set_channels(info.channels);
   input.add_tensor_types(v1::Tensor::UINT8);
   input.add_tensor_types(v1::Tensor::FLOAT32);
+  input.add_tensor_types(v1::Tensor::FLOAT16);
+  input.set_resizes_pixels(model.recipe.resize != image::Resize::kNone);
   input.add_image_formats("jpeg");
   input.add_image_formats("png");
   input.add_image_formats("webp");

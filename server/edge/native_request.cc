@@ -20,25 +20,54 @@ absl::Span<const std::byte> Bytes(const std::string& s) {
   return absl::MakeConstSpan(reinterpret_cast<const std::byte*>(s.data()), s.size());
 }
 
-absl::StatusOr<CheckedImage> CheckImage(const v1::Image& image, absl::string_view field, const ModelInfo& model,
+std::string TypeText(v1::Tensor::Type type) {
+  const std::string& name = v1::Tensor::Type_Name(type);
+  return name.empty() ? absl::StrCat(static_cast<int>(type)) : name;
+}
+
+absl::StatusOr<RawImage> ReadTensor(const v1::Tensor& tensor, absl::string_view field) {
+  RawImage raw{.shape = {tensor.shape().data(), static_cast<size_t>(tensor.shape_size())},
+               .data = Bytes(tensor.data())};
+  switch (tensor.type()) {
+    case v1::Tensor::UINT8:
+      raw.kind = SourceKind::kPixelsU8;
+      break;
+    case v1::Tensor::FLOAT32:
+      raw.kind = SourceKind::kTensorF32;
+      break;
+    case v1::Tensor::FLOAT16:
+      raw.kind = SourceKind::kTensorF16;
+      break;
+    default:
+      return FieldError(absl::StrCat(field, ".type"),
+                        absl::StrCat("expected UINT8, FLOAT32 or FLOAT16, got ", TypeText(tensor.type())));
+  }
+  switch (tensor.layout()) {
+    case v1::Tensor::LAYOUT_UNSPECIFIED:
+      raw.layout = raw.kind == SourceKind::kPixelsU8 ? Layout::kNhwc : Layout::kNchw;
+      break;
+    case v1::Tensor::NHWC:
+      raw.layout = Layout::kNhwc;
+      break;
+    case v1::Tensor::NCHW:
+      raw.layout = Layout::kNchw;
+      break;
+    default:
+      return FieldError(absl::StrCat(field, ".layout"),
+                        absl::StrCat("expected NHWC or NCHW, got ", static_cast<int>(tensor.layout())));
+  }
+  return raw;
+}
+
+absl::StatusOr<CheckedImage> CheckImage(const v1::Image& image, absl::string_view field, const Model& model,
                                         const image::Limits& limits) {
   switch (image.source_case()) {
     case v1::Image::kEncoded:
       return CheckEncoded(Bytes(image.encoded()), absl::StrCat(field, ".encoded"), limits);
     case v1::Image::kTensor: {
-      const v1::Tensor& tensor = image.tensor();
       const std::string path = absl::StrCat(field, ".tensor");
-      const absl::Span<const int32_t> shape(tensor.shape().data(), static_cast<size_t>(tensor.shape_size()));
-      if (tensor.type() == v1::Tensor::UINT8) {
-        return CheckTensor(SourceKind::kPixelsU8, shape, Bytes(tensor.data()), path, model);
-      }
-      if (tensor.type() == v1::Tensor::FLOAT32) {
-        return CheckTensor(SourceKind::kTensorF32, shape, Bytes(tensor.data()), path, model);
-      }
-      const std::string& name = v1::Tensor::Type_Name(tensor.type());
-      return FieldError(absl::StrCat(path, ".type"),
-                        absl::StrCat("expected UINT8 or FLOAT32, got ",
-                                     name.empty() ? absl::StrCat(static_cast<int>(tensor.type())) : name));
+      RESNETD_ASSIGN_OR_RETURN(const RawImage raw, ReadTensor(image.tensor(), path));
+      return CheckTensor(raw, path, model, limits);
     }
     case v1::Image::SOURCE_NOT_SET:
       break;
@@ -170,7 +199,7 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
 }
 
 absl::StatusOr<std::vector<absl::StatusOr<CheckedImage>>> CheckImages(
-    const google::protobuf::RepeatedPtrField<v1::Image>& images, const ModelInfo& model, const RequestLimits& limits) {
+    const google::protobuf::RepeatedPtrField<v1::Image>& images, const Model& model, const RequestLimits& limits) {
   if (images.empty() || images.size() > limits.max_images) {
     return FieldError("images", absl::StrCat("expected 1 to ", limits.max_images,
                                              " images (--max-images-per-request), got ", images.size()));

@@ -39,7 +39,7 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
 
 // One result an image, in order. INVALID_ARGUMENT if there are none or too many.
 absl::StatusOr<std::vector<absl::StatusOr<CheckedImage>>> CheckImages(
-    const google::protobuf::RepeatedPtrField<v1::Image>& images, const ModelInfo& model, const RequestLimits& limits);
+    const google::protobuf::RepeatedPtrField<v1::Image>& images, const Model& model, const RequestLimits& limits);
 
 // `images`: of the request. INVALID_ARGUMENT names "<field>.layers", "<field>.dimensions" or "<field>.require_space";
 // FAILED_PRECONDITION: a vector would be in another space than the one required.

@@ -129,6 +129,21 @@ class DefaultModel(ServerTest):
                 (tensor,) = self.client.logits([images.f32(images.normalised(pixels))], CLASSES)
                 apart = np.abs(np.subtract(tensor, expected)).max()
                 self.assertLessEqual(apart, 1e-5 * np.abs(expected).max())
+                # Halves are taken for exactly what they are.
+                halves = images.normalised(pixels).astype(np.float16)
+                as_floats = images.f32(halves.astype(np.float32))
+                self.assertEqual(*(self.client.logits([image], CLASSES) for image in (images.f16(halves), as_floats)))
+                for image in (images.u8(pixels), as_floats, images.f16(halves)):
+                    self.assertEqual(*(self.client.logits([one], CLASSES) for one in (image, images.in_other_layout(image))))
+
+    def test_pixels_of_any_size_are_resized_as_a_file_is(self):
+        generator = np.random.default_rng(4)
+        for height, width in ((1, 1), (1, 300), (27, 28), (29, 28), (56, 56), (200, 333)):
+            with self.subTest(height=height, width=width):
+                pixels = generator.integers(0, 256, (height, width), np.uint8)
+                expected = self.client.logits([images.encoded(images.png(pixels))], CLASSES)
+                self.assertEqual(self.client.logits([images.u8(pixels)], CLASSES), expected)
+                self.assertEqual(self.client.logits([images.in_other_layout(images.u8(pixels))], CLASSES), expected)
 
     def test_a_jpeg_is_its_decoded_pixels(self):
         for i in range(20):
@@ -167,7 +182,10 @@ class DefaultModel(ServerTest):
             self.assertEqual((m.name, m.version), (NAME, VERSION))
             self.assertIn("Fashion-MNIST", m.description)
             self.assertEqual((m.input.height, m.input.width, m.input.channels), (28, 28, 1))
-            self.assertEqual(list(m.input.tensor_types), [pb.Tensor.UINT8, pb.Tensor.FLOAT32])
+            self.assertEqual(
+                list(m.input.tensor_types), [pb.Tensor.UINT8, pb.Tensor.FLOAT32, pb.Tensor.FLOAT16]
+            )
+            self.assertTrue(m.input.resizes_pixels)
             self.assertEqual(list(m.input.image_formats), ["jpeg", "png", "webp"])
             self.assertIn("0.286", m.recipe)
             self.assertEqual(list(m.labels), images.LABELS)

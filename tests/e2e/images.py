@@ -66,6 +66,22 @@ def f32(values: np.ndarray) -> pb.Image:
     return pb.Image(tensor=pb.Tensor(type=pb.Tensor.FLOAT32, shape=values.shape, data=values.astype("<f4").tobytes()))
 
 
+def f16(values: np.ndarray) -> pb.Image:
+    with np.errstate(over="ignore"):
+        data = values.astype("<f2").tobytes()
+    return pb.Image(tensor=pb.Tensor(type=pb.Tensor.FLOAT16, shape=values.shape, data=data))
+
+
+def in_other_layout(image: pb.Image) -> pb.Image:
+    """The same tensor with its channels last in place of first, or the other way round."""
+    tensor = image.tensor
+    dtype = {pb.Tensor.UINT8: "u1", pb.Tensor.FLOAT16: "<f2", pb.Tensor.FLOAT32: "<f4"}[tensor.type]
+    pixels_last = tensor.type != pb.Tensor.UINT8
+    values = np.moveaxis(np.frombuffer(tensor.data, dtype).reshape(tensor.shape), *((0, -1) if pixels_last else (-1, 0)))
+    layout = pb.Tensor.NHWC if pixels_last else pb.Tensor.NCHW
+    return pb.Image(tensor=pb.Tensor(type=tensor.type, shape=values.shape, data=values.tobytes(), layout=layout))
+
+
 def normalised(pixels: np.ndarray) -> np.ndarray:
     """As the default model's config says: [H, W] in uint8 to [1, H, W]."""
     return ((pixels.astype(np.float32) / 255 - MEAN) / STD)[None]

@@ -116,6 +116,7 @@ grpc::Status FakeInference::GetModel(grpc::ServerContext*, const v1::GetModelReq
   model->mutable_input()->set_width(3);
   model->mutable_input()->set_channels(1);
   model->mutable_input()->add_tensor_types(v1::Tensor::UINT8);
+  model->mutable_input()->set_resizes_pixels(true);
   v1::Head& head = *model->add_heads();
   head.set_name("colour");
   head.set_classes(2);

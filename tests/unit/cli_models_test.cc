@@ -22,6 +22,7 @@ TEST_F(CommandsTest, ModelsJsonHoldsDetailsOfThoseThatAreReady) {
   const nlohmann::json json = Json();
   EXPECT_EQ(json[0]["input"]["width"], 3);
   EXPECT_EQ(json[0]["input"]["tensor_types"], nlohmann::json({"UINT8"}));
+  EXPECT_EQ(json[0]["input"]["resizes_pixels"], true);
   EXPECT_EQ(json[0]["state"], "READY");
   EXPECT_EQ(json[1]["error"], "node Conv_3: unsupported");
   EXPECT_FALSE(json[1].contains("input"));

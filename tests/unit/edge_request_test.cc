@@ -24,83 +24,187 @@ std::string Field(const absl::Status& status) {
   return bad.field_violations(0).field();
 }
 
-v1::Tensor Tensor(v1::Tensor::Type type, std::vector<int> shape, size_t bytes) {
+v1::Tensor Tensor(v1::Tensor::Type type, std::vector<int> shape, size_t bytes,
+                  v1::Tensor::Layout layout = v1::Tensor::LAYOUT_UNSPECIFIED) {
   v1::Tensor tensor;
   tensor.set_type(type);
   for (int n : shape) tensor.add_shape(n);
   tensor.set_data(std::string(bytes, '\0'));
+  tensor.set_layout(layout);
   return tensor;
 }
 
 // One image of a request of three, the other two of which are good.
-absl::StatusOr<CheckedImage> Check(const v1::Image& image) {
+absl::StatusOr<CheckedImage> Check(const v1::Image& image, image::Resize resize = image::Resize::kNone,
+                                   const image::Limits& limits = {}) {
+  const auto model = FakeModel();
+  model->recipe.resize = resize;
   v1::ClassifyRequest request;
   *request.add_images()->mutable_tensor() = Tensor(v1::Tensor::UINT8, {28, 28, 1}, 784);
   *request.add_images() = image;
   *request.add_images()->mutable_tensor() = Tensor(v1::Tensor::FLOAT32, {1, 28, 28}, 3136);
-  const auto checked = CheckImages(request.images(), FakeInfo(), {});
+  const auto checked = CheckImages(request.images(), *model, {.image = limits});
   EXPECT_TRUE(checked.ok());
   EXPECT_TRUE((*checked)[0].ok());
   EXPECT_TRUE((*checked)[2].ok());
   return (*checked)[1];
 }
 
-absl::StatusOr<CheckedImage> Check(const v1::Tensor& tensor) {
+absl::StatusOr<CheckedImage> Check(const v1::Tensor& tensor, image::Resize resize = image::Resize::kNone,
+                                   const image::Limits& limits = {}) {
   v1::Image image;
   *image.mutable_tensor() = tensor;
-  return Check(image);
+  return Check(image, resize, limits);
 }
 
 TEST(EdgeRequestTest, TensorsThatFit) {
-  const auto u8 = Check(Tensor(v1::Tensor::UINT8, {28, 28, 1}, 784));
-  ASSERT_TRUE(u8.ok()) << u8.status();
-  EXPECT_EQ(u8->source.kind, SourceKind::kPixelsU8);
-  const auto f32 = Check(Tensor(v1::Tensor::FLOAT32, {1, 28, 28}, 3136));
-  ASSERT_TRUE(f32.ok()) << f32.status();
-  EXPECT_EQ(f32->source.kind, SourceKind::kTensorF32);
+  struct Case {
+    v1::Tensor tensor;
+    image::Resize resize;
+    SourceKind kind;
+    Layout layout;
+    int height, width;
+  };
+  using T = v1::Tensor;
+  constexpr auto kNone = image::Resize::kNone, kResizes = image::Resize::kShorterSide;
+  const Case cases[] = {
+      {Tensor(T::UINT8, {28, 28, 1}, 784), kNone, SourceKind::kPixelsU8, Layout::kNhwc, 28, 28},
+      {Tensor(T::UINT8, {28, 28, 1}, 784, T::NHWC), kNone, SourceKind::kPixelsU8, Layout::kNhwc, 28, 28},
+      {Tensor(T::UINT8, {1, 28, 28}, 784, T::NCHW), kNone, SourceKind::kPixelsU8, Layout::kNchw, 28, 28},
+      {Tensor(T::FLOAT32, {1, 28, 28}, 3136), kNone, SourceKind::kTensorF32, Layout::kNchw, 28, 28},
+      {Tensor(T::FLOAT32, {1, 28, 28}, 3136, T::NCHW), kNone, SourceKind::kTensorF32, Layout::kNchw, 28, 28},
+      {Tensor(T::FLOAT32, {28, 28, 1}, 3136, T::NHWC), kNone, SourceKind::kTensorF32, Layout::kNhwc, 28, 28},
+      {Tensor(T::FLOAT16, {1, 28, 28}, 1568), kResizes, SourceKind::kTensorF16, Layout::kNchw, 28, 28},
+      {Tensor(T::FLOAT16, {28, 28, 1}, 1568, T::NHWC), kResizes, SourceKind::kTensorF16, Layout::kNhwc, 28, 28},
+      {Tensor(T::UINT8, {1, 1, 1}, 1), kResizes, SourceKind::kPixelsU8, Layout::kNhwc, 1, 1},
+      {Tensor(T::UINT8, {3, 5, 1}, 15), kResizes, SourceKind::kPixelsU8, Layout::kNhwc, 3, 5},
+      {Tensor(T::UINT8, {1, 3, 5}, 15, T::NCHW), kResizes, SourceKind::kPixelsU8, Layout::kNchw, 3, 5},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.tensor.ShortDebugString());
+    const auto checked = Check(c.tensor, c.resize);
+    ASSERT_TRUE(checked.ok()) << checked.status();
+    EXPECT_EQ(checked->source.kind, c.kind);
+    EXPECT_EQ(checked->source.layout, c.layout);
+    EXPECT_EQ(checked->source.height, c.height);
+    EXPECT_EQ(checked->source.width, c.width);
+    EXPECT_EQ(checked->source.bytes.size(), c.tensor.data().size());
+  }
+}
+
+struct BadTensor {
+  v1::Tensor tensor;
+  const char* field;
+  const char* expected;
+  const char* got;
+};
+
+void ExpectRefused(const BadTensor& c, const absl::Status& status) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.got;
+  EXPECT_EQ(Field(status), c.field) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(c.expected));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(c.got));
 }
 
 TEST(EdgeRequestTest, TensorsThatDoNot) {
-  struct Case {
-    v1::Tensor tensor;
-    const char* field;
-    const char* expected;
-    const char* got;
-  };
-  const Case cases[] = {
-      {Tensor(v1::Tensor::UINT8, {28, 28}, 784), "images[1].tensor.shape", "expected [28, 28, 1]", "got [28, 28]"},
-      {Tensor(v1::Tensor::UINT8, {1, 28, 28}, 784), "images[1].tensor.shape", "expected [28, 28, 1]",
-       "got [1, 28, 28]"},
-      {Tensor(v1::Tensor::UINT8, {28, 28, -1}, 784), "images[1].tensor.shape", "[28, 28, 1]", "got [28, 28, -1]"},
-      {Tensor(v1::Tensor::UINT8, {}, 784), "images[1].tensor.shape", "expected [28, 28, 1]", "got []"},
-      {Tensor(v1::Tensor::UINT8, std::vector<int>(1000, 1), 784), "images[1].tensor.shape", "[28, 28, 1]", "1, ...]"},
-      {Tensor(v1::Tensor::FLOAT32, {28, 28, 1}, 3136), "images[1].tensor.shape", "expected [1, 28, 28]", "[28, 28, 1]"},
-      {Tensor(v1::Tensor::UINT8, {28, 28, 1}, 783), "images[1].tensor.data", "expected 784 bytes", "got 783"},
-      {Tensor(v1::Tensor::UINT8, {28, 28, 1}, 785), "images[1].tensor.data", "expected 784 bytes", "got 785"},
-      {Tensor(v1::Tensor::UINT8, {28, 28, 1}, 0), "images[1].tensor.data", "expected 784 bytes", "got 0"},
-      {Tensor(v1::Tensor::FLOAT32, {1, 28, 28}, 784), "images[1].tensor.data", "expected 3136 bytes", "got 784"},
-      {Tensor(v1::Tensor::TYPE_UNSPECIFIED, {28, 28, 1}, 784), "images[1].tensor.type", "expected UINT8 or FLOAT32",
+  using T = v1::Tensor;
+  const char* const shape = "images[1].tensor.shape";
+  const char* const data = "images[1].tensor.data";
+  const BadTensor cases[] = {
+      {Tensor(T::UINT8, {28, 28}, 784), shape, "expected [28, 28, 1]", "got [28, 28]"},
+      {Tensor(T::UINT8, {1, 28, 28}, 784), shape, "expected [28, 28, 1]", "got [1, 28, 28]"},
+      {Tensor(T::UINT8, {28, 28, 1}, 784, T::NCHW), shape, "expected [1, 28, 28] (channels, height, width) for UINT8",
+       "got [28, 28, 1]"},
+      {Tensor(T::UINT8, {28, 28, -1}, 784), shape, "[28, 28, 1]", "got [28, 28, -1]"},
+      {Tensor(T::UINT8, {28, 29, 1}, 812), shape, "expected [28, 28, 1]", "got [28, 29, 1]"},
+      {Tensor(T::UINT8, {}, 784), shape, "expected [28, 28, 1]", "got []"},
+      {Tensor(T::UINT8, std::vector<int>(1000, 1), 784), shape, "[28, 28, 1]", "1, ...]"},
+      {Tensor(T::FLOAT32, {28, 28, 1}, 3136), shape, "expected [1, 28, 28]", "[28, 28, 1]"},
+      {Tensor(T::FLOAT16, {1, 28, 28}, 1568, T::NHWC), shape,
+       "expected [28, 28, 1] (height, width, channels) for FLOAT16", "[1, 28, 28]"},
+      {Tensor(T::UINT8, {28, 28, 1}, 783), data, "expected 784 bytes", "got 783"},
+      {Tensor(T::UINT8, {28, 28, 1}, 785), data, "expected 784 bytes", "got 785"},
+      {Tensor(T::UINT8, {28, 28, 1}, 0), data, "expected 784 bytes", "got 0"},
+      {Tensor(T::FLOAT32, {1, 28, 28}, 784), data, "expected 3136 bytes", "got 784"},
+      {Tensor(T::FLOAT16, {1, 28, 28}, 3136), data, "expected 1568 bytes", "got 3136"},
+      {Tensor(T::TYPE_UNSPECIFIED, {28, 28, 1}, 784), "images[1].tensor.type", "expected UINT8, FLOAT32 or FLOAT16",
        "got TYPE_UNSPECIFIED"},
-      {Tensor(static_cast<v1::Tensor::Type>(7), {28, 28, 1}, 784), "images[1].tensor.type", "UINT8 or FLOAT32",
+      {Tensor(static_cast<T::Type>(7), {28, 28, 1}, 784), "images[1].tensor.type", "UINT8, FLOAT32 or FLOAT16",
        "got 7"},
+      {Tensor(T::UINT8, {28, 28, 1}, 784, static_cast<T::Layout>(3)), "images[1].tensor.layout",
+       "expected NHWC or NCHW", "got 3"},
   };
-  for (const Case& c : cases) {
-    const absl::Status status = Check(c.tensor).status();
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.got;
-    EXPECT_EQ(Field(status), c.field) << status;
-    EXPECT_THAT(std::string(status.message()), HasSubstr(c.expected));
-    EXPECT_THAT(std::string(status.message()), HasSubstr(c.got));
+  for (const BadTensor& c : cases) ExpectRefused(c, Check(c.tensor).status());
+}
+
+TEST(EdgeRequestTest, TensorsThatCannotBeResized) {
+  using T = v1::Tensor;
+  const char* const shape = "images[1].tensor.shape";
+  const image::Limits limits{.max_pixels = 100, .max_side = 50};
+  const BadTensor cases[] = {
+      {Tensor(T::UINT8, {28, 28, 3}, 2352), shape, "expected [height, width, 1]", "got [28, 28, 3]"},
+      {Tensor(T::UINT8, {28, 28, 1}, 784, T::NCHW), shape, "expected [1, height, width]", "got [28, 28, 1]"},
+      {Tensor(T::UINT8, {0, 28, 1}, 0), shape, "expected [height, width, 1]", "got [0, 28, 1]"},
+      {Tensor(T::UINT8, {5, -1, 1}, 0), shape, "expected [height, width, 1]", "got [5, -1, 1]"},
+      {Tensor(T::UINT8, {5, 5}, 25), shape, "expected [height, width, 1]", "got [5, 5]"},
+      {Tensor(T::UINT8, {51, 1, 1}, 51), shape, "expected at most 50 pixels a side", "got [51, 1, 1]"},
+      {Tensor(T::UINT8, {1, 1, 51}, 51, T::NCHW), shape, "expected at most 50 pixels a side", "got [1, 1, 51]"},
+      {Tensor(T::UINT8, {1 << 30, 1 << 30, 1}, 0), shape, "50 pixels a side", "got [1073741824, 1073741824, 1]"},
+      {Tensor(T::UINT8, {10, 11, 1}, 110), shape, "expected at most 100 pixels in all (--max-image-pixels)",
+       "got [10, 11, 1]"},
+      {Tensor(T::UINT8, {10, 10, 1}, 99), "images[1].tensor.data", "expected 100 bytes for UINT8 of shape [10, 10, 1]",
+       "got 99"},
+      {Tensor(T::FLOAT32, {1, 10, 10}, 400), shape, "expected [1, 28, 28] (channels, height, width) for FLOAT32",
+       ", as only UINT8 is resized, got [1, 10, 10]"},
+      {Tensor(T::FLOAT16, {10, 10, 1}, 200, T::NHWC), shape, "expected [28, 28, 1]", "as only UINT8 is resized"},
+  };
+  for (const BadTensor& c : cases) ExpectRefused(c, Check(c.tensor, image::Resize::kShorterSide, limits).status());
+  for (const auto& shape_at_limit : {std::vector<int>{10, 10, 1}, {50, 2, 1}, {2, 50, 1}}) {
+    EXPECT_TRUE(Check(Tensor(T::UINT8, shape_at_limit, 100), image::Resize::kExact, limits).ok());
   }
 }
 
 TEST(EdgeRequestTest, FloatsMustBeFinite) {
-  for (float bad : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
-                    std::numeric_limits<float>::quiet_NaN()}) {
-    v1::Tensor tensor = Tensor(v1::Tensor::FLOAT32, {1, 28, 28}, 3136);
-    std::memcpy(tensor.mutable_data()->data() + 3132, &bad, sizeof bad);
+  using T = v1::Tensor;
+  struct Case {
+    T::Type type;
+    T::Layout layout;
+    uint32_t bits;
+    int index;
+    const char* error;  // null: accepted
+  };
+  const Case cases[] = {
+      {T::FLOAT32, T::NCHW, 0x7F80'0000, 783, "got inf at index 783, [0, 27, 27]"},
+      {T::FLOAT32, T::NCHW, 0xFF80'0000, 0, "got -inf at index 0, [0, 0, 0]"},
+      {T::FLOAT32, T::NCHW, 0x7FC0'0000, 29, "got nan at index 29, [0, 1, 1]"},
+      {T::FLOAT32, T::NCHW, 0xFFFF'FFFF, 29, "got nan at index 29"},
+      {T::FLOAT32, T::NCHW, 0x7F80'0001, 29, "got nan at index 29"},  // a signalling one
+      {T::FLOAT32, T::NHWC, 0x7F80'0000, 29, "got inf at index 29, [1, 1, 0]"},
+      {T::FLOAT32, T::NCHW, 0x7F7F'FFFF, 783, nullptr},  // the largest
+      {T::FLOAT32, T::NCHW, 0xFF7F'FFFF, 783, nullptr},
+      {T::FLOAT32, T::NCHW, 0x0000'0001, 783, nullptr},  // the smallest
+      {T::FLOAT16, T::NCHW, 0x7C00, 783, "got inf at index 783, [0, 27, 27]"},
+      {T::FLOAT16, T::NCHW, 0xFC00, 1, "got -inf at index 1, [0, 0, 1]"},
+      {T::FLOAT16, T::NHWC, 0x7E00, 29, "got nan at index 29, [1, 1, 0]"},
+      {T::FLOAT16, T::NCHW, 0xFC01, 29, "got nan at index 29"},
+      {T::FLOAT16, T::NCHW, 0x7BFF, 783, nullptr},
+      {T::FLOAT16, T::NCHW, 0xFBFF, 783, nullptr},
+      {T::FLOAT16, T::NCHW, 0x0001, 783, nullptr},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(testing::Message() << T::Type_Name(c.type) << " " << std::hex << c.bits);
+    const size_t bytes = c.type == T::FLOAT32 ? 4 : 2;
+    T tensor = c.layout == T::NCHW ? Tensor(c.type, {1, 28, 28}, 784 * bytes, c.layout)
+                                   : Tensor(c.type, {28, 28, 1}, 784 * bytes, c.layout);
+    std::memcpy(tensor.mutable_data()->data() + static_cast<size_t>(c.index) * bytes, &c.bits, bytes);
     const absl::Status status = Check(tensor).status();
-    EXPECT_EQ(Field(status), "images[1].tensor.data") << bad;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("finite"));
+    if (c.error == nullptr) {
+      EXPECT_TRUE(status.ok()) << status;
+      continue;
+    }
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(Field(status), "images[1].tensor.data");
+    EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat("expected finite values, ", c.error)));
   }
 }
 
@@ -118,8 +222,9 @@ TEST(EdgeRequestTest, FilesAreToldByTheirHeader) {
 TEST(EdgeRequestTest, NumberOfImages) {
   v1::ClassifyRequest request;
   const RequestLimits limits{.max_images = 2};
+  const auto model = FakeModel();
   for (int n = 0; n <= 3; ++n) {
-    const auto checked = CheckImages(request.images(), FakeInfo(), limits);
+    const auto checked = CheckImages(request.images(), *model, limits);
     EXPECT_EQ(checked.ok(), n == 1 || n == 2) << n;
     if (!checked.ok()) {
       EXPECT_EQ(Field(checked.status()), "images");

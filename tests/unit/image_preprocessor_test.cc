@@ -78,6 +78,21 @@ TEST(PreprocessorTest, PixelsAreTreatedAsAFileOfThemIs) {
   }
 }
 
+TEST(PreprocessorTest, PlanesAreTreatedAsInterleavedPixelsAre) {
+  Preprocessor preprocessor;
+  for (const auto& [width, height] : {std::pair(50, 40), std::pair(32, 32)}) {  // resized, and only normalised
+    const size_t plane = size_t{1} * width * height;
+    const std::vector<uint8_t> rgb = GoldenPixels("noise", width, height, 3);
+    std::vector<uint8_t> planes(rgb.size());
+    for (size_t i = 0; i < rgb.size(); ++i) planes[i % 3 * plane + i / 3] = rgb[i];
+    const Recipe recipe = *FindPreset("cifar10");
+    Tensor interleaved(recipe), planar(recipe);
+    EXPECT_TRUE(preprocessor.FromPixels({rgb.data(), height, width, 3}, recipe, interleaved.view).ok());
+    EXPECT_TRUE(preprocessor.FromPixels({planes.data(), height, width, 3, true}, recipe, planar.view).ok());
+    EXPECT_EQ(interleaved.values, planar.values) << width;
+  }
+}
+
 TEST(PreprocessorTest, PixelsOfTheInputsSizeAreOnlyNormalised) {
   Preprocessor preprocessor;
   Recipe recipe;
