@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csetjmp>
 
+#include <jerror.h>
 #include <jpeglib.h>
 
 #include "absl/strings/str_cat.h"
@@ -40,19 +41,19 @@ class JpegDecoder {
 
   absl::Status Decode(const Header& header, int channels, DecodedRowSink sink) {
     bool complete = false;
-    if (!Guarded([&] { complete = ReadHeader(); })) return Damaged(message_);
+    if (!Guarded([&] { complete = ReadHeader(); })) return Failed();
     if (!complete) return Truncated();
     if (absl::Status s = CheckHeader(header); !s.ok()) return s;
-    if (!Guarded([&] { complete = Start(channels); })) return Damaged(message_);
+    if (!Guarded([&] { complete = Start(channels); })) return Failed();
     if (!complete) return Truncated();
     while (info_.output_scanline < info_.output_height) {
-      if (!Guarded([&] { complete = jpeg_read_scanlines(&info_, &row_, 1) == 1; })) return Damaged(message_);
+      if (!Guarded([&] { complete = jpeg_read_scanlines(&info_, &row_, 1) == 1; })) return Failed();
       if (!complete) return Truncated();
       Convert(channels);
       sink(row_);
     }
     // All pixels are there; as with Pillow, only the end marker may be missing.
-    if (!Guarded([&] { complete = jpeg_finish_decompress(&info_); })) return Damaged(message_);
+    if (!Guarded([&] { complete = jpeg_finish_decompress(&info_); })) return Failed();
     if (!complete && IsFrameHeader(info_.unread_marker)) return Damaged("more than one frame");
     return absl::OkStatus();
   }
@@ -133,6 +134,8 @@ class JpegDecoder {
     if (info_.out_color_space != JCS_GRAYSCALE && channels == 1) RgbToGrey(row_, width, row_);
   }
 
+  // Arithmetic coding cannot wait for more bytes: the library gives up where it would suspend.
+  absl::Status Failed() const { return errors_.msg_code == JERR_CANT_SUSPEND ? Truncated() : Damaged(message_); }
   static absl::Status Damaged(absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat("damaged JPEG file: ", what));
   }

@@ -1,0 +1,91 @@
+// Files that no camera wrote: each is accepted or refused, with a reason, as Pillow accepts or refuses it.
+#include "tests/unit/image_hostile.h"
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "engine/image/image.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/image_golden.h"
+
+namespace resnetd::image {
+namespace {
+
+using ::testing::HasSubstr;
+
+absl::Status Preprocess(absl::string_view file) {
+  static const Recipe recipe = *FindPreset("cifar10");
+  static Preprocessor preprocessor;
+  static std::vector<float> tensor(size_t{3} * 32 * 32);
+  return preprocessor.FromFile(AsBytes(file), recipe, {tensor.data(), 32, 32, 3, 32, 1, 32 * 32});
+}
+
+// What Pillow said.
+struct Verdict {
+  std::string crc, verdicts;
+};
+
+std::map<std::string, Verdict> Verdicts(absl::string_view kind) {
+  std::map<std::string, Verdict> verdicts;
+  for (std::istringstream& line : ReadGoldenTable("hostile.txt")) {
+    std::string what, name;
+    Verdict verdict;
+    line >> what >> name >> verdict.crc >> verdict.verdicts;
+    if (what == kind) verdicts[name] = verdict;
+  }
+  return verdicts;
+}
+
+TEST(HostileTest, EachFileHasPillowsVerdict) {
+  const std::vector<HostileFile> files = AllHostileFiles();
+  const std::map<std::string, Verdict> verdicts = Verdicts("case");
+  EXPECT_GE(files.size(), size_t{80});
+  std::set<std::string> names;
+  for (const HostileFile& file : files) {
+    SCOPED_TRACE(file.name);
+    EXPECT_TRUE(names.insert(file.name).second) << "twice";
+    const absl::Status status = Preprocess(file.bytes);
+    if (file.message.empty()) {
+      EXPECT_TRUE(status.ok()) << status;
+    } else {
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+      EXPECT_THAT(std::string(status.message()), HasSubstr(file.message));
+    }
+    const auto verdict = verdicts.find(file.name);
+    ASSERT_NE(verdict, verdicts.end()) << "Pillow has not judged it: make_hostile_golden.py";
+    EXPECT_EQ(verdict->second.crc, Crc(AsBytes(file.bytes))) << "Pillow has judged another";
+    const bool same = status.ok() == (verdict->second.verdicts == "accepted");
+    EXPECT_EQ(same, file.unlike_pillow.empty()) << "Pillow: " << verdict->second.verdicts;
+  }
+  EXPECT_EQ(names.size(), verdicts.size());
+}
+
+// Flipped bits leave most files readable, with other pixels, or break them at any place.
+TEST(HostileTest, FilesWithFlippedBitsHavePillowsVerdict) {
+  size_t judged = 0, accepted = 0;
+  for (const auto& [name, verdict] : Verdicts("flips")) {
+    const std::string file = ReadGoldenFile(name);
+    std::string all;
+    for (uint32_t seed = 0; seed < verdict.verdicts.size(); ++seed) {
+      const std::string flipped = WithFlippedBits(file, seed);
+      all += flipped;
+      const absl::Status status = Preprocess(flipped);
+      ++judged;
+      accepted += status.ok() ? 1 : 0;
+      // libpng refuses lengths of 2^31 and more, which the format does not allow.
+      if (absl::StrContains(status.message(), "PNG unsigned integer out of range")) continue;
+      EXPECT_EQ(status.ok(), verdict.verdicts[seed] == '1') << name << ", seed " << seed << ": " << status;
+    }
+    EXPECT_EQ(verdict.crc, Crc(AsBytes(all))) << name << ": Pillow has judged others";
+  }
+  EXPECT_GE(judged, size_t{10'000});
+  EXPECT_GE(accepted, judged / 4);
+  EXPECT_LE(accepted, judged * 3 / 4);
+}
+
+}  // namespace
+}  // namespace resnetd::image
