@@ -73,7 +73,7 @@ void HorizontalPass::Prepare(const Axis& axis, Interpolation interpolation, int 
   vector_outputs_ = 0;
   if (channels != 3 || !__builtin_cpu_supports("avx2")) return;
   // The last outputs would read beyond the row.
-  const int64_t last_start = int64_t{3} * axis.from - (int64_t{groups_ - 1} * kGroupBytes + kReadBytes);
+  const int64_t last_start = int64_t{3} * axis.source() - (int64_t{groups_ - 1} * kGroupBytes + kReadBytes);
   while (vector_outputs_ + kGroup <= taps_.count() && 3 * taps_.start(vector_outputs_ + kGroup - 1) <= last_start) {
     vector_outputs_ += kGroup;
   }

@@ -15,6 +15,12 @@ struct Axis {
   int from = 0;
   int64_t to = 0, first = 0;
   int count = 0;
+  int shrink = 1;  // the source comes shrunk by so much already, where the JPEG decoder does that
+
+  // How many pixels come: the last may be less than a whole one.
+  int source() const { return (from + shrink - 1) / shrink; }
+  // Of them, how many make up one of `to`.
+  double scale() const { return static_cast<double>(from) / shrink / static_cast<double>(to); }
 
   bool operator==(const Axis&) const = default;
 };

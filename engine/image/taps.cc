@@ -1,4 +1,5 @@
-// Pillow's antialiased resize (its file src/libImaging/Resample.c). Per axis, with scale = from / to:
+// Pillow's antialiased resize (its file src/libImaging/Resample.c). Per axis, with scale = from / to, from in pixels of
+// the source as it comes:
 //
 //   stretch   = max(scale, 1)                     a smaller image averages over more source pixels
 //   centre(i) = (i + 0.5) * scale
@@ -55,11 +56,11 @@ bool Taps::Build(const Axis& axis, Interpolation interpolation) {
 void Taps::BuildNearest() {
   max_taps_ = 1;
   weights_.assign(axis_.count, kOne);
-  const double scale = static_cast<double>(axis_.from) / static_cast<double>(axis_.to);
+  const double scale = axis_.scale();
   double position = scale * 0.5;
   for (int64_t i = 0; i < axis_.first + axis_.count; ++i, position += scale) {
     if (i < axis_.first) continue;
-    const int source = std::min(static_cast<int>(position), axis_.from - 1);
+    const int source = std::min(static_cast<int>(position), axis_.source() - 1);
     start_[i - axis_.first] = source;
     end_[i - axis_.first] = source + 1;
   }
@@ -67,7 +68,7 @@ void Taps::BuildNearest() {
 
 void Taps::BuildFilter() {
   const bool cubic = interpolation_ == Interpolation::kBicubic;
-  const double scale = static_cast<double>(axis_.from) / static_cast<double>(axis_.to);
+  const double scale = axis_.scale();
   const double stretch = std::max(scale, 1.0), inverse_stretch = 1.0 / stretch;
   const double radius = (cubic ? 2.0 : 1.0) * stretch;
   max_taps_ = static_cast<int>(std::ceil(radius)) * 2 + 1;
@@ -76,7 +77,7 @@ void Taps::BuildFilter() {
   for (int i = 0; i < axis_.count; ++i) {
     const double centre = (static_cast<double>(axis_.first + i) + 0.5) * scale;
     const int start = std::max(static_cast<int>(centre - radius + 0.5), 0);
-    const int end = std::min(static_cast<int>(centre + radius + 0.5), axis_.from);
+    const int end = std::min(static_cast<int>(centre + radius + 0.5), axis_.source());
     double sum = 0;
     for (int j = start; j < end; ++j) {
       const double x = (j - centre + 0.5) * inverse_stretch;
