@@ -22,6 +22,9 @@ struct SpaceKey {
 // 16 hexadecimal digits, equal for equal keys on every machine and in every later version.
 std::string EmbeddingSpace(const SpaceKey& key);
 
+// Of all that a recipe says, likewise.
+std::string RecipeHash(const image::Recipe& recipe);
+
 }  // namespace resnetd::server
 
 #endif  // RESNETD_SERVER_EMBEDDING_SPACE_H_

@@ -56,6 +56,7 @@ bool IsUtf8(absl::string_view text) {
 }
 
 const char* PresetBySize(const ModelInfo& model) {
+  if (model.channels == 2 || model.channels == 4) return "none";
   if (model.channels == 1) return "mnist";
   return std::max(model.height, model.width) <= 64 ? "cifar10" : "torchvision-v1";
 }
@@ -84,16 +85,48 @@ void SetKinds(const v1::Preprocessing& config, image::Recipe& recipe) {
   if (config.colour() == P::BGR) recipe.colour = image::Colour::kBgr;
   if (config.crop_offset() == P::HALF_TO_EVEN) recipe.crop_offset = image::CropOffset::kHalfToEven;
   if (config.crop_offset() == P::DOWN) recipe.crop_offset = image::CropOffset::kDown;
+  if (config.alpha() == P::DROP) recipe.alpha = image::Alpha::kDrop;
+  if (config.alpha() == P::BLACK) recipe.alpha = image::Alpha::kBlack;
+  if (config.orientation() == P::IGNORE) recipe.orientation = image::Orientation::kIgnore;
+  if (config.orientation() == P::APPLY) recipe.orientation = image::Orientation::kApply;
+  if (config.scale() != 0) recipe.scale = config.scale();
 }
 
-// A preset is for one input size. For another, the shorter side keeps its ratio to the crop: 256 to 224, say.
-void FitToInput(const ModelInfo& model, image::Recipe& recipe) {
-  const int was = std::max(recipe.height, recipe.width), is = std::max(model.height, model.width);
-  if (was != is && was > 0) {
-    recipe.resize_size = static_cast<int>((int64_t{recipe.resize_size} * is + was / 2) / was);  // checked by Validate()
+void SetColour(int channels, image::Recipe& recipe) {
+  using image::Colour;
+  if (channels == 1) recipe.colour = Colour::kGrey;
+  if (channels == 2) recipe.colour = Colour::kTwoChannels;
+  if (channels == 3 && recipe.colour == Colour::kGrey) recipe.colour = Colour::kRgb;
+  if (channels == 4) recipe.colour = Colour::kFourChannels;
+}
+
+// timm's: math.floor(side / crop_pct), in double as Python has it.
+absl::Status SetResizeSize(const v1::Preprocessing& config, image::Recipe& recipe) {
+  const double fraction = config.crop_fraction();
+  const bool has_size = config.resize_size() != 0, has_fraction = fraction != 0;
+  if (!has_size && !has_fraction) return absl::OkStatus();
+  if (recipe.resize != image::Resize::kShorterSide) {
+    return absl::InvalidArgumentError(absl::StrCat("preprocessing.", has_size ? "resize_size" : "crop_fraction",
+                                                   ": expected with SHORTER_SIDE only, got it with another resize"));
   }
-  recipe.height = model.height;
-  recipe.width = model.width;
+  if (has_size && has_fraction) {
+    return absl::InvalidArgumentError("preprocessing: expected resize_size or crop_fraction, got both");
+  }
+  if (has_size) {
+    recipe.resize_size = config.resize_size();
+    return absl::OkStatus();
+  }
+  if (!(fraction > 0 && fraction <= 1)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("preprocessing.crop_fraction: expected above 0 and up to 1, got ", fraction));
+  }
+  if (recipe.height != recipe.width) {
+    return absl::InvalidArgumentError(absl::StrCat("preprocessing.crop_fraction: expected with a square input, got ",
+                                                   recipe.width, "x", recipe.height));
+  }
+  constexpr double kTooLarge = 1e9;  // Validate() says so
+  recipe.resize_size = static_cast<int>(std::min(std::floor(recipe.height / fraction), kTooLarge));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -149,9 +182,9 @@ absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text, abs
 
 absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl::string_view preset,
                                           const ModelInfo& model) {
-  if (model.channels != 1 && model.channels != 3) {
+  if (model.channels < 1 || model.channels > 4) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the model's input: expected 1 or 3 channels, got ", model.channels));
+        absl::StrCat("the model's input: expected 1 to 4 channels, got ", model.channels));
   }
   ChosenRecipe chosen;
   chosen.assumed = preset.empty() && config.preset().empty() && config.mean().empty();
@@ -162,25 +195,16 @@ absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl:
     return absl::InvalidArgumentError(
         absl::StrCat(preset.empty() ? "preprocessing.preset: " : "--recipe: ", recipe.status().message()));
   }
-  if (recipe->channels() != model.channels && (config.mean().empty() || config.std().empty())) {
+  if (recipe->channels() != model.channels && !image::TreatsChannelsAlike(*recipe) &&
+      (config.mean().empty() || config.std().empty())) {
     return absl::InvalidArgumentError(absl::StrCat("recipe '", chosen.preset, "' is for ", recipe->channels(),
                                                    " channels, the model's input has ", model.channels,
                                                    ": expected preprocessing.mean and std too"));
   }
-  FitToInput(model, *recipe);
+  *recipe = image::FitToInput(*recipe, model.height, model.width);
   SetKinds(config, *recipe);
-  if (config.resize_size() != 0) {
-    if (recipe->resize != image::Resize::kShorterSide) {
-      return absl::InvalidArgumentError(absl::StrCat("preprocessing.resize_size: expected with SHORTER_SIDE only, got ",
-                                                     config.resize_size(), " with another resize"));
-    }
-    recipe->resize_size = config.resize_size();
-  }
-  if (model.channels == 1) {
-    recipe->colour = image::Colour::kGrey;
-  } else if (recipe->colour == image::Colour::kGrey) {
-    recipe->colour = image::Colour::kRgb;
-  }
+  if (absl::Status s = SetResizeSize(config, *recipe); !s.ok()) return s;
+  SetColour(model.channels, *recipe);
   if (absl::Status s = SetChannels(config.mean(), "mean", model.channels, recipe->mean); !s.ok()) return s;
   if (absl::Status s = SetChannels(config.std(), "std", model.channels, recipe->std); !s.ok()) return s;
   if (absl::Status s = image::Validate(*recipe); !s.ok()) return s;

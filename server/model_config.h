@@ -29,8 +29,9 @@ struct ChosenRecipe {
 };
 
 // The recipe of a model with this input: the preset named by `preset` if not empty, else by the config, else by the
-// input's size, changed by the config's other fields. The crop is the input; a grey input makes a grey recipe. A preset
-// for another number of channels needs a mean and a std in the config.
+// input's size, changed by the config's other fields. The crop is the input; a grey input makes a grey recipe, one of
+// two or four channels a recipe that takes no files. A preset for another number of channels needs a mean and a std in
+// the config, unless all channels are alike to it.
 absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl::string_view preset,
                                           const ModelInfo& model);
 

@@ -56,7 +56,7 @@ Photo ReadPhoto(const std::filesystem::path& path) {
   photo.width = header->width;
   photo.height = header->height;
   const auto take = [&](const uint8_t* row) { photo.rgb.insert(photo.rgb.end(), row, row + 3 * photo.width); };
-  Check(DecodeJpeg(photo.bytes(), *header, 3, take), path);
+  Check(DecodeJpeg(photo.bytes(), *header, {.channels = 3}, take), path);
   return photo;
 }
 

@@ -10,18 +10,26 @@
 #include "engine/image/image.h"
 
 // The decoders, one file each. All give the pixels that Pillow's Image.open(file).convert() gives, mode "L" for 1
-// channel and "RGB" for 3, transparency dropped, and read the file to its end.
+// channel and "RGB" for 3, and read the file to its end.
 namespace resnetd::image {
 
+struct DecodeOptions {
+  int channels = 3;  // or 1
+  Alpha alpha = Alpha::kDrop;
+};
+
 // Takes the rows from top to bottom, header.height of them, each valid during the call: header.width pixels of
-// `channels` interleaved bytes.
+// `options.channels` interleaved bytes.
 using DecodedRowSink = absl::FunctionRef<void(const uint8_t* row)>;
 
 // `header` is what Sniff() read: memory is bounded by it. INVALID_ARGUMENT: damaged, truncated or of an unknown kind;
 // rows may have been given until then.
-absl::Status DecodeJpeg(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink);
-absl::Status DecodePng(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink);
-absl::Status DecodeWebp(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink);
+absl::Status DecodeJpeg(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,
+                        DecodedRowSink sink);
+absl::Status DecodePng(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,
+                       DecodedRowSink sink);
+absl::Status DecodeWebp(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,
+                        DecodedRowSink sink);
 
 }  // namespace resnetd::image
 

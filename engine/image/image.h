@@ -23,7 +23,8 @@ struct Header {
 
 struct Limits {
   // Width x height. Bounds the time to decode, and the memory where a format needs the whole image at once: 3 bytes a
-  // pixel for an interlaced PNG, up to 8 for a progressive JPEG or a WebP. Other files take a few rows.
+  // pixel for an interlaced PNG, up to 8 for a progressive JPEG or a WebP, and 3 more for what is turned upright. Other
+  // files take a few rows.
   int64_t max_pixels = 50'000'000;
   int max_side = 65'500;  // JPEG's own limit
 };
@@ -57,10 +58,10 @@ class Preprocessor {
 
   // Decodes to the last byte, resizes as Pillow does, crops, normalises into `dst`, whose size is the recipe's.
   // INVALID_ARGUMENT: a file Sniff() refuses, one that is damaged or truncated, or a size that a recipe without resize
-  // does not take; `dst` is then undefined.
+  // does not take; any file, if the recipe takes none. `dst` is then undefined.
   absl::Status FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst);
 
-  // The same from decoded pixels of the recipe's colour order (channels 1 or 3 accordingly). Pixels of exactly the
+  // The same from decoded pixels of the recipe's colour order and as many channels. Pixels of exactly the
   // input's size are only normalised, whatever the recipe's resize says.
   absl::Status FromPixels(const PixelView& pixels, const Recipe& recipe, const TensorView& dst);
 

@@ -156,8 +156,9 @@ class JpegDecoder {
 
 }  // namespace
 
-absl::Status DecodeJpeg(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink) {
-  return JpegDecoder(file).Decode(header, channels, sink);
+absl::Status DecodeJpeg(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,
+                        DecodedRowSink sink) {
+  return JpegDecoder(file).Decode(header, options.channels, sink);
 }
 
 }  // namespace resnetd::image

@@ -1,17 +1,19 @@
 // There are 256 bytes and a division is dear, hence the tables. They hold what torchvision's ToTensor and Normalize
-// compute in float, step by step, not a product with a folded scale that rounds differently.
+// compute in float, step by step, not a product with a folded scale that rounds differently. byte * scale in double,
+// rounded to float once, is the byte / 255 in float of ToTensor where scale is 1/255.
 #include "engine/image/normalise.h"
 
 namespace resnetd::image {
 
 void Normaliser::Prepare(const Recipe& recipe) {
-  if (channels_ == recipe.channels() && mean_ == recipe.mean && std_ == recipe.std) return;
+  if (channels_ == recipe.channels() && scale_ == recipe.scale && mean_ == recipe.mean && std_ == recipe.std) return;
   channels_ = recipe.channels();
+  scale_ = recipe.scale;
   mean_ = recipe.mean;
   std_ = recipe.std;
   for (int c = 0; c < channels_; ++c) {
     for (int byte = 0; byte < 256; ++byte) {
-      tables_[c][byte] = (static_cast<float>(byte) / 255.0f - mean_[c]) / std_[c];
+      tables_[c][byte] = (static_cast<float>(byte * scale_) - mean_[c]) / std_[c];
     }
   }
 }

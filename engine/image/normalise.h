@@ -9,10 +9,10 @@
 
 namespace resnetd::image {
 
-// Bytes -> (byte / 255 - mean) / std, by a table for each channel. One thread at a time.
+// Bytes -> (byte * scale - mean) / std, by a table for each channel. One thread at a time.
 class Normaliser {
  public:
-  // Builds the tables; does nothing if it was last given the same channels, means and deviations.
+  // Builds the tables; does nothing if it was last given the same channels, scale, means and deviations.
   void Prepare(const Recipe& recipe);
 
   // Writes row y of `dst` from dst.width packed pixels of dst.channels bytes. `reversed`: their channels come in the
@@ -21,8 +21,9 @@ class Normaliser {
 
  private:
   int channels_ = 0;
+  double scale_ = 0;
   std::array<float, 4> mean_{}, std_{};
-  std::array<std::array<float, 256>, 3> tables_{};
+  std::array<std::array<float, 256>, 4> tables_{};
 };
 
 }  // namespace resnetd::image

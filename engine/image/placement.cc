@@ -1,9 +1,10 @@
 // Sizes as torchvision has them, since that is what published weights were evaluated with:
 //
 //   Resize(size)        the shorter side becomes size, the longer int(size * long / short)
-//   CenterCrop(size)    starts at int(round((side - size) / 2.0)), and Python rounds halves to the even neighbour
+//   CenterCrop(size)    starts at int(round((side - size) / 2.0)), and Python rounds halves to the even neighbour;
+//                       where side is the smaller, (size - side) // 2 black pixels come before and the rest behind
 //
-// Hugging Face's processors, where a recipe asks for them, start at (side - size) // 2.
+// Hugging Face's processors, where a recipe asks for them, start at (side - size) // 2 in both cases.
 #include "engine/image/placement.h"
 
 #include <algorithm>
@@ -17,6 +18,14 @@ int64_t CentreOffset(int64_t side, int crop, CropOffset offset) {
   const int64_t spare = side - crop, half = spare / 2;
   if (offset == CropOffset::kDown) return half;
   return half + (spare % 2 != 0 && half % 2 != 0 ? 1 : 0);
+}
+
+// Of `from` source pixels, scaled to `to`; sets how many black ones come before them.
+Axis Crop(int from, int64_t to, int crop, CropOffset offset, int& black) {
+  if (to >= crop) return {from, to, CentreOffset(to, crop, offset), crop};
+  const int spare = crop - static_cast<int>(to);
+  black = (spare + (offset == CropOffset::kDown ? 1 : 0)) / 2;
+  return {from, to, 0, static_cast<int>(to)};
 }
 
 }  // namespace
@@ -40,9 +49,10 @@ absl::StatusOr<Placement> Place(const Recipe& recipe, int width, int height) {
     case Resize::kExact:
       break;
   }
-  const CropOffset offset = recipe.crop_offset;
-  return Placement{{width, scaled_width, CentreOffset(scaled_width, recipe.width, offset), recipe.width},
-                   {height, scaled_height, CentreOffset(scaled_height, recipe.height, offset), recipe.height}};
+  Placement placement;
+  placement.x = Crop(width, scaled_width, recipe.width, recipe.crop_offset, placement.left);
+  placement.y = Crop(height, scaled_height, recipe.height, recipe.crop_offset, placement.top);
+  return placement;
 }
 
 }  // namespace resnetd::image

@@ -25,8 +25,10 @@ struct Axis {
   bool operator==(const Axis&) const = default;
 };
 
+// The kept pixels go into the input from column `left` and row `top` on; around them, if they are fewer, is black.
 struct Placement {
   Axis x, y;
+  int left = 0, top = 0;
 };
 
 // Of a width x height image under a valid recipe. INVALID_ARGUMENT: the recipe does not resize and the size is not the

@@ -26,8 +26,13 @@ namespace {
 
 class PngDecoder {
  public:
-  PngDecoder(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink)
-      : file_(file), width_(header.width), height_(header.height), channels_(channels), sink_(sink) {}
+  PngDecoder(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options, DecodedRowSink sink)
+      : file_(file),
+        width_(header.width),
+        height_(header.height),
+        channels_(options.channels),
+        on_black_(options.alpha == Alpha::kBlack),
+        sink_(sink) {}
   ~PngDecoder() { png_destroy_read_struct(&png_, &info_, nullptr); }
   PngDecoder(const PngDecoder&) = delete;
   PngDecoder& operator=(const PngDecoder&) = delete;
@@ -85,7 +90,15 @@ class PngDecoder {
     if (!grey16_) png_set_strip_16(png_);
     if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(png_);
     if (type == PNG_COLOR_TYPE_PALETTE) png_set_packing(png_);
-    png_set_strip_alpha(png_);
+    // A palette is composed on black instead of the pixels.
+    const bool one_is_transparent = kind_ != PNG_COLOR_TYPE_PALETTE && png_get_valid(png_, info_, PNG_INFO_tRNS) != 0;
+    with_alpha_ = on_black_ && (one_is_transparent || (type & PNG_COLOR_MASK_ALPHA) != 0);
+    if (!with_alpha_) {
+      png_set_strip_alpha(png_);
+    } else if (one_is_transparent) {
+      png_set_tRNS_to_alpha(png_);
+    }
+    if (kind_ == PNG_COLOR_TYPE_PALETTE) FillPalette();
     interlaced_ = png_set_interlace_handling(png_) > 1;
     png_set_crc_action(png_, PNG_CRC_QUIET_USE, PNG_CRC_NO_CHANGE);
     CountRows();
@@ -93,7 +106,6 @@ class PngDecoder {
     row_bytes_ = png_get_rowbytes(png_, info_);
     if (interlaced_) whole_.resize(row_bytes_ * height_);
     line_.resize(static_cast<size_t>(width_) * channels_);
-    if (kind_ == PNG_COLOR_TYPE_PALETTE) FillPalette();
   }
 
   // Those of all passes, of which one without a column has none. TakeRow() is no measure: it gets each row of the
@@ -112,10 +124,13 @@ class PngDecoder {
     png_colorp colours = nullptr;
     int count = 0;
     png_get_PLTE(png_, info_, &colours, &count);
+    png_bytep alphas = nullptr;
+    int alpha_count = 0;
+    if (on_black_) png_get_tRNS(png_, info_, &alphas, &alpha_count, nullptr);
     for (int i = 0; i < count; ++i) {
-      palette_[i][0] = colours[i].red;
-      palette_[i][1] = colours[i].green;
-      palette_[i][2] = colours[i].blue;
+      const uint8_t alpha = i < alpha_count ? alphas[i] : 255;
+      const uint8_t colour[] = {colours[i].red, colours[i].green, colours[i].blue, alpha};
+      ComposeOnBlack(colour, 1, 3, palette_[i]);
     }
   }
 
@@ -132,13 +147,14 @@ class PngDecoder {
   // To `channels_` bytes a pixel; `raw` may be overwritten.
   const uint8_t* Convert(uint8_t* raw) {
     if (kind_ == PNG_COLOR_TYPE_PALETTE) return LookUp(raw);
+    if (grey16_) {
+      for (int i = 0; i < (with_alpha_ ? 2 : 1) * width_; ++i) raw[i] = raw[2 * i] != 0 ? 255 : raw[2 * i + 1];
+    }
+    if (with_alpha_) ComposeOnBlack(raw, width_, kind_ == PNG_COLOR_TYPE_RGB ? 3 : 1, raw);
     if (kind_ == PNG_COLOR_TYPE_RGB) {
       if (channels_ == 3) return raw;
       RgbToGrey(raw, width_, line_.data());
       return line_.data();
-    }
-    if (grey16_) {
-      for (int x = 0; x < width_; ++x) raw[x] = raw[2 * x] != 0 ? 255 : raw[2 * x + 1];
     }
     if (channels_ == 1) return raw;
     GreyToRgb(raw, width_, line_.data());
@@ -188,6 +204,7 @@ class PngDecoder {
 
   const absl::Span<const std::byte> file_;
   const int width_, height_, channels_;
+  const bool on_black_;
   const DecodedRowSink sink_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
@@ -195,7 +212,7 @@ class PngDecoder {
   char message_[128] = {};
 
   int kind_ = 0;  // PNG_COLOR_TYPE_GRAY, _RGB or _PALETTE
-  bool grey16_ = false, interlaced_ = false;
+  bool grey16_ = false, with_alpha_ = false, interlaced_ = false;
   png_uint_32 rows_left_ = 1;  // to be unpacked
   uint8_t palette_[256][3] = {};
   size_t row_bytes_ = 0;               // as the library gives them
@@ -204,8 +221,9 @@ class PngDecoder {
 
 }  // namespace
 
-absl::Status DecodePng(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink) {
-  return PngDecoder(file, header, channels, sink).Decode();
+absl::Status DecodePng(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,
+                       DecodedRowSink sink) {
+  return PngDecoder(file, header, options, sink).Decode();
 }
 
 }  // namespace resnetd::image

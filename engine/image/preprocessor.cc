@@ -1,5 +1,5 @@
 // decoder -> Resampler -> Normaliser -> dst, row by row: no image is ever whole in memory but where its format needs
-// that (interlaced PNG, JPEG of several scans, WebP).
+// that (interlaced PNG, JPEG of several scans, WebP) or has to be turned.
 #include <utility>
 #include <vector>
 
@@ -7,6 +7,7 @@
 #include "engine/image/decode.h"
 #include "engine/image/image.h"
 #include "engine/image/normalise.h"
+#include "engine/image/orientation.h"
 #include "engine/image/placement.h"
 #include "engine/image/resize.h"
 
@@ -46,14 +47,37 @@ const uint8_t* Interleaved(const PixelView& pixels, int y, std::vector<uint8_t>&
   return line.data();
 }
 
+// Where the image goes, if black surrounds it.
+TensorView Inside(const TensorView& dst, const Placement& placement) {
+  TensorView inside = dst;
+  inside.data += placement.top * dst.row + placement.left * dst.pixel;
+  inside.height = placement.y.count;
+  inside.width = placement.x.count;
+  return inside;
+}
+
 }  // namespace
 
 struct Preprocessor::State {
   Limits limits;
   Resampler resampler;
   Normaliser normaliser;
-  std::vector<uint8_t> line;  // of planar pixels
+  std::vector<uint8_t> line;  // of planar pixels, or black
+
+  TensorView Start(const Placement& placement, const Recipe& recipe, const TensorView& dst);
 };
+
+// Returns where in `dst` the resampler's rows go; what surrounds them is written.
+TensorView Preprocessor::State::Start(const Placement& placement, const Recipe& recipe, const TensorView& dst) {
+  resampler.Start(placement, recipe.interpolation, recipe.channels());
+  normaliser.Prepare(recipe);
+  const TensorView inside = Inside(dst, placement);
+  if (inside.height < dst.height || inside.width < dst.width) {
+    line.assign(size_t{1} * dst.width * dst.channels, 0);
+    for (int y = 0; y < dst.height; ++y) normaliser.Row(line.data(), /*reversed=*/false, y, dst);
+  }
+  return inside;
+}
 
 Preprocessor::Preprocessor(const Limits& limits) : state_(std::make_unique<State>()) {
   state_->limits = limits;
@@ -64,23 +88,32 @@ Preprocessor& Preprocessor::operator=(Preprocessor&&) noexcept = default;
 
 absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst) {
   if (absl::Status s = CheckDestination(dst, recipe); !s.ok()) return s;
+  if (!recipe.takes_files()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the model's input has ", recipe.channels(), " channels: expected a tensor, got an image file"));
+  }
   const absl::StatusOr<Header> header = Sniff(file, state_->limits);
   if (!header.ok()) return header.status();
-  const absl::StatusOr<Placement> placement = Place(recipe, header->width, header->height);
+  const int orientation = recipe.orientation == Orientation::kApply ? ReadOrientation(file, header->format) : 1;
+  int width = header->width, height = header->height;
+  if (SwapsSides(orientation)) std::swap(width, height);
+  const absl::StatusOr<Placement> placement = Place(recipe, width, height);
   if (!placement.ok()) return placement.status();
-  state_->resampler.Start(*placement, recipe.interpolation, recipe.channels());
-  state_->normaliser.Prepare(recipe);
+  const TensorView inside = state_->Start(*placement, recipe, dst);
   const auto finish = [&, reversed = recipe.colour == Colour::kBgr](int y, const uint8_t* row) {
-    state_->normaliser.Row(row, reversed, y, dst);
+    state_->normaliser.Row(row, reversed, y, inside);
   };
-  const auto take = [&](const uint8_t* row) { state_->resampler.Push(row, finish); };
+  const auto resample = [&](const uint8_t* row) { state_->resampler.Push(row, finish); };
+  Turner turner(orientation, header->width, header->height, recipe.channels());
+  const auto take = [&](const uint8_t* row) { turner.Push(row, resample); };
+  const DecodeOptions options{.channels = recipe.channels(), .alpha = recipe.alpha};
   switch (header->format) {
     case Format::kJpeg:
-      return DecodeJpeg(file, *header, recipe.channels(), take);
+      return DecodeJpeg(file, *header, options, take);
     case Format::kPng:
-      return DecodePng(file, *header, recipe.channels(), take);
+      return DecodePng(file, *header, options, take);
     case Format::kWebp:
-      return DecodeWebp(file, *header, recipe.channels(), take);
+      return DecodeWebp(file, *header, options, take);
   }
   return absl::InternalError("a file of an unknown format");
 }
@@ -88,16 +121,17 @@ absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Reci
 absl::Status Preprocessor::FromPixels(const PixelView& pixels, const Recipe& recipe, const TensorView& dst) {
   if (absl::Status s = CheckDestination(dst, recipe); !s.ok()) return s;
   if (absl::Status s = CheckPixels(pixels, recipe); !s.ok()) return s;
-  state_->normaliser.Prepare(recipe);
-  const auto finish = [&](int y, const uint8_t* row) { state_->normaliser.Row(row, /*reversed=*/false, y, dst); };
+  TensorView inside = dst;
+  const auto finish = [&](int y, const uint8_t* row) { state_->normaliser.Row(row, /*reversed=*/false, y, inside); };
   const auto row_at = [&](int y) { return Interleaved(pixels, y, state_->line); };
   if (pixels.width == recipe.width && pixels.height == recipe.height) {
+    state_->normaliser.Prepare(recipe);
     for (int y = 0; y < pixels.height; ++y) finish(y, row_at(y));
     return absl::OkStatus();
   }
   const absl::StatusOr<Placement> placement = Place(recipe, pixels.width, pixels.height);
   if (!placement.ok()) return placement.status();
-  state_->resampler.Start(*placement, recipe.interpolation, recipe.channels());
+  inside = state_->Start(*placement, recipe, dst);
   for (int y = 0; y < pixels.height; ++y) state_->resampler.Push(row_at(y), finish);
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
 
@@ -40,6 +41,8 @@ constexpr Preset kPresets[] = {
       Colour::kRgb,
       {0.4914f, 0.4822f, 0.4465f, 0},
       {0.2023f, 0.1994f, 0.2010f, 1}}},
+    {"timm", {Resize::kShorterSide, 256, 224, 224, Interpolation::kBicubic, Colour::kRgb, kImageNetMean, kImageNetStd}},
+    {"none", {.resize = Resize::kNone, .mean = {0, 0, 0, 0}, .std = {1, 1, 1, 1}, .scale = 1}},
 };
 
 absl::Status CheckRange(absl::string_view field, int value, int low, int high) {
@@ -67,6 +70,10 @@ absl::string_view Name(Colour colour) {
       return "BGR";
     case Colour::kGrey:
       return "grey";
+    case Colour::kTwoChannels:
+      return "2 channels";
+    case Colour::kFourChannels:
+      return "4 channels";
   }
   return "";
 }
@@ -87,6 +94,21 @@ std::string SizeText(const Recipe& recipe) {
 
 }  // namespace
 
+int Recipe::channels() const {
+  switch (colour) {
+    case Colour::kGrey:
+      return 1;
+    case Colour::kTwoChannels:
+      return 2;
+    case Colour::kRgb:
+    case Colour::kBgr:
+      return 3;
+    case Colour::kFourChannels:
+      return 4;
+  }
+  return 0;
+}
+
 absl::StatusOr<Recipe> FindPreset(absl::string_view name) {
   for (const Preset& preset : kPresets) {
     if (preset.name == name) return preset.recipe;
@@ -96,13 +118,67 @@ absl::StatusOr<Recipe> FindPreset(absl::string_view name) {
       absl::StrJoin(kPresets, ", ", [](std::string* out, const Preset& p) { absl::StrAppend(out, p.name); })));
 }
 
+Recipe FitToInput(Recipe recipe, int height, int width) {
+  const int was = std::max(recipe.height, recipe.width), is = std::max(height, width);
+  if (was != is && was > 0) {
+    recipe.resize_size = static_cast<int>((int64_t{recipe.resize_size} * is + was / 2) / was);  // checked by Validate()
+  }
+  recipe.height = height;
+  recipe.width = width;
+  return recipe;
+}
+
+bool TreatsChannelsAlike(const Recipe& recipe) {
+  const auto alike = [](const std::array<float, 4>& values) {
+    return std::all_of(values.begin(), values.end(), [&values](float value) { return value == values[0]; });
+  };
+  return alike(recipe.mean) && alike(recipe.std);
+}
+
+std::string NameOf(const Recipe& recipe) {
+  const std::string text = CanonicalText(recipe);
+  for (const Preset& preset : kPresets) {
+    Recipe fitted = FitToInput(preset.recipe, recipe.height, recipe.width);
+    if (recipe.channels() != fitted.channels() && TreatsChannelsAlike(fitted)) fitted.colour = recipe.colour;
+    if (CanonicalText(fitted) == text) return std::string(preset.name);
+  }
+  return "custom";
+}
+
+// What is as it was before it could be chosen is left out, so that the texts of old are those of today.
+std::string CanonicalText(const Recipe& recipe) {
+  std::string text = absl::StrFormat("resize %d height %d width %d colour %d", static_cast<int>(recipe.resize),
+                                     recipe.height, recipe.width, static_cast<int>(recipe.colour));
+  if (recipe.resize != Resize::kNone) {
+    absl::StrAppendFormat(&text, " interpolation %d", static_cast<int>(recipe.interpolation));
+  }
+  if (recipe.resize == Resize::kShorterSide) {
+    absl::StrAppendFormat(&text, " side %d offset %d", recipe.resize_size, static_cast<int>(recipe.crop_offset));
+  }
+  for (int c = 0; c < recipe.channels(); ++c) {
+    absl::StrAppendFormat(&text, " channel %a %a", recipe.mean[c], recipe.std[c]);
+  }
+  if (recipe.alpha != Alpha::kDrop) absl::StrAppendFormat(&text, " alpha %d", static_cast<int>(recipe.alpha));
+  if (recipe.orientation != Orientation::kIgnore) {
+    absl::StrAppendFormat(&text, " orientation %d", static_cast<int>(recipe.orientation));
+  }
+  if (recipe.scale != Recipe().scale) absl::StrAppendFormat(&text, " scale %a", recipe.scale);
+  return text;
+}
+
 absl::Status Validate(const Recipe& recipe) {
   if (absl::Status s = CheckRange("height", recipe.height, 1, kMaxInputSide); !s.ok()) return s;
   if (absl::Status s = CheckRange("width", recipe.width, 1, kMaxInputSide); !s.ok()) return s;
   if (recipe.resize == Resize::kShorterSide) {
-    // Else the crop would reach over the image's edge.
-    const int crop = std::max(recipe.height, recipe.width);
-    if (absl::Status s = CheckRange("resize_size", recipe.resize_size, crop, kMaxResizeSize); !s.ok()) return s;
+    if (absl::Status s = CheckRange("resize_size", recipe.resize_size, 1, kMaxResizeSize); !s.ok()) return s;
+  }
+  if (recipe.resize != Resize::kNone && !recipe.takes_files()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("recipe.resize: expected none with ", recipe.channels(), " channels, which are no colours"));
+  }
+  if (!std::isfinite(recipe.scale) || recipe.scale <= 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("recipe.scale: expected a finite number above 0, got ", recipe.scale));
   }
   for (int c = 0; c < recipe.channels(); ++c) {
     if (!std::isfinite(recipe.mean[c])) {
@@ -121,8 +197,10 @@ std::string ToString(const Recipe& recipe) {
   const auto channels = [&recipe](const std::array<float, 4>& values) {
     return absl::StrJoin(absl::MakeConstSpan(values).subspan(0, recipe.channels()), " ");
   };
-  return absl::StrCat(SizeText(recipe), ", ", Name(recipe.colour), ", mean ", channels(recipe.mean), ", std ",
-                      channels(recipe.std));
+  return absl::StrCat(recipe.orientation == Orientation::kApply ? "turned upright, " : "", SizeText(recipe), ", ",
+                      Name(recipe.colour), recipe.alpha == Alpha::kBlack ? " on black" : "",
+                      recipe.scale == Recipe().scale ? "" : absl::StrCat(", times ", recipe.scale), ", mean ",
+                      channels(recipe.mean), ", std ", channels(recipe.std));
 }
 
 }  // namespace resnetd::image

@@ -14,34 +14,65 @@ namespace resnetd::image {
 enum class Resize : uint8_t {
   kNone,         // the image must have the input's size
   kShorterSide,  // scale so that the shorter side is `resize_size`, then centre crop; as torchvision's Resize(int)
+                 // and CenterCrop, so with black around what is smaller than the crop
   kExact,        // scale to the input's width and height, aspect ratio not kept
 };
-// Where the centre crop starts when the margin is odd.
+// Where the centre crop starts when the margin is odd; and how much of an odd number of black rows or columns comes
+// first, where the scaled image is the smaller one.
 enum class CropOffset : uint8_t {
-  kHalfToEven,  // margin 3: 2, margin 5: 2; torchvision's CenterCrop, and so timm's
-  kDown,        // margin 3: 1, margin 5: 2; the center_crop of Hugging Face's image processors
+  kHalfToEven,  // margin 3: 2, margin 5: 2, black 3: 1; torchvision's CenterCrop, and so timm's
+  kDown,        // margin 3: 1, margin 5: 2, black 3: 2; the center_crop of Hugging Face's image processors
 };
 enum class Interpolation : uint8_t { kNearest, kBilinear, kBicubic };  // antialiased as Pillow does it, kNearest aside
-enum class Colour : uint8_t { kRgb, kBgr, kGrey };
+// The last two are channels that are no colours. There is no file for them; bytes of the input's size are normalised.
+enum class Colour : uint8_t { kRgb, kBgr, kGrey, kTwoChannels, kFourChannels };
+// What becomes of transparent pixels.
+enum class Alpha : uint8_t {
+  kDrop,   // the colour that the file holds for them, as Pillow's convert("RGB")
+  kBlack,  // composed on black
+};
+// Of a photograph that says how the camera was held.
+enum class Orientation : uint8_t {
+  kIgnore,  // pixels as they are stored, as Pillow and so torchvision load them
+  kApply,   // turned upright first, as Pillow's ImageOps.exif_transpose()
+};
 
-// How an image becomes a network's input: decode -> resize -> centre crop -> (pixel/255 - mean) / std.
+// How an image becomes a network's input: decode -> resize -> centre crop -> (pixel * scale - mean) / std.
 // A value stored with the model. Sizes in pixels.
 struct Recipe {
   Resize resize = Resize::kShorterSide;
-  int resize_size = 256;          // only with kShorterSide; at least the larger side of the crop
+  int resize_size = 256;          // only with kShorterSide
   int height = 224, width = 224;  // of the network's input: the centre crop
   Interpolation interpolation = Interpolation::kBilinear;
   Colour colour = Colour::kRgb;
   std::array<float, 4> mean = {0.485f, 0.456f, 0.406f, 0};  // per channel, in the colour order
   std::array<float, 4> std = {0.229f, 0.224f, 0.225f, 1};   // never zero
   CropOffset crop_offset = CropOffset::kHalfToEven;         // only with kShorterSide
+  Alpha alpha = Alpha::kDrop;
+  Orientation orientation = Orientation::kIgnore;
+  double scale = 1.0 / 255;  // above zero
 
-  int channels() const { return colour == Colour::kGrey ? 1 : 3; }
+  int channels() const;
+  bool takes_files() const { return colour <= Colour::kGrey; }
 };
 
-// Recipes by the names the field knows: "torchvision-v1" (256/224), "torchvision-v2" (232/224), "mnist", "cifar10".
+// Recipes by the names the field knows: "torchvision-v1" (256/224), "torchvision-v2" (232/224), "timm" (its defaults:
+// bicubic, 256/224), "mnist", "cifar10", and "none", which changes nothing: the input is the pixels, 0 to 255.
 // NOT_FOUND lists the names.
 absl::StatusOr<Recipe> FindPreset(absl::string_view name);
+
+// A preset is for one input size. For another, the shorter side keeps its ratio to the crop: 256 to 224, say.
+Recipe FitToInput(Recipe recipe, int height, int width);
+
+// Do mean and std say the same of every channel, however many there are?
+bool TreatsChannelsAlike(const Recipe& recipe);
+
+// The preset that a recipe is, fitted to its input; else "custom".
+std::string NameOf(const Recipe& recipe);
+
+// All that has an effect, every number exactly: equal for recipes that compute the same. Ids that clients have stored
+// are made of it, so what it says of a recipe never changes.
+std::string CanonicalText(const Recipe& recipe);
 
 // INVALID_ARGUMENT names the field of a recipe that cannot work.
 absl::Status Validate(const Recipe& recipe);

@@ -34,8 +34,8 @@ absl::Status Damaged(absl::string_view what) {
 
 class WebpDecoder {
  public:
-  WebpDecoder(absl::Span<const std::byte> file, const Header& header, int channels)
-      : file_(file), width_(header.width), height_(header.height), channels_(channels) {}
+  WebpDecoder(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options)
+      : file_(file), width_(header.width), height_(header.height), options_(options) {}
   ~WebpDecoder() { WebPDemuxReleaseIterator(&frame_); }
   WebpDecoder(const WebpDecoder&) = delete;
   WebpDecoder& operator=(const WebpDecoder&) = delete;
@@ -43,17 +43,18 @@ class WebpDecoder {
   absl::Status Decode(DecodedRowSink sink) {
     if (absl::Status s = FindFrame(); !s.ok()) return s;
     if (absl::Status s = DecodeFrame(); !s.ok()) return s;
-    const size_t row_bytes = size_t{kRgb} * width_;
+    const size_t row_bytes = size_t{1} * samples_ * width_;
     for (int y = 0; y < height_; ++y) {
       uint8_t* row = canvas_.data() + y * row_bytes;
-      if (channels_ == 1) RgbToGrey(row, width_, row);
+      if (samples_ == kRgba) ComposeOnBlack(row, width_, kRgb, row);
+      if (options_.channels == 1) RgbToGrey(row, width_, row);
       sink(row);
     }
     return absl::OkStatus();
   }
 
  private:
-  static constexpr int kRgb = 3;
+  static constexpr int kRgb = 3, kRgba = 4;
 
   absl::Status FindFrame() {
     const WebPData data{reinterpret_cast<const uint8_t*>(file_.data()), file_.size()};
@@ -72,14 +73,15 @@ class WebpDecoder {
 
   // The demuxer has seen to it that the frame lies inside the canvas.
   absl::Status DecodeFrame() {
-    canvas_.assign(size_t{kRgb} * width_ * height_, 0);
+    samples_ = options_.alpha == Alpha::kBlack && frame_.has_alpha != 0 ? kRgba : kRgb;
+    canvas_.assign(size_t{1} * samples_ * width_ * height_, 0);
     WebPDecoderConfig config;
     if (WebPInitDecoderConfig(&config) == 0)
       return absl::InternalError("libwebp is not the one that was built against");
-    const size_t first = (size_t{1} * frame_.y_offset * width_ + frame_.x_offset) * kRgb;
-    config.output.colorspace = MODE_RGB;
+    const size_t first = (size_t{1} * frame_.y_offset * width_ + frame_.x_offset) * samples_;
+    config.output.colorspace = samples_ == kRgba ? MODE_RGBA : MODE_RGB;
     config.output.is_external_memory = 1;
-    config.output.u.RGBA = {canvas_.data() + first, kRgb * width_, canvas_.size() - first};
+    config.output.u.RGBA = {canvas_.data() + first, samples_ * width_, canvas_.size() - first};
     const VP8StatusCode status = WebPDecode(frame_.fragment.bytes, frame_.fragment.size, &config);
     if (status == VP8_STATUS_OK) return absl::OkStatus();
     if (status == VP8_STATUS_OUT_OF_MEMORY) {
@@ -89,16 +91,19 @@ class WebpDecoder {
   }
 
   const absl::Span<const std::byte> file_;
-  const int width_, height_, channels_;
+  const int width_, height_;
+  const DecodeOptions options_;
   std::unique_ptr<WebPDemuxer, Delete> demuxer_;
   WebPIterator frame_{};
+  int samples_ = kRgb;  // a pixel of the canvas
   std::vector<uint8_t> canvas_;
 };
 
 }  // namespace
 
-absl::Status DecodeWebp(absl::Span<const std::byte> file, const Header& header, int channels, DecodedRowSink sink) {
-  return WebpDecoder(file, header, channels).Decode(sink);
+absl::Status DecodeWebp(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,
+                        DecodedRowSink sink) {
+  return WebpDecoder(file, header, options).Decode(sink);
 }
 
 }  // namespace resnetd::image

@@ -7,8 +7,11 @@
     image/*.jpg, *.png, *.webp    one of each kind that a decoder must know
     image/decode.txt      file, width, height, CRC-32 of the pixels as "RGB" and as "L", and the length from which on
                           a file cut off there is still accepted
+    image/on_black.txt    file, CRC-32 of the pixels composed on black as "RGB" and as "L"
+    image/orientation.txt file, what its EXIF is made to say, width, height and CRC-32 of the upright image as "RGB"
     image/resize.txt      pixels (below), channels, width, height, filter, new width and height, CRC-32
-    image/recipe.txt      pixels, width, height, preset, CRC-32 of the network's input, float32 NCHW
+    image/recipe.txt      pixels, width, height, preset, its resize_size (0: the preset's own), CRC-32 of the network's
+                          input, float32 NCHW
 
 Pillow 13 resizes columns before rows where that is less work, which rounds differently; 12 and all before it, which
 networks were trained and evaluated with, always begin with the rows. The tables are theirs.
@@ -22,17 +25,21 @@ import zlib
 
 import numpy as np
 import PIL
-from PIL import Image
+from PIL import Image, ImageOps
 
 FOLDER = pathlib.Path(__file__).resolve().parent / "image"
 FILTERS = {"nearest": Image.NEAREST, "bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 PRESETS = {
-    "torchvision-v1": ("RGB", 256, 224, *IMAGENET),
-    "torchvision-v2": ("RGB", 232, 224, *IMAGENET),
-    "mnist": ("L", None, 28, [0.1307], [0.3081]),
-    "cifar10": ("RGB", None, 32, [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]),
+    "torchvision-v1": ("RGB", 256, 224, Image.BILINEAR, *IMAGENET),
+    "torchvision-v2": ("RGB", 232, 224, Image.BILINEAR, *IMAGENET),
+    "mnist": ("L", None, 28, Image.BILINEAR, [0.1307], [0.3081]),
+    "cifar10": ("RGB", None, 32, Image.BILINEAR, [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]),
+    "timm": ("RGB", 256, 224, Image.BICUBIC, *IMAGENET),
 }
+# EXIF with nothing but an orientation, the highest byte first and the lowest.
+EXIF_BIG = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+EXIF_LITTLE = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
 
 
 def pixels(kind: str, width: int, height: int, channels: int) -> np.ndarray:
@@ -78,6 +85,7 @@ def jpeg_files() -> dict[str, bytes]:
         "grey_progressive.jpg": jpeg(grey, progressive=True),
         "cmyk.jpg": jpeg(cmyk),
         "1x1.jpg": jpeg(colour.crop((0, 0, 1, 1))),
+        "exif.jpg": jpeg(colour, exif=b"Exif\0\0" + EXIF_BIG),
     }
     # The same components, declared as YCCK by the last byte of Adobe's segment.
     adobe = files["cmyk.jpg"].index(b"Adobe") + 11
@@ -94,11 +102,15 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width: int, height: int, bits: int, colour_type: int, interlaced: bool = False, before: bytes = b"") -> bytes:
-    """Random samples, all filters. `before`: chunks between header and pixels."""
-    samples = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
+def samples(width: int, height: int, bits: int, colour_type: int) -> tuple[list, random.Random]:
+    count = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour_type]
     chance = random.Random(f"{bits} {colour_type}")
-    image = [[[chance.getrandbits(bits) for _ in range(samples)] for _ in range(width)] for _ in range(height)]
+    return [[[chance.getrandbits(bits) for _ in range(count)] for _ in range(width)] for _ in range(height)], chance
+
+
+def png(width: int, height: int, bits: int, colour_type: int, interlaced: bool = False, before: bytes = b"") -> bytes:
+    """Random samples, all filters applied to them. `before`: chunks between header and pixels."""
+    image, chance = samples(width, height, bits, colour_type)
     adam7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
     raw = b""
     for left, top, dx, dy in adam7 if interlaced else [(0, 0, 1, 1)]:
@@ -112,6 +124,10 @@ def png(width: int, height: int, bits: int, colour_type: int, interlaced: bool =
     header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, interlaced)
     return (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header) + before + png_chunk(b"IDAT", zlib.compress(raw, 9)) +
             png_chunk(b"IEND", b""))
+
+
+# PNG files of which one colour, the first pixel's, is transparent: bits, colour type.
+TRANSPARENT = {"grey2_transparent.png": (2, 0), "grey16_transparent.png": (16, 0), "rgb16_transparent.png": (16, 2)}
 
 
 def png_files() -> dict[str, bytes]:
@@ -130,6 +146,10 @@ def png_files() -> dict[str, bytes]:
     files["rgb_transparent.png"] = png(13, 9, 8, 2, before=png_chunk(b"tRNS", bytes(6)))
     files["palette_transparent.png"] = png(
         13, 9, 8, 3, before=png_chunk(b"PLTE", palette) + png_chunk(b"tRNS", bytes(range(100))))
+    for name, (bits, colour_type) in TRANSPARENT.items():
+        first = samples(13, 9, bits, colour_type)[0][0][0]
+        files[name] = png(13, 9, bits, colour_type, before=png_chunk(b"tRNS", struct.pack(f">{len(first)}H", *first)))
+    files["exif.png"] = png(13, 9, 8, 2, before=png_chunk(b"eXIf", EXIF_LITTLE))
     files["palette_short.png"] = png(13, 9, 8, 3, before=png_chunk(b"PLTE", palette[:30]))
     for name, bits, colour_type in (("rgb", 8, 2), ("rgb_alpha", 16, 6), ("grey1", 1, 0), ("grey16", 16, 0)):
         files[f"{name}_interlaced.png"] = png(13, 9, bits, colour_type, interlaced=True)
@@ -177,7 +197,7 @@ def webp_files() -> dict[str, bytes]:
         "lossless_few_colours.webp": webp(colour.quantize(7).convert("RGB"), lossless=True),
         "lossy_1x1.webp": webp(colour.crop((0, 0, 1, 1)), quality=70),
         "lossless_1x1.webp": webp(colour.crop((0, 0, 1, 1)), lossless=True),
-        "exif.webp": webp(small[0], quality=70, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0", xmp=b"<x/>"),
+        "exif.webp": webp(small[0], quality=70, exif=b"Exif\0\0" + EXIF_BIG, xmp=b"<x/>"),
         "animated.webp": webp(small[0], save_all=True, append_images=[small[0].rotate(180)], lossless=True),
         "animated_inside.webp": animation(45, 37, [(4, 6, small[1]), (0, 0, small[0])]),
     }
@@ -214,6 +234,42 @@ def decode_table() -> list[str]:
     return lines
 
 
+def alpha(name: str, image: Image.Image) -> Image.Image:
+    """As the PNG specification has it where one colour is transparent: Pillow compares it after losing its low bits."""
+    if name not in TRANSPARENT:
+        return image.convert("RGBA").getchannel("A")
+    pixels = np.array(image).reshape(image.height, image.width, -1)
+    return Image.fromarray((pixels != pixels[0, 0]).any(axis=2).astype(np.uint8) * 255)
+
+
+def on_black_table() -> list[str]:
+    lines = []
+    for name, data in {**png_files(), **webp_files()}.items():
+        image = Image.open(io.BytesIO(data))
+        if not image.has_transparency_data:
+            continue
+        black = Image.new("RGB", image.size)
+        black.paste(image.convert("RGB"), mask=alpha(name, image))
+        lines.append(f"{name} {crc(black)} {crc(black.convert('L'))}")
+    return lines
+
+
+def orientation_table() -> list[str]:
+    lines = []
+    for name, data in (("exif.jpg", jpeg_files()), ("exif.png", png_files()), ("exif.webp", webp_files())):
+        for value in range(10):
+            changed = data[name]
+            for exif in (EXIF_BIG, EXIF_LITTLE):
+                changed = changed.replace(exif, exif.replace(b"\x06", bytes([value])))
+            if name == "exif.png":
+                start = changed.index(b"eXIf")
+                end = start + 4 + len(EXIF_LITTLE)
+                changed = changed[:end] + struct.pack(">I", zlib.crc32(changed[start:end])) + changed[end + 4 :]
+            upright = ImageOps.exif_transpose(Image.open(io.BytesIO(changed)))
+            lines.append(f"{name} {value} {upright.width} {upright.height} {crc(upright.convert('RGB'))}")
+    return lines
+
+
 def resize_table() -> list[str]:
     sizes = [((500, 375), (341, 256)), ((97, 61), (28, 28)), ((20, 31), (83, 57)), ((64, 64), (64, 64)),
              ((1, 1), (7, 5)), ((1, 300), (3, 3)), ((300, 1), (64, 2)), ((256, 255), (255, 256)), ((999, 7), (4, 3))]
@@ -228,16 +284,21 @@ def resize_table() -> list[str]:
     return lines
 
 
-def network_input(image: Image.Image, preset: str) -> np.ndarray:
+def network_input(image: Image.Image, preset: str, resize_size: int = 0) -> np.ndarray:
     """What torchvision's Resize, CenterCrop, ToTensor and Normalize compute on a PIL image, in their float32."""
-    mode, shorter, crop, mean, std = PRESETS[preset]
+    mode, shorter, crop, method, mean, std = PRESETS[preset]
     image = image.convert(mode)
     if shorter is None:
-        image = image.resize((crop, crop), Image.BILINEAR)
+        image = image.resize((crop, crop), method)
     else:
+        shorter = resize_size or shorter
         width, height = image.size
         longer = int(shorter * max(width, height) / min(width, height))
-        image = image.resize((shorter, longer) if width <= height else (longer, shorter), Image.BILINEAR)
+        image = image.resize((shorter, longer) if width <= height else (longer, shorter), method)
+        if min(image.size) < crop:
+            black = Image.new(mode, [max(side, crop) for side in image.size])
+            black.paste(image, tuple((after - side) // 2 for after, side in zip(black.size, image.size)))
+            image = black
         left, top = (int(round((side - crop) / 2.0)) for side in image.size)
         image = image.crop((left, top, left + crop, top + crop))
     planes = np.asarray(image).reshape(crop, crop, -1).transpose(2, 0, 1).astype(np.float32)
@@ -251,13 +312,19 @@ def recipe_table() -> list[str]:
     for preset in PRESETS:
         for width, height in sizes:
             values = network_input(as_image(pixels("noise", width, height, 3)), preset)
-            lines.append(f"noise {width} {height} {preset} {zlib.crc32(values.tobytes()):08x}")
+            lines.append(f"noise {width} {height} {preset} 0 {zlib.crc32(values.tobytes()):08x}")
+    for resize_size in (1, 100, 199, 223, 224, 225):
+        for width, height in ((97, 61), (61, 180)):
+            values = network_input(as_image(pixels("noise", width, height, 3)), "torchvision-v1", resize_size)
+            lines.append(f"noise {width} {height} torchvision-v1 {resize_size} {zlib.crc32(values.tobytes()):08x}")
     return lines
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for name, table in (("decode", decode_table), ("resize", resize_table), ("recipe", recipe_table)):
+    tables = {"decode": decode_table, "on_black": on_black_table, "orientation": orientation_table,
+              "resize": resize_table, "recipe": recipe_table}  # fmt: skip
+    for name, table in tables.items():
         heading = f"# tests/golden/make_image_golden.py, Pillow {PIL.__version__}\n"
         (FOLDER / f"{name}.txt").write_text(heading + "\n".join(table()) + "\n")
 

@@ -4,8 +4,10 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <jpeglib.h>
@@ -27,7 +29,7 @@ struct Decoded {
   std::vector<uint8_t> pixels;
 };
 
-Decoded Decode(absl::string_view file, int channels) {
+Decoded Decode(absl::string_view file, int channels, Alpha alpha = Alpha::kDrop) {
   Decoded decoded;
   const absl::StatusOr<Header> header = Sniff(AsBytes(file), Limits());
   if (!header.ok()) {
@@ -39,7 +41,7 @@ Decoded Decode(absl::string_view file, int channels) {
     decoded.pixels.insert(decoded.pixels.end(), row, row + header->width * channels);
   };
   constexpr decltype(&DecodeJpeg) kDecoders[] = {DecodeJpeg, DecodePng, DecodeWebp};
-  decoded.status = kDecoders[static_cast<int>(header->format)](AsBytes(file), *header, channels, take);
+  decoded.status = kDecoders[static_cast<int>(header->format)](AsBytes(file), *header, {channels, alpha}, take);
   EXPECT_TRUE(!decoded.status.ok() || decoded.rows == header->height) << decoded.rows << " rows";
   return decoded;
 }
@@ -71,6 +73,23 @@ TEST(DecodeTest, PixelsArePillows) {
     EXPECT_TRUE(grey.status.ok()) << golden.name << ": " << grey.status;
     EXPECT_EQ(grey.pixels.size(), size_t{1} * golden.width * golden.height) << golden.name;
     EXPECT_EQ(Crc(AsBytes(grey.pixels)), golden.grey) << golden.name;
+  }
+}
+
+// By Pillow's arithmetic; where nothing is transparent, it makes no difference.
+TEST(DecodeTest, TransparencyIsComposedOnBlack) {
+  std::map<std::string, std::pair<std::string, std::string>> on_black;
+  for (std::istringstream& line : ReadGoldenTable("on_black.txt")) {
+    std::string name, rgb, grey;
+    line >> name >> rgb >> grey;
+    on_black[name] = {rgb, grey};
+  }
+  EXPECT_GT(on_black.size(), 10u);
+  for (const Golden& golden : GoldenFiles()) {
+    const auto found = on_black.find(golden.name);
+    const auto [rgb, grey] = found != on_black.end() ? found->second : std::pair(golden.rgb, golden.grey);
+    EXPECT_EQ(Crc(AsBytes(Decode(golden.file, 3, Alpha::kBlack).pixels)), rgb) << golden.name;
+    EXPECT_EQ(Crc(AsBytes(Decode(golden.file, 1, Alpha::kBlack).pixels)), grey) << golden.name;
   }
 }
 
@@ -148,7 +167,7 @@ TEST(DecodeTest, AnotherSizeThanDeclaredIsRefused) {
     for (const auto& [name, decode] : {std::pair("420.jpg", &DecodeJpeg), std::pair("lossy.webp", &DecodeWebp)}) {
       const std::string file = ReadGoldenFile(name);
       const Header header{.width = width, .height = height};
-      const absl::Status status = decode(AsBytes(file), header, 3, [](const uint8_t*) { FAIL(); });
+      const absl::Status status = decode(AsBytes(file), header, {}, [](const uint8_t*) { FAIL(); });
       EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << name;
       EXPECT_THAT(std::string(status.message()), HasSubstr("more than one size")) << name;
     }

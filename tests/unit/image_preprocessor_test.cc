@@ -1,8 +1,12 @@
 // From a file or pixels to the network's input.
+#include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <png.h>
+
+#include "absl/strings/str_cat.h"
 
 #include "engine/image/colour.h"
 #include "engine/image/image.h"
@@ -49,9 +53,10 @@ TEST(PreprocessorTest, InputIsWhatPillowAndTorchvisionMake) {
   Preprocessor preprocessor;  // one for all: nothing of one image may show in the next
   for (std::istringstream& line : ReadGoldenTable("recipe.txt")) {
     std::string kind, preset, crc;
-    int width = 0, height = 0;
-    line >> kind >> width >> height >> preset >> crc;
-    const Recipe recipe = *FindPreset(preset);
+    int width = 0, height = 0, resize_size = 0;
+    line >> kind >> width >> height >> preset >> resize_size >> crc;
+    Recipe recipe = *FindPreset(preset);
+    if (resize_size != 0) recipe.resize_size = resize_size;
     const std::vector<uint8_t> pixels = GoldenPixels(kind, width, height, 3);
     Tensor tensor(recipe);
     const absl::Status status = preprocessor.FromFile(AsBytes(Png(pixels, width, height)), recipe, tensor.view);
@@ -113,6 +118,68 @@ TEST(PreprocessorTest, PixelsOfTheInputsSizeAreOnlyNormalised) {
   }
 }
 
+// torchvision's ToTensor divides by 255 in float; other scales are whatever the recipe says.
+TEST(PreprocessorTest, ScaleComesBeforeMeanAndDeviation) {
+  std::vector<uint8_t> pixels(256);
+  std::iota(pixels.begin(), pixels.end(), 0);
+  Recipe recipe = *FindPreset("none");
+  recipe.colour = Colour::kGrey;
+  recipe.height = recipe.width = 16;
+  const auto expect = [&](auto wanted) {
+    Tensor tensor(recipe);
+    ASSERT_TRUE(Preprocessor().FromPixels({pixels.data(), 16, 16, 1}, recipe, tensor.view).ok());
+    for (int i = 0; i < 256; ++i) EXPECT_EQ(tensor.values[i], wanted(static_cast<float>(i))) << ToString(recipe);
+  };
+  expect([](float byte) { return byte; });
+  recipe.scale = Recipe().scale;
+  expect([](float byte) { return byte / 255.0f; });
+  recipe.scale = 2;
+  recipe.mean[0] = 255;
+  recipe.std[0] = 4;
+  expect([](float byte) { return (byte * 2 - 255) / 4; });
+}
+
+// Where the crop is the larger: what torchvision does is among the golden inputs; Hugging Face rounds up.
+TEST(PreprocessorTest, BlackSurroundsWhatIsSmallerThanTheCrop) {
+  const std::vector<uint8_t> pixels(size_t{8} * 5 * 3, 255);
+  Recipe recipe;
+  recipe.height = recipe.width = 8;
+  recipe.resize_size = 5;
+  for (const auto& [offset, top] : {std::pair(CropOffset::kHalfToEven, 1), std::pair(CropOffset::kDown, 2)}) {
+    recipe.crop_offset = offset;
+    Tensor tensor(recipe);
+    ASSERT_TRUE(Preprocessor().FromPixels({pixels.data(), 5, 8, 3}, recipe, tensor.view).ok());
+    for (int i = 0; i < 8 * 8 * 3; ++i) {
+      const int c = i / 64, y = i % 64 / 8;
+      const float pixel = y >= top && y < top + 5 ? 1 : 0;
+      EXPECT_EQ(tensor.values[i], (pixel - recipe.mean[c]) / recipe.std[c]) << top << ", " << i;
+    }
+  }
+}
+
+// Channels that are no colours come as tensors only.
+TEST(PreprocessorTest, TwoAndFourChannels) {
+  const std::string file = ReadGoldenFile("420.jpg");
+  for (const auto& [colour, channels] : {std::pair(Colour::kTwoChannels, 2), std::pair(Colour::kFourChannels, 4)}) {
+    Recipe recipe = *FindPreset("none");
+    recipe.colour = colour;
+    recipe.height = 3;
+    recipe.width = 2;
+    recipe.std = {1, 2, 4, 8};
+    const std::vector<uint8_t> pixels = GoldenPixels("noise", 2, 3, channels);
+    Tensor tensor(recipe);
+    ASSERT_TRUE(Preprocessor().FromPixels({pixels.data(), 3, 2, channels}, recipe, tensor.view).ok());
+    for (int i = 0; i < 6 * channels; ++i) {
+      const int c = i / 6, pixel = i % 6;
+      EXPECT_EQ(tensor.values[i], static_cast<float>(pixels[pixel * channels + c]) / recipe.std[c]) << i;
+    }
+    const absl::Status status = Preprocessor().FromFile(AsBytes(file), recipe, tensor.view);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr(absl::StrCat("the model's input has ", channels, " channels: expected a tensor")));
+  }
+}
+
 TEST(PreprocessorTest, AnyStridesAndNothingBetweenThem) {
   constexpr float kUntouched = -1234;
   const std::string file = ReadGoldenFile("420.jpg");
@@ -146,7 +213,7 @@ TEST(PreprocessorTest, AnyStridesAndNothingBetweenThem) {
 // One worker serves all models: each change of one field must show at the next image.
 TEST(PreprocessorTest, RecipesMayAlternate) {
   const std::string file = ReadGoldenFile("420.jpg");
-  std::vector<Recipe> recipes(8);
+  std::vector<Recipe> recipes(10);
   recipes[1].mean[1] = 0.5f;
   recipes[2].std[2] = 0.5f;
   recipes[3].interpolation = Interpolation::kBicubic;
@@ -154,6 +221,8 @@ TEST(PreprocessorTest, RecipesMayAlternate) {
   recipes[5].resize = Resize::kExact;
   recipes[6].colour = Colour::kBgr;
   recipes[7].colour = Colour::kGrey;
+  recipes[8].scale = 1;
+  recipes[9].resize_size = 100;
   std::vector<std::vector<float>> alone;
   for (const Recipe& recipe : recipes) {
     Tensor tensor(recipe);

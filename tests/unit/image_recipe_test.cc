@@ -3,6 +3,8 @@
 
 #include <functional>
 #include <limits>
+#include <set>
+#include <tuple>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -20,12 +22,83 @@ TEST(RecipeTest, Presets) {
        "shorter side 232, bilinear, crop 224x224, RGB, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"},
       {"mnist", "resize to 28x28, bilinear, grey, mean 0.1307, std 0.3081"},
       {"cifar10", "resize to 32x32, bilinear, RGB, mean 0.4914 0.4822 0.4465, std 0.2023 0.1994 0.201"},
+      {"timm", "shorter side 256, bicubic, crop 224x224, RGB, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"},
+      {"none", "no resize, 224x224, RGB, times 1, mean 0 0 0, std 1 1 1"},
   };
   for (const auto& [name, text] : cases) {
     const auto recipe = FindPreset(name);
     ASSERT_TRUE(recipe.ok()) << name;
     EXPECT_TRUE(Validate(*recipe).ok()) << name;
     EXPECT_EQ(ToString(*recipe), text);
+    EXPECT_EQ(NameOf(*recipe), name);
+    EXPECT_EQ(NameOf(FitToInput(*recipe, 96, 64)), name);
+  }
+}
+
+// As "none" has nothing to say of any channel, it is the same for all numbers of them.
+TEST(RecipeTest, NamesByChannels) {
+  const std::tuple<const char*, Colour, const char*> cases[] = {
+      {"none", Colour::kGrey, "none"},  {"none", Colour::kTwoChannels, "none"}, {"none", Colour::kFourChannels, "none"},
+      {"none", Colour::kBgr, "custom"}, {"cifar10", Colour::kGrey, "custom"},   {"mnist", Colour::kRgb, "custom"},
+  };
+  for (const auto& [preset, colour, name] : cases) {
+    Recipe recipe = *FindPreset(preset);
+    recipe.colour = colour;
+    EXPECT_EQ(NameOf(recipe), name) << ToString(recipe);
+  }
+}
+
+TEST(RecipeTest, FittedToAnotherInput) {
+  const std::tuple<int, int, int> cases[] = {{224, 224, 232}, {448, 448, 464}, {32, 32, 33},
+                                             {100, 224, 232}, {112, 100, 116}, {1, 1, 1}};
+  for (const auto& [height, width, resize_size] : cases) {
+    const Recipe fitted = FitToInput(*FindPreset("torchvision-v2"), height, width);
+    EXPECT_EQ(fitted.height, height);
+    EXPECT_EQ(fitted.width, width);
+    EXPECT_EQ(fitted.resize_size, resize_size) << height << "x" << width;
+  }
+}
+
+// What clients have stored is made of these texts: none may ever change.
+TEST(RecipeTest, CanonicalTextStaysWhatItWas) {
+  EXPECT_EQ(CanonicalText(Recipe()),
+            "resize 1 height 224 width 224 colour 0 interpolation 1 side 256 offset 0 channel 0x1.f0a3d8p-2 "
+            "0x1.d4fdf4p-3 channel 0x1.d2f1aap-2 0x1.cac084p-3 channel 0x1.9fbe76p-2 0x1.ccccccp-3");
+  Recipe recipe = *FindPreset("none");
+  EXPECT_EQ(CanonicalText(recipe),
+            "resize 0 height 224 width 224 colour 0 channel 0x0p+0 0x1p+0 channel 0x0p+0 0x1p+0 channel 0x0p+0 0x1p+0 "
+            "scale 0x1p+0");
+  recipe.colour = Colour::kTwoChannels;
+  recipe.alpha = Alpha::kBlack;
+  recipe.orientation = Orientation::kApply;
+  EXPECT_EQ(CanonicalText(recipe),
+            "resize 0 height 224 width 224 colour 3 channel 0x0p+0 0x1p+0 channel 0x0p+0 0x1p+0 alpha 1 orientation 1 "
+            "scale 0x1p+0");
+}
+
+// Each field shows in the text, and so in the name.
+TEST(RecipeTest, EveryChangeMakesAnotherRecipe) {
+  const std::function<void(Recipe&)> changes[] = {
+      [](Recipe& r) { r.resize = Resize::kExact; },
+      [](Recipe& r) { r.resize_size = 255; },
+      [](Recipe& r) { r.height = 223; },
+      [](Recipe& r) { r.width = 223; },
+      [](Recipe& r) { r.interpolation = Interpolation::kNearest; },
+      [](Recipe& r) { r.colour = Colour::kBgr; },
+      [](Recipe& r) { r.mean[2] = 0; },
+      [](Recipe& r) { r.std[2] = 1; },
+      [](Recipe& r) { r.crop_offset = CropOffset::kDown; },
+      [](Recipe& r) { r.alpha = Alpha::kBlack; },
+      [](Recipe& r) { r.orientation = Orientation::kApply; },
+      [](Recipe& r) { r.scale = 1; },
+  };
+  std::set<std::string> texts = {CanonicalText(Recipe())};
+  for (const auto& change : changes) {
+    Recipe recipe;
+    change(recipe);
+    EXPECT_TRUE(texts.insert(CanonicalText(recipe)).second) << ToString(recipe);
+    const bool only_fitted = recipe.height != recipe.width;
+    EXPECT_EQ(NameOf(recipe), only_fitted ? "torchvision-v1" : "custom") << ToString(recipe);
   }
 }
 
@@ -33,7 +106,8 @@ TEST(RecipeTest, AnUnknownNameIsAnsweredWithTheKnown) {
   for (const char* name : {"", "torchvision", "MNIST"}) {
     const absl::Status status = FindPreset(name).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << name;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("torchvision-v1, torchvision-v2, mnist, cifar10")) << name;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("torchvision-v1, torchvision-v2, mnist, cifar10, timm, none"))
+        << name;
   }
 }
 
@@ -54,7 +128,17 @@ TEST(RecipeTest, TextOfTheOtherKinds) {
   recipe.interpolation = Interpolation::kBicubic;
   EXPECT_THAT(ToString(recipe), HasSubstr("shorter side 256, bicubic, crop 320x224, BGR"));
   recipe.crop_offset = CropOffset::kDown;
-  EXPECT_THAT(ToString(recipe), HasSubstr("crop 320x224, odd margins rounded down, BGR"));
+  EXPECT_THAT(ToString(recipe), HasSubstr("crop 320x224, odd margins rounded down, BGR, mean"));
+  recipe.colour = Colour::kGrey;
+  recipe.alpha = Alpha::kBlack;
+  recipe.orientation = Orientation::kApply;
+  recipe.scale = 0.5;
+  EXPECT_EQ(ToString(recipe),
+            "turned upright, shorter side 256, bicubic, crop 320x224, odd margins rounded down, grey on black, times "
+            "0.5, mean 0.485, std 0.229");
+  recipe = *FindPreset("none");
+  recipe.colour = Colour::kFourChannels;
+  EXPECT_EQ(ToString(recipe), "no resize, 224x224, 4 channels, times 1, mean 0 0 0 0, std 1 1 1 1");
 }
 
 TEST(RecipeTest, ChecksNameTheField) {
@@ -70,15 +154,25 @@ TEST(RecipeTest, ChecksNameTheField) {
       {"negative width", [](Recipe& r) { r.width = -224; }, "recipe.width: expected 1 to 16384, got -224"},
       {"largest width", [](Recipe& r) { r.width = 16384, r.resize = Resize::kExact; }, nullptr},
       {"too wide", [](Recipe& r) { r.width = 16385; }, "recipe.width: expected 1 to 16384, got 16385"},
-      {"crop larger than image", [](Recipe& r) { r.resize_size = 223; },
-       "recipe.resize_size: expected 224 to 65535, got 223"},
-      {"crop larger in one side", [](Recipe& r) { r.width = 257; },
-       "recipe.resize_size: expected 257 to 65535, got 256"},
-      {"crop as large as image", [](Recipe& r) { r.resize_size = 224; }, nullptr},
+      {"no image", [](Recipe& r) { r.resize_size = 0; }, "recipe.resize_size: expected 1 to 65535, got 0"},
+      {"smallest image", [](Recipe& r) { r.resize_size = 1; }, nullptr},
       {"largest image", [](Recipe& r) { r.resize_size = 65535; }, nullptr},
       {"image too large", [](Recipe& r) { r.resize_size = 65536; },
-       "recipe.resize_size: expected 224 to 65535, got 65536"},
+       "recipe.resize_size: expected 1 to 65535, got 65536"},
       {"resize_size where it says nothing", [](Recipe& r) { r.resize = Resize::kExact, r.resize_size = 0; }, nullptr},
+      {"resize without colours", [](Recipe& r) { r.colour = Colour::kFourChannels; },
+       "recipe.resize: expected none with 4 channels"},
+      {"exact resize without colours", [](Recipe& r) { r.colour = Colour::kTwoChannels, r.resize = Resize::kExact; },
+       "recipe.resize: expected none with 2 channels"},
+      {"no colours", [](Recipe& r) { r.colour = Colour::kFourChannels, r.resize = Resize::kNone; }, nullptr},
+      {"fourth channel's std",
+       [](Recipe& r) { r.colour = Colour::kFourChannels, r.resize = Resize::kNone, r.std[3] = 0; },
+       "recipe.std[3]: expected a finite number above 0, got 0"},
+      {"scale is zero", [](Recipe& r) { r.scale = 0; }, "recipe.scale: expected a finite number above 0, got 0"},
+      {"scale is negative", [](Recipe& r) { r.scale = -1; }, "recipe.scale: expected a finite number above 0, got -1"},
+      {"scale is infinite", [](Recipe& r) { r.scale = std::numeric_limits<double>::infinity(); },
+       "recipe.scale: expected a finite number above 0, got inf"},
+      {"small scale", [](Recipe& r) { r.scale = 1e-6; }, nullptr},
       {"mean is no number", [](Recipe& r) { r.mean[1] = kNan; }, "recipe.mean[1]: expected a finite number, got nan"},
       {"std is zero", [](Recipe& r) { r.std[2] = 0; }, "recipe.std[2]: expected a finite number above 0, got 0"},
       {"std is negative", [](Recipe& r) { r.std[0] = -1; }, "recipe.std[0]: expected a finite number above 0, got -1"},

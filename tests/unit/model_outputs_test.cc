@@ -197,8 +197,13 @@ TEST(EmbeddingSpace, StaysWhatItWas) {
   EXPECT_EQ(EmbeddingSpace(Key()), "74d66fcd6cb17b7e");
 }
 
+TEST(RecipeHash, StaysWhatItWas) {
+  EXPECT_EQ(RecipeHash(image::Recipe()), "432b35e2c5a1b264");
+  EXPECT_EQ(RecipeHash(*image::FindPreset("none")), "a19aea2c3e0c24cd");
+}
+
 TEST(EmbeddingSpace, DependsOnAllThatChangesWhatAVectorMeans) {
-  std::vector<SpaceKey> keys(13, Key());
+  std::vector<SpaceKey> keys(16, Key());
   keys[1].weights_sha256 = "0123abce";
   keys[2].layer = "stage4";
   keys[3].precision = "int8";
@@ -211,6 +216,9 @@ TEST(EmbeddingSpace, DependsOnAllThatChangesWhatAVectorMeans) {
   keys[10].recipe.interpolation = image::Interpolation::kBicubic;
   keys[11].recipe.resize = image::Resize::kExact;
   keys[12].recipe.crop_offset = image::CropOffset::kDown;
+  keys[13].recipe.alpha = image::Alpha::kBlack;
+  keys[14].recipe.orientation = image::Orientation::kApply;
+  keys[15].recipe.scale = 1;
   std::set<std::string> ids;
   for (size_t i = 0; i < keys.size(); ++i) {
     const std::string id = EmbeddingSpace(keys[i]);
