@@ -79,6 +79,8 @@ nlohmann::ordered_json ToJson(const v1::GetModelResponse& m) {
             {"image_formats",
              std::vector<std::string>(m.input().image_formats().begin(), m.input().image_formats().end())}}},
           {"recipe", m.recipe()},
+          {"recipe_id", m.recipe_id()},
+          {"recipe_hash", m.recipe_hash()},
           {"classes", m.classes()},
           {"labels", std::vector<std::string>(m.labels().begin(), m.labels().end())},
           {"embedding_size", m.embedding_size()},
@@ -120,7 +122,7 @@ void PrintDetails(const Context& context, const v1::GetModelResponse& m) {
   table.AddRow({"input", absl::StrCat(input.height(), " x ", input.width(), " x ", input.channels(), "; ",
                                       absl::StrJoin(TensorTypes(input), ", "), "; ",
                                       absl::StrJoin(input.image_formats(), ", "))});
-  table.AddRow({"recipe", m.recipe()});
+  table.AddRow({"recipe", absl::StrCat(m.recipe_id(), " (", m.recipe_hash(), "): ", m.recipe())});
   table.AddRow({"classes", absl::StrCat(m.classes(), m.labels().empty() ? ", no labels" : "")});
   table.AddRow({"embedding", absl::StrCat(m.embedding_size(), " values")});
   table.AddRow({"computes in", absl::StrCat(m.precision(), " on ", m.cpu_isa())});

@@ -46,6 +46,7 @@ struct Model {
   scheduling::ModelKey key{};
   std::shared_ptr<const Engine> engine;
   image::Recipe recipe;
+  std::string recipe_id, recipe_hash;             // a preset's name or "custom"; of all its values
   std::vector<Head> heads;                        // the first is the default; none: no classifier
   std::vector<Layer> layers;                      // one an output of the engine, by OutputId
   std::string sha256;                             // of the ONNX file and then the files with its weights, hex

@@ -13,6 +13,7 @@
 #include "engine/image/image.h"
 #include "engine/status_macros.h"
 #include "server/arena.h"
+#include "server/embedding_space.h"
 #include "server/file.h"
 #include "server/golden_check.h"
 #include "server/model_config.h"
@@ -131,6 +132,8 @@ absl::Status Loading::ReadRecipe() {
   RESNETD_ASSIGN_OR_RETURN(ChosenRecipe chosen,
                            ChooseRecipe(config_.preprocessing(), options_.recipe, model_.engine->info()));
   model_.recipe = chosen.recipe;
+  model_.recipe_id = image::NameOf(model_.recipe);
+  model_.recipe_hash = RecipeHash(model_.recipe);
   if (chosen.assumed) {
     notes_.push_back(absl::StrCat("no recipe given, assuming ", chosen.preset, " by the input's size (",
                                   image::ToString(model_.recipe), ")"));

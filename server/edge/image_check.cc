@@ -94,8 +94,12 @@ absl::Status CheckFinite(const RawImage& raw, Bits exponent, absl::string_view f
 
 }  // namespace
 
-absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl::string_view field,
+absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl::string_view field, const Model& model,
                                           const image::Limits& limits) {
+  if (!model.recipe.takes_files()) {
+    return FieldError(field, absl::StrCat("expected a tensor, as the input of model \"", model.name, "\" has ",
+                                          model.recipe.channels(), " channels, which are no colours; got a file"));
+  }
   const absl::StatusOr<image::Header> header = image::Sniff(file, limits);
   if (!header.ok()) {
     image::Limits wider = limits;

@@ -14,8 +14,8 @@
 // the protocol's client knows the image by, errors are FieldError()s beneath it.
 namespace resnetd::server {
 
-// A JPEG, PNG or WebP file, by its header.
-absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl::string_view field,
+// A JPEG, PNG or WebP file, by its header, if the model takes files.
+absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl::string_view field, const Model& model,
                                           const image::Limits& limits);
 
 // An image as numbers, as its client describes it.

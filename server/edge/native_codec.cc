@@ -86,6 +86,8 @@ template <typename Response>
 void WriteResponse(const ImageRequest& request, absl::Span<const ImageAnswer> answers, Response& out) {
   out.set_model(request.model->name);
   out.set_model_version(request.model->version);
+  out.set_recipe_id(request.model->recipe_id);
+  out.set_recipe_hash(request.model->recipe_hash);
   for (const ImageAnswer& answer : answers) {
     auto* result = out.add_results();
     if (answer.status.ok()) {

@@ -69,10 +69,12 @@ void Describe(const Model& model, v1::GetModelResponse& out) {
   input.add_tensor_types(v1::Tensor::FLOAT32);
   input.add_tensor_types(v1::Tensor::FLOAT16);
   input.set_resizes_pixels(model.recipe.resize != image::Resize::kNone);
-  input.add_image_formats("jpeg");
-  input.add_image_formats("png");
-  input.add_image_formats("webp");
+  if (model.recipe.takes_files()) {
+    for (const char* format : {"jpeg", "png", "webp"}) input.add_image_formats(format);
+  }
   out.set_recipe(image::ToString(model.recipe));
+  out.set_recipe_id(model.recipe_id);
+  out.set_recipe_hash(model.recipe_hash);
   if (!model.heads.empty()) {
     const Head& first = model.heads.front();
     for (const std::string& label : first.labels) out.add_labels(label);

@@ -63,7 +63,7 @@ absl::StatusOr<CheckedImage> CheckImage(const v1::Image& image, absl::string_vie
                                         const image::Limits& limits) {
   switch (image.source_case()) {
     case v1::Image::kEncoded:
-      return CheckEncoded(Bytes(image.encoded()), absl::StrCat(field, ".encoded"), limits);
+      return CheckEncoded(Bytes(image.encoded()), absl::StrCat(field, ".encoded"), model, limits);
     case v1::Image::kTensor: {
       const std::string path = absl::StrCat(field, ".tensor");
       RESNETD_ASSIGN_OR_RETURN(const RawImage raw, ReadTensor(image.tensor(), path));

@@ -24,6 +24,7 @@ MULTIPLY_ADDS = (
     + 9 * 7 * 7 * (32 * 64 + 5 * 64 * 64)
     + 64 * 10
 )
+RECIPE_HASH = "90dcd96e0211a307"  # clients may have stored it: never changes
 # Batch normalisation is folded: a bias for each channel.
 PARAMETERS = (
     9 * (16 + 6 * 16 * 16 + 16 * 32 + 5 * 32 * 32 + 32 * 64 + 5 * 64 * 64) + 7 * 16 + 6 * 32 + 6 * 64 + 64 * 10 + 10
@@ -48,6 +49,7 @@ class DefaultModel(ServerTest):
                 with self.subTest(method=method, name=name, version=version):
                     answer = self.ok(method, Request(model=name, model_version=version, images=[image]))
                     self.assertEqual((answer.model, answer.model_version), (NAME, VERSION))
+                    self.assertEqual((answer.recipe_id, answer.recipe_hash), ("custom", RECIPE_HASH))
 
     def test_golden_answers_over_the_wire(self):
         golden = text_format.Parse((images.MODEL / "golden.textproto").read_text(), model_config_pb2.GoldenSet())
@@ -188,6 +190,7 @@ class DefaultModel(ServerTest):
             self.assertTrue(m.input.resizes_pixels)
             self.assertEqual(list(m.input.image_formats), ["jpeg", "png", "webp"])
             self.assertIn("0.286", m.recipe)
+            self.assertEqual((m.recipe_id, m.recipe_hash), ("custom", RECIPE_HASH))
             self.assertEqual(list(m.labels), images.LABELS)
             self.assertEqual((m.classes, m.embedding_size, m.precision), (CLASSES, FEATURES, "f32"))
             self.assertRegex(m.cpu_isa, "^avx(2|512)")
@@ -250,6 +253,38 @@ class Streams(ServerTest):
 
     def images_answered(self) -> float:
         return Metrics(self.server.metrics_url).value("resnetd_images_total", result="ok")
+
+
+class ChannelsThatAreNoColours(ServerTest):
+    """Inputs of two and four channels: tensors are served, image files refused."""
+
+    @classmethod
+    def prepare(cls):
+        models = cls.folder / "models"
+        for channels in ("2", "4"):
+            images.make_resnet(models / f"of{channels}/1/model.onnx", "--arch", "cifar20", "--channels", channels)
+        cls.OPTIONS = ["--models", str(models)]
+
+    def test_tensors_are_served(self):
+        for channels in (2, 4):
+            pixels = np.random.RandomState(1).randint(0, 256, (32, 32, channels), np.uint8)
+            request = pb.ClassifyRequest(model=f"of{channels}", images=[images.u8(pixels)])
+            floats = pixels.transpose(2, 0, 1).astype("<f4")
+            tensor = pb.Tensor(type=pb.Tensor.FLOAT32, shape=floats.shape, data=floats.tobytes())
+            request.images.add(tensor=tensor)
+            answer = self.ok("Classify", request)
+            self.assertEqual(answer.recipe_id, "none")
+            of_bytes, of_floats = ([c.score for c in result.classes] for result in answer.results)
+            self.assertEqual(of_bytes, of_floats)
+
+    def test_files_are_refused(self):
+        file = images.encoded(images.png(images.fashion()[0]))
+        for channels in (2, 4):
+            model = self.ok("GetModel", pb.GetModelRequest(model=f"of{channels}"))
+            self.assertEqual((model.input.channels, list(model.input.image_formats)), (channels, []))
+            error = self.client.call("Classify", pb.ClassifyRequest(model=f"of{channels}", images=[file]))
+            self.assertEqual((error.code, error.field), ("INVALID_ARGUMENT", "images[0].encoded"))
+            self.assertIn(f"has {channels} channels, which are no colours", error.message)
 
 
 class SeveralModels(ServerTest):

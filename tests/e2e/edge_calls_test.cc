@@ -36,6 +36,8 @@ TEST(EdgeCallsTest, ClassifyAnswersEachImageInOrder) {
   ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
   EXPECT_EQ(reply.response.model(), "fake");
   EXPECT_EQ(reply.response.model_version(), "1");
+  EXPECT_EQ(reply.response.recipe_id(), "custom");
+  EXPECT_EQ(reply.response.recipe_hash(), "0123456789abcdef");
   ASSERT_EQ(reply.response.results_size(), 3);
   for (int i = 0; i < 3; ++i) {
     EXPECT_TRUE(IsAnswerOf(reply.response.results(i), 5 + i)) << i;

@@ -66,6 +66,8 @@ inline std::shared_ptr<Model> FakeModel(std::string name = "fake", FakeOutputs o
   model->engine = std::make_shared<FakeEngine>(FakeInfo(outputs));
   model->recipe.colour = image::Colour::kGrey;
   model->recipe.height = model->recipe.width = 28;
+  model->recipe_id = "custom";
+  model->recipe_hash = "0123456789abcdef";
   const ModelInfo& info = model->engine->info();
   if (outputs.classes > 0) {
     Head& head = model->heads.emplace_back();

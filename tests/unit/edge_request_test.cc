@@ -219,6 +219,23 @@ TEST(EdgeRequestTest, FilesAreToldByTheirHeader) {
   }
 }
 
+TEST(EdgeRequestTest, ModelsOfOtherChannelsTakeTensorsOnly) {
+  const auto model = FakeModel();
+  model->recipe.resize = image::Resize::kNone;
+  model->recipe.colour = image::Colour::kFourChannels;
+  v1::ClassifyRequest request;
+  *request.add_images()->mutable_tensor() = Tensor(v1::Tensor::UINT8, {28, 28, 1}, 784);
+  request.add_images()->set_encoded("\x89PNG");
+  const auto checked = CheckImages(request.images(), *model, {});
+  ASSERT_TRUE(checked.ok());
+  EXPECT_TRUE((*checked)[0].ok());
+  const absl::Status& status = (*checked)[1].status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Field(status), "images[1].encoded");
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("expected a tensor, as the input of model \"fake\" has 4 channels, which are no colours"));
+}
+
 TEST(EdgeRequestTest, NumberOfImages) {
   v1::ClassifyRequest request;
   const RequestLimits limits{.max_images = 2};
