@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Fuzzes the loader: anything as a model, under AddressSanitizer and UBSan, on one core. Installs Clang if it is missing.
+# Gives anything to a part that reads what others have written, under AddressSanitizer and UBSan, on one core. Installs
+# Clang if it is missing.
 #
-#   scripts/fuzz.sh [SECONDS]     1800 without a number
+#   scripts/fuzz.sh [PART] [SECONDS]     PART: load (a model; the default), jpeg, png, webp, sniff (the first bytes of an
+#                                        image), resize (a recipe, a size and pixels). 1800 seconds without a number
 #
 # What it learns stays in build/fuzz/corpus for the next time. An input that does harm is written to build/fuzz/found/;
 # with its cause mended it goes to tests/fuzz/found/ under a name that says what it was, and is a test from then on.
@@ -10,18 +12,33 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/step.sh
 
+part=load
+if [[ ${1:-} =~ ^[a-z] ]]; then
+  part=$1
+  shift
+fi
 seconds=${1:-1800}
+seeds=build/fuzz/seeds
+case $part in
+  load) start=("$seeds/load" tests/fuzz/found) ;;
+  jpeg | png | webp) start=("$seeds/$part" tests/golden/image tests/fuzz/found) ;;
+  sniff) start=("$seeds"/{jpeg,png,webp,other} tests/golden/image) ;;
+  resize) start=() ;;
+  *) echo "usage: scripts/fuzz.sh [load|jpeg|png|webp|sniff|resize] [SECONDS]" >&2; exit 2 ;;
+esac
+
 scripts/setup.sh build
 scripts/setup.sh fuzz
 step "configuring (fuzz)" cmake --preset fuzz
 step "building (fuzz)" cmake --build --preset fuzz
-mkdir -p build/fuzz/{seeds,corpus,found}
-build/fuzz/tests/fuzz/write_seeds build/fuzz/seeds
+mkdir -p build/fuzz/{seeds/load,corpus/"$part",found}
+build/fuzz/tests/fuzz/write_seeds build/fuzz/seeds/load
+build/fuzz/tests/fuzz/write_image_seeds build/fuzz/seeds
 
 # A hang is 10 seconds; a file of 16 KiB has no business with 512 MB in one piece or 2 GB in all.
 export OMP_NUM_THREADS=1
 export ASAN_OPTIONS=external_symbolizer_path=/usr/bin/addr2line
 export UBSAN_OPTIONS=print_stacktrace=1:$ASAN_OPTIONS
-exec nice build/fuzz/tests/fuzz/load_fuzzer -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 \
-  -malloc_limit_mb=512 -artifact_prefix=build/fuzz/found/ -print_final_stats=1 \
-  build/fuzz/corpus build/fuzz/seeds tests/fuzz/found
+exec nice "build/fuzz/tests/fuzz/${part}_fuzzer" -max_total_time="$seconds" -max_len=16384 -timeout=10 \
+  -rss_limit_mb=2048 -malloc_limit_mb=512 -artifact_prefix=build/fuzz/found/ -print_final_stats=1 \
+  "build/fuzz/corpus/$part" "${start[@]}"

@@ -1,0 +1,54 @@
+// What the image fuzzers start from and what they have found, once more and in the ordinary build.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/fuzz/image_checks.h"
+#include "tests/unit/image_golden.h"
+#include "tests/unit/image_hostile.h"
+
+namespace resnetd::fuzz {
+namespace {
+
+using image::Format;
+
+// By each of them, whatever it is. True if one of the formats accepts it.
+bool Check(const std::string& bytes) {
+  const auto span = image::AsBytes(bytes);
+  CheckSniff(span);
+  CheckResize(span);
+  bool accepted = false;
+  for (const Format format : {Format::kJpeg, Format::kPng, Format::kWebp}) {
+    accepted |= CheckFile(span, format) == Outcome::kAccepted;
+  }
+  return accepted;
+}
+
+TEST(ImageCorpus, EverySeed) {
+  for (std::istringstream& line : image::ReadGoldenTable("decode.txt")) {
+    std::string name;
+    line >> name;
+    EXPECT_TRUE(Check(image::ReadGoldenFile(name))) << name;
+  }
+  for (const image::HostileFile& file : image::AllHostileFiles()) Check(file.bytes);
+}
+
+// A file here is what a fault was found with; its name says which.
+TEST(ImageCorpus, NothingThatWasFoundHappensAgain) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(FUZZ_FOUND)) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  for (const std::filesystem::path& path : files) {
+    SCOPED_TRACE(path);
+    std::ifstream file(path, std::ios::binary);
+    ASSERT_TRUE(file);
+    Check({std::istreambuf_iterator<char>(file), {}});
+  }
+}
+
+}  // namespace
+}  // namespace resnetd::fuzz
