@@ -25,6 +25,7 @@ constexpr Entry kCommands[] = {
     {"bench", "Load the server and measure its answers", AddBench},
     {"inspect", "What the engine makes of a model, and what each layer costs; needs no server", AddInspect},
     {"check", "Whether a server would serve a model; needs no server", AddCheck},
+    {"preprocess", "What a recipe makes of an image, as a picture and a tensor; needs no server", AddPreprocess},
     {"project", "A copy of a model with principal components of its embeddings; needs no server", AddProject},
 };
 

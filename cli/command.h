@@ -38,6 +38,7 @@ Command AddHealth(CLI::App& app);
 Command AddBench(CLI::App& app);
 Command AddInspect(CLI::App& app);
 Command AddCheck(CLI::App& app);
+Command AddPreprocess(CLI::App& app);
 Command AddProject(CLI::App& app);
 
 }  // namespace resnetd::cli

@@ -125,7 +125,7 @@ absl::Status SaveNpy(const std::string& path, const std::vector<Outcome>& outcom
     rows.insert(rows.end(), values.begin(), values.end());
     rows.insert(rows.end(), width - values.size(), std::numeric_limits<float>::quiet_NaN());
   }
-  return WriteNpy(path, rows, outcomes.size(), width);
+  return WriteNpy(path, rows, {outcomes.size(), width});
 }
 
 v1::EmbedRequest RequestFor(const Options& options) {

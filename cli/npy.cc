@@ -5,8 +5,11 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <functional>
+#include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace resnetd::cli {
 namespace {
@@ -16,8 +19,10 @@ constexpr size_t kAlignment = 64;  // of the first value in the file
 
 }  // namespace
 
-std::string NpyHeader(size_t rows, size_t columns) {
-  std::string dict = absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows, ", ", columns, "), }");
+std::string NpyHeader(absl::Span<const size_t> shape) {
+  // Behind a lone number Python wants a comma: else it is no tuple.
+  std::string dict = absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", absl::StrJoin(shape, ", "),
+                                  shape.size() == 1 ? "," : "", "), }");
   const size_t unpadded = kPreamble + dict.size() + 1;
   dict.append((kAlignment - unpadded % kAlignment) % kAlignment, ' ');
   dict.push_back('\n');
@@ -27,12 +32,13 @@ std::string NpyHeader(size_t rows, size_t columns) {
   return header + dict;
 }
 
-absl::Status WriteNpy(const std::string& path, absl::Span<const float> values, size_t rows, size_t columns) {
-  if (values.size() != rows * columns) {
-    return absl::InvalidArgumentError(absl::StrCat("expected ", rows * columns, " values, got ", values.size()));
+absl::Status WriteNpy(const std::string& path, absl::Span<const float> values, absl::Span<const size_t> shape) {
+  const size_t count = std::accumulate(shape.begin(), shape.end(), size_t{1}, std::multiplies<>());
+  if (values.size() != count) {
+    return absl::InvalidArgumentError(absl::StrCat("expected ", count, " values, got ", values.size()));
   }
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  const std::string header = NpyHeader(rows, columns);
+  const std::string header = NpyHeader(shape);
   file.write(header.data(), static_cast<std::streamsize>(header.size()));
   file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
   file.close();

@@ -10,12 +10,12 @@
 
 namespace resnetd::cli {
 
-// The header of NumPy's .npy format, version 1.0, for little-endian float32 of shape (rows, columns) in C order. Its
-// length is a multiple of 64, as the format asks.
-std::string NpyHeader(size_t rows, size_t columns);
+// The header of NumPy's .npy format, version 1.0, for little-endian float32 of this shape in C order. Its length is a
+// multiple of 64, as the format asks.
+std::string NpyHeader(absl::Span<const size_t> shape);
 
-// Writes rows * columns floats as `path`. Errors name the path and why.
-absl::Status WriteNpy(const std::string& path, absl::Span<const float> values, size_t rows, size_t columns);
+// Writes as many floats as the shape holds as `path`. Errors name the path and why.
+absl::Status WriteNpy(const std::string& path, absl::Span<const float> values, absl::Span<const size_t> shape);
 
 }  // namespace resnetd::cli
 

@@ -39,7 +39,7 @@ FOREIGN = {
     "Eigen/": ["cli"],
     "jpeglib.h": ["engine/image"],
     "turbojpeg.h": ["engine/image"],
-    "png.h": ["engine/image"],
+    "png.h": ["engine/image", "cli"],
     "grpc/": ["server", "cli"],
     "grpcpp/": ["server", "cli"],
     "google/rpc/": ["server", "cli"],

@@ -10,6 +10,7 @@ import unittest
 
 import images
 import numpy as np
+from PIL import Image as Picture
 from client import Metrics, pb
 from running_server import free_ports
 from server_case import ServerTest
@@ -78,6 +79,22 @@ class Resnetctl(ServerTest):
         features = np.load(path)
         self.assertEqual((features.dtype, features.shape), (np.float32, (COUNT, 64)))
         np.testing.assert_allclose(features, expected, atol=1e-5 * np.abs(expected).max())
+
+    def test_preprocess(self):
+        """The tensor it writes is what the server computes of the file, and the picture what Pillow makes of it."""
+        pixels = np.random.default_rng(4).integers(0, 256, (40, 50), np.uint8)
+        file = self.folder / "noise.png"
+        file.write_bytes(images.png(pixels))
+        out = self.folder / "seen"
+        run = self.server.ctl("preprocess", str(file), "--model", str(images.MODEL), "--out", str(out))
+        self.assertEqual(run.returncode, 0, run.stderr)
+        seen = np.load(f"{out}.npy")
+        self.assertEqual((seen.dtype, seen.shape), (np.float32, (1, 1, 28, 28)))
+        self.assertEqual(
+            self.client.logits([images.f32(seen[0])], 10), self.client.logits([images.encoded(file.read_bytes())], 10)
+        )
+        resized = np.asarray(Picture.fromarray(pixels).resize((28, 28), Picture.BILINEAR))
+        np.testing.assert_array_equal(np.asarray(Picture.open(f"{out}.png")), resized)
 
     def test_models(self):
         (model,) = self.run_json("models")

@@ -56,7 +56,7 @@ TEST_F(CommandsTest, EmbedRequiresASpace) {
 TEST_F(CommandsTest, EmbedWritesOneLayerAFile) {
   const std::string npy = (folder_ / "out.npy").string(), a = File("a.png", "ok 3");
   EXPECT_EQ(Ctl({"embed", "--npy", npy, "--layer=stage3", a}), 0) << err();
-  EXPECT_EQ(fs::file_size(npy), NpyHeader(1, 4).size() + 16);
+  EXPECT_EQ(fs::file_size(npy), NpyHeader({1, 4}).size() + 16);
   fs::remove(npy);
   EXPECT_EQ(Ctl({"embed", "--npy", npy, "--layer=stage3", "--layer=pool", a}), 2);
   EXPECT_THAT(err(), HasSubstr("--npy: expected one --layer, got 2"));
@@ -70,7 +70,7 @@ TEST_F(CommandsTest, EmbedWritesNpyWithARowForEveryImage) {
   std::ifstream file(npy, std::ios::binary);
   std::stringstream bytes;
   bytes << file.rdbuf();
-  const std::string header = NpyHeader(3, 3);
+  const std::string header = NpyHeader({3, 3});
   ASSERT_EQ(bytes.str().size(), header.size() + 36);
   EXPECT_EQ(bytes.str().substr(0, header.size()), header);
   float values[9];

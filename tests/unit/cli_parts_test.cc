@@ -82,16 +82,22 @@ TEST(TableTest, ControlCharactersAreNotPrinted) {
 }
 
 TEST(NpyTest, HeaderIsTheFormatsVersionOne) {
-  for (const auto& [rows, columns] : {std::pair<size_t, size_t>{0, 1}, {3, 64}, {1234567890123, 2048}}) {
-    const std::string header = NpyHeader(rows, columns);
+  struct Case {
+    std::vector<size_t> shape;
+    const char* text;
+  };
+  for (const Case& c :
+       {Case{{0, 1}, "(0, 1)"}, Case{{3, 64}, "(3, 64)"}, Case{{7}, "(7,)"}, Case{{}, "()"},
+        Case{{1, 3, 224, 224}, "(1, 3, 224, 224)"}, Case{{1234567890123, 2048}, "(1234567890123, 2048)"}}) {
+    const std::string header = NpyHeader(c.shape);
     SCOPED_TRACE(header);
     EXPECT_EQ(header.substr(0, 8), std::string("\x93NUMPY\x01\x00", 8));
     EXPECT_EQ(header.size() % 64, 0u);
     const size_t length = static_cast<unsigned char>(header[8]) + 256 * static_cast<unsigned char>(header[9]);
     EXPECT_EQ(length, header.size() - 10);
     EXPECT_EQ(header.back(), '\n');
-    EXPECT_THAT(header.substr(10), HasSubstr(absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", rows,
-                                                          ", ", columns, "), }")));
+    EXPECT_THAT(header.substr(10),
+                HasSubstr(absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': ", c.text, ", }")));
   }
 }
 
@@ -99,9 +105,9 @@ TEST(NpyTest, WritesValuesBehindTheHeader) {
   const Folder folder;
   const std::string path = folder.path() + "/a.npy";
   const std::vector<float> values = {1.0f, -2.5f, 3e-30f, 4, 5, 6};
-  ASSERT_TRUE(WriteNpy(path, values, 2, 3).ok());
+  ASSERT_TRUE(WriteNpy(path, values, {2, 3}).ok());
   const std::string file = *ReadImageFile(path);
-  const std::string header = NpyHeader(2, 3);
+  const std::string header = NpyHeader({2, 3});
   ASSERT_EQ(file.size(), header.size() + 24);
   EXPECT_EQ(file.substr(0, header.size()), header);
   EXPECT_EQ(std::memcmp(file.data() + header.size(), values.data(), 24), 0);
@@ -110,13 +116,13 @@ TEST(NpyTest, WritesValuesBehindTheHeader) {
 TEST(NpyTest, RefusesAShapeThatDoesNotHoldTheValues) {
   const Folder folder;
   const std::vector<float> values(5);
-  const absl::Status status = WriteNpy(folder.path() + "/a.npy", values, 2, 3);
+  const absl::Status status = WriteNpy(folder.path() + "/a.npy", values, {2, 3});
   EXPECT_EQ(status.message(), "expected 6 values, got 5");
   EXPECT_FALSE(fs::exists(folder.path() + "/a.npy"));
 }
 
 TEST(NpyTest, SaysWhyAFileCannotBeWritten) {
-  const absl::Status status = WriteNpy("/nonexistent/a.npy", {}, 0, 3);
+  const absl::Status status = WriteNpy("/nonexistent/a.npy", {}, {0, 3});
   EXPECT_EQ(status.message(), "cannot write /nonexistent/a.npy: No such file or directory");
 }
 
