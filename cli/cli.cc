@@ -23,6 +23,7 @@ constexpr Entry kCommands[] = {
     {"models", "What the server serves", AddModels},
     {"health", "Whether the server serves; the exit status says it", AddHealth},
     {"bench", "Load the server and measure its answers", AddBench},
+    {"evaluate", "How often a model is right about images whose classes are known", AddEvaluate},
     {"inspect", "What the engine makes of a model, and what each layer costs; needs no server", AddInspect},
     {"check", "Whether a server would serve a model; needs no server", AddCheck},
     {"preprocess", "What a recipe makes of an image, as a picture and a tensor; needs no server", AddPreprocess},

@@ -39,6 +39,7 @@ Command AddBench(CLI::App& app);
 Command AddInspect(CLI::App& app);
 Command AddCheck(CLI::App& app);
 Command AddPreprocess(CLI::App& app);
+Command AddEvaluate(CLI::App& app);
 Command AddProject(CLI::App& app);
 
 }  // namespace resnetd::cli

@@ -72,11 +72,10 @@ absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
   return bytes;
 }
 
-absl::StatusOr<ExpectedLabels> ExpectedLabels::Read(const std::string& path) {
+absl::StatusOr<std::vector<LabelLine>> ReadLabelLines(const std::string& path) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
-  const fs::path folder = fs::path(path).parent_path();
-  ExpectedLabels expected;
+  std::vector<LabelLine> lines;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     const absl::string_view stripped = absl::StripAsciiWhitespace(line);
@@ -87,8 +86,18 @@ absl::StatusOr<ExpectedLabels> ExpectedLabels::Read(const std::string& path) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, " line ", number, ": expected \"path label\", got \"", stripped, "\""));
     }
-    const fs::path image = std::string(stripped.substr(0, gap));
-    const std::string label(absl::StripLeadingAsciiWhitespace(stripped.substr(gap)));
+    lines.push_back(
+        {std::string(stripped.substr(0, gap)), std::string(absl::StripLeadingAsciiWhitespace(stripped.substr(gap)))});
+  }
+  return lines;
+}
+
+absl::StatusOr<ExpectedLabels> ExpectedLabels::Read(const std::string& path) {
+  absl::StatusOr<std::vector<LabelLine>> lines = ReadLabelLines(path);
+  if (!lines.ok()) return lines.status();
+  const fs::path folder = fs::path(path).parent_path();
+  ExpectedLabels expected;
+  for (const auto& [image, label] : *lines) {
     expected.labels_.insert_or_assign(Normal(image), label);
     expected.labels_.insert_or_assign(Normal(folder / image), label);
   }

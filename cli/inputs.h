@@ -17,8 +17,16 @@ absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::str
 // The whole file. NOT_FOUND, or INVALID_ARGUMENT if it is no plain file.
 absl::StatusOr<std::string> ReadImageFile(const std::string& path);
 
-// True labels of images, read from a text file with lines "path label". The path ends at the first tab, or at the first
-// space where the line has no tab; it is the image's path as given to the command, or relative to the text file.
+struct LabelLine {
+  std::string image, label;
+};
+
+// The lines "path label" of a text file, in their order, empty ones left out. The path ends at the first tab, or at the
+// first space where the line has no tab. NOT_FOUND, or INVALID_ARGUMENT naming the line.
+absl::StatusOr<std::vector<LabelLine>> ReadLabelLines(const std::string& path);
+
+// Labels of images, read from such a file. A path in it is the image's as given to the command, or relative to the
+// file.
 class ExpectedLabels {
  public:
   // NOT_FOUND, or INVALID_ARGUMENT naming the line.

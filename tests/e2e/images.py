@@ -29,6 +29,12 @@ def fashion() -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(dims)
 
 
+@functools.cache
+def fashion_labels() -> np.ndarray:
+    """Their classes, uint8 [N]."""
+    return np.frombuffer(fashion_mnist_png.read_idx(fashion_mnist_png.DATA / "t10k-labels-idx1-ubyte.gz")[1], np.uint8)
+
+
 def png(pixels: np.ndarray) -> bytes:
     height, width = pixels.shape
     return fashion_mnist_png.grey_png(width, height, pixels.tobytes())

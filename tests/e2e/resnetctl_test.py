@@ -80,6 +80,41 @@ class Resnetctl(ServerTest):
         self.assertEqual((features.dtype, features.shape), (np.float32, (COUNT, 64)))
         np.testing.assert_allclose(features, expected, atol=1e-5 * np.abs(expected).max())
 
+    def test_evaluate(self):
+        """Through the server and in process, by folders and by a list: what the server's own logits count up to."""
+        count = 200
+        pixels, labels = images.fashion()[:count], images.fashion_labels()[:count]
+        data = self.folder / "data"
+        for i in range(count):
+            (data / str(labels[i])).mkdir(parents=True, exist_ok=True)
+            (data / str(labels[i]) / f"{i:03}.png").write_bytes(images.png(pixels[i]))
+        names = [f"{labels[i]}/{i:03}.png" for i in range(count)]
+        (data / "list.tsv").write_text("".join(f"{names[i]}\t{images.LABELS[labels[i]]}\n" for i in range(count)))
+        logits = [self.client.logits([images.u8(p) for p in pixels[i : i + 50]], 10) for i in range(0, count, 50)]
+        order = np.argsort(-np.concatenate(logits), axis=1, kind="stable")
+        changed = {3: (order[3, 0] + 1) % 10, 77: (order[77, 0] + 2) % 10}
+        predictions = self.folder / "predictions.tsv"
+        predictions.write_text("".join(f"{names[i]} {changed.get(i, order[i, 0])}\n" for i in range(count)))
+
+        confusion = np.zeros((10, 10), int)
+        np.add.at(confusion, (labels, order[:, 0]), 1)
+        for where in ([], ["--local"], ["--local", "--threads", "2"], [str(images.MODEL), "--local"]):
+            for source in (data, data / "list.tsv"):
+                with self.subTest(where=where, source=source.name):
+                    got = self.run_json("evaluate", *where, "--data", str(source), "--predictions", str(predictions))
+                    self.assertEqual((got["images"], got["failed"]), (count, 0))
+                    self.assertEqual(got["top1"]["right"], np.trace(confusion))
+                    self.assertEqual(got["top5"]["right"], np.count_nonzero(order[:, :5] == labels[:, None]))
+                    for c in got["classes"]:
+                        self.assertEqual(c["label"], images.LABELS[c["index"]])
+                        self.assertEqual(c["top1"]["right"], confusion[c["index"], c["index"]])
+                        self.assertEqual(c["images"], confusion[c["index"]].sum())
+                    cells = {(c["true"], c["taken_for"]): c["images"] for c in got["confusion"]}
+                    self.assertEqual(cells, {(t, p): n for (t, p), n in np.ndenumerate(confusion) if n})
+                    self.assertEqual((got["predictions"]["compared"], got["predictions"]["differ"]), (count, 2))
+                    self.assertEqual({d["image"]: d["there"] for d in got["predictions"]["images"]},
+                                     {str(data / names[i]): there for i, there in changed.items()})
+
     def test_preprocess(self):
         """The tensor it writes is what the server computes of the file, and the picture what Pillow makes of it."""
         pixels = np.random.default_rng(4).integers(0, 256, (40, 50), np.uint8)

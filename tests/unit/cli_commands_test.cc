@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/cli_fake_server.h"
+#include "tests/unit/temp_folder.h"
 
 namespace resnetd::cli {
 namespace {
@@ -27,6 +28,7 @@ TEST_F(CommandsTest, LongWorkShowsABarOnATerminalOnly) {
   const std::vector<std::vector<std::string>> kCases = {
       {"classify", image},
       {"embed", image},
+      {"evaluate", "--head=digit", "--data", File("labels.txt", "a.png 1\n")},
       {"bench", "--concurrency=1", "--warmup=0", "--duration=3"},
       {"health", "--wait=4"},
   };
@@ -72,6 +74,9 @@ TEST_F(CommandsTest, WrongUsageSendsNothing) {
       {"health", "--watch", "--wait", "3"},
       {"bench", "--rate=10", "--concurrency=3"},
       {"bench", "--tensor=f16"},
+      {"evaluate"},
+      {"evaluate", "--data", "/nonexistent"},
+      {"evaluate", "--threads=2", "--data", a},
       {"bench", "--image", "/nonexistent.png"},
       {"--timeout=0", "models"},
   };
@@ -84,11 +89,16 @@ TEST_F(CommandsTest, WrongUsageSendsNothing) {
 
 TEST_F(CommandsTest, HelpIsNoError) {
   EXPECT_EQ(Ctl({"--help"}), 0);
-  for (const char* command : {"classify", "embed", "models", "health", "bench"}) EXPECT_THAT(out(), HasSubstr(command));
+  for (const char* command : {"classify", "embed", "models", "health", "bench", "evaluate", "preprocess"})
+    EXPECT_THAT(out(), HasSubstr(command));
 }
 
 TEST(NoServerTest, EveryCommandFailsAndNamesTheServer) {
-  const std::vector<std::vector<std::string>> kCases = {{"models"}, {"health"}, {"health", "--wait=0.2"}, {"bench"}};
+  const TempFolder folder;
+  folder.Write("list.txt", "a.png 1\n");
+  const std::string list = folder / "list.txt";
+  const std::vector<std::vector<std::string>> kCases = {
+      {"models"}, {"health"}, {"health", "--wait=0.2"}, {"bench"}, {"evaluate", "--data", list}};
   for (std::vector<std::string> args : kCases) {
     std::ostringstream out, err;
     // Port 1 needs rights that no test server has.

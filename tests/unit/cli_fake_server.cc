@@ -122,6 +122,10 @@ grpc::Status FakeInference::GetModel(grpc::ServerContext*, const v1::GetModelReq
   head.set_classes(2);
   head.set_activation(v1::Head::SIGMOID);
   head.add_thresholds(0.5);
+  v1::Head& digits = *model->add_heads();
+  digits.set_name("digit");
+  digits.set_classes(10);
+  for (int i = 0; i < 10; ++i) digits.add_labels(absl::StrCat("label ", i));
   v1::Layer& layer = *model->add_layers();
   layer.set_name("stage1");
   layer.add_shape(8);
