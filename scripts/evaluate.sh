@@ -3,15 +3,16 @@
 # server by gRPC, as PNG files. Prints accuracy, images/s and the accuracy of nearest neighbours by embedding, and
 # compares the five best classes of every image with ONNX Runtime's on the same model file.
 #
-#   scripts/evaluate.sh              exit status 0 only if every answer came and equals ONNX Runtime's, and
-#                                    the accuracy is at least the 94 % that the model card promises
+#   scripts/evaluate.sh              exit status 0 only if every answer came and equals ONNX Runtime's, `resnetctl evaluate`
+#                                    counts the same through the server and without, and the accuracy is
+#                                    at least the 94 % that the model card promises
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/step.sh
 source scripts/server.sh
 
-[[ $# -eq 0 ]] || { sed -n '2,7s/^# \?//p' "$0" >&2; exit 2; }
+[[ $# -eq 0 ]] || { sed -n '2,8s/^# \?//p' "$0" >&2; exit 2; }
 
 scripts/setup.sh build test
 build_programs
@@ -33,7 +34,10 @@ classified=$(date +%s%N)
 resnetctl embed --npy "$folder/embeddings.npy" "$folder/images"
 embedded=$(date +%s%N)
 resnetctl --json models >"$folder/models.json"
+# The same counts by resnetctl itself, and in its own process.
+resnetctl --json evaluate --data "$folder/images/truth.tsv" >"$folder/evaluated.json"
 stop_server
+resnetctl --json evaluate --local --data "$folder/images/truth.tsv" >"$folder/evaluated_local.json"
 
 build/venv-onnxruntime/bin/python tools/evaluate.py --model "$model/model.onnx" --config "$model/config.textproto" --answers "$folder" \
   --classify-ms $(((classified - started) / 1000000)) --embed-ms $(((embedded - classified) / 1000000))

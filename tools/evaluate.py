@@ -82,8 +82,13 @@ def main() -> int:
     top1_equal = np.count_nonzero(served[:, 0] == expected[:, 0])
     top5_equal = np.count_nonzero((served == expected).all(axis=1))
 
-    accuracy = np.mean(served[:, 0] == labels)
+    right = np.count_nonzero(served[:, 0] == labels)
+    counted = [json.loads((args.answers / f"{name}.json").read_text()) for name in ("evaluated", "evaluated_local")]
+    equally_counted = all((c["images"], c["failed"], c["top1"]["right"]) == (count, 0, right) for c in counted)
+
+    accuracy = right / count
     print(f"accuracy                          {accuracy:8.2%}  at least {LEAST_ACCURACY:.0%} expected")
+    print(f"resnetctl evaluate                {counted[0]['top1']['share']:8.2%}  and {counted[1]['top1']['share']:.2%} with --local")
     print(f"accuracy, nearest neighbour       {nearest_neighbour_accuracy(embeddings, labels):8.2%}"
           f"  of {embeddings.shape[1]} features by cosine, each image among the other {count - 1}")
     print(f"images/s, classify                {1000 * count / args.classify_ms:8.0f}  PNG files to JSON, resnetctl's start included")
@@ -91,7 +96,7 @@ def main() -> int:
     print(f"top 1 as ONNX Runtime's           {top1_equal:8d}  of {count}")
     print(f"top 5, in order, as ONNX Runtime's{top5_equal:8d}  of {count}")
     print(f"largest difference of a logit     {apart:8.1e}  of the image's largest |logit|")
-    return 0 if top1_equal == top5_equal == count and accuracy >= LEAST_ACCURACY else 1
+    return 0 if top1_equal == top5_equal == count and equally_counted and accuracy >= LEAST_ACCURACY else 1
 
 
 if __name__ == "__main__":
