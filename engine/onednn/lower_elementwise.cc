@@ -2,8 +2,8 @@
 #include <cmath>
 #include <memory>
 
+#include "engine/kernels/normalise.h"
 #include "engine/onednn/lowering_state.h"
-#include "engine/onednn/normalise.h"
 
 namespace resnetd::onednn {
 namespace {
@@ -144,13 +144,14 @@ bool Lowering::LowerScaleShift(const Node& node, const graph::Binary& binary) {
   if (post_ops.size() == 2 && (relu == nullptr || relu->kind != ActivationKind::kRelu)) return false;
 
   const Tensor src = AsPreferred(node, node.inputs[0]);
-  const auto shape = std::make_shared<const ScaleShift>(ScaleShift{.pixels = dims[0] * dims[2] * dims[3],
-                                                                   .factor = *binary.constant->data,
-                                                                   .shift = *add->constant->data,
-                                                                   .relu = relu != nullptr});
+  const auto shape =
+      std::make_shared<const kernels::ScaleShift>(kernels::ScaleShift{.pixels = dims[0] * dims[2] * dims[3],
+                                                                      .factor = *binary.constant->data,
+                                                                      .shift = *add->constant->data,
+                                                                      .relu = relu != nullptr});
   TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
   builder_.Add(Info(node), "scale_shift",
-               [shape](absl::Span<float* const> buffers) { RunScaleShift(*shape, buffers[0], buffers[1]); },
+               [shape](absl::Span<float* const> buffers) { kernels::RunScaleShift(*shape, buffers[0], buffers[1]); },
                {src, TensorOf(node.output)});
   return true;
 }

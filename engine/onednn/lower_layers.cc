@@ -11,9 +11,9 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "engine/kernels/normalise.h"
 #include "engine/onednn/lowering.h"
 #include "engine/onednn/lowering_state.h"
-#include "engine/onednn/normalise.h"
 
 namespace resnetd::onednn {
 namespace {
@@ -36,6 +36,7 @@ using dnnl::prop_kind;
 using graph::Node;
 
 absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
+  if (LowerToKernel(node, conv)) return absl::OkStatus();
   Fused fused = LowerPostOps(node);
   const memory::dims weights_dims = WeightsDims(*conv.weights, conv.groups);
   const memory::desc bias_desc = conv.bias ? F32({conv.bias->dims[0]}, Tag::a) : memory::desc();
@@ -68,8 +69,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
   if (conv.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, conv.bias));
   StepInfo info = Info(node);
   info.one_thread = one_thread;
-  const Dims dst_dims = DimsOf(node.output);
-  info.multiply_adds = static_cast<int64_t>(conv.weights->data->size()) * dst_dims[0] * dst_dims[2] * dst_dims[3];
+  info.multiply_adds = MultiplyAdds(node, conv);
   builder_.Add(std::move(info), primitive, std::move(fused.arguments));
   return absl::OkStatus();
 }
@@ -143,20 +143,22 @@ absl::Status Lowering::Lower(const Node& node, const graph::BatchNorm& norm) {
 absl::Status Lowering::LowerMapGroupNorm(const Node& node, const graph::GroupNorm& norm) {
   const Tensor src = AsPreferred(node, node.inputs[0]);
   const Dims dims = DimsOf(node.inputs[0]);
-  const auto shape = std::make_shared<const GroupNormalise>(GroupNormalise{.images = images_,
-                                                                           .pixels = dims[2] * dims[3],
-                                                                           .groups = norm.groups,
-                                                                           .epsilon = norm.epsilon,
-                                                                           .scale = *norm.scale->data,
-                                                                           .shift = *norm.shift->data,
-                                                                           .relu = !node.post_ops.empty()});
-  const int64_t scratch_bytes = GroupNormaliseScratch(*shape, omp_get_max_threads());
+  const auto shape =
+      std::make_shared<const kernels::GroupNormalise>(kernels::GroupNormalise{.images = images_,
+                                                                              .pixels = dims[2] * dims[3],
+                                                                              .groups = norm.groups,
+                                                                              .epsilon = norm.epsilon,
+                                                                              .scale = *norm.scale->data,
+                                                                              .shift = *norm.shift->data,
+                                                                              .relu = !node.post_ops.empty()});
+  const int64_t scratch_bytes = kernels::GroupNormaliseScratch(*shape, omp_get_max_threads());
   const Tensor scratch = builder_.Allocate(F32({scratch_bytes / static_cast<int64_t>(sizeof(float))}, Tag::a));
   TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
-  builder_.Add(
-      Info(node), "group_normalise",
-      [shape](absl::Span<float* const> buffers) { RunGroupNormalise(*shape, buffers[0], buffers[1], buffers[2]); },
-      {src, scratch, TensorOf(node.output)});
+  builder_.Add(Info(node), "group_normalise",
+               [shape](absl::Span<float* const> buffers) {
+                 kernels::RunGroupNormalise(*shape, buffers[0], buffers[1], buffers[2]);
+               },
+               {src, scratch, TensorOf(node.output)});
   return absl::OkStatus();
 }
 

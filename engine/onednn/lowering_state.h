@@ -55,6 +55,11 @@ class Lowering {
   void GatherFor(size_t first);
 
   Fused LowerPostOps(const graph::Node& node, bool may_sum = true);
+  // Whether the convolution is one for a kernel of ours, and now lowered as that.
+  bool LowerToKernel(const graph::Node& node, const graph::Conv& conv);
+  void LowerWinograd(const graph::Node& node, const graph::Conv& conv, bool residual, bool relu);
+  void LowerGroupedConvolution(const graph::Node& node, const graph::Conv& conv, bool relu);
+  int64_t MultiplyAdds(const graph::Node& node, const graph::Conv& conv) const;
   absl::Status LowerMapGroupNorm(const graph::Node& node, const graph::GroupNorm& norm);
   // Whether the operation is a factor and a shift a channel of a map, perhaps with a ReLU, and now lowered as that.
   bool LowerScaleShift(const graph::Node& node, const graph::Binary& binary);

@@ -57,6 +57,7 @@ void PlanBuilder::Add(StepInfo info, const dnnl::primitive_desc_base& primitive,
 void PlanBuilder::Add(StepInfo info, absl::string_view implementation, Kernel kernel,
                       const std::vector<Tensor>& tensors) {
   info.implementation = std::string(implementation);
+  info.multiply_adds *= plan_.segments.back().passes;
   std::vector<Argument> arguments;
   for (const Tensor& tensor : tensors) arguments.push_back(Use(DNNL_ARG_SRC, tensor));
   arguments.back().id = DNNL_ARG_DST;

@@ -12,15 +12,30 @@ constexpr double kMostCopies = 0.09;
 
 dnnl::memory WeightsCache::Get(const graph::WeightsRef& weights, const dnnl::memory::desc& source,
                                const dnnl::memory::desc& wanted) {
+  return Hold(weights, wanted, [&](dnnl::memory& packed) {
+    // oneDNN reads the source only, but takes no pointer to const.
+    dnnl::memory plain(source, engine_, const_cast<float*>(weights->data->data()));
+    dnnl::reorder(plain, packed).execute(stream_, plain, packed);
+    stream_.wait();
+  });
+}
+
+dnnl::memory WeightsCache::Pack(const graph::WeightsRef& weights, int64_t floats,
+                                absl::FunctionRef<void(const float*, float*)> pack) {
+  const dnnl::memory::desc wanted({floats}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a);
+  return Hold(weights, wanted, [&](dnnl::memory& packed) {
+    pack(weights->data->data(), static_cast<float*>(packed.get_data_handle()));
+  });
+}
+
+dnnl::memory WeightsCache::Hold(const graph::WeightsRef& weights, const dnnl::memory::desc& wanted,
+                                absl::FunctionRef<void(dnnl::memory&)> fill) {
   std::vector<dnnl::memory>& layouts = packed_[weights];
   for (const dnnl::memory& packed : layouts) {
     if (packed.get_desc() == wanted) return packed;
   }
-  // oneDNN reads the source only, but takes no pointer to const.
-  dnnl::memory plain(source, engine_, const_cast<float*>(weights->data->data()));
   dnnl::memory packed(wanted, engine_);
-  dnnl::reorder(plain, packed).execute(stream_, plain, packed);
-  stream_.wait();
+  fill(packed);
   bytes_ += wanted.get_size();
   if (!layouts.empty()) copies_ += wanted.get_size();
   layouts.push_back(packed);

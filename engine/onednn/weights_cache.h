@@ -7,6 +7,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "engine/graph/graph.h"
 #include "engine/onednn/session.h"
@@ -22,6 +23,10 @@ class WeightsCache {
   // The values of `weights`, dense in the layout `source`, in the layout `wanted`. May throw dnnl::error.
   dnnl::memory Get(const graph::WeightsRef& weights, const dnnl::memory::desc& source,
                    const dnnl::memory::desc& wanted);
+  // The values as `pack(values, packed)` lays them out in `floats` floats, aligned to 64 bytes. Called once: for the
+  // same weights, so many floats must be the same layout.
+  dnnl::memory Pack(const graph::WeightsRef& weights, int64_t floats,
+                    absl::FunctionRef<void(const float* values, float* packed)> pack);
   // What `describe(layout, allow_empty)` makes of a layout of `weights`, a primitive descriptor: of the layout the
   // library chooses itself where that costs no copy or one that is affordable, else of a layout there already is, as
   // long as the same implementation takes it. Another batch size often wants no more than another block of output
@@ -49,6 +54,9 @@ class WeightsCache {
   size_t bytes() const { return bytes_; }
 
  private:
+  // The values in the layout `wanted`, by `fill(packed)` if nobody wanted it before.
+  dnnl::memory Hold(const graph::WeightsRef& weights, const dnnl::memory::desc& wanted,
+                    absl::FunctionRef<void(dnnl::memory& packed)> fill);
   // What `weights` are packed to already; none where `wanted` is among them, or may be a further copy.
   std::vector<dnnl::memory::desc> LayoutsInsteadOf(const dnnl::memory::desc& wanted,
                                                    const graph::WeightsRef& weights) const;

@@ -1,10 +1,10 @@
-#ifndef RESNETD_ENGINE_ONEDNN_NORMALISE_H_
-#define RESNETD_ENGINE_ONEDNN_NORMALISE_H_
+#ifndef RESNETD_ENGINE_KERNELS_NORMALISE_H_
+#define RESNETD_ENGINE_KERNELS_NORMALISE_H_
 
 #include <cstdint>
 #include <vector>
 
-namespace resnetd::onednn {
+namespace resnetd::kernels {
 
 // y = factor[c] * x + shift[c], then max(y, 0) if `relu`, of NHWC float32. The library's multiplication with post-ops
 // takes four times as long on few channels.
@@ -32,6 +32,6 @@ int64_t GroupNormaliseScratch(const GroupNormalise& shape, int threads);
 // threads, on whose number the rounding of the sums depends.
 void RunGroupNormalise(const GroupNormalise& shape, const float* src, float* scratch, float* dst);
 
-}  // namespace resnetd::onednn
+}  // namespace resnetd::kernels
 
-#endif  // RESNETD_ENGINE_ONEDNN_NORMALISE_H_
+#endif  // RESNETD_ENGINE_KERNELS_NORMALISE_H_

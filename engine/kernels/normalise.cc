@@ -6,7 +6,7 @@
 //   factor[c] = scale[c] / sqrt(variance[g] + epsilon)      shift[c] = shift[c] - factor[c] * mean[g]
 //
 // Sums are kept by channel in float over at most kRows pixels, and in double beyond.
-#include "engine/onednn/normalise.h"
+#include "engine/kernels/normalise.h"
 
 #include <omp.h>
 
@@ -20,7 +20,7 @@
 #define RESNETD_VECTOR_CLONES
 #endif
 
-namespace resnetd::onednn {
+namespace resnetd::kernels {
 namespace {
 
 constexpr int64_t kRows = 64;               // pixels whose sum float32 holds well
@@ -169,4 +169,4 @@ void RunGroupNormalise(const GroupNormalise& shape, const float* src, float* scr
   }
 }
 
-}  // namespace resnetd::onednn
+}  // namespace resnetd::kernels

@@ -1,0 +1,36 @@
+#ifndef RESNETD_ENGINE_KERNELS_WINOGRAD_H_
+#define RESNETD_ENGINE_KERNELS_WINOGRAD_H_
+
+#include <cstdint>
+
+namespace resnetd::kernels {
+
+// A 3x3 convolution with stride 1 of NHWC float32, then + residual and max(y, 0) where asked for, by Winograd's minimal
+// filtering F(2x2, 3x3) (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016): 2.25 times fewer
+// multiplications than the definition. Needs AVX-512.
+//
+// An output's rounding depends on its pixel's inputs alone: not on the batch, its place in it, or the threads.
+struct Winograd {
+  int64_t images = 1;
+  int64_t src_height = 0, src_width = 0, dst_height = 0, dst_width = 0;
+  int64_t pad_top = 0, pad_left = 0;          // what lies outside of src on any side is zero
+  int64_t in_channels = 0, out_channels = 0;  // multiples of kWinogradChannels
+  bool relu = false;
+};
+constexpr int64_t kWinogradChannels = 16;
+
+// Floats that PackWinograd() writes.
+int64_t WinogradWeights(int64_t in_channels, int64_t out_channels);
+// From dense {out, in, 3, 3}. `packed` must be aligned to 64 bytes here and below.
+void PackWinograd(int64_t in_channels, int64_t out_channels, const float* weights, float* packed);
+
+// Bytes of scratch memory that RunWinograd() needs with so many threads.
+int64_t WinogradScratch(const Winograd& shape, int threads);
+// `src` and `dst` are dense and do not overlap; `bias`, {out}, and `residual`, like dst and perhaps dst itself, may be
+// null. `scratch` must be aligned to 64 bytes. Uses the calling thread's OpenMP threads.
+void RunWinograd(const Winograd& shape, const float* packed, const float* bias, const float* residual, const float* src,
+                 float* scratch, float* dst);
+
+}  // namespace resnetd::kernels
+
+#endif  // RESNETD_ENGINE_KERNELS_WINOGRAD_H_
