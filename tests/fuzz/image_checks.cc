@@ -52,6 +52,8 @@ Recipe RecipeFor(size_t bytes) {
   if (bytes % 2 == 1) recipe.colour = image::Colour::kGrey;
   if (bytes / 2 % 2 == 1) recipe.interpolation = image::Interpolation::kBicubic;
   if (bytes / 4 % 2 == 1) recipe.resize = image::Resize::kExact;
+  if (bytes / 8 % 2 == 1) recipe.alpha = image::Alpha::kBlack;
+  if (bytes / 16 % 2 == 1) recipe.orientation = image::Orientation::kApply;
   return recipe;
 }
 
@@ -83,7 +85,7 @@ Recipe RecipeOf(Numbers& numbers) {
   recipe.width = numbers.Next(80, 1);
   recipe.resize_size = numbers.Next(300, 1);
   recipe.interpolation = static_cast<image::Interpolation>(numbers.Next(3));
-  recipe.colour = static_cast<image::Colour>(numbers.Next(3));
+  recipe.colour = static_cast<image::Colour>(numbers.Next(5));
   recipe.crop_offset = static_cast<image::CropOffset>(numbers.Next(2));
   recipe.mean = {0, 0, 0, 0};
   recipe.std = {1, 1, 1, 1};
