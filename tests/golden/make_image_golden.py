@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes what the tests of the image box are compared with, by Pillow and NumPy: small files and three tables.
+"""Makes what the tests of the image box are compared with, by Pillow and NumPy: small files and tables.
 
     python3 -m venv VENV && VENV/bin/pip install pillow==12.0.0 numpy
     VENV/bin/python tests/golden/make_image_golden.py
@@ -10,6 +10,8 @@
     image/on_black.txt    file, CRC-32 of the pixels composed on black as "RGB" and as "L"
     image/orientation.txt file, what its EXIF is made to say, width, height and CRC-32 of the upright image as "RGB"
     image/resize.txt      pixels (below), channels, width, height, filter, new width and height, CRC-32
+    image/sizes.txt       pixels, channels, filter, shorter side (0: scaled to exactly the crop), side of the crop, width,
+                          first and last height, CRC-32 of the crops of all heights
     image/recipe.txt      pixels, width, height, preset, its resize_size (0: the preset's own), CRC-32 of the network's
                           input, float32 NCHW
 
@@ -33,8 +35,8 @@ IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 PRESETS = {
     "torchvision-v1": ("RGB", 256, 224, Image.BILINEAR, *IMAGENET),
     "torchvision-v2": ("RGB", 232, 224, Image.BILINEAR, *IMAGENET),
-    "mnist": ("L", None, 28, Image.BILINEAR, [0.1307], [0.3081]),
-    "cifar10": ("RGB", None, 32, Image.BILINEAR, [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]),
+    "mnist": ("L", 0, 28, Image.BILINEAR, [0.1307], [0.3081]),
+    "cifar10": ("RGB", 0, 32, Image.BILINEAR, [0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]),
     "timm": ("RGB", 256, 224, Image.BICUBIC, *IMAGENET),
 }
 # EXIF with nothing but an orientation, the highest byte first and the lowest.
@@ -42,14 +44,20 @@ EXIF_BIG = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
 EXIF_LITTLE = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
 
 
+STREAMS = {"noise": b"", "extremes": b""}
+
+
 def pixels(kind: str, width: int, height: int, channels: int) -> np.ndarray:
     """What tests/unit/image_golden.cc makes too: the top bits of a linear congruential generator."""
-    state = 1
-    out = bytearray()
-    for _ in range(width * height * channels):
-        state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
-        out.append(state >> 24 if kind == "noise" else 255 * (state >> 31))
-    return np.frombuffer(bytes(out), np.uint8).reshape(height, width, channels)
+    count = width * height * channels
+    if len(STREAMS[kind]) < count:
+        state = 1
+        out = bytearray()
+        for _ in range(2 * count):
+            state = (state * 1664525 + 1013904223) & 0xFFFFFFFF
+            out.append(state >> 24 if kind == "noise" else 255 * (state >> 31))
+        STREAMS[kind] = bytes(out)
+    return np.frombuffer(STREAMS[kind][:count], np.uint8).reshape(height, width, channels)
 
 
 def as_image(array: np.ndarray) -> Image.Image:
@@ -284,23 +292,48 @@ def resize_table() -> list[str]:
     return lines
 
 
+def cropped(image: Image.Image, shorter: int, crop: int, method: Image.Resampling) -> Image.Image:
+    """What torchvision's Resize and CenterCrop make of a PIL image; scaled to exactly the crop if `shorter` is 0."""
+    if shorter == 0:
+        return image.resize((crop, crop), method)
+    width, height = image.size
+    longer = int(shorter * max(width, height) / min(width, height))
+    image = image.resize((shorter, longer) if width <= height else (longer, shorter), method)
+    if min(image.size) < crop:
+        black = Image.new(image.mode, [max(side, crop) for side in image.size])
+        black.paste(image, tuple((after - side) // 2 for after, side in zip(black.size, image.size)))
+        image = black
+    left, top = (int(round((side - crop) / 2.0)) for side in image.size)
+    return image.crop((left, top, left + crop, top + crop))
+
+
+# Channels, filter, shorter side, side of the crop.
+KINDS_OF_CROP = [(3, "bilinear", 40, 32), (3, "bicubic", 40, 32), (3, "nearest", 40, 32), (1, "bilinear", 0, 28),
+                 (3, "bicubic", 20, 32)]  # fmt: skip
+
+
+def sizes_table() -> list[str]:
+    """Every size from 1x1 to 64x64, and odd ones up."""
+    ranges = [(width, 1, 64) for width in range(1, 65)]
+    ranges += [(width, height, height) for width, height in ((65, 97), (67, 1), (1, 257), (129, 255), (331, 77), (641, 479),
+                                                             (1023, 767), (3, 4099), (4099, 3), (2047, 31))]  # fmt: skip
+    lines = []
+    for channels, name, shorter, crop in KINDS_OF_CROP + [(3, "bilinear", 256, 224)]:
+        for width, first, last in ranges:
+            if crop == 224 and last == 64 and width % 9 != 1:
+                continue
+            checksum = 0
+            for height in range(first, last + 1):
+                image = as_image(pixels("noise", width, height, channels))
+                checksum = zlib.crc32(cropped(image, shorter, crop, FILTERS[name]).tobytes(), checksum)
+            lines.append(f"noise {channels} {name} {shorter} {crop} {width} {first} {last} {checksum:08x}")
+    return lines
+
+
 def network_input(image: Image.Image, preset: str, resize_size: int = 0) -> np.ndarray:
-    """What torchvision's Resize, CenterCrop, ToTensor and Normalize compute on a PIL image, in their float32."""
+    """What torchvision's ToTensor and Normalize compute of that, in their float32."""
     mode, shorter, crop, method, mean, std = PRESETS[preset]
-    image = image.convert(mode)
-    if shorter is None:
-        image = image.resize((crop, crop), method)
-    else:
-        shorter = resize_size or shorter
-        width, height = image.size
-        longer = int(shorter * max(width, height) / min(width, height))
-        image = image.resize((shorter, longer) if width <= height else (longer, shorter), method)
-        if min(image.size) < crop:
-            black = Image.new(mode, [max(side, crop) for side in image.size])
-            black.paste(image, tuple((after - side) // 2 for after, side in zip(black.size, image.size)))
-            image = black
-        left, top = (int(round((side - crop) / 2.0)) for side in image.size)
-        image = image.crop((left, top, left + crop, top + crop))
+    image = cropped(image.convert(mode), resize_size or shorter, crop, method)
     planes = np.asarray(image).reshape(crop, crop, -1).transpose(2, 0, 1).astype(np.float32)
     mean, std = (np.array(values, np.float32).reshape(-1, 1, 1) for values in (mean, std))
     return (planes / np.float32(255) - mean) / std
@@ -323,7 +356,7 @@ def recipe_table() -> list[str]:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     tables = {"decode": decode_table, "on_black": on_black_table, "orientation": orientation_table,
-              "resize": resize_table, "recipe": recipe_table}  # fmt: skip
+              "resize": resize_table, "sizes": sizes_table, "recipe": recipe_table}  # fmt: skip
     for name, table in tables.items():
         heading = f"# tests/golden/make_image_golden.py, Pillow {PIL.__version__}\n"
         (FOLDER / f"{name}.txt").write_text(heading + "\n".join(table()) + "\n")

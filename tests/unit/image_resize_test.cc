@@ -67,6 +67,26 @@ TEST(PlacementTest, OddMarginsAreRoundedDownWhereTheRecipeSaysSo) {
   }
 }
 
+TEST(PlacementTest, WhatIsSmallerThanTheCropIsInItsMiddle) {
+  for (const auto& [side, even, down] : {std::tuple(223, 0, 1), std::tuple(222, 1, 1), std::tuple(219, 2, 3),
+                                         std::tuple(1, 111, 112), std::tuple(224, 0, 0)}) {
+    Recipe recipe;
+    recipe.resize_size = side;
+    for (const auto& [offset, before] :
+         {std::pair(CropOffset::kHalfToEven, even), std::pair(CropOffset::kDown, down)}) {
+      recipe.crop_offset = offset;
+      const Placement tall = *Place(recipe, 2, 1000);
+      EXPECT_TRUE((tall.x == Axis{.from = 2, .to = side, .count = side})) << side;
+      EXPECT_EQ(tall.left, before) << side;
+      EXPECT_EQ(tall.y.count, 224) << side;
+      EXPECT_EQ(tall.top, 0) << side;
+      const Placement square = *Place(recipe, 10, 10);
+      EXPECT_EQ(square.top, before) << side;
+      EXPECT_EQ(square.y.count, side) << side;
+    }
+  }
+}
+
 TEST(PlacementTest, WithoutResizeOtherSizesAreRefused) {
   Recipe recipe = *FindPreset("mnist");
   recipe.resize = Resize::kNone;
@@ -96,6 +116,14 @@ Pixels Resample(Resampler& resampler, const Pixels& src, const Placement& placem
   return dst;
 }
 
+Interpolation ByName(absl::string_view filter) {
+  for (const auto& [name, interpolation] : kInterpolations) {
+    if (filter == name) return interpolation;
+  }
+  ADD_FAILURE() << "no filter is called " << filter;
+  return {};
+}
+
 TEST(ResampleTest, BytesArePillows) {
   Resampler resampler;
   for (std::istringstream& line : ReadGoldenTable("resize.txt")) {
@@ -104,14 +132,41 @@ TEST(ResampleTest, BytesArePillows) {
     int width = 0, height = 0;
     line >> kind >> src.channels >> src.width >> src.height >> filter >> width >> height >> crc;
     src.bytes = GoldenPixels(kind, src.width, src.height, src.channels);
-    const auto* const interpolation = std::find_if(std::begin(kInterpolations), std::end(kInterpolations),
-                                                   [&](const auto& i) { return filter == i.first; });
-    ASSERT_NE(interpolation, std::end(kInterpolations)) << filter;
     const Placement placement{{src.width, width, 0, width}, {src.height, height, 0, height}};
-    const Pixels dst = Resample(resampler, src, placement, interpolation->second);
+    const Pixels dst = Resample(resampler, src, placement, ByName(filter));
     ASSERT_EQ(dst.bytes.size(), static_cast<size_t>(width) * height * src.channels);
     EXPECT_EQ(Crc(AsBytes(dst.bytes)), crc) << line.str();
   }
+}
+
+// From 1x1 to 64x64, and odd ones up: sizes and offsets are torchvision's, bytes Pillow's.
+TEST(ResampleTest, EverySizeIsCroppedAsPillowAndTorchvisionDo) {
+  Resampler resampler;
+  int sizes = 0;
+  for (std::istringstream& line : ReadGoldenTable("sizes.txt")) {
+    std::string kind, filter, crc;
+    int channels = 0, resize_size = 0, crop = 0, width = 0, first = 0, last = 0;
+    line >> kind >> channels >> filter >> resize_size >> crop >> width >> first >> last >> crc;
+    Recipe recipe;
+    recipe.resize = resize_size == 0 ? Resize::kExact : Resize::kShorterSide;
+    recipe.resize_size = resize_size;
+    recipe.height = recipe.width = crop;
+    recipe.interpolation = ByName(filter);
+    std::vector<uint8_t> crops;
+    for (int height = first; height <= last; ++height, ++sizes) {
+      const Placement placement = *Place(recipe, width, height);
+      const Pixels src{width, height, channels, GoldenPixels(kind, width, height, channels)};
+      const Pixels inside = Resample(resampler, src, placement, recipe.interpolation);
+      const size_t start = crops.size(), row_bytes = size_t{1} * inside.width * channels;
+      crops.resize(start + size_t{1} * crop * crop * channels);
+      for (int y = 0; y < inside.height; ++y) {
+        std::copy_n(inside.bytes.data() + y * row_bytes, row_bytes,
+                    crops.data() + start + (size_t{1} * (placement.top + y) * crop + placement.left) * channels);
+      }
+    }
+    EXPECT_EQ(Crc(AsBytes(crops)), crc) << line.str();
+  }
+  EXPECT_GT(sizes, 5 * 4096);
 }
 
 // The twin: one axis of the whole image at a time, weights computed where they are used, cropped at the end.
