@@ -5,7 +5,8 @@ resnetd_test(cli_commands_test
              SOURCES unit/cli_bench_test.cc unit/cli_classify_test.cc unit/cli_commands_test.cc unit/cli_embed_test.cc
                      unit/cli_fake_server.cc unit/cli_health_test.cc unit/cli_models_test.cc
              LIBS resnetd::cli)
-resnetd_test(cli_evaluate_test SOURCES unit/cli_evaluate_test.cc unit/cli_fake_server.cc LIBS resnetd::cli)
+resnetd_test(cli_evaluate_test
+             SOURCES unit/cli_evaluate_test.cc unit/cli_evaluation_test.cc unit/cli_fake_server.cc LIBS resnetd::cli)
 resnetd_test(cli_preprocess_test SOURCES unit/cli_preprocess_test.cc LIBS resnetd::cli PNG::PNG)
 resnetd_test(cli_inspect_test SOURCES unit/cli_inspect_test.cc
              LIBS resnetd::cli resnetd::model_loader resnetd::onnx resnetd::reference ONNX::onnx_proto)

@@ -10,6 +10,7 @@ import dataclasses
 import io
 import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -185,6 +186,29 @@ class Recipes(Case):
         else:
             recipe = make()
             self.assertEqual((recipe.resize, recipe.resize_size, recipe.height, recipe.interpolation), expected)
+
+
+class Predictions(Case):
+    def test_pytorch_and_resnetd_take_images_for_the_same(self):
+        """tools/pytorch_predictions.py, for `resnetctl evaluate --predictions`."""
+        images, predictions = self.folder / "images", self.folder / "pytorch.tsv"
+        for command in (
+            [ROOT / "tools/fashion_mnist_png.py", "--out", images, "--per-class", "30"],
+            [ROOT / "tools/pytorch_predictions.py", "--list", images / "truth.tsv", "--out", predictions],
+        ):
+            subprocess.run([sys.executable, *command], check=True)
+
+        def differ() -> tuple[int, int]:
+            data = ["--data", images / "truth.tsv", "--predictions", predictions]
+            run = subprocess.run([PROGRAMS[1], "--json", "evaluate", "--local", *data], check=True, capture_output=True)
+            compared = json.loads(run.stdout)["predictions"]
+            return compared["compared"], compared["differ"]
+
+        self.assertEqual(differ(), (300, 0))
+        first, *others = predictions.read_text().splitlines(keepends=True)
+        name, index = first.split("\t")
+        predictions.write_text(f"{name}\t{(int(index) + 1) % 10}\n{''.join(others)}")
+        self.assertEqual(differ(), (300, 1))
 
 
 if __name__ == "__main__":
