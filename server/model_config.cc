@@ -90,6 +90,7 @@ void SetKinds(const v1::Preprocessing& config, image::Recipe& recipe) {
   if (config.orientation() == P::IGNORE) recipe.orientation = image::Orientation::kIgnore;
   if (config.orientation() == P::APPLY) recipe.orientation = image::Orientation::kApply;
   if (config.scale() != 0) recipe.scale = config.scale();
+  recipe.dct_scaling = config.dct_scaling();
 }
 
 void SetColour(int channels, image::Recipe& recipe) {

@@ -6,6 +6,7 @@ resnetd_test(image_sniff_test SOURCES unit/image_sniff_test.cc LIBS resnetd::ima
 resnetd_test(image_decode_test SOURCES unit/image_decode_test.cc LIBS resnetd::image image_golden JPEG::JPEG)
 resnetd_test(image_orientation_test SOURCES unit/image_orientation_test.cc LIBS resnetd::image image_golden)
 resnetd_test(image_resize_test SOURCES unit/image_resize_test.cc LIBS resnetd::image image_golden)
+resnetd_test(image_scaling_test SOURCES unit/image_scaling_test.cc LIBS resnetd::image image_golden)
 resnetd_test(image_preprocessor_test SOURCES unit/image_preprocessor_test.cc unit/allocations.cc
              LIBS resnetd::image image_golden PNG::PNG)
 

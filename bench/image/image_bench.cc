@@ -128,9 +128,10 @@ class Bench {
   std::vector<uint8_t> resized_;
 };
 
-void Run(const std::string& folder, const std::string& preset, const std::string& out) {
-  const absl::StatusOr<Recipe> recipe = FindPreset(preset);
+void Run(const std::string& folder, const std::string& preset, bool dct_scaling, const std::string& out) {
+  absl::StatusOr<Recipe> recipe = FindPreset(preset);
   Check(recipe.status(), "--preset");
+  recipe->dct_scaling = dct_scaling;
   Bench bench(folder, *recipe);
   if (!out.empty()) return bench.Write(out);
   std::cout << bench.Describe().dump() << std::endl;
@@ -142,13 +143,15 @@ void Run(const std::string& folder, const std::string& preset, const std::string
 
 int main(int argc, char** argv) {
   std::string folder, preset = "torchvision-v1", out;
+  bool dct_scaling = false;
   CLI::App app{"Measures the preprocessing of images", "image_bench"};
   app.add_option("--folder", folder, "JPEG files, and no others")->required()->check(CLI::ExistingDirectory);
   app.add_option("--preset", preset, "Recipe, of RGB")->capture_default_str();
+  app.add_flag("--dct-scaling", dct_scaling, "Let the recipe scale while decoding");
   app.add_option("--out", out, "Write the inputs of all photographs, sorted by name, float32 NCHW, and end");
   CLI11_PARSE(app, argc, argv);
   try {
-    resnetd::image::Run(folder, preset, out);
+    resnetd::image::Run(folder, preset, dct_scaling, out);
   } catch (const std::exception& error) {
     std::cerr << "image_bench: " << error.what() << '\n';
     return 1;

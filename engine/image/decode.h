@@ -16,10 +16,11 @@ namespace resnetd::image {
 struct DecodeOptions {
   int channels = 3;  // or 1
   Alpha alpha = Alpha::kDrop;
+  int shrink = 1;  // of JPEG, or 2, 4, 8: as many pixels make up one in width and in height, parts rounded up
 };
 
 // Takes the rows from top to bottom, header.height of them, each valid during the call: header.width pixels of
-// `options.channels` interleaved bytes.
+// `options.channels` interleaved bytes. Both are divided by `options.shrink`.
 using DecodedRowSink = absl::FunctionRef<void(const uint8_t* row)>;
 
 // `header` is what Sniff() read: memory is bounded by it. INVALID_ARGUMENT: damaged, truncated or of an unknown kind;

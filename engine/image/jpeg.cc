@@ -39,17 +39,17 @@ class JpegDecoder {
   JpegDecoder(const JpegDecoder&) = delete;
   JpegDecoder& operator=(const JpegDecoder&) = delete;
 
-  absl::Status Decode(const Header& header, int channels, DecodedRowSink sink) {
+  absl::Status Decode(const Header& header, const DecodeOptions& options, DecodedRowSink sink) {
     bool complete = false;
     if (!Guarded([&] { complete = ReadHeader(); })) return Failed();
     if (!complete) return Truncated();
     if (absl::Status s = CheckHeader(header); !s.ok()) return s;
-    if (!Guarded([&] { complete = Start(channels); })) return Failed();
+    if (!Guarded([&] { complete = Start(options); })) return Failed();
     if (!complete) return Truncated();
     while (info_.output_scanline < info_.output_height) {
       if (!Guarded([&] { complete = jpeg_read_scanlines(&info_, &row_, 1) == 1; })) return Failed();
       if (!complete) return Truncated();
-      Convert(channels);
+      Convert(options.channels);
       sink(row_);
     }
     // All pixels are there; as with Pillow, only the end marker may be missing.
@@ -113,12 +113,14 @@ class JpegDecoder {
     return absl::OkStatus();
   }
 
-  bool Start(int channels) {
+  bool Start(const DecodeOptions& options) {
     if (info_.num_components == 4) {
       info_.out_color_space = JCS_CMYK;
     } else {
-      info_.out_color_space = info_.num_components == 1 && channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+      info_.out_color_space = info_.num_components == 1 && options.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
     }
+    info_.scale_num = 1;
+    info_.scale_denom = static_cast<unsigned int>(options.shrink);
     if (!jpeg_start_decompress(&info_)) return false;
     const JDIMENSION row_bytes = info_.output_width * static_cast<JDIMENSION>(info_.output_components);
     // Rows that begin at a multiple of 16 bytes the library writes past the caches, and we read them at once.
@@ -158,7 +160,7 @@ class JpegDecoder {
 
 absl::Status DecodeJpeg(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,
                         DecodedRowSink sink) {
-  return JpegDecoder(file).Decode(header, options.channels, sink);
+  return JpegDecoder(file).Decode(header, options, sink);
 }
 
 }  // namespace resnetd::image

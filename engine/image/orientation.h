@@ -23,6 +23,14 @@ inline bool SwapsSides(int orientation) {
   return orientation >= 5;
 }
 
+// Is the upright image's first column, or row, the stored one's last column or row?
+inline bool ReversesX(int orientation) {
+  return orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+}
+inline bool ReversesY(int orientation) {
+  return orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+}
+
 // Turns one image upright: takes its rows as they are stored, gives those of the upright image, bit for bit. A mirrored
 // one (2) is turned row by row; of the others all of the image is held until its last row is in.
 class Turner {

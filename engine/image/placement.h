@@ -15,12 +15,16 @@ struct Axis {
   int from = 0;
   int64_t to = 0, first = 0;
   int count = 0;
-  int shrink = 1;  // the source comes shrunk by so much already, where the JPEG decoder does that
+  int shrink = 1;         // the source comes shrunk by so much already, where the JPEG decoder does that
+  bool reversed = false;  // and from the end
 
-  // How many pixels come: the last may be less than a whole one.
+  // How many pixels come: the last, or the first of a reversed one, may be less than a whole one.
   int source() const { return (from + shrink - 1) / shrink; }
+  // Of them, how many there really are.
+  double extent() const { return static_cast<double>(from) / shrink; }
+  double begin() const { return reversed ? source() - extent() : 0; }
   // Of them, how many make up one of `to`.
-  double scale() const { return static_cast<double>(from) / shrink / static_cast<double>(to); }
+  double scale() const { return extent() / static_cast<double>(to); }
 
   bool operator==(const Axis&) const = default;
 };

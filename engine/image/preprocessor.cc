@@ -1,5 +1,6 @@
 // decoder -> Resampler -> Normaliser -> dst, row by row: no image is ever whole in memory but where its format needs
 // that (interlaced PNG, JPEG of several scans, WebP) or has to be turned.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,18 @@ const uint8_t* Interleaved(const PixelView& pixels, int y, std::vector<uint8_t>&
     for (size_t x = 0; x < width; ++x) line[x * channels + c] = plane_row[x];
   }
   return line.data();
+}
+
+// Lets the decoder shrink the image by as much as Pillow's draft mode does: the most that leaves at least the scaled
+// size.
+int Shrink(Placement& placement, int orientation) {
+  const int64_t spare = std::min(placement.x.from / placement.x.to, placement.y.from / placement.y.to);
+  int shrink = 8;
+  while (shrink > 1 && shrink > spare) shrink /= 2;
+  placement.x.shrink = placement.y.shrink = shrink;
+  placement.x.reversed = ReversesX(orientation);
+  placement.y.reversed = ReversesY(orientation);
+  return shrink;
 }
 
 // Where the image goes, if black surrounds it.
@@ -97,16 +110,19 @@ absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Reci
   const int orientation = recipe.orientation == Orientation::kApply ? ReadOrientation(file, header->format) : 1;
   int width = header->width, height = header->height;
   if (SwapsSides(orientation)) std::swap(width, height);
-  const absl::StatusOr<Placement> placement = Place(recipe, width, height);
+  absl::StatusOr<Placement> placement = Place(recipe, width, height);
   if (!placement.ok()) return placement.status();
+  DecodeOptions options{.channels = recipe.channels(), .alpha = recipe.alpha};
+  if (recipe.dct_scaling && header->format == Format::kJpeg) options.shrink = Shrink(*placement, orientation);
   const TensorView inside = state_->Start(*placement, recipe, dst);
   const auto finish = [&, reversed = recipe.colour == Colour::kBgr](int y, const uint8_t* row) {
     state_->normaliser.Row(row, reversed, y, inside);
   };
   const auto resample = [&](const uint8_t* row) { state_->resampler.Push(row, finish); };
-  Turner turner(orientation, header->width, header->height, recipe.channels());
+  int columns = placement->x.source(), rows = placement->y.source();
+  if (SwapsSides(orientation)) std::swap(columns, rows);
+  Turner turner(orientation, columns, rows, recipe.channels());
   const auto take = [&](const uint8_t* row) { turner.Push(row, resample); };
-  const DecodeOptions options{.channels = recipe.channels(), .alpha = recipe.alpha};
   switch (header->format) {
     case Format::kJpeg:
       return DecodeJpeg(file, *header, options, take);

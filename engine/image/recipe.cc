@@ -163,6 +163,7 @@ std::string CanonicalText(const Recipe& recipe) {
     absl::StrAppendFormat(&text, " orientation %d", static_cast<int>(recipe.orientation));
   }
   if (recipe.scale != Recipe().scale) absl::StrAppendFormat(&text, " scale %a", recipe.scale);
+  if (recipe.dct_scaling && recipe.resize != Resize::kNone) absl::StrAppend(&text, " dct_scaling");
   return text;
 }
 
@@ -200,7 +201,8 @@ std::string ToString(const Recipe& recipe) {
   return absl::StrCat(recipe.orientation == Orientation::kApply ? "turned upright, " : "", SizeText(recipe), ", ",
                       Name(recipe.colour), recipe.alpha == Alpha::kBlack ? " on black" : "",
                       recipe.scale == Recipe().scale ? "" : absl::StrCat(", times ", recipe.scale), ", mean ",
-                      channels(recipe.mean), ", std ", channels(recipe.std));
+                      channels(recipe.mean), ", std ", channels(recipe.std),
+                      recipe.dct_scaling ? ", JPEG by DCT scaling" : "");
 }
 
 }  // namespace resnetd::image

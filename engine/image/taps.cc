@@ -2,7 +2,7 @@
 // the source as it comes:
 //
 //   stretch   = max(scale, 1)                     a smaller image averages over more source pixels
-//   centre(i) = (i + 0.5) * scale
+//   centre(i) = begin + (i + 0.5) * scale         begin is 0 but where the source begins with a part of a pixel
 //   sources   = centre -+ radius * stretch        ends rounded, clipped to the image
 //   weight(j) = filter((j + 0.5 - centre) / stretch) / sum of them
 //
@@ -57,7 +57,7 @@ void Taps::BuildNearest() {
   max_taps_ = 1;
   weights_.assign(axis_.count, kOne);
   const double scale = axis_.scale();
-  double position = scale * 0.5;
+  double position = axis_.begin() + scale * 0.5;
   for (int64_t i = 0; i < axis_.first + axis_.count; ++i, position += scale) {
     if (i < axis_.first) continue;
     const int source = std::min(static_cast<int>(position), axis_.source() - 1);
@@ -75,7 +75,7 @@ void Taps::BuildFilter() {
   weights_.assign(static_cast<size_t>(axis_.count) * max_taps_, 0);
   exact_.resize(max_taps_);
   for (int i = 0; i < axis_.count; ++i) {
-    const double centre = (static_cast<double>(axis_.first + i) + 0.5) * scale;
+    const double centre = axis_.begin() + (static_cast<double>(axis_.first + i) + 0.5) * scale;
     const int start = std::max(static_cast<int>(centre - radius + 0.5), 0);
     const int end = std::min(static_cast<int>(centre + radius + 0.5), axis_.source());
     double sum = 0;

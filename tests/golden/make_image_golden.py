@@ -14,12 +14,15 @@
                           first and last height, CRC-32 of the crops of all heights
     image/recipe.txt      pixels, width, height, preset, its resize_size (0: the preset's own), CRC-32 of the network's
                           input, float32 NCHW
+    image/scaled.txt      JPEG file, what its EXIF is made to say (0: not looked at), filter, new width and height, CRC-32
+                          of the pixels / 255, float32 NCHW: decoded by DCT scaling, as draft() has it, turned, resized
 
 Pillow 13 resizes columns before rows where that is less work, which rounds differently; 12 and all before it, which
 networks were trained and evaluated with, always begin with the rows. The tables are theirs.
 """
 
 import io
+import math
 import pathlib
 import random
 import struct
@@ -353,10 +356,42 @@ def recipe_table() -> list[str]:
     return lines
 
 
+def scaled_input(file: pathlib.Path, orientation: int, size: tuple[int, int], method: int) -> np.ndarray:
+    image = Image.open(file)
+    whole = np.array(image.size)
+    image.draft(None, size[::-1] if orientation >= 5 else size)
+    shrink = math.ceil(whole[0] / image.width)
+    # What draft() decodes of the image ends with parts of pixels. Turning moves them to the front of an axis.
+    box = [0, 0, *(whole / shrink)]
+    x_reversed, y_reversed = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
+    image = image.convert("RGB")
+    if orientation > 1:
+        image = image.transpose({2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM, 5: Image.TRANSPOSE,
+                                 6: Image.ROTATE_270, 7: Image.TRANSVERSE, 8: Image.ROTATE_90}[orientation])  # fmt: skip
+        right, bottom = box[:1:-1] if orientation >= 5 else box[2:]
+        box = [image.width - right if x_reversed else 0, image.height - bottom if y_reversed else 0,
+               image.width if x_reversed else right, image.height if y_reversed else bottom]  # fmt: skip
+    image = image.resize(size, method, box)
+    return np.asarray(image).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+
+
+def scaled_table() -> list[str]:
+    lines = []
+    for file in sorted(FOLDER.glob("*.jpg")):
+        if min(Image.open(file).size) < 9:
+            continue
+        for orientation in range(9 if file.name == "exif.jpg" else 1):
+            for size in ((40, 30), (23, 18), (22, 19), (22, 18), (11, 9), (9, 11), (6, 4), (5, 4), (5, 3), (1, 1)):
+                for name, method in FILTERS.items():
+                    values = scaled_input(file, orientation, size, method)
+                    lines.append(f"{file.name} {orientation} {name} {size[0]} {size[1]} {zlib.crc32(values.tobytes()):08x}")
+    return lines
+
+
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     tables = {"decode": decode_table, "on_black": on_black_table, "orientation": orientation_table,
-              "resize": resize_table, "sizes": sizes_table, "recipe": recipe_table}  # fmt: skip
+              "resize": resize_table, "sizes": sizes_table, "recipe": recipe_table, "scaled": scaled_table}  # fmt: skip
     for name, table in tables.items():
         heading = f"# tests/golden/make_image_golden.py, Pillow {PIL.__version__}\n"
         (FOLDER / f"{name}.txt").write_text(heading + "\n".join(table()) + "\n")

@@ -13,6 +13,7 @@ namespace resnetd::image {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 TEST(RecipeTest, Presets) {
   const std::pair<const char*, const char*> cases[] = {
@@ -74,6 +75,12 @@ TEST(RecipeTest, CanonicalTextStaysWhatItWas) {
   EXPECT_EQ(CanonicalText(recipe),
             "resize 0 height 224 width 224 colour 3 channel 0x0p+0 0x1p+0 channel 0x0p+0 0x1p+0 alpha 1 orientation 1 "
             "scale 0x1p+0");
+  recipe = *FindPreset("mnist");
+  recipe.dct_scaling = true;
+  EXPECT_EQ(CanonicalText(recipe),
+            "resize 2 height 28 width 28 colour 2 interpolation 1 channel 0x1.0bac72p-3 0x1.3b7e9p-2 dct_scaling");
+  recipe.resize = Resize::kNone;  // without effect then
+  EXPECT_THAT(CanonicalText(recipe), Not(HasSubstr("dct_scaling")));
 }
 
 // Each field shows in the text, and so in the name.
@@ -91,6 +98,7 @@ TEST(RecipeTest, EveryChangeMakesAnotherRecipe) {
       [](Recipe& r) { r.alpha = Alpha::kBlack; },
       [](Recipe& r) { r.orientation = Orientation::kApply; },
       [](Recipe& r) { r.scale = 1; },
+      [](Recipe& r) { r.dct_scaling = true; },
   };
   std::set<std::string> texts = {CanonicalText(Recipe())};
   for (const auto& change : changes) {
@@ -133,9 +141,10 @@ TEST(RecipeTest, TextOfTheOtherKinds) {
   recipe.alpha = Alpha::kBlack;
   recipe.orientation = Orientation::kApply;
   recipe.scale = 0.5;
+  recipe.dct_scaling = true;
   EXPECT_EQ(ToString(recipe),
             "turned upright, shorter side 256, bicubic, crop 320x224, odd margins rounded down, grey on black, times "
-            "0.5, mean 0.485, std 0.229");
+            "0.5, mean 0.485, std 0.229, JPEG by DCT scaling");
   recipe = *FindPreset("none");
   recipe.colour = Colour::kFourChannels;
   EXPECT_EQ(ToString(recipe), "no resize, 224x224, 4 channels, times 1, mean 0 0 0 0, std 1 1 1 1");

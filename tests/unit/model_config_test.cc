@@ -263,6 +263,8 @@ const RecipeCase kRecipes[] = {
      absl::StrCat("shorter side 100, bilinear, crop 224x224, RGB, ", kImageNet)},
     {"alpha: BLACK orientation: APPLY scale: 0.5", "", Input(3, 32, 32), true, "cifar10",
      absl::StrCat("turned upright, resize to 32x32, bilinear, RGB on black, times 0.5, ", kCifar)},
+    {"dct_scaling: true", "", Input(3, 32, 32), true, "cifar10",
+     absl::StrCat("resize to 32x32, bilinear, RGB, ", kCifar, ", JPEG by DCT scaling")},
     {"alpha: DROP orientation: IGNORE", "", Input(3, 32, 32), true, "cifar10",
      absl::StrCat("resize to 32x32, bilinear, RGB, ", kCifar)},
     // timm's own arithmetic: math.floor(side / crop_pct).
