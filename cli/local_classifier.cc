@@ -23,7 +23,7 @@
 namespace resnetd::cli {
 namespace {
 
-constexpr int kBatch = 8;
+constexpr int kBatch = 8;  // unless the model's config names others: then its largest
 
 struct Outcome {
   absl::Status status;
@@ -54,7 +54,7 @@ class Worker {
     return absl::OkStatus();
   }
 
-  // files[i] to outcomes[i], at most kBatch of them.
+  // files[i] to outcomes[i], at most a batch of them.
   void Classify(absl::Span<const std::string> files, absl::Span<Outcome> outcomes) {
     std::vector<size_t> in_slot;
     for (size_t i = 0; i < files.size(); ++i) {
@@ -98,6 +98,7 @@ class LocalClassifier final : public Classifier {
       : context_(context),
         model_(std::move(model)),
         logits_(head.output),
+        batch_(static_cast<size_t>(model_->engine->info().batch_sizes.back())),
         name_(absl::StrCat(model_->name, " version ", model_->version)),
         classes_{head.classes, head.labels} {}
 
@@ -117,6 +118,7 @@ class LocalClassifier final : public Classifier {
   const Context& context_;
   const std::shared_ptr<const server::Model> model_;
   const OutputId logits_;
+  const size_t batch_;
   const std::string name_;
   const ClassNames classes_;
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -130,8 +132,8 @@ void LocalClassifier::Run(const std::vector<std::string>& files, const OnImage& 
   std::vector<std::thread> threads;
   for (const std::unique_ptr<Worker>& worker : workers_) {
     threads.emplace_back([&, worker = worker.get()] {
-      for (size_t begin; (begin = next.fetch_add(kBatch)) < files.size();) {
-        const size_t count = std::min<size_t>(kBatch, files.size() - begin);
+      for (size_t begin; (begin = next.fetch_add(batch_)) < files.size();) {
+        const size_t count = std::min(batch_, files.size() - begin);
         worker->Classify(absl::MakeConstSpan(files).subspan(begin, count),
                          absl::MakeSpan(outcomes).subspan(begin, count));
         done += count;

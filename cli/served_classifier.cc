@@ -62,14 +62,14 @@ void ServedClassifier::Run(const std::vector<std::string>& files, const OnImage&
   Classification bulk(context_, bulk_, request_, [&](auto* call, const auto* request, auto* response, auto done) {
     stub_->async()->Classify(call, request, response, std::move(done));
   });
+  const CallError no_class = ErrorFrom(absl::InternalError("the server named no class"));
   std::vector<int> best;
   bulk.Run(files, [&](size_t i, const v1::ClassifyResult* result, const CallError* error) {
     best.clear();
     if (result != nullptr) {
       for (const v1::Class& c : result->classes()) best.push_back(c.index());
     }
-    const CallError none = ErrorFrom(absl::InternalError("the server named no class"));
-    on_image(i, best, error == nullptr && best.empty() ? &none : error);
+    on_image(i, best, error == nullptr && best.empty() ? &no_class : error);
   });
 }
 

@@ -182,6 +182,23 @@ TEST(EvaluateTest, LocallyOnAnyNumberOfThreads) {
   }
 }
 
+TEST(EvaluateTest, LocallyInBatchesOfAnySize) {
+  const TempFolder folder;
+  const v1::GoldenSet golden = WriteGolden(folder);
+  folder.Write("model/model.onnx", server::EmbeddedSource().read("model.onnx", 1 << 26).value());
+  for (const char* sizes : {"[1]", "[1, 3]", "[64]"}) {
+    folder.Write("model/config.textproto",
+                 absl::StrCat("batch_sizes: ", sizes, " preprocessing { preset: 'mnist' mean: 0.286 std: 0.353 }"));
+    const Result result = RunCli({"evaluate", folder / "model", "--json", "--local", "--data", folder / "data",
+                                  "--predictions", folder / "predictions.tsv"});
+    ASSERT_EQ(result.status, 0) << sizes << result.err;
+    const auto json = nlohmann::json::parse(result.out);
+    EXPECT_EQ(json["images"], golden.golden_size()) << sizes;
+    EXPECT_EQ(json["predictions"]["differ"], 0) << sizes;
+    EXPECT_EQ(json["classes"][0]["label"], "#0") << sizes;
+  }
+}
+
 TEST(EvaluateTest, LocalImagesFailAlone) {
   const TempFolder folder;
   const v1::GoldenSet golden = WriteGolden(folder);
