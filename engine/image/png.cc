@@ -176,19 +176,23 @@ class PngDecoder {
 
   enum class End { kWhole, kBetween, kInContent };
 
-  // Where the file ends: behind its last chunk, or where some chunk's content or another chunk is missing.
+  // Where the file ends: behind its last chunk, or where some chunk's content or another chunk is missing. Of an
+  // animation, Pillow reads as far as the second frame.
   End FindEnd() const {
     constexpr size_t kSignature = 8, kHeader = 8, kChecksum = 4;
+    bool animated = false, pixels_seen = false;
     size_t at = std::min(kSignature, file_.size());
     while (file_.size() - at >= kHeader) {
       const auto* chunk = reinterpret_cast<png_const_bytep>(file_.data()) + at;
       const absl::string_view name(reinterpret_cast<const char*>(chunk) + 4, 4);
-      if (name == "IEND") return End::kWhole;
+      if (name == "IEND" || (name == "fcTL" && animated && pixels_seen)) return End::kWhole;
       if (!std::all_of(name.begin(), name.end(), absl::ascii_isalnum))
         return End::kWhole;  // whatever follows is no chunk
       at += kHeader;
       const size_t length = png_get_uint_32(chunk);
       if (length > file_.size() - at) return name == "IDAT" ? End::kBetween : End::kInContent;
+      animated |= name == "acTL" && length >= 4 && png_get_uint_32(chunk + kHeader) > 1;
+      pixels_seen |= name == "IDAT";
       at += std::min(length + kChecksum, file_.size() - at);
     }
     return End::kBetween;

@@ -82,6 +82,39 @@ def jpeg(image: Image.Image, **options) -> bytes:
     return out.getvalue()
 
 
+def segments(data: bytes) -> list[tuple[int, bytes]]:
+    """Marker and segment of a JPEG file up to its scan; with the first scan's comes all that follows but the end marker."""
+    found, at = [], 2
+    while not found or found[-1][0] != 0xDA:
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        found.append((data[at + 1], data[at : end if data[at + 1] != 0xDA else -2]))
+        at = end
+    return found
+
+
+def scan_by_scan(size: tuple[int, int], sampling: list[tuple[int, int]], ids: bytes = b"\1\2\3") -> bytes:
+    """A baseline file of a scan for each component, each coded as a grey image of its own: any sampling can be had so,
+    4:1:1 too, which Pillow does not write."""
+    across, down = (max(values) for values in zip(*sampling))
+    width, height = size
+    planes = scene(width, height, len(sampling))
+    scans, tables = b"", b""
+    for i, (h, v) in enumerate(sampling):
+        plane = Image.fromarray(planes[:, :, i]).resize((-(-width * h // across), -(-height * v // down)), Image.BOX)
+        for marker, segment in segments(jpeg(plane)):
+            if marker in (0xDB, 0xC4) and i == 0:
+                tables += segment
+            elif marker == 0xDA:
+                scans += segment[:5] + ids[i : i + 1] + segment[6:]
+    parts = b"".join(bytes([ids[i], h << 4 | v, 0]) for i, (h, v) in enumerate(sampling))
+    frame = struct.pack(">BBHBHHB", 0xFF, 0xC0, 8 + len(parts), 8, height, width, len(sampling)) + parts
+    return b"\xff\xd8" + tables + frame + scans + b"\xff\xd9"
+
+
+def without(data: bytes, marker: int) -> bytes:
+    return b"\xff\xd8" + b"".join(segment for kind, segment in segments(data) if kind != marker) + b"\xff\xd9"
+
+
 def jpeg_files() -> dict[str, bytes]:
     colour, grey = Image.fromarray(scene(45, 37, 3)), as_image(scene(45, 37, 1))
     cmyk = Image.fromarray(scene(45, 37, 4), "CMYK")
@@ -92,6 +125,22 @@ def jpeg_files() -> dict[str, bytes]:
         "progressive.jpg": jpeg(colour, progressive=True),
         "restarts.jpg": jpeg(colour, restart_marker_blocks=2),
         "rgb.jpg": jpeg(colour, keep_rgb=True),
+        "411.jpg": scan_by_scan((45, 37), [(4, 1), (1, 1), (1, 1)]),
+        "411_even.jpg": scan_by_scan((64, 16), [(4, 1), (1, 1), (1, 1)]),
+        "410.jpg": scan_by_scan((45, 37), [(4, 2), (1, 1), (1, 1)]),
+        "440.jpg": scan_by_scan((45, 37), [(1, 2), (1, 1), (1, 1)]),
+        "cb_only_halved.jpg": scan_by_scan((45, 37), [(2, 2), (1, 1), (2, 2)]),
+        "sampled_grey.jpg": scan_by_scan((45, 37), [(2, 2)]),
+        "rgb_by_its_names.jpg": scan_by_scan((45, 37), [(1, 1)] * 3, b"RGB"),
+        "other_names.jpg": scan_by_scan((45, 37), [(1, 1)] * 3, b"\x11\x12\x13"),
+        "cmyk_scan_by_scan.jpg": scan_by_scan((45, 37), [(2, 1), (1, 1), (1, 1), (2, 1)], b"\1\2\3\4"),
+        "cmyk_420.jpg": jpeg(cmyk, subsampling="4:2:0"),
+        "cmyk_progressive.jpg": jpeg(cmyk, progressive=True),
+        "cmyk_unmarked.jpg": without(jpeg(cmyk), 0xEE),
+        "progressive_restarts.jpg": jpeg(colour, progressive=True, restart_marker_rows=1),
+        "grey_restarts.jpg": jpeg(grey, restart_marker_blocks=1),
+        "profile.jpg": jpeg(colour, icc_profile=bytes(range(256)), comment=b"a comment"),
+        "two_pictures.jpg": mpo(colour, colour.rotate(180)),
         "grey.jpg": jpeg(grey),
         "grey_progressive.jpg": jpeg(grey, progressive=True),
         "cmyk.jpg": jpeg(cmyk),
@@ -101,12 +150,20 @@ def jpeg_files() -> dict[str, bytes]:
     # The same components, declared as YCCK by the last byte of Adobe's segment.
     adobe = files["cmyk.jpg"].index(b"Adobe") + 11
     assert files["cmyk.jpg"][adobe] == 0
-    files["ycck.jpg"] = files["cmyk.jpg"][:adobe] + b"\x02" + files["cmyk.jpg"][adobe + 1 :]
+    for kind in ("", "_420", "_progressive"):
+        files[f"ycck{kind}.jpg"] = files[f"cmyk{kind}.jpg"][:adobe] + b"\x02" + files[f"cmyk{kind}.jpg"][adobe + 1 :]
     files["junk_before_segment.jpg"] = files["420.jpg"].replace(b"\xff\xc0", b"junk\xff\xff\xff\xc0", 1)
     height = files["420.jpg"].index(b"\xff\xc0") + 5
     files["rows_missing.jpg"] = files["420.jpg"][:height] + b"\0\x50" + files["420.jpg"][height + 2 :]
     files["junk_after_end.jpg"] = files["420.jpg"] + b"junk"
     return files
+
+
+def mpo(*pictures: Image.Image) -> bytes:
+    """As cameras write it: one JPEG file behind the other."""
+    out = io.BytesIO()
+    pictures[0].save(out, "MPO", save_all=True, append_images=pictures[1:])
+    return out.getvalue()
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
@@ -164,6 +221,18 @@ def png_files() -> dict[str, bytes]:
     files["palette_short.png"] = png(13, 9, 8, 3, before=png_chunk(b"PLTE", palette[:30]))
     for name, bits, colour_type in (("rgb", 8, 2), ("rgb_alpha", 16, 6), ("grey1", 1, 0), ("grey16", 16, 0)):
         files[f"{name}_interlaced.png"] = png(13, 9, bits, colour_type, interlaced=True)
+    for name, bits, colour_type in (("grey2", 2, 0), ("grey4", 4, 0), ("grey8", 8, 0), ("rgb16", 16, 2),
+                                    ("grey_alpha8", 8, 4), ("grey_alpha16", 16, 4), ("rgb_alpha8", 8, 6)):
+        files[f"{name}_interlaced.png"] = png(13, 9, bits, colour_type, interlaced=True)
+    for bits in (1, 2, 8):
+        chunk = png_chunk(b"PLTE", palette[: 3 << bits])
+        files[f"palette{bits}_interlaced.png"] = png(13, 9, bits, 3, interlaced=True, before=chunk)
+    files["colour_spaces.png"] = png(13, 9, 8, 2, before=png_chunk(b"gAMA", struct.pack(">I", 20000)) +
+                                     png_chunk(b"sRGB", b"\0") + png_chunk(b"sBIT", b"\5\6\5") + png_chunk(b"bKGD", bytes(6)))
+    animation = io.BytesIO()
+    first = Image.fromarray(scene(13, 9, 3))
+    first.save(animation, "PNG", save_all=True, append_images=[first.rotate(180)])
+    files["animated.png"] = animation.getvalue()
     files["palette_interlaced.png"] = png(13, 9, 4, 3, interlaced=True, before=png_chunk(b"PLTE", palette[:48]))
     files["1x1_interlaced.png"] = png(1, 1, 8, 2, interlaced=True)
     return files
