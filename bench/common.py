@@ -15,10 +15,14 @@ DEFAULT_MODEL = ROOT / "models/fashion-resnet20/1/model.onnx"
 
 
 def use_bench_venv() -> None:
-    """Starts the script again in build/bench-venv, which is made if it is not there."""
+    use_venv("bench-venv", "bench/requirements.txt")
+
+
+def use_venv(name: str, requirements: str) -> None:
+    """Starts the script again in build/NAME, which is made if it is not there."""
     venv = pathlib.Path(
         subprocess.run(
-            [ROOT / "scripts/venv.sh", "bench-venv", ROOT / "bench/requirements.txt"],
+            [ROOT / "scripts/venv.sh", name, ROOT / requirements],
             stdout=subprocess.PIPE, text=True, check=True,
         ).stdout.strip()
     )  # fmt: skip

@@ -3,14 +3,20 @@
 
     bench/server_vs_engine.py                     ResNet-50, uint8 tensors, 2 workers of 1 thread
     bench/server_vs_engine.py --model default
+    bench/server_vs_engine.py --photos FOLDER     JPEG in, labels out
 
 Three figures a round: the bare engine with as many workers (engine_bench, largest batch, all busy); the server in closed
 loop, more clients than it can compute at once; the server in open loop, offered more than it can do. Server and client
 share the machine's cores with each other, so both have less than the engine had: CPU time of either is given per image.
 What the client takes is not taken off.
+
+With --photos the client sends these JPEG files, and the server decodes, resizes and crops them. What that allows is
+measured as well (image_bench, one thread): a core does one after the other, so a worker's time for an image is the sum of
+both. The network must be one for 224x224 pixels.
 """
 
 import argparse
+import contextlib
 import pathlib
 import sys
 
@@ -28,8 +34,8 @@ def cpu_per_image(before: dict, after: dict) -> float:
 class Rounds:
     """The figures of each of the three, by round."""
 
-    def __init__(self, args, engine: common.Driven, server):
-        self.args, self.engine, self.server = args, engine, server
+    def __init__(self, args, engine: common.Driven, decoder: common.Driven | None, server):
+        self.args, self.engine, self.decoder, self.server = args, engine, decoder, server
         self.rates = {"engine": [], "closed": [], "open": []}
         self.own_cpu = {name: [] for name in self.rates}  # seconds an image, of engine or server
         self.client_cpu = {name: [] for name in self.rates}  # seconds an image
@@ -40,7 +46,12 @@ class Rounds:
         if name == "engine":
             figures = self.engine.round(max(self.args.batch))
             rate = figures["images_per_second"]
-            self.own_cpu[name].append(figures["cpu_seconds"] / figures["seconds"] / rate)
+            cpu = figures["cpu_seconds"] / figures["seconds"] / rate
+            if self.decoder:
+                decoding = 1 / self.decoder.round("files")["images_per_second"]
+                rate = 1 / (1 / rate + decoding / self.args.workers)
+                cpu += decoding
+            self.own_cpu[name].append(cpu)
         else:
             before = common.scrape(self.server)
             rate = self.load(name)
@@ -49,7 +60,8 @@ class Rounds:
 
     def load(self, name: str) -> float:
         how = ["--concurrency", CLIENTS] if name == "closed" else ["--rate", OVERLOAD * self.rates["engine"][-1]]
-        report = common.load(self.server, *how, "--tensor", "u8", "--warmup", self.args.warmup, "--duration", self.args.seconds)
+        what = ["--image", self.args.photos] if self.decoder else ["--tensor", "u8"]
+        report = common.load(self.server, *how, *what, "--warmup", self.args.warmup, "--duration", self.args.seconds)
         rate = report["achieved_images_per_second"]
         self.client_cores[name].append(report["client_cpu_seconds"] / self.args.seconds)
         self.client_cpu[name].append(report["client_cpu_seconds"] / self.args.seconds / rate)
@@ -60,8 +72,8 @@ class Rounds:
         engine = common.quartiles(self.rates["engine"])[1]
         middle = common.quartiles(self.rates[name])[1]
         cells = [
-            {"engine": "bare engine", "closed": f"server, closed loop, {CLIENTS} clients",
-             "open": f"server, open loop, {OVERLOAD:g} of the engine's rate offered"}[name],
+            {"engine": "decoding, then bare engine" if self.decoder else "bare engine", "closed": f"server, closed loop, {CLIENTS} clients",
+             "open": f"server, open loop, {OVERLOAD:g} of that rate offered"}[name],
             common.spread(self.rates[name], 1 if engine < 1000 else 0), f"{middle / engine:.3f}",
             common.spread([a / b for a, b in zip(self.rates[name], self.rates["engine"])], 3),
             f"{1e3 * common.quartiles(self.own_cpu[name])[1]:.3f}",
@@ -73,13 +85,14 @@ class Rounds:
         return [*cells, f"{1e3 * client:.3f}", f"{cores:.3f}", f"{common.quartiles(self.batch[name])[1]:.1f}"]
 
 
-HEADER = ["", "images/s", "of the engine's median", "of the engine's by round", "CPU ms an image, engine or server",
+HEADER = ["", "images/s", "of the first's median", "of the first's by round", "CPU ms an image, engine or server",
           "CPU ms an image, client", "cores, client", "mean batch"]  # fmt: skip
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="resnet50", help="resnet18|34|50|101|152, cifar20..., default")
+    parser.add_argument("--photos", type=pathlib.Path, help="folder of JPEG files; default: uint8 tensors")
     parser.add_argument("--batch", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2, 4, 8])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
@@ -98,8 +111,13 @@ def main() -> int:
     disturbance = common.Disturbance()
     progress = common.Progress(3 * args.rounds)
     options = [*shared, "--model", str(model), "--batch-sizes", sizes]
-    with common.Driven(command) as engine, common.serve(args.build, "server_vs_engine", *options) as server:
-        rounds = Rounds(args, engine, server)
+    with contextlib.ExitStack() as stack:
+        engine, decoder = stack.enter_context(common.Driven(command)), None
+        if args.photos:
+            bench = common.program(args.build, "bench/image/image_bench")
+            decoder = stack.enter_context(common.Driven([bench, "--folder", args.photos]))
+        server = stack.enter_context(common.serve(args.build, "server_vs_engine", *options))
+        rounds = Rounds(args, engine, decoder, server)
         for number in range(args.rounds):
             # The engine first, since its rate says what to offer.
             for name in ["engine", *(["closed", "open"] if number % 2 == 0 else ["open", "closed"])]:

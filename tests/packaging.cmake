@@ -35,7 +35,7 @@ endif()
 
 # That the benchmarks work, not how fast anything is; their Python environment comes from PyPI.
 if(RESNETD_BUILD_BENCH)
-  packaging_test(bench_test COMMAND python3 tests/packaging/bench_test.py ${CMAKE_BINARY_DIR} TIMEOUT 600)
+  packaging_test(bench_test COMMAND python3 tests/packaging/bench_test.py ${CMAKE_BINARY_DIR} BenchTest TIMEOUT 600)
 endif()
 
 # PyTorch, its models and exporters: some 3 GB from PyPI, for scripts/test.sh --full only.
@@ -44,3 +44,7 @@ packaging_test(export_test COMMAND ${CMAKE_SOURCE_DIR}/build/models-venv/bin/pyt
                TIMEOUT 900)
 set_tests_properties(models_venv PROPERTIES LABELS slow FIXTURES_SETUP models_venv)
 set_tests_properties(export_test PROPERTIES LABELS slow FIXTURES_REQUIRED models_venv)
+if(RESNETD_BUILD_BENCH)
+  packaging_test(torch_bench_test COMMAND python3 tests/packaging/bench_test.py ${CMAKE_BINARY_DIR} TorchBenchTest)
+  set_tests_properties(torch_bench_test PROPERTIES LABELS slow FIXTURES_REQUIRED models_venv)
+endif()

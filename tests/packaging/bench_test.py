@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """The benchmarks work: each script runs for moments on a small network. How fast anything is, is not looked at.
 
-    tests/packaging/bench_test.py BUILD
+    tests/packaging/bench_test.py BUILD BenchTest
+    tests/packaging/bench_test.py BUILD TorchBenchTest      what needs build/models-venv
 """
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,29 +22,39 @@ MODEL = ROOT / "models/fashion-resnet20/1/model.onnx"
 # script, its options, the first cells of the rows it prints
 SCRIPTS = [
     ("engine_vs_onnxruntime.py", ["--models", "cifar20", "--rounds", "1", "--seconds", "0.01", "--batch", "1,2",
-                                  "--svg", "ratios.svg"], ["cifar20"] * 4),
+                                  "--svg", "{folder}/ratios.svg"], ["cifar20"] * 4),
     ("server_vs_engine.py", ["--model", "default", "--rounds", "1", "--seconds", "1", "--warmup", "0.1"],
-     ["bare engine", "server, closed loop, 32 clients", "server, open loop, 1.2 of the engine's rate offered"]),
+     ["bare engine", "server, closed loop, 32 clients", "server, open loop, 1.2 of that rate offered"]),
+    ("server_vs_engine.py", ["--model", "default", "--photos", "{folder}/photos", "--rounds", "1", "--seconds", "1",
+                             "--warmup", "0.1"],
+     ["decoding, then bare engine", "server, closed loop, 32 clients", "server, open loop, 1.2 of that rate offered"]),
     ("batching.py", ["--rounds", "1", "--seconds", "1", "--warmup", "0.1"], ["1,2,4,8", "1"]),
-    ("latency_over_load.py", ["--seconds", "1", "--warmup", "0.1", "--loads", "0.5", "--svg", "latency.svg"], ["0.5"]),
+    ("latency_over_load.py", ["--seconds", "1", "--warmup", "0.1", "--loads", "0.5", "--svg", "{folder}/latency.svg"], ["0.5"]),
     ("start.py", ["--model", "default", "--rounds", "1", "--threads", "1", "--report-only"], ["1"]),
     # A server that has answered few calls still grows by more than the bar allows.
     ("memory.py", ["--model", "default", "--seconds", "1", "--calls", "10", "--report-only"], ["loaded", "0"]),
 ]  # fmt: skip
+TORCH_SCRIPTS = [
+    ("images_vs_torchvision.py", ["--photos", "{folder}/photos", "--rounds", "1", "--report-only"],
+     ["as they are", "enlarged", "enlarged, DCT scaling", "resize alone, whole", "resize alone, of the crop",
+      "resize alone, whole, enlarged"]),
+]  # fmt: skip
 
 
-class BenchTest(unittest.TestCase):
+class Benches(unittest.TestCase):
     build = None
 
     def run_program(self, *command: object, stdin: str = "") -> subprocess.CompletedProcess:
         return subprocess.run([str(part) for part in command], input=stdin, capture_output=True, text=True, timeout=300)
 
-    def test_scripts(self):
+    def run_scripts(self, scripts):
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        for script, options, first_cells in SCRIPTS:
+        (folder / "photos").mkdir()
+        for name in ("420.jpg", "progressive.jpg"):
+            shutil.copy(ROOT / "tests/golden/image" / name, folder / "photos")
+        for script, options, first_cells in scripts:
             with self.subTest(script):
-                pictures = [folder / option for option in options if option.endswith(".svg")]
-                options = [folder / option if option.endswith(".svg") else option for option in options]
+                options = [option.format(folder=folder) for option in options]
                 done = self.run_program(ROOT / "bench" / script, "--build", self.build, *options)
                 self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
                 rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line.startswith("|")]
@@ -50,8 +62,18 @@ class BenchTest(unittest.TestCase):
                 for cell in first_cells:
                     self.assertIn(cell, cells, done.stdout)
                     cells.remove(cell)
-                for picture in pictures:
-                    self.assertIn("</svg>", picture.read_text())
+                for picture in [option for option in options if option.endswith(".svg")]:
+                    self.assertIn("</svg>", pathlib.Path(picture).read_text())
+
+
+class TorchBenchTest(Benches):
+    def test_scripts(self):
+        self.run_scripts(TORCH_SCRIPTS)
+
+
+class BenchTest(Benches):
+    def test_scripts(self):
+        self.run_scripts(SCRIPTS)
 
     def test_driven_engine(self):
         bench = self.build / "bench/engine/engine_bench"
@@ -70,6 +92,21 @@ class BenchTest(unittest.TestCase):
         about, *rounds = map(json.loads, done.stdout.splitlines())
         self.assertEqual(about["threads"], 1)
         self.assertEqual([r["gflops"] > 0 for r in rounds], [True, True])
+
+    def test_images(self):
+        bench = self.build / "bench/image/image_bench"
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(ROOT / "tests/golden/image/420.jpg", folder)
+            done = self.run_program(bench, "--folder", folder, stdin="files\nresize\ncrop\n")
+            wrong = self.run_program(bench, "--folder", folder, stdin="decode\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        about, *rounds = map(json.loads, done.stdout.splitlines())
+        self.assertEqual([about["photos"], about["pixels"]], [1, 45 * 37])
+        self.assertEqual([r["step"] for r in rounds], ["files", "resize", "crop"])
+        for r in rounds:
+            self.assertGreater(r["images_per_second"], 0)
+        self.assertNotEqual(wrong.returncode, 0)
+        self.assertIn("expected files, resize or crop, got decode", wrong.stderr)
 
     def test_mistakes(self):
         bench = self.build / "bench/engine/engine_bench"
@@ -98,5 +135,5 @@ class BenchTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    BenchTest.build = pathlib.Path(sys.argv.pop(1))
+    Benches.build = pathlib.Path(sys.argv.pop(1))
     unittest.main()
