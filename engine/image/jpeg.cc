@@ -19,10 +19,6 @@
 namespace resnetd::image {
 namespace {
 
-// Each scan of a progressive file passes over the whole image again: with 50 million pixels, a megabyte of empty scans
-// costs a minute. Encoders write about 10.
-constexpr int kMaxScans = 100;
-
 bool IsFrameHeader(int marker) {
   return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
 }

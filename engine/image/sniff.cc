@@ -1,18 +1,21 @@
 // JPEG (ITU-T T.81, annex B): after FF D8 come segments, each FF, a marker byte, and two bytes with the length of what
 // follows, themselves included. The first frame header among them declares the size:
 //
-//   FF C0..CF | length | precision (1 byte) | height (2) | width (2) | ...         but not C4, C8 and CC, which are
-//   tables
+//   FF C0..CF | length | precision (1 byte) | height (2) | width (2) | ...    but not C4, C8 and CC, which are tables
+//
+// Scans follow, FF DA | length | components (1) | ..., and entropy-coded data in which an FF is followed by 00.
 //
 // PNG (ISO/IEC 15948, 11.2.2): the signature, then always the chunk IHDR:
 //
-//   89 P N G 0D 0A 1A 0A | length 13 (4 bytes) | I H D R | width (4) | height (4) | ...
+//   89 P N G 0D 0A 1A 0A | length 13 (4 bytes) | I H D R | width (4) | height (4) | bits a sample (1) | colour type (1)
 //
 // WebP (RFC 9649): R I F F | length (4 bytes, the lowest first, as all of them) | W E B P, then one of three chunks:
 //
-//   V P 8 _ | length (4) | frame tag (3) | 9D 01 2A | width (2) | height (2) | ...       lossy; scales in the top 2
-//   bits V P 8 L | length (4) | 2F | width - 1 (14 bits) | height - 1 (14 bits) | ...         lossless V P 8 X | length
-//   (4) | flags (4) | width - 1 (3) | height - 1 (3) | ...              a canvas for what follows
+//   V P 8 _ | length (4) | frame tag (3) | 9D 01 2A | width (2) | height (2) | ...    lossy; 14 bits each
+//
+//   V P 8 L | length (4) | 2F | width - 1 (14 bits) | height - 1 (14 bits) | ...      lossless
+//
+//   V P 8 X | length (4) | flags (4) | width - 1 (3) | height - 1 (3) | ...           a canvas for what follows
 #include <algorithm>
 
 #include "absl/strings/escaping.h"
@@ -65,35 +68,82 @@ bool StandsAlone(int64_t marker) {
   return marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD7);
 }
 
-absl::StatusOr<Size> JpegSize(absl::string_view file) {
-  const Reader in(file);
-  size_t at = 2;
-  while (true) {
-    // Decoders skip junk in front of a marker, and any number of FF may fill the space before one.
-    at = file.find('\xFF', at);
-    at = at == file.npos ? at : file.find_first_not_of('\xFF', at);
-    if (at == file.npos) return Truncated("JPEG", file);
-    const int64_t marker = in.U8(at++);
-    if (StandsAlone(marker)) continue;
-    constexpr int64_t kStartOfImage = 0xD8, kEndOfImage = 0xD9, kStartOfScan = 0xDA;
+constexpr int64_t kStartOfImage = 0xD8, kEndOfImage = 0xD9, kStartOfScan = 0xDA;
+
+// A JPEG file's markers one after the other, with the segments that follow them; entropy-coded data is passed over.
+class Markers {
+ public:
+  explicit Markers(absl::string_view file) : file_(file), in_(file) {}
+
+  // False at the end of the file.
+  bool Next() {
+    at_ = next_;
+    do {
+      // Decoders skip junk in front of a marker, and any number of FF may fill the space before one.
+      at_ = file_.find('\xFF', at_);
+      at_ = at_ == file_.npos ? at_ : file_.find_first_not_of('\xFF', at_);
+      if (at_ == file_.npos) return false;
+      marker_ = in_.U8(at_++);
+    } while (StandsAlone(marker_));
+    next_ = at_;
+    // Decoders take a length that does not count itself for none.
+    if (HasContent(0)) next_ += static_cast<size_t>(std::max(in_.U16(at_), int64_t{2}));
+    return true;
+  }
+
+  int64_t marker() const { return marker_; }
+  // Whether the segment has its length and that many bytes more, as far as the file goes.
+  bool HasContent(size_t bytes) const { return file_.size() - at_ >= 2 + bytes; }
+  int64_t U8(size_t at) const { return in_.U8(at_ + 2 + at); }
+  int64_t U16(size_t at) const { return in_.U16(at_ + 2 + at); }
+
+ private:
+  absl::string_view file_;
+  Reader in_;
+  int64_t marker_ = 0;
+  size_t at_ = 0, next_ = 2;  // where the segment's length is; where to look for the next marker
+};
+
+// How often a decoder passes over the image: once if the first scan holds all components completely, else for each scan
+// up to the end marker. `frame` is at the frame header.
+int CountScans(Markers frame) {
+  const bool progressive = frame.marker() == 0xC2 || frame.marker() == 0xCA;
+  const int64_t components = frame.HasContent(6) ? frame.U8(5) : 0;
+  int scans = 0;
+  while (frame.Next() && frame.marker() != kEndOfImage) {
+    if (frame.marker() != kStartOfScan) continue;
+    ++scans;
+    if (!progressive && frame.HasContent(1) && frame.U8(0) == components) break;
+  }
+  return std::max(scans, 1);
+}
+
+absl::StatusOr<Size> JpegSize(absl::string_view file, Header& header) {
+  Markers markers(file);
+  while (markers.Next()) {
+    const int64_t marker = markers.marker();
     if (marker == kStartOfImage || marker == kEndOfImage || marker == kStartOfScan) {
       return absl::InvalidArgumentError("damaged JPEG file: expected a frame header before anything else of an image");
     }
-    if (file.size() - at < 2) return Truncated("JPEG", file);
-    if (IsFrameHeader(marker)) {
-      if (file.size() - at < 7) return Truncated("JPEG", file);
-      return Size{in.U16(at + 5), in.U16(at + 3)};
-    }
-    at += static_cast<size_t>(std::max(in.U16(at), int64_t{2}));  // decoders take a smaller length for none
+    if (!IsFrameHeader(marker)) continue;
+    if (!markers.HasContent(5)) break;
+    header.scans = CountScans(markers);
+    header.arithmetic = marker > 0xC8;
+    return Size{markers.U16(3), markers.U16(1)};
   }
+  return Truncated("JPEG", file);
 }
 
-absl::StatusOr<Size> PngSize(absl::string_view file) {
+absl::StatusOr<Size> PngSize(absl::string_view file, Header& header) {
   if (file.size() < 24) return Truncated("PNG", file);
   if (file.substr(12, 4) != "IHDR") {
     return absl::InvalidArgumentError("damaged PNG file: expected IHDR as the first chunk");
   }
   const Reader in(file);
+  if (file.size() >= 26) {
+    constexpr int kSamples[] = {1, 1, 3, 1, 2, 1, 4, 1};  // by colour type
+    header.bits = static_cast<int>(in.U8(24)) * kSamples[in.U8(25) % 8];
+  }
   return Size{in.U32(16), in.U32(20)};
 }
 
@@ -101,7 +151,7 @@ bool IsWebp(absl::string_view file) {
   return Begins(file, kRiffStart) && (file.size() <= 8 || Begins(file.substr(8), kWebpStart));
 }
 
-absl::StatusOr<Size> WebpSize(absl::string_view file) {
+absl::StatusOr<Size> WebpSize(absl::string_view file, Header& header) {
   constexpr size_t kLosslessBytes = 25, kBytes = 30;  // up to the end of the size
   const absl::string_view chunk = file.size() < 16 ? "" : file.substr(12, 4);
   if (file.size() < (chunk == "VP8L" ? kLosslessBytes : kBytes)) return Truncated("WebP", file);
@@ -109,6 +159,7 @@ absl::StatusOr<Size> WebpSize(absl::string_view file) {
   constexpr int64_t k14Bits = 0x3FFF;
   if (chunk == "VP8X") return Size{in.U24Little(24) + 1, in.U24Little(27) + 1};
   if (chunk == "VP8L" && in.U8(20) == 0x2F) {
+    header.lossless = true;
     const int64_t bits = in.U32Little(21);
     return Size{(bits & k14Bits) + 1, (bits >> 14 & k14Bits) + 1};
   }
@@ -138,13 +189,13 @@ absl::StatusOr<Header> Sniff(absl::Span<const std::byte> bytes, const Limits& li
   absl::StatusOr<Size> size;
   if (Begins(file, kJpegStart)) {
     header.format = Format::kJpeg;
-    size = JpegSize(file);
+    size = JpegSize(file, header);
   } else if (Begins(file, kPngStart)) {
     header.format = Format::kPng;
-    size = PngSize(file);
+    size = PngSize(file, header);
   } else if (IsWebp(file)) {
     header.format = Format::kWebp;
-    size = WebpSize(file);
+    size = WebpSize(file, header);
   } else {
     return absl::InvalidArgumentError(absl::StrCat("expected a JPEG, PNG or WebP file, got ", file.size(),
                                                    " bytes that begin with \"", absl::CHexEscape(file.substr(0, 12)),
@@ -152,6 +203,10 @@ absl::StatusOr<Header> Sniff(absl::Span<const std::byte> bytes, const Limits& li
   }
   if (!size.ok()) return size.status();
   if (absl::Status s = CheckSize(*size, limits); !s.ok()) return s;
+  if (header.scans > kMaxScans) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("damaged JPEG file: expected at most ", kMaxScans, " scans, got ", header.scans));
+  }
   header.width = static_cast<int>(size->width);
   header.height = static_cast<int>(size->height);
   return header;

@@ -1,6 +1,5 @@
 // The scheduler is told what an image will cost to decode before anything is decoded, so the prediction can only rest
-// on the size that the header declares. The rates are measured on photographs, decode and resize together; an image
-// that is cheaper than predicted only makes its batch start a little early.
+// on what the header declares. An image that is cheaper than predicted only makes its batch start a little early.
 #include "server/edge/image_check.h"
 
 #include <algorithm>
@@ -15,8 +14,6 @@
 namespace resnetd::server {
 namespace {
 
-constexpr double kJpegNanosecondsAPixel = 8;
-constexpr double kPngNanosecondsAPixel = 30;
 constexpr double kTensorNanosecondsAByte = 1.5;  // of planes of pixels that are resized; others take less
 
 size_t BytesAValue(SourceKind kind) {
@@ -107,9 +104,8 @@ absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl
     const absl::string_view option = image::Sniff(file, wider).ok() ? " (--max-image-pixels)" : "";
     return FieldError(field, absl::StrCat(header.status().message(), option), reason::kBadImage);
   }
-  const double pixels = static_cast<double>(header->width) * header->height;
-  const double rate = header->format == image::Format::kJpeg ? kJpegNanosecondsAPixel : kPngNanosecondsAPixel;
-  return CheckedImage{{SourceKind::kEncoded, file}, scheduling::Duration(static_cast<int64_t>(pixels * rate))};
+  return CheckedImage{{SourceKind::kEncoded, file},
+                      scheduling::Duration(static_cast<int64_t>(image::DecodeNanoseconds(*header, file.size())))};
 }
 
 absl::StatusOr<CheckedImage> CheckTensor(const RawImage& raw, absl::string_view field, const Model& model,

@@ -106,6 +106,54 @@ TEST(SniffTest, ReadsTheDeclaredSize) {
   }
 }
 
+std::string Scan(int components) {
+  return absl::StrCat(Segment(0xDA, absl::StrCat(std::string(1, static_cast<char>(components)), "abcdef")),
+                      "data\xFF\0data\xFF\xD0 data"s);
+}
+
+std::string Repeated(const std::string& text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+TEST(SniffTest, CountsTheScansOfAJpegFile) {
+  struct Case {
+    const char* name;
+    int marker;  // of the frame header, whose image has one component
+    std::string rest;
+    int scans;
+  };
+  const Case cases[] = {
+      {"nothing", 0xC0, "", 1},
+      {"one", 0xC0, Scan(1), 1},
+      {"one with all components, and more", 0xC0, Repeated(Scan(1), 5), 1},
+      {"one with more components, and more", 0xC0, Repeated(Scan(3), 5), 5},
+      {"progressive", 0xC2, Repeated(Scan(1), 5), 5},
+      {"progressive, as many as may be", 0xC2, Repeated(Scan(1), 100), 100},
+      {"progressive and arithmetic", 0xCA, Repeated(Scan(1), 5), 5},
+      {"progressive, with tables between", 0xC2, Repeated(Scan(1) + Segment(0xC4, "ab\xFF\xDA"), 5), 5},
+      {"progressive, with a comment that is no scan", 0xC2, Segment(0xFE, Repeated(Scan(1), 5)) + Scan(1), 1},
+      {"progressive, and another image behind its end", 0xC2, Scan(1) + "\xFF\xD9" + Repeated(Scan(1), 5), 1},
+      {"progressive, with half a scan", 0xC2, Scan(1) + "\xFF\xDA", 2},
+  };
+  for (const Case& c : cases) {
+    const std::string file = absl::StrCat("\xFF\xD8", FrameHeader(7, 9, c.marker), c.rest);
+    const absl::StatusOr<Header> header = Sniff(AsBytes(file), Limits());
+    ASSERT_TRUE(header.ok()) << c.name << ": " << header.status();
+    EXPECT_EQ(header->scans, c.scans) << c.name;
+    EXPECT_EQ(header->arithmetic, c.marker == 0xCA) << c.name;
+  }
+}
+
+TEST(SniffTest, ReadsTheBitsOfAPixel) {
+  const std::tuple<int, int, int> cases[] = {{1, 0, 1}, {16, 0, 16}, {8, 2, 24}, {4, 3, 4}, {8, 4, 16}, {16, 6, 64}};
+  for (const auto& [bits, type, wanted] : cases) {
+    const std::string file = absl::StrCat(Png(3, 2), BigEndian(bits, 1), BigEndian(type, 1));
+    EXPECT_EQ(Sniff(AsBytes(file), Limits())->bits, wanted) << bits << " bits, colour type " << type;
+  }
+}
+
 struct Refused {
   const char* name;
   std::string file;
@@ -136,6 +184,8 @@ TEST(SniffTest, Refuses) {
       {"WebP, one row too many", WebpCanvas(10000, 5001), "expected at most 50000000 in all"},
       {"lossy WebP without width", LossyWebp(0, 5), "declares 0x5 pixels, expected at least 1x1"},
       {"lossy WebP without height", LossyWebp(5, 0), "declares 5x0 pixels, expected at least 1x1"},
+      {"JPEG of 101 scans", absl::StrCat("\xFF\xD8", FrameHeader(7, 9, 0xC2), Repeated(Scan(1), 101)),
+       "damaged JPEG file: expected at most 100 scans, got 101"},
       {"JPEG, too wide", Jpeg(65501, 1), "declares 65501x1 pixels, expected at most 65500 a side"},
       {"PNG, too high", Png(1, 65501), "declares 1x65501 pixels, expected at most 65500 a side"},
       {"JPEG, one row too many", Jpeg(10000, 5001), "expected at most 50000000 in all"},
