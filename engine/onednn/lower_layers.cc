@@ -18,6 +18,19 @@
 namespace resnetd::onednn {
 namespace {
 
+// A convolution of single pixels knows no images: rows may stand for images, as long as nothing else tells them apart.
+bool SeesPixels(const graph::Conv& conv) {
+  const graph::Dims& kernel = conv.weights->dims;
+  return kernel[2] == 1 && kernel[3] == 1 && conv.strides.h == 1 && conv.strides.w == 1 && conv.pads.top == 0 &&
+         conv.pads.left == 0 && conv.pads.bottom == 0 && conv.pads.right == 0;
+}
+
+// {N, C, H, W} as {N * parts, C, H / parts, W}, channels innermost.
+dnnl::memory::desc CutRows(const dnnl::memory::desc& map, int64_t parts) {
+  const dnnl::memory::dims dims = map.get_dims();
+  return F32({dims[0] * parts, dims[1], dims[2] / parts, dims[3]}, dnnl::memory::format_tag::acdb);
+}
+
 // oneDNN wants the groups as an axis of their own: {groups, OC/groups, IC/groups, KH, KW}.
 dnnl::memory::dims WeightsDims(const graph::Weights& weights, int64_t groups) {
   dnnl::memory::dims dims(weights.dims.begin(), weights.dims.end());
@@ -59,13 +72,21 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
   }
   if (!primitive || IsSlow(primitive)) {
     src = AsPreferred(node, node.inputs[0]);
-    primitive = describe(src.desc, Preferred(node.output));
+    // Fewer images than threads would be shared out by channels, in narrower blocks than a batch wants: a further copy
+    // of the weights. By rows, the layout is a batch's.
+    const int64_t threads = omp_get_max_threads(), height = src.desc.get_dims()[2];
+    const bool cut = images_ % threads != 0 && height % threads == 0 && SeesPixels(conv) && fused.arguments.empty();
+    src.desc = CutRows(src.desc, cut ? threads : 1);
+    primitive = describe(src.desc, CutRows(Preferred(node.output), cut ? threads : 1));
   }
 
-  TensorOf(node.output) = fused.sum ? *fused.sum : builder_.Allocate(primitive.dst_desc());
+  Tensor dst = fused.sum ? *fused.sum : builder_.Allocate(primitive.dst_desc());
+  dst.desc = primitive.dst_desc();
   fused.arguments.push_back(Use(DNNL_ARG_SRC, src));
   fused.arguments.push_back(Use(DNNL_ARG_WEIGHTS, Learnt(conv.weights, weights_dims, primitive.weights_desc())));
-  fused.arguments.push_back(Use(DNNL_ARG_DST, TensorOf(node.output)));
+  fused.arguments.push_back(Use(DNNL_ARG_DST, dst));
+  if (dst.desc.get_dims() != DimsOf(node.output)) dst.desc = Preferred(node.output);
+  TensorOf(node.output) = dst;
   if (conv.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, conv.bias));
   StepInfo info = Info(node);
   info.one_thread = one_thread;
