@@ -13,6 +13,8 @@ resnetd_test(image_preprocessor_test SOURCES unit/image_preprocessor_test.cc uni
 
 # hostile_dump is for tests/golden/make_hostile_golden.py, which has Pillow judge the same files.
 resnetd_test(image_hostile_test SOURCES unit/image_hostile_test.cc LIBS resnetd::image image_golden image_hostile)
+resnetd_test(image_memory_test SOURCES unit/image_memory_test.cc
+             LIBS resnetd::image image_golden image_hostile PNG::PNG)
 resnetd_program(hostile_dump SOURCES golden/hostile_dump.cc LIBS image_hostile)
 
 # For tests/golden/check_photos.py, which compares with Pillow on any folder of photographs.

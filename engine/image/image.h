@@ -32,8 +32,8 @@ constexpr int kMaxScans = 100;
 
 struct Limits {
   // Width x height. Bounds the time to decode, and the memory where a format needs the whole image at once: 3 bytes a
-  // pixel for an interlaced PNG, up to 8 for a progressive JPEG or a WebP, and 3 more for what is turned upright. Other
-  // files take a few rows.
+  // pixel for an interlaced PNG, 4 if it is composed on black, up to 8 for a progressive JPEG or a WebP, and 3 more for
+  // what is turned upright. Other files take a few rows.
   int64_t max_pixels = 50'000'000;
   int max_side = 65'500;  // JPEG's own limit
 };
