@@ -80,6 +80,15 @@ int OrientationOf(absl::string_view tiff) {
   return kUpright;
 }
 
+template <int kChannels>
+void Reverse(const uint8_t* from, int pixels, uint8_t* to) {
+  for (int x = pixels - 1; x >= 0; --x, to += kChannels) std::memcpy(to, from + x * kChannels, kChannels);
+}
+
+void CopyReversed(const uint8_t* from, int pixels, int channels, uint8_t* to) {
+  (channels == 1 ? Reverse<1> : Reverse<3>)(from, pixels, to);
+}
+
 }  // namespace
 
 int ReadOrientation(absl::Span<const std::byte> file, Format format) {
@@ -87,6 +96,12 @@ int ReadOrientation(absl::Span<const std::byte> file, Format format) {
   absl::string_view exif = format == Format::kJpeg ? JpegExif(bytes) : ChunkExif(bytes, format == Format::kPng);
   if (absl::StartsWith(exif, kExifStart)) exif.remove_prefix(kExifStart.size());
   return OrientationOf(exif);
+}
+
+// Measured with 12 megapixels.
+double TurnNanoseconds(const Header& header, int orientation) {
+  const double a_pixel = SwapsSides(orientation) ? 7 : orientation > 2 ? 2.5 : orientation - 1;
+  return a_pixel * header.width * header.height;
 }
 
 Turner::Turner(int orientation, int width, int height, int channels)
@@ -99,7 +114,7 @@ Turner::Turner(int orientation, int width, int height, int channels)
 void Turner::Push(const uint8_t* row, DecodedRowSink out) {
   if (orientation_ == 1) return out(row);
   if (orientation_ == 2) {
-    CopyReversed(row, strip_.data());
+    CopyReversed(row, width_, channels_, strip_.data());
     return out(strip_.data());
   }
   const size_t row_bytes = static_cast<size_t>(width_) * channels_;
@@ -112,7 +127,7 @@ void Turner::PutOut(DecodedRowSink out) {
     for (int y = height_ - 1; y >= 0; --y) {
       const uint8_t* row = image_.data() + static_cast<size_t>(y) * width_ * channels_;
       if (orientation_ == 3) {
-        CopyReversed(row, strip_.data());
+        CopyReversed(row, width_, channels_, strip_.data());
         row = strip_.data();
       }
       out(row);
@@ -122,25 +137,23 @@ void Turner::PutOut(DecodedRowSink out) {
   const bool from_left = orientation_ == 5 || orientation_ == 6;
   for (int done = 0; done < width_; done += kStrip) {
     const int count = std::min(kStrip, width_ - done);
-    FillStrip(from_left ? done : width_ - done - count, count);
+    const int first = from_left ? done : width_ - done - count;
+    channels_ == 1 ? FillStrip<1>(first, count) : FillStrip<3>(first, count);
     for (int i = 0; i < count; ++i) {
       out(strip_.data() + static_cast<size_t>(from_left ? i : count - 1 - i) * height_ * channels_);
     }
   }
 }
 
-void Turner::CopyReversed(const uint8_t* from, uint8_t* to) const {
-  for (int x = width_ - 1; x >= 0; --x, to += channels_) std::memcpy(to, from + x * channels_, channels_);
-}
-
 // A strip at a time: a column alone would touch as much memory as the strip does.
+template <int kChannels>
 void Turner::FillStrip(int first, int count) {
   const bool from_bottom = orientation_ == 6 || orientation_ == 7;
   for (int i = 0; i < height_; ++i) {
     const int y = from_bottom ? height_ - 1 - i : i;
-    const uint8_t* from = image_.data() + (static_cast<size_t>(y) * width_ + first) * channels_;
-    for (int x = 0; x < count; ++x, from += channels_) {
-      std::memcpy(strip_.data() + (static_cast<size_t>(x) * height_ + i) * channels_, from, channels_);
+    const uint8_t* from = image_.data() + (static_cast<size_t>(y) * width_ + first) * kChannels;
+    for (int x = 0; x < count; ++x, from += kChannels) {
+      std::memcpy(strip_.data() + (static_cast<size_t>(x) * height_ + i) * kChannels, from, kChannels);
     }
   }
 }

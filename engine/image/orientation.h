@@ -31,6 +31,9 @@ inline bool ReversesY(int orientation) {
   return orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
 }
 
+// What turning an image takes on one core, beside decoding it, roughly.
+double TurnNanoseconds(const Header& header, int orientation);
+
 // Turns one image upright: takes its rows as they are stored, gives those of the upright image, bit for bit. A mirrored
 // one (2) is turned row by row; of the others all of the image is held until its last row is in.
 class Turner {
@@ -42,8 +45,8 @@ class Turner {
 
  private:
   void PutOut(DecodedRowSink out);  // of a whole image
-  void CopyReversed(const uint8_t* from, uint8_t* to) const;
   // Columns first, first + 1, ... of the stored image, up to kStrip of them, become rows of strip_.
+  template <int kChannels>
   void FillStrip(int first, int count);
 
   static constexpr int kStrip = 16;

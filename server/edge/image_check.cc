@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/image/orientation.h"
 #include "engine/status_macros.h"
 #include "server/edge/error.h"
 
@@ -104,8 +105,11 @@ absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl
     const absl::string_view option = image::Sniff(file, wider).ok() ? " (--max-image-pixels)" : "";
     return FieldError(field, absl::StrCat(header.status().message(), option), reason::kBadImage);
   }
-  return CheckedImage{{SourceKind::kEncoded, file},
-                      scheduling::Duration(static_cast<int64_t>(image::DecodeNanoseconds(*header, file.size())))};
+  double nanoseconds = image::DecodeNanoseconds(*header, file.size());
+  if (model.recipe.orientation == image::Orientation::kApply) {
+    nanoseconds += image::TurnNanoseconds(*header, image::ReadOrientation(file, header->format));
+  }
+  return CheckedImage{{SourceKind::kEncoded, file}, scheduling::Duration(static_cast<int64_t>(nanoseconds))};
 }
 
 absl::StatusOr<CheckedImage> CheckTensor(const RawImage& raw, absl::string_view field, const Model& model,

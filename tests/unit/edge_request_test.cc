@@ -219,6 +219,25 @@ TEST(EdgeRequestTest, FilesAreToldByTheirHeader) {
   }
 }
 
+// The scheduler hears of it, if the recipe turns photographs upright.
+TEST(EdgeRequestTest, PhotographsThatLieOnASideCostMore) {
+  using std::string_literals::operator""s;
+  const std::string exif = "Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"s;
+  v1::ClassifyRequest request;
+  request.add_images()->set_encoded(
+      absl::StrCat("\xFF\xD8\xFF\xE1\0\x1E"s, exif, "\xFF\xC0\0\x0B\x08\x01\0\x01\0"s, "\x01\x01\x11\0"s));
+  scheduling::Duration before{};
+  for (const auto orientation : {image::Orientation::kIgnore, image::Orientation::kApply}) {
+    const auto model = FakeModel();
+    model->recipe.orientation = orientation;
+    const auto checked = CheckImages(request.images(), *model, {});
+    ASSERT_TRUE(checked.ok());
+    ASSERT_TRUE((*checked)[0].ok()) << (*checked)[0].status();
+    EXPECT_GT((*checked)[0]->prepare, before);
+    before = (*checked)[0]->prepare;
+  }
+}
+
 TEST(EdgeRequestTest, ModelsOfOtherChannelsTakeTensorsOnly) {
   const auto model = FakeModel();
   model->recipe.resize = image::Resize::kNone;

@@ -145,6 +145,18 @@ TEST(OrientationTest, WhatCannotBeUnderstoodIsUpright) {
   EXPECT_EQ(ReadOrientation(AsBytes(ReadGoldenFile("lossy.webp")), Format::kWebp), 1);
 }
 
+TEST(OrientationTest, TurningCosts) {
+  const Header header{.width = 1000, .height = 1000};
+  EXPECT_EQ(TurnNanoseconds(header, 1), 0);
+  double before = 0;
+  for (const int orientation : {2, 3, 6}) {
+    EXPECT_GT(TurnNanoseconds(header, orientation), before) << orientation;
+    before = TurnNanoseconds(header, orientation);
+  }
+  EXPECT_EQ(TurnNanoseconds(header, 8), before);
+  EXPECT_LT(before, 10e6);
+}
+
 // Wherever the file ends, nothing behind it is read: under the sanitizers this would show.
 TEST(OrientationTest, FilesMayEndAnywhere) {
   const std::pair<const char*, Format> cases[] = {
