@@ -60,6 +60,8 @@ class Metrics {
   void WorkerBusy(scheduling::Duration took);
   void Rejected(Rejection reason);
   void ImageEnded(bool ok);
+  // So many bytes of an image file belonged to nothing, and were passed over.
+  void StrayBytes(int64_t bytes);
   // Largest probability of an image classified by its model's first head, of a model that ModelLoaded() announced.
   void Confidence(const Model& model, double top1);
   // Keys 0..kMaxModels-1.

@@ -56,8 +56,11 @@ absl::Status Workers::Worker::Fill(const Item& item, const SlotView& slot) try {
   const image::TensorView dst = ToTensorView(slot);
   const ImageSource source = item.source();
   switch (source.kind) {
-    case SourceKind::kEncoded:
-      return preprocessor_.FromFile(source.bytes, item.model().recipe, dst);
+    case SourceKind::kEncoded: {
+      const absl::Status status = preprocessor_.FromFile(source.bytes, item.model().recipe, dst);
+      metrics_.StrayBytes(preprocessor_.stray_bytes());
+      return status;
+    }
     case SourceKind::kPixelsU8:
       return preprocessor_.FromPixels({.data = reinterpret_cast<const uint8_t*>(source.bytes.data()),
                                        .height = source.height,

@@ -17,6 +17,7 @@ struct DecodeOptions {
   int channels = 3;  // or 1
   Alpha alpha = Alpha::kDrop;
   int shrink = 1;  // of JPEG, or 2, 4, 8: as many pixels make up one in width and in height, parts rounded up
+  int64_t* stray_bytes = nullptr;  // if not null: to it a JPEG file's bytes between segments are added
 };
 
 // Takes the rows from top to bottom, header.height of them, each valid during the call: header.width pixels of

@@ -73,6 +73,10 @@ class Preprocessor {
   // does not take; any file, if the recipe takes none. `dst` is then undefined.
   absl::Status FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst);
 
+  // Bytes between the segments of the last JPEG file that belong to none. They are passed over, and tell of damage on
+  // the way.
+  int64_t stray_bytes() const;
+
   // The same from decoded pixels of the recipe's colour order and as many channels. Pixels of exactly the
   // input's size are only normalised, whatever the recipe's resize says.
   absl::Status FromPixels(const PixelView& pixels, const Recipe& recipe, const TensorView& dst);

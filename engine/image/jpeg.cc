@@ -29,13 +29,14 @@ class JpegDecoder {
     info_.err = jpeg_std_error(&errors_);
     info_.client_data = this;
     errors_.error_exit = GiveUp;
-    errors_.emit_message = [](j_common_ptr, int) {};
+    errors_.emit_message = Warn;
   }
   ~JpegDecoder() { jpeg_destroy_decompress(&info_); }
   JpegDecoder(const JpegDecoder&) = delete;
   JpegDecoder& operator=(const JpegDecoder&) = delete;
 
   absl::Status Decode(const Header& header, const DecodeOptions& options, DecodedRowSink sink) {
+    stray_bytes_ = options.stray_bytes;
     bool complete = false;
     if (!Guarded([&] { complete = ReadHeader(); })) return Failed();
     if (!complete) return Truncated();
@@ -67,6 +68,13 @@ class JpegDecoder {
     auto* self = static_cast<JpegDecoder*>(info->client_data);
     info->err->format_message(info, self->message_);
     std::longjmp(self->jump_, 1);
+  }
+
+  static void Warn(j_common_ptr info, int level) {
+    auto* self = static_cast<JpegDecoder*>(info->client_data);
+    if (level < 0 && info->err->msg_code == JWRN_EXTRANEOUS_DATA && self->stray_bytes_ != nullptr) {
+      *self->stray_bytes_ += info->err->msg_parm.i[0];
+    }
   }
 
   static void CheckScans(j_common_ptr info) {
@@ -143,6 +151,7 @@ class JpegDecoder {
   }
 
   const absl::Span<const std::byte> file_;
+  int64_t* stray_bytes_ = nullptr;
   jpeg_decompress_struct info_{};
   jpeg_error_mgr errors_{};
   jpeg_source_mgr source_{};

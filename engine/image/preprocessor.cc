@@ -76,6 +76,7 @@ struct Preprocessor::State {
   Resampler resampler;
   Normaliser normaliser;
   std::vector<uint8_t> line;  // of planar pixels, or black
+  int64_t stray_bytes = 0;    // of the last file
 
   TensorView Start(const Placement& placement, const Recipe& recipe, const TensorView& dst);
 };
@@ -100,6 +101,7 @@ Preprocessor::Preprocessor(Preprocessor&&) noexcept = default;
 Preprocessor& Preprocessor::operator=(Preprocessor&&) noexcept = default;
 
 absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst) {
+  state_->stray_bytes = 0;
   if (absl::Status s = CheckDestination(dst, recipe); !s.ok()) return s;
   if (!recipe.takes_files()) {
     return absl::InvalidArgumentError(
@@ -112,7 +114,7 @@ absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Reci
   if (SwapsSides(orientation)) std::swap(width, height);
   absl::StatusOr<Placement> placement = Place(recipe, width, height);
   if (!placement.ok()) return placement.status();
-  DecodeOptions options{.channels = recipe.channels(), .alpha = recipe.alpha};
+  DecodeOptions options{.channels = recipe.channels(), .alpha = recipe.alpha, .stray_bytes = &state_->stray_bytes};
   if (recipe.dct_scaling && header->format == Format::kJpeg) options.shrink = Shrink(*placement, orientation);
   const TensorView inside = state_->Start(*placement, recipe, dst);
   const auto finish = [&, reversed = recipe.colour == Colour::kBgr](int y, const uint8_t* row) {
@@ -132,6 +134,10 @@ absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Reci
       return DecodeWebp(file, *header, options, take);
   }
   return absl::InternalError("a file of an unknown format");
+}
+
+int64_t Preprocessor::stray_bytes() const {
+  return state_->stray_bytes;
 }
 
 absl::Status Preprocessor::FromPixels(const PixelView& pixels, const Recipe& recipe, const TensorView& dst) {

@@ -54,6 +54,7 @@ Recipe RecipeFor(size_t bytes) {
   if (bytes / 4 % 2 == 1) recipe.resize = image::Resize::kExact;
   if (bytes / 8 % 2 == 1) recipe.alpha = image::Alpha::kBlack;
   if (bytes / 16 % 2 == 1) recipe.orientation = image::Orientation::kApply;
+  recipe.dct_scaling = bytes / 32 % 2 == 1;
   return recipe;
 }
 

@@ -87,5 +87,32 @@ TEST(HostileTest, FilesWithFlippedBitsHavePillowsVerdict) {
   EXPECT_LE(accepted, judged * 3 / 4);
 }
 
+TEST(HostileTest, StrayBytesAreCounted) {
+  const std::string jpeg = ReadGoldenFile("420.jpg");
+  const Recipe recipe = *FindPreset("cifar10");
+  const struct {
+    const char* name;
+    std::string file;
+    int64_t stray;
+  } cases[] = {
+      {"none", jpeg, 0},
+      {"before tables", Inserted(jpeg, "\xFF\xDB", "stray"), 5},
+      {"before two segments", Inserted(Inserted(jpeg, "\xFF\xDB", "stray"), "\xFF\xC0", "stray bytes"), 16},
+      {"before the end", Inserted(jpeg, "\xFF\xD9", "stray"), 0},
+      {"fill bytes", Inserted(jpeg, "\xFF\xC0", std::string(100, '\xFF')), 0},
+      {"behind the end", jpeg + "stray", 0},
+      {"in a file that is refused", Inserted(jpeg, "\xFF\xDB", "stray").substr(0, jpeg.size() / 2), 5},
+      {"another format", ReadGoldenFile("rgb8.png"), 0},
+  };
+  Preprocessor preprocessor;
+  std::vector<float> tensor(size_t{3} * 32 * 32);
+  for (const auto& c : cases) {
+    EXPECT_EQ(preprocessor.FromFile(AsBytes(c.file), recipe, {tensor.data(), 32, 32, 3, 32, 1, 32 * 32}).ok(),
+              c.name != std::string("in a file that is refused"))
+        << c.name;
+    EXPECT_EQ(preprocessor.stray_bytes(), c.stray) << c.name;
+  }
+}
+
 }  // namespace
 }  // namespace resnetd::image

@@ -113,7 +113,8 @@ TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {
   const Page page = Scrape(metrics);
   for (const char* series : {"resnetd_rejections_total{reason=\"queue_time\"}", "resnetd_images_total{result=\"ok\"}",
                              "resnetd_images_total{result=\"error\"}", "resnetd_worker_busy_seconds_total",
-                             "resnetd_batch_size_count", "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
+                             "resnetd_image_stray_bytes_total", "resnetd_batch_size_count",
+                             "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
                              "resnetd_request_duration_seconds_count{method=\"Classify\"}"}) {
     ASSERT_TRUE(page.count(series)) << series;
     EXPECT_EQ(page.at(series), 0) << series;
@@ -174,6 +175,7 @@ TEST(Metrics, CountsTheRest) {
       {[&] { metrics.WorkerBusy(milliseconds(500)); }, {{"resnetd_worker_busy_seconds_total", 0.75}}},
       {[&] { metrics.ImageEnded(true); }, {{"resnetd_images_total{result=\"ok\"}", 1}}},
       {[&] { metrics.ImageEnded(false); }, {{"resnetd_images_total{result=\"error\"}", 1}}},
+      {[&] { metrics.StrayBytes(7); }, {{"resnetd_image_stray_bytes_total", 7}}},
       {[&] { metrics.SetWorkers(3); }, {{"resnetd_workers", 3}}},
       {[&] { metrics.SetWorkers(2); }, {{"resnetd_workers", 2}}},
   };
