@@ -17,5 +17,5 @@ resnetd_test(image_memory_test SOURCES unit/image_memory_test.cc
              LIBS resnetd::image image_golden image_hostile PNG::PNG)
 resnetd_program(hostile_dump SOURCES golden/hostile_dump.cc LIBS image_hostile)
 
-# For tests/golden/check_photos.py, which compares with Pillow on any folder of photographs.
+# For tests/golden/check_images.py, which compares with Pillow and torchvision on any folder of photographs.
 resnetd_program(image_dump SOURCES golden/image_dump.cc LIBS resnetd::image)

@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Makes what the tests of the image box are compared with, by Pillow and NumPy: small files and tables.
 
-    python3 -m venv VENV && VENV/bin/pip install pillow==12.0.0 numpy
-    VENV/bin/python tests/golden/make_image_golden.py
+    $(scripts/venv.sh venv-pillow tests/golden/requirements.txt)/bin/python tests/golden/make_image_golden.py
 
     image/*.jpg, *.png, *.webp    one of each kind that a decoder must know
     image/decode.txt      file, width, height, CRC-32 of the pixels as "RGB" and as "L", and the length from which on

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Is the network's input what Pillow and torchvision make of the same image? Compares every preset on a folder of
+# photographs, bit for bit where the decoded pixels are the same, and every size up to 64x64; without a folder on a few
+# generated images. The tests compare with recorded results; this is with the libraries themselves, of pinned versions.
+#
+#   scripts/check_images.sh [FOLDER]    exit status 0 only if all is as it must be (tests/golden/check_images.py says how).
+#                                       RESNETD_PHOTOS may name the folder too
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/step.sh
+
+[[ $# -le 1 ]] || { sed -n '2,7s/^# \?//p' "$0" >&2; exit 2; }
+
+[[ $# -gt 0 || -z ${RESNETD_PHOTOS:-} ]] || set -- "$RESNETD_PHOTOS"
+
+scripts/setup.sh build test
+[[ -d build/release ]] || step "configuring" cmake --preset release
+step "building" cmake --build --preset release --target image_dump
+step "Python environment with torchvision" scripts/venv.sh models-venv tools/requirements-models.txt
+step "Python environment with Pillow 12" scripts/venv.sh venv-pillow tests/golden/requirements.txt
+# torchvision of the one on the Pillow of the other.
+export PYTHONPATH
+PYTHONPATH=$(build/venv-pillow/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+exec build/models-venv/bin/python tests/golden/check_images.py build/release/tests/image_dump "$@"
