@@ -61,9 +61,6 @@ def checked(source: str, recipe: Recipe) -> Recipe:
     """What every source must keep to."""
     if recipe.channels not in (1, 3) or len(recipe.std) != recipe.channels:
         raise RecipeError(f"{source}: expected 1 or 3 channels with a mean and a std each, got {recipe.mean} and {recipe.std}")
-    if recipe.resize == "SHORTER_SIDE" and recipe.resize_size < max(recipe.height, recipe.width):
-        raise RecipeError(f"{source}: the shorter side becomes {recipe.resize_size}, less than the crop of "
-                          f"{recipe.width}x{recipe.height}: the server does not pad")  # fmt: skip
     return recipe
 
 

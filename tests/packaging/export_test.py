@@ -134,7 +134,7 @@ class Recipes(Case):
             ({"crop_pct": 1.0, "crop_mode": "squash"}, False, ("EXACT", None, 224, "BICUBIC")),
             ({"crop_mode": "squash"}, False, "crop_mode 'squash' with crop_pct 0.95"),
             ({"crop_mode": "border"}, False, "crop_mode 'border'"),
-            ({"crop_pct": 1.1}, False, "becomes 203, less than the crop of 224x224"),
+            ({"crop_pct": 1.1}, False, ("SHORTER_SIDE", 203, 224, "BICUBIC")),  # padded with black
             ({"interpolation": "lanczos"}, False, "interpolation is 'lanczos'"),
             ({"mean": None}, False, "mean not given"),
             ({"input_size": (3, 224, 192)}, False, "at 192x224"),
