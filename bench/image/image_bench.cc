@@ -1,11 +1,12 @@
 // How many photographs a second become a network's input, on one thread. Prints JSON lines: first what was loaded, then
 // one for each step it reads from standard input. See engine_bench.cc about why.
 //
-//   image_bench --folder PHOTOS        reads "files" or "resize"
+//   image_bench --folder PHOTOS        reads "files", "resize", "crop" or "turn"
 //
 //   files     decode, resize, crop, normalise: from the file's bytes to float32, NCHW
 //   resize    the resampler alone: from decoded RGB to the whole scaled image, which is what Pillow's resize() makes
 //   crop      the same, but only of what the centre crop keeps
+//   turn      upright from lying on a side, whole, from decoded RGB
 //
 // A round is each photograph once. --out FILE writes what "files" gives, and ends.
 #include <algorithm>
@@ -24,6 +25,7 @@
 #include "absl/types/span.h"
 #include "engine/image/decode.h"
 #include "engine/image/image.h"
+#include "engine/image/orientation.h"
 #include "engine/image/placement.h"
 #include "engine/image/resize.h"
 #include "nlohmann/json.hpp"
@@ -86,8 +88,10 @@ class Bench {
         Check(preprocessor_.FromFile(photo.bytes(), recipe_, view_), step);
       } else if (step == "resize" || step == "crop") {
         Resample(photo, step == "crop");
+      } else if (step == "turn") {
+        Turn(photo);
       } else {
-        throw std::runtime_error("expected files, resize or crop, got " + step);
+        throw std::runtime_error("expected files, resize, crop or turn, got " + step);
       }
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
@@ -116,6 +120,15 @@ class Bench {
     const auto take = [&](int y, const uint8_t* row) { std::copy_n(row, row_bytes, resized_.data() + y * row_bytes); };
     for (int y = 0; y < photo.height; ++y) {
       resampler_.Push(photo.rgb.data() + size_t{3} * photo.width * y, take);
+    }
+  }
+
+  // As if the camera had been held upright.
+  static void Turn(const Photo& photo) {
+    constexpr int kOnItsSide = 6;
+    Turner turner(kOnItsSide, photo.width, photo.height, 3);
+    for (int y = 0; y < photo.height; ++y) {
+      turner.Push(photo.rgb.data() + size_t{3} * photo.width * y, [](const uint8_t*) {});
     }
   }
 
