@@ -85,6 +85,7 @@ std::string SizeText(const Recipe& recipe) {
       return absl::StrCat("no resize, ", input);
     case Resize::kShorterSide:
       return absl::StrCat("shorter side ", recipe.resize_size, ", ", Name(recipe.interpolation), ", crop ", input,
+                          recipe.resize_size < std::max(recipe.height, recipe.width) ? " with black around" : "",
                           recipe.crop_offset == CropOffset::kDown ? ", odd margins rounded down" : "");
     case Resize::kExact:
       return absl::StrCat("resize to ", input, ", ", Name(recipe.interpolation));

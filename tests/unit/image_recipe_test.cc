@@ -134,7 +134,9 @@ TEST(RecipeTest, TextOfTheOtherKinds) {
   EXPECT_THAT(ToString(recipe), HasSubstr("resize to 320x224, nearest"));
   recipe.resize = Resize::kShorterSide;
   recipe.interpolation = Interpolation::kBicubic;
-  EXPECT_THAT(ToString(recipe), HasSubstr("shorter side 256, bicubic, crop 320x224, BGR"));
+  EXPECT_THAT(ToString(recipe), HasSubstr("shorter side 256, bicubic, crop 320x224 with black around, BGR"));
+  recipe.resize_size = 320;
+  EXPECT_THAT(ToString(recipe), HasSubstr("shorter side 320, bicubic, crop 320x224, BGR"));
   recipe.crop_offset = CropOffset::kDown;
   EXPECT_THAT(ToString(recipe), HasSubstr("crop 320x224, odd margins rounded down, BGR, mean"));
   recipe.colour = Colour::kGrey;
@@ -143,7 +145,7 @@ TEST(RecipeTest, TextOfTheOtherKinds) {
   recipe.scale = 0.5;
   recipe.dct_scaling = true;
   EXPECT_EQ(ToString(recipe),
-            "turned upright, shorter side 256, bicubic, crop 320x224, odd margins rounded down, grey on black, times "
+            "turned upright, shorter side 320, bicubic, crop 320x224, odd margins rounded down, grey on black, times "
             "0.5, mean 0.485, std 0.229, JPEG by DCT scaling");
   recipe = *FindPreset("none");
   recipe.colour = Colour::kFourChannels;

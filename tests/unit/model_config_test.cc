@@ -260,7 +260,7 @@ const RecipeCase kRecipes[] = {
     {"mean: 0.286 std: 0.353", "", Input(1, 28, 28), false, "mnist",
      "resize to 28x28, bilinear, grey, mean 0.286, std 0.353"},
     {"resize_size: 100", "", Input(3, 224, 224), true, "torchvision-v1",
-     absl::StrCat("shorter side 100, bilinear, crop 224x224, RGB, ", kImageNet)},
+     absl::StrCat("shorter side 100, bilinear, crop 224x224 with black around, RGB, ", kImageNet)},
     {"alpha: BLACK orientation: APPLY scale: 0.5", "", Input(3, 32, 32), true, "cifar10",
      absl::StrCat("turned upright, resize to 32x32, bilinear, RGB on black, times 0.5, ", kCifar)},
     {"dct_scaling: true", "", Input(3, 32, 32), true, "cifar10",
