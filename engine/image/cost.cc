@@ -10,15 +10,19 @@
 //   WebP             4                                   35
 //   lossless         2                                   25, at most 14 a pixel
 //
-// Photographs and noise take 0.6 to 1.3 times that. What the rates cannot tell is cheaper: scans without data, a PNG of
-// one colour.
+// and any file what an input of 224x224 takes. 100 photographs of 0.2 megapixels took 1.3 ms each and were predicted to
+// take 1.4. What the rates cannot tell is cheaper: scans without data, a PNG of one colour.
 #include <algorithm>
 
 #include "engine/image/image.h"
 
 namespace resnetd::image {
 
-double DecodeNanoseconds(const Header& header, size_t bytes) {
+namespace {
+
+constexpr double kNanosecondsAnInput = 150'000;
+
+double Unpacking(const Header& header, size_t bytes) {
   const double pixels = static_cast<double>(header.width) * header.height, file = static_cast<double>(bytes);
   switch (header.format) {
     case Format::kJpeg:
@@ -32,6 +36,12 @@ double DecodeNanoseconds(const Header& header, size_t bytes) {
       return header.lossless ? pixels * 2 + std::min(file * 25, pixels * 14) : pixels * 4 + file * 35;
   }
   return 0;
+}
+
+}  // namespace
+
+double DecodeNanoseconds(const Header& header, size_t bytes) {
+  return kNanosecondsAnInput + Unpacking(header, bytes);
 }
 
 }  // namespace resnetd::image

@@ -29,7 +29,8 @@ TEST(CostTest, GrowsWithPixelsAndBytes) {
     EXPECT_LT(one, 2e7);
     EXPECT_GT(DecodeNanoseconds(header, 200'000), one);
     header.width *= 2;
-    EXPECT_DOUBLE_EQ(DecodeNanoseconds(header, 200'000), 2 * one);
+    const double of_any_file = DecodeNanoseconds({.format = format}, 0);
+    EXPECT_DOUBLE_EQ(DecodeNanoseconds(header, 200'000), 2 * one - of_any_file);
   }
 }
 
