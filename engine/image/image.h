@@ -33,7 +33,8 @@ constexpr int kMaxScans = 100;
 struct Limits {
   // Width x height. Bounds the time to decode, and the memory where a format needs the whole image at once: 3 bytes a
   // pixel for an interlaced PNG, 4 if it is composed on black, up to 8 for a progressive JPEG or a WebP, and 3 more for
-  // what is turned upright. Other files take a few rows.
+  // what is turned upright. Other files take a few rows. Beside it a lossless WebP may bring 65,536 tables of codes,
+  // 370 MB, which libwebp has no limit for.
   int64_t max_pixels = 50'000'000;
   int max_side = 65'500;  // JPEG's own limit
 };

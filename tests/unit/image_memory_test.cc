@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <iostream>
@@ -135,6 +136,60 @@ std::string LargeJpeg(int components, bool progressive, int passes = 0) {
   return file + "\xFF\xD9";
 }
 
+// Bits from the lowest of each byte on, as WebP's lossless format has them.
+class BitWriter {
+ public:
+  void Put(uint64_t value, int bits) {
+    for (int i = 0; i < bits; ++i, ++count_) {
+      if (count_ % 8 == 0) bytes_ += '\0';
+      bytes_.back() = static_cast<char>(bytes_.back() | (value >> i & 1) << count_ % 8);
+    }
+  }
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  std::string bytes_;
+  int count_ = 0;
+};
+
+// A code for bytes of 8 bits each; the other symbols of the alphabet, `more` of them, have none.
+void PutByteCode(BitWriter& out, int more) {
+  out.Put(0, 1);  // not one of one or two symbols
+  out.Put(8, 4);  // how the lengths are coded: 12 lengths of 3 bits, in the order 17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8
+  for (const int length : {0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}) out.Put(length, 3);
+  out.Put(0, 1);
+  for (int i = 0; i < 256; ++i) out.Put(0, 1);                                        // length 8
+  for (; more > 0; more -= 138) out.Put(1, 1), out.Put(std::min(more, 138) - 11, 7);  // as many lengths of 0
+}
+
+void PutCodeOfOneSymbol(BitWriter& out) {
+  out.Put(1, 4);
+}
+
+// A lossless file of one megapixel in which each 4x4 pixels have five codes of their own, 65,536 times.
+std::string WebpOfTables() {
+  constexpr int kSide = 1024, kTables = 65'536;
+  BitWriter out;
+  out.Put(0x2F, 8);
+  out.Put(kSide - 1, 14), out.Put(kSide - 1, 14), out.Put(0, 4);
+  out.Put(0, 2);  // no transform, no cache of colours
+  out.Put(1, 1);  // codes by block, of 4x4 pixels
+  out.Put(0, 3);
+  out.Put(0, 1);  // an image that says which block has which
+  PutByteCode(out, 24), PutByteCode(out, 0);
+  for (int i = 0; i < 3; ++i) PutCodeOfOneSymbol(out);
+  const auto reversed = [](int byte) {
+    int bits = 0;
+    for (int i = 0; i < 8; ++i) bits |= (byte >> i & 1) << (7 - i);
+    return static_cast<uint64_t>(bits);
+  };
+  for (int i = 0; i < kTables; ++i) out.Put(reversed(i & 255), 8), out.Put(reversed(i >> 8), 8);
+  for (int i = 0; i < 5 * kTables; ++i) PutCodeOfOneSymbol(out);
+  const std::string padding(out.bytes().size() % 2, '\0');
+  const std::string chunk = absl::StrCat("VP8L", LittleNumber(out.bytes().size(), 4), out.bytes(), padding);
+  return absl::StrCat("RIFF", LittleNumber(chunk.size() + 4, 4), "WEBP", chunk);
+}
+
 struct MemoryCase {
   const char* what;
   std::string file;
@@ -182,6 +237,11 @@ TEST(ImageMemory, OfAsManyPixelsAsMayBe) {
       {"WebP of one colour, composed on black", webp(1), 8, "OK", Orientation::kIgnore, Alpha::kBlack},
   };
   for (const MemoryCase& c : cases) CheckMemory(c);
+}
+
+// What the limit of pixels does not bound, but the format: less than the pixels may take, and beside them.
+TEST(ImageMemory, OfAWebpOfTables) {
+  CheckMemory({"WebP of 65,536 tables", WebpOfTables(), 8});
 }
 
 TEST(ImageMemory, OfHostileFiles) {
