@@ -12,8 +12,8 @@
 //   lossless         2                                   25, at most 14 a pixel
 //
 // and any file what an input of 224x224 takes. 100 photographs of 0.2 megapixels took 1.3 ms each and were predicted to
-// take 1.4. Cheaper is what the rates cannot tell, scans without data or a PNG of one colour; dearer, by half a second, a
-// lossless WebP of 65,536 tables.
+// take 1.4. Cheaper is what the rates cannot tell, scans without data or a PNG of one colour; dearer, by half a second,
+// a lossless WebP of 65,536 tables.
 #include <algorithm>
 
 #include "engine/image/image.h"
