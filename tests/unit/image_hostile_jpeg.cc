@@ -173,6 +173,7 @@ std::vector<HostileFile> OfStrayBytes() {
       {"jpeg-with-fill-bytes", Inserted(jpeg, kFrame, std::string(1000, '\xFF')), ""},
       {"jpeg-with-escaped-bytes-between", Inserted(jpeg, kFrame, "\xFF\0\xFF\0"s), ""},
       {"jpeg-with-restart-markers-between", Inserted(jpeg, kFrame, "\xFF\xD3\xFF\xD4"), ""},
+      {"jpeg-with-a-tem-marker-between", Inserted(jpeg, kFrame, "\xFF\x01"), "", "Pillow does not know this marker"},
       {"jpeg-with-stray-bytes-between-scans",
        Replaced(progressive, Segment(progressive.substr(progressive.find(std::string(kScan)) + 2), kScan),
                 "stray" + Segment(progressive.substr(progressive.find(std::string(kScan)) + 2), kScan)),
