@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -236,6 +237,29 @@ TEST(EdgeRequestTest, PhotographsThatLieOnASideCostMore) {
     EXPECT_GT((*checked)[0]->prepare, before);
     before = (*checked)[0]->prepare;
   }
+}
+
+// Nothing is decoded for it: these files have no pixels.
+TEST(EdgeRequestTest, ScansAndCodingOfPhotographsAreInTheirCost) {
+  using std::string_literals::operator""s;
+  const auto jpeg = [](char frame, int scans) {
+    std::string file =
+        absl::StrCat("\xFF\xD8\xFF"s, std::string(1, frame), "\0\x0B\x08\x04\0\x04\0"s, "\x01\x01\x11\0"s);
+    for (int i = 0; i < scans; ++i) absl::StrAppend(&file, "\xFF\xDA\0\x08\x01\x01\0\x01\x3F\0"s);
+    return file;
+  };
+  v1::ClassifyRequest request;
+  request.add_images()->set_encoded(jpeg('\xC0', 1));    // baseline
+  request.add_images()->set_encoded(jpeg('\xC2', 10));   // progressive
+  request.add_images()->set_encoded(jpeg('\xC2', 100));  // as many scans as may be
+  request.add_images()->set_encoded(jpeg('\xCA', 100));  // and in arithmetic coding
+  request.add_images()->set_encoded(jpeg('\xC2', 101));
+  const auto checked = CheckImages(request.images(), *FakeModel(), {});
+  ASSERT_TRUE(checked.ok());
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE((*checked)[i].ok()) << (*checked)[i].status();
+  for (int i = 1; i < 4; ++i) EXPECT_GT((*checked)[i]->prepare, 3 * (*checked)[i - 1]->prepare) << i;
+  EXPECT_GT((*checked)[3]->prepare, std::chrono::milliseconds(300)) << "of a megapixel";
+  EXPECT_THAT(std::string((*checked)[4].status().message()), HasSubstr("expected at most 100 scans, got 101"));
 }
 
 TEST(EdgeRequestTest, ModelsOfOtherChannelsTakeTensorsOnly) {
