@@ -7,7 +7,6 @@
 // compile; until then health says NOT_SERVING and calls get UNAVAILABLE.
 #include "server/server.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
@@ -21,6 +20,7 @@
 #include "absl/time/time.h"
 #include "engine/status_macros.h"
 #include "server/cpu_budget.h"
+#include "server/loading_memory.h"
 #include "server/model_loader.h"
 
 namespace resnetd::server {
@@ -65,14 +65,6 @@ void LogModel(const LoadedModel& loaded, steady_clock::duration took) {
                   std::chrono::duration<double, std::milli>(cost.cost).count());
   }
   for (const std::string& note : loaded.notes) spdlog::info("model {}: {}", model.name, note);
-}
-
-// Hands back what loading took and is gone (files, weights before they were packed, the arena the models were tried
-// with), and keeps glibc's allocator from saving large blocks for the next large one, which made loading faster.
-void BoundAllocator() {
-  mallopt(M_MMAP_THRESHOLD, 4 << 20);  // bytes; what is larger goes back to the system when it is freed
-  mallopt(M_TRIM_THRESHOLD, 1 << 20);
-  malloc_trim(0);
 }
 
 }  // namespace
@@ -150,7 +142,7 @@ absl::Status Server::Load(const std::vector<ModelSource>& sources) {
 
 absl::Status Server::Publish() {
   RESNETD_RETURN_IF_ERROR(workers_.Prepare(models_));
-  BoundAllocator();
+  ReleaseLoadingMemory();
   for (const auto& model : models_) {
     scheduler_.AddModel(model->key, model->costs);
     repository_.Add(model);
