@@ -1,9 +1,12 @@
 // Loops over pixels with the channels innermost, which compilers turn into vector code; each is compiled for AVX2 and
 // AVX-512 and chosen when the program starts. Threads take consecutive pixels.
 //
-// Group normalisation takes three passes over an image: means, variances around them, and factor * x + shift with
+// Group normalisation takes three passes over an image: means, variances around them, and factor * (x - mean) + shift
+// with
 //
-//   factor[c] = scale[c] / sqrt(variance[g] + epsilon)      shift[c] = shift[c] - factor[c] * mean[g]
+//   factor[c] = scale[c] / sqrt(variance[g] + epsilon)
+//
+// The mean is subtracted first: factor * x and factor * mean may be large and nearly equal.
 //
 // Sums are kept by channel in float over at most kRows pixels, and in double beyond.
 #include "engine/kernels/normalise.h"
@@ -42,6 +45,22 @@ void InThreads(int64_t elements, F f) {
   f(omp_get_thread_num(), omp_get_num_threads());
 }
 
+// y = factor * (x - center) + shift; of a normalised map.
+RESNETD_VECTOR_CLONES
+void NormalisePixels(const float* center, const float* factor, const float* shift, int64_t channels, Range pixels,
+                     bool relu, const float* src, float* dst) {
+  const float least = relu ? 0.0f : -INFINITY;
+  for (int64_t p = pixels.begin; p < pixels.end; ++p) {
+    const float* x = src + p * channels;
+    float* y = dst + p * channels;
+#pragma GCC ivdep
+    for (int64_t c = 0; c < channels; ++c) {
+      const float value = (x[c] - center[c]) * factor[c] + shift[c];
+      y[c] = value < least ? least : value;  // a NaN stays one
+    }
+  }
+}
+
 RESNETD_VECTOR_CLONES
 void ScaleShiftPixels(const float* factor, const float* shift, int64_t channels, Range pixels, bool relu,
                       const float* src, float* dst) {
@@ -74,7 +93,6 @@ void SumPixels(const float* center, int64_t channels, Range pixels, bool squares
 struct Scratch {
   double* group_sums;             // {groups}
   float *sums, *center, *factor;  // {channels} each
-  float* shift;
 
   Scratch(const GroupNormalise& shape, std::byte* memory) {
     const auto channels = static_cast<int64_t>(shape.scale.size());
@@ -82,7 +100,6 @@ struct Scratch {
     sums = reinterpret_cast<float*>(group_sums + shape.groups);
     center = sums + channels;
     factor = center + channels;
-    shift = factor + channels;
   }
 };
 
@@ -121,15 +138,15 @@ void NormaliseImage(const GroupNormalise& shape, Team in_threads, ScratchOf scra
   sum(true);
   for (int64_t c = 0; c < channels; ++c) {
     all.factor[c] = static_cast<float>(shape.scale[c] / std::sqrt(all.group_sums[c / group] / count + shape.epsilon));
-    all.shift[c] = shape.shift[c] - all.factor[c] * all.center[c];
   }
   in_threads([&](int thread, int threads) {
-    ScaleShiftPixels(all.factor, all.shift, channels, ShareOf(shape.pixels, thread, threads), shape.relu, src, dst);
+    NormalisePixels(all.center, all.factor, shape.shift.data(), channels, ShareOf(shape.pixels, thread, threads),
+                    shape.relu, src, dst);
   });
 }
 
 int64_t ThreadScratch(const GroupNormalise& shape) {
-  const auto bytes = static_cast<int64_t>(shape.groups * sizeof(double) + 4 * shape.scale.size() * sizeof(float));
+  const auto bytes = static_cast<int64_t>(shape.groups * sizeof(double) + 3 * shape.scale.size() * sizeof(float));
   return (bytes + 63) / 64 * 64;
 }
 

@@ -80,6 +80,8 @@ TEST(PlanLayers, GroupNorms) {
   }
   CheckPlans(OnBothLayouts("32 groups", {64, 7, 7}, GroupNorm(32), "GroupNorm"));
   CheckPlans(OnBothLayouts("one pixel, 2 groups", {32, 1, 1}, GroupNorm(2), "GroupNorm"));
+  // Its variance is 0: what is subtracted from it must be itself.
+  CheckPlans(OnBothLayouts("one pixel, 32 groups", {32, 1, 1}, GroupNorm(32), "GroupNorm"));
   CheckPlans({OnDims("1 group", {12}, GroupNorm(1), "GroupNorm"), OnDims("3 groups", {12}, GroupNorm(3), "GroupNorm"),
               OnDims("1 group", {12, 10}, GroupNorm(1), "GroupNorm"),
               OnDims("4 groups", {12, 10}, GroupNorm(4), "GroupNorm"),
