@@ -30,7 +30,7 @@ demo_packages=(python3 dataset-fashion-mnist)
 test_packages=("${demo_packages[@]}" libgtest-dev libgmock-dev prometheus python3-venv
   python3-numpy python3-onnx python3-pil python3-grpcio)
 image_packages=(buildah debootstrap python3 dataset-fashion-mnist)
-fuzz_packages=(clang-19 libclang-rt-19-dev libomp-19-dev libc6-i386 lib32gcc-s1 lib32stdc++6)
+fuzz_packages=(clang-19 libclang-rt-19-dev libomp-19-dev libgtest-dev libc6-i386 lib32gcc-s1 lib32stdc++6)
 onednn=libdnnl-dev
 onednn_least=3
 
