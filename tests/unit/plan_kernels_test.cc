@@ -149,20 +149,22 @@ TEST(PlanKernels, WinogradOfManyKernels) {
 
 TEST(PlanKernels, Grouped) {
   const graph::PostOps relu = {graph::Relu()};
-  ExpectKernel("grouped",
-               {
-                   {"32 groups of 4: ResNeXt", {128, 7, 7}, 128, {1, 1, 1, 1}, {3, 3}, {}, {}, 32, true, relu},
-                   {"groups of 2", {32, 6, 5}, 32, {1, 1, 1, 1}, {3, 3}, {}, {}, 16},
-                   {"groups of 8: RegNet", {48, 14, 14}, 48, {1, 1, 1, 1}, {3, 3}, {}, {}, 6, true, relu},
-                   {"stride 2, even", {32, 8, 8}, 32, {1, 1, 1, 1}, {3, 3}, {2, 2}, {}, 8},
-                   {"stride 2, odd", {32, 9, 7}, 32, {1, 1, 1, 1}, {3, 3}, {2, 2}, {}, 4},
-                   {"a row of two pieces", {16, 3, 21}, 16, {1, 1, 1, 1}, {3, 3}, {}, {}, 4},
-                   {"a row of two pieces, stride 2", {16, 3, 30}, 16, {1, 1, 1, 1}, {3, 3}, {2, 2}, {}, 2},
-                   {"one pixel", {16, 1, 1}, 16, {1, 1, 1, 1}, {3, 3}, {}, {}, 4},
-                   {"no padding", {16, 5, 3}, 16, {0, 0, 0, 0}, {3, 3}, {}, {}, 4},
-                   {"padding as TensorFlow has it", {16, 8, 8}, 16, {0, 0, 1, 1}, {3, 3}, {2, 2}, {}, 4},
-                   {"no bias", {16, 6, 6}, 16, {1, 1, 1, 1}, {3, 3}, {}, {}, 4, false},
-               });
+  ExpectKernel(
+      "grouped",
+      {
+          {"32 groups of 4: ResNeXt", {128, 7, 7}, 128, {1, 1, 1, 1}, {3, 3}, {}, {}, 32, true, relu},
+          {"groups of 2", {32, 6, 5}, 32, {1, 1, 1, 1}, {3, 3}, {}, {}, 16},
+          {"groups of 8: RegNet", {48, 14, 14}, 48, {1, 1, 1, 1}, {3, 3}, {}, {}, 6, true, relu},
+          {"stride 2, even", {32, 8, 8}, 32, {1, 1, 1, 1}, {3, 3}, {2, 2}, {}, 8},
+          {"stride 2, odd", {32, 9, 7}, 32, {1, 1, 1, 1}, {3, 3}, {2, 2}, {}, 4},
+          {"a row of two pieces", {16, 3, 21}, 16, {1, 1, 1, 1}, {3, 3}, {}, {}, 4},
+          {"a row of two pieces, stride 2", {16, 3, 30}, 16, {1, 1, 1, 1}, {3, 3}, {2, 2}, {}, 2},
+          {"one pixel", {16, 1, 1}, 16, {1, 1, 1, 1}, {3, 3}, {}, {}, 4},
+          {"groups of 16, stride 2, pixels 1 kB apart", {256, 3, 28}, 256, {1, 1, 1, 1}, {3, 3}, {2, 2}, {}, 16},
+          {"no padding", {16, 5, 3}, 16, {0, 0, 0, 0}, {3, 3}, {}, {}, 4},
+          {"padding as TensorFlow has it", {16, 8, 8}, 16, {0, 0, 1, 1}, {3, 3}, {2, 2}, {}, 4},
+          {"no bias", {16, 6, 6}, 16, {1, 1, 1, 1}, {3, 3}, {}, {}, 4, false},
+      });
 }
 
 TEST(PlanKernels, NotGrouped) {
@@ -170,6 +172,9 @@ TEST(PlanKernels, NotGrouped) {
   ExpectLibrary({
       {"groups of 1", {16, 6, 6}, 16, {1, 1, 1, 1}, {3, 3}, {}, {}, 16},
       {"groups of 16", {32, 6, 6}, 32, {1, 1, 1, 1}, {3, 3}, {}, {}, 2},
+      {"groups of 16, stride 2, a narrow map", {256, 3, 27}, 256, {1, 1, 1, 1}, {3, 3}, {2, 2}, {}, 16},
+      {"groups of 16, stride 2, other distances", {240, 3, 28}, 240, {1, 1, 1, 1}, {3, 3}, {2, 2}, {}, 15},
+      {"groups of 16, stride 1, pixels 1 kB apart", {256, 3, 28}, 256, {1, 1, 1, 1}, {3, 3}, {}, {}, 16},
       {"8 channels", {8, 6, 6}, 8, {1, 1, 1, 1}, {3, 3}, {}, {}, 2},
       {"twice as many out", {16, 6, 6}, 32, {1, 1, 1, 1}, {3, 3}, {}, {}, 4},
       {"stride 3", {16, 9, 9}, 16, {1, 1, 1, 1}, {3, 3}, {3, 3}, {}, 4},
