@@ -11,7 +11,9 @@
 #include <optional>
 #include <thread>
 
+#include "server/cpu_budget.h"
 #include "server/options.h"
+#include "server/process_memory.h"
 #include "server/server.h"
 
 namespace {
@@ -75,6 +77,7 @@ int main(int argc, char** argv) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %L %v");
   spdlog::set_level(spdlog::level::from_str(options->log_level));
 
+  resnetd::server::BoundHeaps(resnetd::server::ReadCpuBudget());
   resnetd::server::Server server(*options);
   const SignalThread signals(server);
   if (const absl::Status status = server.Run(); !status.ok()) {

@@ -20,8 +20,8 @@
 #include "absl/time/time.h"
 #include "engine/status_macros.h"
 #include "server/cpu_budget.h"
-#include "server/loading_memory.h"
 #include "server/model_loader.h"
+#include "server/process_memory.h"
 
 namespace resnetd::server {
 namespace {

@@ -1,14 +1,15 @@
-#include "server/loading_memory.h"
+#include "server/process_memory.h"
 
 #include <link.h>
 #include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
-namespace resnetd {
+namespace resnetd::server {
 namespace {
 
 // Files, weights before they were packed, the arena the models were tried with. And keeps glibc's allocator from saving
@@ -19,13 +20,16 @@ void BoundAllocator() {
   malloc_trim(0);
 }
 
-// Pages of a program or library that nobody writes to come back from its file when they are touched again. Most of them
-// were for compiling models: of oneDNN alone, 10 MB.
+// Bytes. Of smaller segments most pages come back with the first calls.
+constexpr size_t kLargeSegment = 8 << 20;
+
+// Pages of a program or library that nobody writes to come back from its file when they are touched again. Of the large
+// ones, which is oneDNN's code, 10 MB were for compiling models.
 int ReleaseCode(dl_phdr_info* object, size_t /*size*/, void* /*data*/) {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   for (int i = 0; i < object->dlpi_phnum; ++i) {
     const ElfW(Phdr)& segment = object->dlpi_phdr[i];
-    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0 || segment.p_memsz < kLargeSegment) continue;
     const uintptr_t begin = (object->dlpi_addr + segment.p_vaddr) / page * page;
     const uintptr_t end = object->dlpi_addr + segment.p_vaddr + segment.p_memsz;
     madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // if it fails, they stay: no harm
@@ -35,9 +39,13 @@ int ReleaseCode(dl_phdr_info* object, size_t /*size*/, void* /*data*/) {
 
 }  // namespace
 
+void BoundHeaps(int cores) {
+  mallopt(M_ARENA_MAX, 2 * cores);
+}
+
 void ReleaseLoadingMemory() {
   BoundAllocator();
   dl_iterate_phdr(ReleaseCode, nullptr);
 }
 
-}  // namespace resnetd
+}  // namespace resnetd::server

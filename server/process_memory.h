@@ -1,0 +1,16 @@
+#ifndef RESNETD_SERVER_PROCESS_MEMORY_H_
+#define RESNETD_SERVER_PROCESS_MEMORY_H_
+
+namespace resnetd::server {
+
+// Lets threads share the allocator's heaps, as many as there are cores: glibc gives each of up to eight threads a core
+// a heap of its own, and each keeps what its largest burst took. Call it before any other thread starts.
+void BoundHeaps(int cores);
+
+// Hands back what loading models took and serving them does not need: freed memory, and pages of code. Call it once,
+// when all are loaded; any thread may be running.
+void ReleaseLoadingMemory();
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_PROCESS_MEMORY_H_
