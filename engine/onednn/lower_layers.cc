@@ -73,11 +73,18 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
   if (!primitive || IsSlow(primitive)) {
     src = AsPreferred(node, node.inputs[0]);
     // Fewer images than threads would be shared out by channels, in narrower blocks than a batch wants: a further copy
-    // of the weights. By rows, the layout is a batch's.
+    // of the weights. By rows, the layout is mostly a batch's; where it is not, other cuts may have one that is there.
     const int64_t threads = omp_get_max_threads(), height = src.desc.get_dims()[2];
-    const bool cut = images_ % threads != 0 && height % threads == 0 && SeesPixels(conv) && fused.arguments.empty();
-    src.desc = CutRows(src.desc, cut ? threads : 1);
-    primitive = describe(src.desc, CutRows(Preferred(node.output), cut ? threads : 1));
+    const bool may_cut = SeesPixels(conv) && fused.arguments.empty();
+    const auto describe_cut = [&](int64_t parts) {
+      return describe(CutRows(src.desc, parts), CutRows(Preferred(node.output), parts));
+    };
+    primitive = describe_cut(may_cut && images_ % threads != 0 && height % threads == 0 ? threads : 1);
+    for (int64_t parts = 1; may_cut && parts <= height; ++parts) {
+      if (!one_thread && weights_.CanAfford(conv.weights, primitive.weights_desc())) break;
+      if (height % parts == 0) primitive = describe_cut(parts);
+    }
+    src.desc = primitive.src_desc();
   }
 
   Tensor dst = fused.sum ? *fused.sum : builder_.Allocate(primitive.dst_desc());

@@ -50,6 +50,10 @@ class WeightsCache {
     one_thread = alike(other) && absl::c_linear_search(layouts, other.weights_desc());
     return one_thread ? other : chosen;
   }
+  // Whether `weights` are laid out like this already, or may be once more.
+  bool CanAfford(const graph::WeightsRef& weights, const dnnl::memory::desc& wanted) const {
+    return LayoutsInsteadOf(wanted, weights).empty();
+  }
   // Of everything handed out so far.
   size_t bytes() const { return bytes_; }
 
