@@ -135,7 +135,7 @@ absl::Status Loading::ReadRecipe() {
   model_.recipe_id = image::NameOf(model_.recipe);
   model_.recipe_hash = RecipeHash(model_.recipe);
   if (chosen.assumed) {
-    notes_.push_back(absl::StrCat("no recipe given, assuming ", chosen.preset, " by the input's size (",
+    notes_.push_back(absl::StrCat("no preset given, assuming ", chosen.preset, " by the input's size (",
                                   image::ToString(model_.recipe), ")"));
   }
   return absl::OkStatus();

@@ -191,6 +191,13 @@ absl::Status Validate(const Recipe& recipe) {
       return absl::InvalidArgumentError(
           absl::StrCat("recipe.std[", c, "]: expected a finite number above 0, got ", recipe.std[c]));
     }
+    for (const double byte : {0.0, 255.0}) {
+      const float value = (static_cast<float>(byte * recipe.scale) - recipe.mean[c]) / recipe.std[c];
+      if (std::isfinite(value)) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat("recipe: expected finite (byte * scale - mean) / std for every byte, got ", value, " for byte ",
+                       byte, " of channel ", c));
+    }
   }
   return absl::OkStatus();
 }

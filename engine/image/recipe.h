@@ -52,7 +52,7 @@ struct Recipe {
   Orientation orientation = Orientation::kIgnore;
   double scale = 1.0 / 255;  // above zero
   // Decode JPEG files at 1/2, 1/4 or 1/8 where that leaves at least the scaled image's size, as Pillow's draft mode
-  // does: faster, and not what networks were trained on. docs/models.md says what it costs.
+  // does: faster, and not what networks were trained on. docs/images.md says what it costs.
   bool dct_scaling = false;
 
   int channels() const;
