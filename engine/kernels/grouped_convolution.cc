@@ -130,10 +130,6 @@ void RunRow(const GroupedConvolution& shape, const Arguments& arguments, int64_t
 
 }  // namespace
 
-int64_t GroupedConvolutionWeights(int64_t channels, int64_t group_channels) {
-  return channels * group_channels * 9;
-}
-
 void PackGroupedConvolution(int64_t channels, int64_t group_channels, const float* weights, float* packed) {
   for (int64_t block = 0; block < channels; block += kLanes) {
     for (int64_t tap = 0; tap < 9; ++tap) {
@@ -150,7 +146,7 @@ void RunGroupedConvolution(const GroupedConvolution& shape, const float* packed,
                            float* dst) {
   const Arguments arguments{packed, bias, src, dst};
   const int64_t rows = shape.images * shape.dst_height;
-  const int threads = omp_get_max_threads();
+  [[maybe_unused]] const int threads = omp_get_max_threads();  // by Clang, which knows no OpenMP here
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
     const int64_t thread = omp_get_thread_num(), team = omp_get_num_threads();

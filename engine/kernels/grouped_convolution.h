@@ -20,9 +20,8 @@ struct GroupedConvolution {
 };
 constexpr int64_t kGroupedChannels = 16;
 
-// Floats that PackGroupedConvolution() writes: as many as the weights are.
-int64_t GroupedConvolutionWeights(int64_t channels, int64_t group_channels);
-// From dense {channels, group_channels, 3, 3}. `packed` must be aligned to 64 bytes here and below.
+// From dense {channels, group_channels, 3, 3} to {channels / 16, 9, group_channels, 16}. `packed` must be aligned to 64
+// bytes here and below.
 void PackGroupedConvolution(int64_t channels, int64_t group_channels, const float* weights, float* packed);
 
 // `src` and `dst` are dense and do not overlap; `bias`, {channels}, may be null. Uses the calling thread's OpenMP

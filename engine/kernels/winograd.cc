@@ -289,12 +289,12 @@ void RunChunk(const Winograd& shape, const Range& tiles, const Range& panels, co
 
 }  // namespace
 
-int64_t WinogradWeights(int64_t in_channels, int64_t out_channels) {
-  return 9 * in_channels * out_channels;
+int64_t WinogradWidth(int64_t out_channels) {
+  return VectorsOf(out_channels) * kLanes;
 }
 
 void PackWinograd(int64_t in_channels, int64_t out_channels, const float* weights, float* packed) {
-  const int64_t width = VectorsOf(out_channels) * kLanes;
+  const int64_t width = WinogradWidth(out_channels);
   for (int64_t panel = 0; panel < out_channels; panel += width) {
     for (int64_t in = 0; in < in_channels; ++in) {
       for (int64_t tap = 0; tap < 9; ++tap) {

@@ -9,7 +9,8 @@ namespace resnetd::kernels {
 // filtering F(2x2, 3x3) (Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016): 2.25 times fewer
 // multiplications than the definition. Needs AVX-512.
 //
-// An output's rounding depends on its pixel's inputs alone: not on the batch, its place in it, or the threads.
+// Infinities may become NaN. An output's rounding depends on its pixel's inputs alone: not on the batch, its place in
+// it, or the threads.
 struct Winograd {
   int64_t images = 1;
   int64_t src_height = 0, src_width = 0, dst_height = 0, dst_width = 0;
@@ -19,9 +20,9 @@ struct Winograd {
 };
 constexpr int64_t kWinogradChannels = 16;
 
-// Floats that PackWinograd() writes.
-int64_t WinogradWeights(int64_t in_channels, int64_t out_channels);
-// From dense {out, in, 3, 3}. `packed` must be aligned to 64 bytes here and below.
+// Output channels at a time.
+int64_t WinogradWidth(int64_t out_channels);
+// From dense {out, in, 3, 3} to {out / width, in, 9, width}. `packed` must be aligned to 64 bytes here and below.
 void PackWinograd(int64_t in_channels, int64_t out_channels, const float* weights, float* packed);
 
 // Bytes of scratch memory that RunWinograd() needs with so many threads.

@@ -114,8 +114,9 @@ void Lowering::LowerWinograd(const Node& node, const graph::Conv& conv, bool res
                                 .in_channels = src[1],
                                 .out_channels = dst[1],
                                 .relu = relu};
+  const int64_t width = kernels::WinogradWidth(dst[1]);
   const dnnl::memory weights =
-      weights_.Pack(conv.weights, kernels::WinogradWeights(src[1], dst[1]),
+      weights_.Pack(conv.weights, {dst[1] / width, src[1], 9, width},
                     [&](const float* values, float* packed) { kernels::PackWinograd(src[1], dst[1], values, packed); });
   const dnnl::memory bias = conv.bias ? Learnt(conv.bias, {dst[1]}, F32({dst[1]}, Tag::a)) : dnnl::memory();
   const int64_t scratch_bytes = kernels::WinogradScratch(shape, omp_get_max_threads());
@@ -152,7 +153,7 @@ void Lowering::LowerGroupedConvolution(const Node& node, const graph::Conv& conv
                                           .group_channels = group,
                                           .relu = relu};
   const dnnl::memory weights = weights_.Pack(
-      conv.weights, kernels::GroupedConvolutionWeights(dst[1], group),
+      conv.weights, {dst[1] / kernels::kGroupedChannels, 9, group, kernels::kGroupedChannels},
       [&](const float* values, float* packed) { kernels::PackGroupedConvolution(dst[1], group, values, packed); });
   const dnnl::memory bias = conv.bias ? Learnt(conv.bias, {dst[1]}, F32({dst[1]}, Tag::a)) : dnnl::memory();
   StepInfo info = Info(node);

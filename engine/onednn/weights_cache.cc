@@ -20,9 +20,9 @@ dnnl::memory WeightsCache::Get(const graph::WeightsRef& weights, const dnnl::mem
   });
 }
 
-dnnl::memory WeightsCache::Pack(const graph::WeightsRef& weights, int64_t floats,
+dnnl::memory WeightsCache::Pack(const graph::WeightsRef& weights, const dnnl::memory::dims& dims,
                                 absl::FunctionRef<void(const float*, float*)> pack) {
-  const dnnl::memory::desc wanted({floats}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a);
+  const dnnl::memory::desc wanted(dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::abcd);
   return Hold(weights, wanted, [&](dnnl::memory& packed) {
     pack(weights->data->data(), static_cast<float*>(packed.get_data_handle()));
   });

@@ -23,9 +23,9 @@ class WeightsCache {
   // The values of `weights`, dense in the layout `source`, in the layout `wanted`. May throw dnnl::error.
   dnnl::memory Get(const graph::WeightsRef& weights, const dnnl::memory::desc& source,
                    const dnnl::memory::desc& wanted);
-  // The values as `pack(values, packed)` lays them out in `floats` floats, aligned to 64 bytes. Called once: for the
-  // same weights, so many floats must be the same layout.
-  dnnl::memory Pack(const graph::WeightsRef& weights, int64_t floats,
+  // The values as `pack(values, packed)` lays them out, aligned to 64 bytes, in an array of 4 axes. Called once: its
+  // dims tell one kernel's layout of the same weights from another's.
+  dnnl::memory Pack(const graph::WeightsRef& weights, const dnnl::memory::dims& dims,
                     absl::FunctionRef<void(const float* values, float* packed)> pack);
   // What `describe(layout, allow_empty)` makes of a layout of `weights`, a primitive descriptor: of the layout the
   // library chooses itself where that costs no copy or one that is affordable, else of a layout there already is, as

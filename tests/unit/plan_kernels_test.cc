@@ -167,6 +167,25 @@ TEST(PlanKernels, Grouped) {
       });
 }
 
+// The same values, as many of them, in another order for each kernel.
+TEST(PlanKernels, SharedWeights) {
+  GraphBuilder b({256, 3, 28});
+  const ValueId map = b.Add(graph::Relu(), {b.image()});
+  graph::Conv grouped = b.Conv(256, 16, {3, 3});
+  grouped.pads = {1, 1, 1, 1};
+  grouped.strides = {2, 2};
+  grouped.groups = 16;
+  graph::Conv dense = grouped;
+  dense.groups = 1;
+  dense.strides = {1, 1};
+  const ValueId narrow = AddConv(b, map, 16);
+  const ValueId first = b.Add(grouped, {map}), second = b.Add(dense, {narrow});
+  graph::Conv halve = b.Conv(256, 256, {1, 1});
+  halve.strides = {2, 2};
+  const graph::Graph graph = b.FinishFlat(b.Add(graph::Add(), {first, b.Add(halve, {second})}));
+  for (const int threads : {1, 3}) ExpectEqualsReference(graph, "shared weights", threads);
+}
+
 TEST(PlanKernels, NotGrouped) {
   const graph::PostOps both = {graph::Add(), graph::Relu()};
   ExpectLibrary({
