@@ -79,11 +79,13 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
     const auto describe_cut = [&](int64_t parts) {
       return describe(CutRows(src.desc, parts), CutRows(Preferred(node.output), parts));
     };
-    primitive = describe_cut(may_cut && images_ % threads != 0 && height % threads == 0 ? threads : 1);
-    for (int64_t parts = 1; may_cut && parts <= height; ++parts) {
-      if (!one_thread && weights_.CanAfford(conv.weights, primitive.weights_desc())) break;
+    const auto good = [&] { return !one_thread && weights_.CanAfford(conv.weights, primitive.weights_desc()); };
+    primitive = describe_cut(1);
+    if (may_cut && !good() && height % threads == 0) primitive = describe_cut(threads);
+    for (int64_t parts = 2; may_cut && parts <= height && !good(); ++parts) {
       if (height % parts == 0) primitive = describe_cut(parts);
     }
+    if (!good()) primitive = describe_cut(1);
     src.desc = primitive.src_desc();
   }
 
