@@ -106,7 +106,7 @@ class BenchTest(Benches):
         for r in rounds:
             self.assertGreater(r["images_per_second"], 0)
         self.assertNotEqual(wrong.returncode, 0)
-        self.assertIn("expected files, resize or crop, got decode", wrong.stderr)
+        self.assertIn("expected files, resize, crop or turn, got decode", wrong.stderr)
 
     def test_mistakes(self):
         bench = self.build / "bench/engine/engine_bench"
