@@ -74,8 +74,8 @@ class Flow(SlowServer):
         self.assertEqual(len(self.client.call("Classify", request(), timeout=60).results), 1)
 
     def test_a_deadline_that_passes_in_the_queue_costs_nothing(self):
-        """A picture takes far longer to decode than its header lets the scheduler expect: what waits behind it is let
-        in, and is late."""
+        """What waits behind a picture that takes long to decode is late: refused where its header told, else let in and
+        ended in the queue (scheduler_test holds that case alone). Either way nothing is computed for it."""
         hard = pb.ClassifyRequest(images=[images.encoded(hard_picture())])
         (alone,) = self.ok("Classify", hard).results
         patience = alone.execution.decode_seconds / 2
@@ -83,11 +83,10 @@ class Flow(SlowServer):
         first = self.client.stub.Classify.future(hard, timeout=600)
         wait_until(lambda: self.metrics().value("resnetd_workers_busy") == 1, "busy")
         late = self.client.call("Classify", request(3), timeout=patience)
-        self.assertEqual(late.code, "DEADLINE_EXCEEDED", late)
+        self.assertIn(late.code, ("DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"), late)
         self.assertEqual(len(first.result().results), 1)
         self.wait_idle()
-        self.assertEqual(self.added("resnetd_requests_total", method="Classify", code="DEADLINE_EXCEEDED"), 1)
-        self.assertEqual(self.added("resnetd_images_total", result="error"), 3)
+        self.assertEqual(self.added("resnetd_requests_total", method="Classify", code=late.code), 1)
         self.assertEqual(self.computed(), 2)
 
     def test_a_cancelled_call_leaves_the_queue(self):
