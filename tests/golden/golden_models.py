@@ -8,20 +8,16 @@ expected/cases.txt. Other hashes here mean that this machine's numpy makes other
 then not to blame, and nothing is written.
 """
 
-import argparse
 import dataclasses
-import hashlib
+import functools
 import pathlib
-import sys
 
+import case_files  # first: it lets tools/ be imported from
+import make_resnet
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXPECTED = pathlib.Path(__file__).resolve().parent / "expected"
-sys.path.insert(0, str(ROOT / "tools"))
-import make_resnet  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,58 +56,11 @@ def build(case: Case) -> tuple[onnx.ModelProto, np.ndarray]:
     return model, make_resnet.make_input(2, case.images, case.channels, case.size)
 
 
-def weights_hash(model: onnx.ModelProto) -> str:
-    """SHA-256 of all learnt values with their names. Not of the file: protobuf promises no stable bytes."""
-    digest = hashlib.sha256()
-    for tensor in model.graph.initializer:
-        digest.update(tensor.name.encode() + b"\0" + numpy_helper.to_array(tensor).tobytes())
-    return digest.hexdigest()
-
-
-def images_hash(images: np.ndarray) -> str:
-    return hashlib.sha256(images.astype("<f4").tobytes()).hexdigest()
-
-
-def expected_hashes() -> dict[str, tuple[str, str]]:
-    """Case -> hashes of weights and images, from expected/cases.txt."""
-    lines = (EXPECTED / "cases.txt").read_text().splitlines()
-    rows = [line.split() for line in lines if line and not line.startswith("#")]
-    return {row[0]: (row[4], row[5]) for row in rows}
-
-
-def key(hashes: tuple[str, str]) -> str:
-    """Stands for all that a case's files depend on: while it is the same, they need not be made again."""
-    sources = [pathlib.Path(__file__), ROOT / "tools/make_resnet.py", ROOT / "tools/resnet_onnx.py"]
-    digest = hashlib.sha256("".join(hashes).encode())
-    for source in sources:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-def main() -> None:
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--out", type=pathlib.Path, required=True)
-    p.add_argument("cases", nargs="*", help="default: all")
-    a = p.parse_args()
-    hashes = expected_hashes()
-    if unknown := set(a.cases) - {case.name for case in CASES}:
-        sys.exit(f"golden_models.py: no such case: {', '.join(sorted(unknown))}")
-    a.out.mkdir(parents=True, exist_ok=True)
-    for case in CASES:
-        if a.cases and case.name not in a.cases:
-            continue
-        files = [a.out / f"{case.name}.{suffix}" for suffix in ("onnx", "images.f32", "made")]
-        if all(file.exists() for file in files) and files[2].read_text() == key(hashes[case.name]):
-            continue
-        model, images = build(case)
-        for what, expected, got in zip(("weights", "images"), hashes[case.name], (weights_hash(model), images_hash(images))):
-            if got != expected:
-                sys.exit(f"golden_models.py: {case.name}: the {what} have SHA-256 {got}, not {expected}: numpy {np.__version__} "
-                         "makes other numbers of this seed than the one the expected answers were made with")  # fmt: skip
-        files[0].write_bytes(model.SerializeToString())
-        images.astype("<f4").tofile(files[1])
-        files[2].write_text(key(hashes[case.name]))
+def recorded() -> dict[str, case_files.Recorded]:
+    sources = [pathlib.Path(__file__), case_files.ROOT / "tools/make_resnet.py", case_files.ROOT / "tools/resnet_onnx.py"]
+    hashes = {row[0]: row[4:6] for row in case_files.rows(EXPECTED / "cases.txt")}
+    return {case.name: case_files.Recorded(*hashes[case.name], sources, functools.partial(build, case)) for case in CASES}
 
 
 if __name__ == "__main__":
-    main()
+    case_files.run(__doc__, recorded())

@@ -12,6 +12,7 @@ import onnx
 import onnxruntime
 
 import golden_models
+import model_template
 
 FEATURES = "flatten"  # what the last layer reads, as resnet_onnx names it
 
@@ -37,7 +38,7 @@ def main() -> None:
         logits, features = answers(case, model, images)
         rows = np.concatenate([logits, features], axis=1).astype("<f4")
         rows.tofile(golden_models.EXPECTED / f"{case.name}.f32")
-        hashes = golden_models.weights_hash(model), golden_models.images_hash(images)
+        hashes = model_template.weights_hash(model), model_template.images_hash(images)
         lines.append(f"{case.name} {case.images} {logits.shape[1]} {features.shape[1]} {' '.join(hashes)}")
         print(f"{case.name}: max |logit| {abs(logits).max():.3f}, max |feature| {abs(features).max():.3f}", flush=True)
     (golden_models.EXPECTED / "cases.txt").write_text("\n".join(lines) + "\n")
