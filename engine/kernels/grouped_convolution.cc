@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "engine/kernels/avx512.h"
+#include "engine/kernels/range.h"
 
 namespace resnetd::kernels {
 namespace {
@@ -105,7 +106,8 @@ struct Arguments {
 
 // Row y of an image's result, 16 channels from `channel` on.
 void RunRow(const GroupedConvolution& shape, const Arguments& arguments, int64_t image, int64_t y, int64_t channel) {
-  const int64_t most = MostPixels(static_cast<int>(shape.stride)), pieces = (shape.dst_width + most - 1) / most;
+  const Range pixels{0, shape.dst_width};
+  const int64_t pieces = PartsOfAtMost(MostPixels(static_cast<int>(shape.stride)), pixels);
   const int64_t top = y * shape.stride - shape.pad_top;
   Run run{};
   run.row = shape.src_width * shape.channels;
@@ -117,14 +119,16 @@ void RunRow(const GroupedConvolution& shape, const Arguments& arguments, int64_t
   run.bias = arguments.bias != nullptr ? arguments.bias + channel : nullptr;
   run.relu = shape.relu;
   for (int64_t piece = 0; piece < pieces; ++piece) {
-    const int64_t begin = shape.dst_width * piece / pieces, end = shape.dst_width * (piece + 1) / pieces;
-    const int64_t first = begin * shape.stride - shape.pad_left, last = (end - 1) * shape.stride - shape.pad_left + 2;
+    const Range part = PartOf(pixels, piece, pieces);
+    const int64_t first = part.begin * shape.stride - shape.pad_left;
+    const int64_t last = (part.end - 1) * shape.stride - shape.pad_left + 2;
     run.src = arguments.src + ((image * shape.src_height + top) * shape.src_width + first) * shape.channels + channel;
     run.left = first >= 0;
     run.right = last < shape.src_width;
-    run.dst = arguments.dst + ((image * shape.dst_height + y) * shape.dst_width + begin) * shape.channels + channel;
-    const auto pixels = static_cast<size_t>(end - begin);
-    (shape.stride == 1 ? kStride1[pixels - 1] : kStride2[pixels - 1])(run);
+    run.dst =
+        arguments.dst + ((image * shape.dst_height + y) * shape.dst_width + part.begin) * shape.channels + channel;
+    const auto runner = static_cast<size_t>(part.size()) - 1;
+    (shape.stride == 1 ? kStride1[runner] : kStride2[runner])(run);
   }
 }
 
@@ -145,15 +149,14 @@ void PackGroupedConvolution(int64_t channels, int64_t group_channels, const floa
 void RunGroupedConvolution(const GroupedConvolution& shape, const float* packed, const float* bias, const float* src,
                            float* dst) {
   const Arguments arguments{packed, bias, src, dst};
-  const int64_t rows = shape.images * shape.dst_height;
+  const Range rows{0, shape.images * shape.dst_height};
   [[maybe_unused]] const int threads = omp_get_max_threads();  // by Clang, which knows no OpenMP here
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
-    const int64_t thread = omp_get_thread_num(), team = omp_get_num_threads();
-    const int64_t begin = rows * thread / team, end = rows * (thread + 1) / team;
-    for (int64_t first = begin; first < end; first += kRows) {
+    const Range own = PartOf(rows, omp_get_thread_num(), omp_get_num_threads());
+    for (int64_t first = own.begin; first < own.end; first += kRows) {
       for (int64_t channel = 0; channel < shape.channels; channel += kLanes) {
-        for (int64_t row = first; row < std::min(first + kRows, end); ++row) {
+        for (int64_t row = first; row < std::min(first + kRows, own.end); ++row) {
           RunRow(shape, arguments, row / shape.dst_height, row % shape.dst_height, channel);
         }
       }

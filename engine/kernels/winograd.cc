@@ -36,6 +36,7 @@
 #include <utility>
 
 #include "engine/kernels/avx512.h"
+#include "engine/kernels/range.h"
 
 namespace resnetd::kernels {
 namespace {
@@ -52,20 +53,6 @@ int64_t VectorsOf(int64_t out_channels) {
 // From one point's values to the next's: a distance that no set of the cache is hit with 16 times in a row.
 constexpr int64_t PointOf(int64_t floats) {
   return floats + kLanes;
-}
-
-struct Range {
-  int64_t begin, end;
-  int64_t size() const { return end - begin; }
-};
-
-// Part `part` of `parts`, whose sizes differ by one at most.
-Range PartOf(const Range& whole, int64_t part, int64_t parts) {
-  return {whole.begin + whole.size() * part / parts, whole.begin + whole.size() * (part + 1) / parts};
-}
-
-int64_t PartsOfAtMost(int64_t size, const Range& whole) {
-  return (whole.size() + size - 1) / size;
 }
 
 // The tiles of all images, one after the other.
