@@ -46,6 +46,13 @@ std::string Short(const std::string& name) {
   return absl::StrCat(name.substr(0, length), "..");
 }
 
+std::string RightText(const Tally& of) {
+  const Interval interval = of.top1_interval();
+  return absl::StrFormat("%.2f %% of %d images right (95 %%: %.2f to %.2f %%)",
+                         100.0 * static_cast<double>(of.top1) / static_cast<double>(of.images), of.images,
+                         100 * interval.low, 100 * interval.high);
+}
+
 }  // namespace
 
 std::string DrawConfusion(absl::string_view title, const Evaluation& evaluation, const ClassNames& classes) {
@@ -56,13 +63,7 @@ std::string DrawConfusion(absl::string_view title, const Evaluation& evaluation,
   Svg svg(left + std::max(matrix, 300.0) + kMargin, kTop + matrix + kMargin);
   svg.Text(10, 22, title, Anchor::kStart, 15);
   const Tally& all = evaluation.all();
-  const Interval interval = all.top1_interval();
-  svg.Text(
-      10, 41,
-      absl::StrFormat("%.2f %% of %d images right (95 %%: %.2f to %.2f %%)",
-                      all.images == 0 ? 0 : 100.0 * static_cast<double>(all.top1) / static_cast<double>(all.images),
-                      all.images, 100 * interval.low, 100 * interval.high),
-      Anchor::kStart, 12);
+  svg.Text(10, 41, all.images == 0 ? "no images" : RightText(all), Anchor::kStart, 12);
   svg.Text(left, 66, "rows: true class; columns: what it was taken for", Anchor::kStart, 11, kGrey);
 
   for (int i = 0; named && i < count; ++i) {

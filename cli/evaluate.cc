@@ -112,11 +112,12 @@ Report Evaluate(const Context& context, Classifier& classifier, const LabelledIm
 }
 
 double Share(int64_t part, int64_t whole) {
-  return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+  return static_cast<double>(part) / static_cast<double>(whole);
 }
 
-std::string Percent(double share) {
-  return absl::StrFormat("%.2f %%", 100 * share);
+// Of no images there is no share.
+std::string Percent(int64_t part, int64_t whole) {
+  return whole == 0 ? "-" : absl::StrFormat("%.2f %%", 100 * Share(part, whole));
 }
 
 std::string IntervalText(const Interval& interval) {
@@ -124,8 +125,36 @@ std::string IntervalText(const Interval& interval) {
 }
 
 Json ShareJson(int64_t hits, int64_t of) {
+  if (of == 0) return {{"right", hits}, {"share", nullptr}, {"low", nullptr}, {"high", nullptr}};
   const Interval interval = WilsonInterval(hits, of);
   return {{"right", hits}, {"share", Share(hits, of)}, {"low", interval.low}, {"high", interval.high}};
+}
+
+std::string ReadingText(const TrueClasses& truth) {
+  switch (truth.reading) {
+    case Reading::kLabels:
+      return "by the model's labels";
+    case Reading::kOrder:
+      return "the folders in the order of their names";
+    case Reading::kIndices:
+      break;
+  }
+  if (!truth.image_folder_differs) return "by index";
+  const auto& [folder, place] = *truth.image_folder_differs;
+  return absl::StrCat("by index; torchvision's ImageFolder goes by the order of the names, which makes ", folder,
+                      " class ", place);
+}
+
+const char* ReadingJson(Reading reading) {
+  switch (reading) {
+    case Reading::kLabels:
+      return "labels";
+    case Reading::kIndices:
+      return "indices";
+    case Reading::kOrder:
+      return "order";
+  }
+  return "";
 }
 
 Json ClassesJson(const Evaluation& evaluation, const ClassNames& classes) {
@@ -170,7 +199,8 @@ void PrintJson(const Context& context, const Classifier& classifier, const Label
   Json json = {{"model", classifier.name()},
                {"images", all.images},
                {"failed", report.failures.size()},
-               {"classes_by_order", known.truth.by_order},
+               {"classes_read_as", ReadingJson(known.truth.reading)},
+               {"image_folder_differs", known.truth.image_folder_differs.has_value()},
                {"seconds", report.seconds},
                {"top1", ShareJson(all.top1, all.images)},
                {"top5", ShareJson(all.top5, all.images)},
@@ -185,11 +215,12 @@ void PrintJson(const Context& context, const Classifier& classifier, const Label
 void PrintSummary(const Context& context, const Classifier& classifier, const Known& known, const Report& report) {
   const Tally& all = report.evaluation.all();
   const auto line = [&](int64_t hits, const Interval& interval) {
-    return absl::StrCat(Percent(Share(hits, all.images)), "  (95 %: ", IntervalText(interval), ")");
+    if (all.images == 0) return Percent(hits, all.images);
+    return absl::StrCat(Percent(hits, all.images), "  (95 %: ", IntervalText(interval), ")");
   };
   Table table({"model", classifier.name()});
   table.AddRow({"images", absl::StrCat(all.images, " answered, ", report.failures.size(), " failed")});
-  if (known.truth.by_order) table.AddRow({"classes", "the folders in the order of their names"});
+  table.AddRow({"classes", ReadingText(known.truth)});
   table.AddRow({"top 1", line(all.top1, all.top1_interval())});
   if (report.evaluation.classes() > 5) table.AddRow({"top 5", line(all.top5, all.top5_interval())});
   table.AddRow({"images/s", absl::StrFormat("%.0f", static_cast<double>(all.images) / report.seconds)});
@@ -202,9 +233,8 @@ void PrintClasses(const Context& context, const Evaluation& evaluation, const Cl
     const Tally& of = evaluation.of_class(c);
     if (of.images == 0) continue;
     const auto [other, images] = evaluation.MostConfused(c);
-    table.AddRow({classes.Of(c), absl::StrCat(of.images), Percent(Share(of.top1, of.images)),
-                  IntervalText(of.top1_interval()), Percent(Share(of.top5, of.images)),
-                  other < 0 ? "" : absl::StrCat(classes.Of(other), " (", images, ")")});
+    table.AddRow({classes.Of(c), absl::StrCat(of.images), Percent(of.top1, of.images), IntervalText(of.top1_interval()),
+                  Percent(of.top5, of.images), other < 0 ? "" : absl::StrCat(classes.Of(other), " (", images, ")")});
   }
   *context.out << '\n';
   table.Print(*context.out);
@@ -215,8 +245,7 @@ void PrintDifferences(const Context& context, const Options& options, const Labe
   const Tally& theirs = report.predictions.all();
   *context.out << '\n'
                << report.differences.size() << " of " << theirs.images << " images differ from "
-               << Printable(options.predictions) << ", whose top 1 is " << Percent(Share(theirs.top1, theirs.images))
-               << '\n';
+               << Printable(options.predictions) << ", whose top 1 is " << Percent(theirs.top1, theirs.images) << '\n';
   if (report.differences.empty()) return;
   Table table({"image", "true class", "here", "there"});
   const size_t shown = std::min(report.differences.size(), kDifferencesShown);

@@ -5,6 +5,7 @@
 #include <map>
 #include <system_error>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cli/inputs.h"
@@ -81,6 +82,7 @@ absl::StatusOr<int> FindClass(const std::string& label, const ClassNames& classe
 absl::StatusOr<TrueClasses> FindTrueClasses(const LabelledImages& data, const ClassNames& classes) {
   std::map<std::string, int> class_of;  // by label
   for (const LabelledImage& image : data.images) class_of.emplace(image.label, 0);
+  TrueClasses truth;
   absl::Status unknown;
   size_t found = 0;
   for (auto& [label, index] : class_of) {
@@ -88,17 +90,23 @@ absl::StatusOr<TrueClasses> FindTrueClasses(const LabelledImages& data, const Cl
     if (known.ok()) {
       index = *known;
       ++found;
+      if (!absl::c_linear_search(classes.labels, label)) truth.reading = Reading::kIndices;
     } else if (unknown.ok()) {
       unknown = known.status();
     }
   }
-  TrueClasses truth;
-  truth.by_order = data.from_folders && found == 0 && class_of.size() == static_cast<size_t>(classes.count);
-  if (truth.by_order) {
+  if (data.from_folders && found == 0 && class_of.size() == static_cast<size_t>(classes.count)) {
+    truth.reading = Reading::kOrder;
     int next = 0;
     for (auto& [label, index] : class_of) index = next++;
   } else if (!unknown.ok()) {
     return unknown;
+  }
+  if (data.from_folders && truth.reading == Reading::kIndices) {
+    int place = 0;
+    for (auto it = class_of.begin(); it != class_of.end() && !truth.image_folder_differs; ++it, ++place) {
+      if (it->second != place) truth.image_folder_differs.emplace(it->first, place);
+    }
   }
   for (const LabelledImage& image : data.images) truth.of_image.push_back(class_of.at(image.label));
   return truth;

@@ -1,7 +1,10 @@
 #ifndef RESNETD_CLI_LABELLED_IMAGES_H_
 #define RESNETD_CLI_LABELLED_IMAGES_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -33,9 +36,19 @@ struct LabelledImages {
 // NOT_FOUND.
 absl::StatusOr<LabelledImages> ReadLabelledImages(const std::string& path);
 
+// How labels were understood.
+enum class Reading : uint8_t {
+  kLabels,   // each is one of the model's
+  kIndices,  // some, or all, are classes' indices
+  kOrder,    // folders' names say nothing to the model, their order was taken
+};
+
 struct TrueClasses {
   std::vector<int> of_image;
-  bool by_order = false;  // folders' names say nothing to the model, their order was taken
+  Reading reading = Reading::kLabels;
+  // Of folders read as indices, the first that ImageFolder, which goes by the order of the names, takes for another
+  // class, and for which: of folders 0 to 10 it is 10, its class 2.
+  std::optional<std::pair<std::string, int>> image_folder_differs;
 };
 
 // A label is one of the model's, or a class's index. Where no folder's is either, and there are as many folders as

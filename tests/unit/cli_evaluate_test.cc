@@ -40,6 +40,9 @@ TEST_F(CommandsTest, EvaluateCountsWhatTheServerAnswers) {
   const std::string data = (folder_ / "data").string(), svg = (folder_ / "confusion.svg").string();
   EXPECT_EQ(Ctl({"evaluate", "small", "--head", "digit", "--data", data, "--svg", svg}), 0) << err();
   EXPECT_THAT(out(), HasSubstr("images    5 answered, 0 failed\n"));
+  EXPECT_THAT(out(),
+              HasSubstr("classes   by index; torchvision's ImageFolder goes by the order of the names, which makes "
+                        "3 class 0\n"));
   EXPECT_THAT(out(), HasSubstr("top 1     40.00 %  (95 %: 11.76 to 76.93 %)\n"));
   EXPECT_THAT(out(), HasSubstr("top 5     80.00 %  (95 %: 37.55 to 96.38 %)\n"));
   EXPECT_THAT(out(), HasSubstr("label 3  3       66.67 %  20.77 to 93.85 %  100.00 %  label 2 (1)\n"));
@@ -57,7 +60,8 @@ TEST_F(CommandsTest, EvaluateCountsWhatTheServerAnswers) {
   EXPECT_EQ(json["classes"][1]["top5"]["right"], 1);
   EXPECT_EQ(json["confusion"].size(), 4u);
   EXPECT_EQ(json["confusion"][1], nlohmann::json({{"true", 3}, {"taken_for", 3}, {"images", 2}}));
-  EXPECT_EQ(json["classes_by_order"], false);
+  EXPECT_EQ(json["classes_read_as"], "indices");
+  EXPECT_EQ(json["image_folder_differs"], true);
   EXPECT_FALSE(json.contains("predictions"));
 }
 
@@ -72,6 +76,42 @@ TEST_F(CommandsTest, EvaluateLeavesOutWhatFailsAndSaysSo) {
   EXPECT_EQ(Ctl({"evaluate", "--json", "--head=digit", "--data", list}), 1);
   EXPECT_EQ(Json()["failed"], 2);
   EXPECT_EQ(Json()["errors"][0]["error"]["reason"], "BAD_IMAGE");
+}
+
+TEST_F(CommandsTest, EvaluateSaysHowItReadTheClasses) {
+  const std::string indices = File("indices.txt", "a.png 3\n"), labels = File("labels.txt", "a.png label 3\n");
+  File("a.png", "ok 3");
+  for (int i = 0; i < 10; ++i) {
+    fs::create_directories(folder_ / "named" / absl::StrCat("n", i));
+    File(absl::StrCat("named/n", i, "/a.png"), "ok 3");
+  }
+  const std::string named = (folder_ / "named").string();
+  for (const auto& [data, text, json] : {std::tuple(indices, "by index", "indices"),
+                                         {labels, "by the model's labels", "labels"},
+                                         {named, "the folders in the order of their names", "order"}}) {
+    EXPECT_EQ(Ctl({"evaluate", "--head=digit", "--data", data}), 0) << err();
+    EXPECT_THAT(out(), HasSubstr(absl::StrCat("classes   ", text, "\n")));
+    EXPECT_EQ(Ctl({"evaluate", "--json", "--head=digit", "--data", data}), 0) << err();
+    EXPECT_EQ(Json()["classes_read_as"], json);
+    EXPECT_EQ(Json()["image_folder_differs"], false);
+  }
+}
+
+TEST_F(CommandsTest, EvaluateHasNoSharesOfNoImages) {
+  File("a.png", "bad");
+  const std::string list = File("list.txt", "a.png 1\n"), svg = (folder_ / "confusion.svg").string();
+  EXPECT_EQ(Ctl({"evaluate", "--head=digit", "--data", list, "--predictions", list, "--svg", svg}), 1);
+  EXPECT_THAT(out(), HasSubstr("images    0 answered, 1 failed\n"));
+  EXPECT_THAT(out(), HasSubstr("top 1     -\n"));
+  EXPECT_THAT(out(), HasSubstr("top 5     -\n"));
+  EXPECT_THAT(out(), HasSubstr(absl::StrCat("\n0 of 0 images differ from ", list, ", whose top 1 is -\n")));
+  EXPECT_THAT(*ReadImageFile(svg), HasSubstr(">no images<"));
+
+  EXPECT_EQ(Ctl({"evaluate", "--json", "--head=digit", "--data", list, "--predictions", list}), 1);
+  const nlohmann::json none = {{"right", 0}, {"share", nullptr}, {"low", nullptr}, {"high", nullptr}};
+  EXPECT_EQ(Json()["top1"], none);
+  EXPECT_EQ(Json()["top5"], none);
+  EXPECT_EQ(Json()["predictions"]["top1"], none);
 }
 
 TEST_F(CommandsTest, EvaluateComparesWithPredictions) {

@@ -1,7 +1,9 @@
 // What resnetctl evaluate is made of: the intervals, the counts, the picture, the images and their classes.
 #include <cmath>
 #include <map>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -110,7 +112,7 @@ TEST(ConfusionPictureTest, ManyClassesHaveNoNamesAndNoImagesAreNoMistake) {
     EXPECT_EQ(Count(svg, "font-size=\"9\" text-anchor=\"middle\""), counted ? 1u : 0u) << classes;
     EXPECT_EQ(Count(svg, "fill=\"#d55e00\""), 1u) << classes;
   }
-  EXPECT_THAT(DrawConfusion("none", Evaluation(2), {2, {}}), HasSubstr("0.00 % of 0 images right"));
+  EXPECT_THAT(DrawConfusion("none", Evaluation(2), {2, {}}), HasSubstr(">no images<"));
 }
 
 // ---- images and their classes ----
@@ -166,23 +168,29 @@ TEST(LabelledImagesTest, LabelsToClasses) {
     bool from_folders;
     ClassNames classes;
     std::vector<int> truth;  // empty: refused
-    bool by_order;
+    Reading reading;
     const char* error;
   };
   for (const Case& c : {
-           Case{"labels", {"dog", "cat", "dog"}, true, named, {1, 0, 1}, false, ""},
-           Case{"indices", {"0", "1"}, true, named, {0, 1}, false, ""},
-           Case{"a label that looks like an index", {"2"}, true, named, {2}, false, ""},
-           Case{"labels and indices", {"dog", "0"}, false, named, {1, 0}, false, ""},
-           Case{"indices where there are no labels", {"2", "0"}, true, nameless, {2, 0}, false, ""},
-           Case{"as many folders as classes", {"n2", "n1", "n9", "n1"}, true, named, {1, 0, 2, 0}, true, ""},
-           Case{"as many names in a list", {"n2", "n1", "n9"}, false, named, {}, false, "got 'n1'"},
-           Case{"fewer folders", {"n2", "n1"}, true, named, {}, false, "or a class from 0 to 2, got 'n1'"},
-           Case{"one folder known", {"cat", "n1", "n2"}, true, named, {}, false, "got 'n1'"},
-           Case{"an index too many", {"3"}, true, nameless, {}, false, "got '3'"},
-           Case{"less than none", {"-1"}, true, nameless, {}, false, "got '-1'"},
-           Case{"a name of two", {"crane"}, true, twins, {}, false, "classes 0 and 1 are both called 'crane'"},
-           Case{"its index", {"1"}, true, twins, {1}, false, ""},
+           Case{"labels", {"dog", "cat", "dog"}, true, named, {1, 0, 1}, Reading::kLabels, ""},
+           Case{"indices", {"0", "1"}, true, named, {0, 1}, Reading::kIndices, ""},
+           Case{"a label that looks like an index", {"2"}, true, named, {2}, Reading::kLabels, ""},
+           Case{"labels and indices", {"dog", "0"}, false, named, {1, 0}, Reading::kIndices, ""},
+           Case{"indices where there are no labels", {"2", "0"}, true, nameless, {2, 0}, Reading::kIndices, ""},
+           Case{"as many folders as classes", {"n2", "n1", "n9", "n1"}, true, named, {1, 0, 2, 0}, Reading::kOrder, ""},
+           Case{"as many names in a list", {"n2", "n1", "n9"}, false, named, {}, Reading::kLabels, "got 'n1'"},
+           Case{"fewer folders", {"n2", "n1"}, true, named, {}, Reading::kLabels, "or a class from 0 to 2, got 'n1'"},
+           Case{"one folder known", {"cat", "n1", "n2"}, true, named, {}, Reading::kLabels, "got 'n1'"},
+           Case{"an index too many", {"3"}, true, nameless, {}, Reading::kLabels, "got '3'"},
+           Case{"less than none", {"-1"}, true, nameless, {}, Reading::kLabels, "got '-1'"},
+           Case{"a name of two",
+                {"crane"},
+                true,
+                twins,
+                {},
+                Reading::kLabels,
+                "classes 0 and 1 are both called 'crane'"},
+           Case{"its index", {"1"}, true, twins, {1}, Reading::kIndices, ""},
        }) {
     LabelledImages data{{}, c.from_folders};
     for (const std::string& label : c.labels) data.images.push_back({"a.png", "a.png", label});
@@ -190,10 +198,39 @@ TEST(LabelledImagesTest, LabelsToClasses) {
     ASSERT_EQ(truth.ok(), !c.truth.empty()) << c.name << ": " << truth.status();
     if (truth.ok()) {
       EXPECT_EQ(truth->of_image, c.truth) << c.name;
-      EXPECT_EQ(truth->by_order, c.by_order) << c.name;
+      EXPECT_EQ(truth->reading, c.reading) << c.name;
     } else {
       EXPECT_THAT(std::string(truth.status().message()), HasSubstr(c.error)) << c.name;
     }
+  }
+}
+
+TEST(LabelledImagesTest, NumberedFoldersAreNotInTheOrderOfTheirNames) {
+  struct Case {
+    const char* name;
+    std::vector<std::string> folders;
+    std::optional<std::pair<std::string, int>> differs;
+  };
+  for (const Case& c : {
+           Case{"ten", {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"}, std::nullopt},
+           Case{"eleven", {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"}, std::pair("10", 2)},
+           Case{"eleven of two digits",
+                {"00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10"},
+                std::nullopt},
+           Case{"some of them", {"3", "7"}, std::pair("3", 0)},
+       }) {
+    LabelledImages data{{}, true};
+    for (const std::string& folder : c.folders) data.images.push_back({"a.png", "a.png", folder});
+    auto truth = FindTrueClasses(data, {11, {}});
+    ASSERT_TRUE(truth.ok()) << c.name << ": " << truth.status();
+    EXPECT_EQ(truth->reading, Reading::kIndices) << c.name;
+    EXPECT_EQ(truth->image_folder_differs, c.differs) << c.name;
+    for (size_t i = 0; i < c.folders.size(); ++i) EXPECT_EQ(truth->of_image[i], std::stoi(c.folders[i])) << c.name;
+
+    data.from_folders = false;  // a list has no order to be taken for
+    truth = FindTrueClasses(data, {11, {}});
+    ASSERT_TRUE(truth.ok()) << c.name << ": " << truth.status();
+    EXPECT_EQ(truth->image_folder_differs, std::nullopt) << c.name;
   }
 }
 
