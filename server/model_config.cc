@@ -89,7 +89,7 @@ void SetKinds(const v1::Preprocessing& config, image::Recipe& recipe) {
   if (config.alpha() == P::BLACK) recipe.alpha = image::Alpha::kBlack;
   if (config.orientation() == P::IGNORE) recipe.orientation = image::Orientation::kIgnore;
   if (config.orientation() == P::APPLY) recipe.orientation = image::Orientation::kApply;
-  if (config.scale() != 0) recipe.scale = config.scale();
+  if (config.has_scale()) recipe.scale = config.scale();
   recipe.dct_scaling = config.dct_scaling();
 }
 
@@ -103,20 +103,20 @@ void SetColour(int channels, image::Recipe& recipe) {
 
 // timm's: math.floor(side / crop_pct), in double as Python has it.
 absl::Status SetResizeSize(const v1::Preprocessing& config, image::Recipe& recipe) {
-  const double fraction = config.crop_fraction();
-  const bool has_size = config.resize_size() != 0, has_fraction = fraction != 0;
-  if (!has_size && !has_fraction) return absl::OkStatus();
+  const bool has_size = config.has_resize_size();
+  if (!has_size && !config.has_crop_fraction()) return absl::OkStatus();
   if (recipe.resize != image::Resize::kShorterSide) {
     return absl::InvalidArgumentError(absl::StrCat("preprocessing.", has_size ? "resize_size" : "crop_fraction",
                                                    ": expected with SHORTER_SIDE only, got it with another resize"));
   }
-  if (has_size && has_fraction) {
+  if (has_size && config.has_crop_fraction()) {
     return absl::InvalidArgumentError("preprocessing: expected resize_size or crop_fraction, got both");
   }
   if (has_size) {
     recipe.resize_size = config.resize_size();
     return absl::OkStatus();
   }
+  const double fraction = config.crop_fraction();
   if (!(fraction > 0 && fraction <= 1)) {
     return absl::InvalidArgumentError(
         absl::StrCat("preprocessing.crop_fraction: expected above 0 and up to 1, got ", fraction));
@@ -125,8 +125,13 @@ absl::Status SetResizeSize(const v1::Preprocessing& config, image::Recipe& recip
     return absl::InvalidArgumentError(absl::StrCat("preprocessing.crop_fraction: expected with a square input, got ",
                                                    recipe.width, "x", recipe.height));
   }
-  constexpr double kTooLarge = 1e9;  // Validate() says so
-  recipe.resize_size = static_cast<int>(std::min(std::floor(recipe.height / fraction), kTooLarge));
+  const double resize_size = std::floor(recipe.height / fraction);
+  if (resize_size > image::kMaxResizeSize) {
+    return absl::InvalidArgumentError(absl::StrCat("preprocessing.crop_fraction: expected a scaled side, ",
+                                                   recipe.height, " / crop_fraction, of at most ",
+                                                   image::kMaxResizeSize, ", got ", fraction));
+  }
+  recipe.resize_size = static_cast<int>(resize_size);
   return absl::OkStatus();
 }
 

@@ -13,7 +13,6 @@ namespace {
 
 // Larger than any network's input; keeps the arithmetic of sizes far from overflow.
 constexpr int kMaxInputSide = 16'384;
-constexpr int kMaxResizeSize = 65'535;
 
 struct Preset {
   absl::string_view name;

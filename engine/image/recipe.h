@@ -37,11 +37,13 @@ enum class Orientation : uint8_t {
   kApply,   // turned upright first, as Pillow's ImageOps.exif_transpose()
 };
 
+constexpr int kMaxResizeSize = 65'535;
+
 // How an image becomes a network's input: decode -> resize -> centre crop -> (pixel * scale - mean) / std.
 // A value stored with the model. Sizes in pixels.
 struct Recipe {
   Resize resize = Resize::kShorterSide;
-  int resize_size = 256;          // only with kShorterSide
+  int resize_size = 256;          // only with kShorterSide; up to kMaxResizeSize
   int height = 224, width = 224;  // of the network's input: the centre crop
   Interpolation interpolation = Interpolation::kBilinear;
   Colour colour = Colour::kRgb;
