@@ -84,10 +84,19 @@ class WebpDecoder {
     config.output.u.RGBA = {canvas_.data() + first, samples_ * width_, canvas_.size() - first};
     const VP8StatusCode status = WebPDecode(frame_.fragment.bytes, frame_.fragment.size, &config);
     if (status == VP8_STATUS_OK) return absl::OkStatus();
-    if (status == VP8_STATUS_OUT_OF_MEMORY) {
+    if (status == VP8_STATUS_OUT_OF_MEMORY && MemoryIsLacking()) {
       return absl::ResourceExhaustedError("not enough memory to decode the image");
     }
-    return Damaged(absl::StrCat("its pixels cannot be decoded (libwebp's status ", static_cast<int>(status), ")"));
+    return Damaged("its pixels cannot be decoded");
+  }
+
+  // libwebp 1.5 says so of a damaged alpha channel too, where 1.2 did not. Memory it is if there is none for the most
+  // that the library may take beside the canvas (Limits::max_pixels).
+  bool MemoryIsLacking() const {
+    constexpr size_t kTables = size_t{370} << 20, kBytesAPixel = 5;  // ARGB and alpha
+    void* most = WebPMalloc(kTables + kBytesAPixel * width_ * height_);
+    WebPFree(most);
+    return most == nullptr;
   }
 
   const absl::Span<const std::byte> file_;
