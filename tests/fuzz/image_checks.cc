@@ -1,11 +1,14 @@
 #include "tests/fuzz/image_checks.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <limits>
+#include <utility>
 #include <vector>
 
 namespace resnetd::fuzz {
@@ -30,31 +33,60 @@ void RequireFault(const absl::Status& status) {
   Require(!status.message().empty() && status.message().size() < 1000, "a message that can be read", status);
 }
 
-// NCHW, of what no image can give.
+// Planes, or pixels, with room for one channel more than there are. NaN, which no image gives, until it is written.
 struct Tensor {
-  explicit Tensor(const Recipe& recipe, float value = std::numeric_limits<float>::quiet_NaN())
-      : values(static_cast<size_t>(recipe.channels()) * recipe.height * recipe.width, value),
-        view{values.data(),
-             recipe.height,
-             recipe.width,
-             recipe.channels(),
-             recipe.width,
-             1,
-             static_cast<ptrdiff_t>(recipe.height) * recipe.width} {}
+  Tensor(const Recipe& recipe, bool planar)
+      : values(size_t{1} * recipe.height * recipe.width * (recipe.channels() + 1),
+               std::numeric_limits<float>::quiet_NaN()),
+        view{.data = values.data(), .height = recipe.height, .width = recipe.width, .channels = recipe.channels()} {
+    view.pixel = planar ? 1 : view.channels + 1;
+    view.row = view.width * view.pixel;
+    view.channel = planar ? view.height * view.row : 1;
+  }
+  float At(int y, int x, int c) const { return view.data[y * view.row + x * view.pixel + c * view.channel]; }
+
   std::vector<float> values;
   image::TensorView view;
 };
 
-// One of a few; the same for the same number of bytes.
+// The same image with its bytes for values.
+Recipe WithoutNormalisation(Recipe recipe) {
+  recipe.scale = 1;
+  recipe.mean = {0, 0, 0, 0};
+  recipe.std = {1, 1, 1, 1};
+  return recipe;
+}
+
+// Is `tensor` what the recipe makes of `bytes`, to the last bit, and nothing beside the two written?
+void RequireNormalised(const Tensor& tensor, const Tensor& bytes, const Recipe& recipe) {
+  for (int y = 0; y < recipe.height; ++y) {
+    for (int x = 0; x < recipe.width; ++x) {
+      for (int c = 0; c < recipe.channels(); ++c) {
+        const float byte = bytes.At(y, x, c);
+        Require(byte >= 0 && byte <= 255 && byte == std::floor(byte), "each value is a byte");
+        const float expected = (static_cast<float>(byte * recipe.scale) - recipe.mean[c]) / recipe.std[c];
+        Require(std::isfinite(expected) && tensor.At(y, x, c) == expected, "each value is its byte, normalised");
+      }
+    }
+  }
+  for (const Tensor* t : {&tensor, &bytes}) {
+    const auto untouched = std::count_if(t->values.begin(), t->values.end(), [](float v) { return std::isnan(v); });
+    Require(untouched == ptrdiff_t{1} * recipe.height * recipe.width, "what lies beside the tensor is left alone");
+  }
+}
+
+// One of several; the same for the same number of bytes. All of them resize: few images have just the input's size.
 Recipe RecipeFor(size_t bytes) {
+  const auto next = [&bytes](size_t count) { return std::exchange(bytes, bytes / count) % count; };
   Recipe recipe;
   recipe.height = 20, recipe.width = 24, recipe.resize_size = 28;
-  if (bytes % 2 == 1) recipe.colour = image::Colour::kGrey;
-  if (bytes / 2 % 2 == 1) recipe.interpolation = image::Interpolation::kBicubic;
-  if (bytes / 4 % 2 == 1) recipe.resize = image::Resize::kExact;
-  if (bytes / 8 % 2 == 1) recipe.alpha = image::Alpha::kBlack;
-  if (bytes / 16 % 2 == 1) recipe.orientation = image::Orientation::kApply;
-  recipe.dct_scaling = bytes / 32 % 2 == 1;
+  recipe.colour = static_cast<image::Colour>(next(3));
+  recipe.resize = next(2) == 0 ? image::Resize::kShorterSide : image::Resize::kExact;
+  recipe.interpolation = static_cast<image::Interpolation>(next(3));
+  recipe.alpha = static_cast<image::Alpha>(next(2));
+  recipe.orientation = static_cast<image::Orientation>(next(2));
+  recipe.dct_scaling = next(2) == 1;
+  recipe.crop_offset = static_cast<image::CropOffset>(next(2));
   return recipe;
 }
 
@@ -65,6 +97,16 @@ class Numbers {
 
   int Next(int count, int first = 0) {  // `first` and the following ones, `count` of them
     return first + static_cast<int>((Byte() << 8 | Byte()) % static_cast<unsigned>(count));
+  }
+  bool Flag() { return Next(2) == 1; }
+  // A usual one, or any there is, NaN and infinity too: the upper bits of a double.
+  double Real() {
+    constexpr double kUsual[] = {1, 0, 0.5, 1.0 / 255, 0.449, 127.5, 255, 1e-3};
+    const int usual = Next(std::size(kUsual) + 1);
+    if (usual < static_cast<int>(std::size(kUsual))) return kUsual[usual];
+    uint64_t bits = 0;
+    for (int i = 0; i < 4; ++i) bits = bits << 8 | Byte();
+    return std::bit_cast<double>(bits << 32);
   }
   absl::Span<const std::byte> rest() const { return bytes_; }
 
@@ -82,26 +124,36 @@ class Numbers {
 Recipe RecipeOf(Numbers& numbers) {
   Recipe recipe;
   recipe.resize = static_cast<image::Resize>(numbers.Next(3));
-  recipe.height = numbers.Next(80, 1);
-  recipe.width = numbers.Next(80, 1);
-  recipe.resize_size = numbers.Next(300, 1);
+  recipe.height = numbers.Next(80);
+  recipe.width = numbers.Next(80);
+  recipe.resize_size = numbers.Next(numbers.Flag() ? 1 << 16 : 300);
   recipe.interpolation = static_cast<image::Interpolation>(numbers.Next(3));
   recipe.colour = static_cast<image::Colour>(numbers.Next(5));
   recipe.crop_offset = static_cast<image::CropOffset>(numbers.Next(2));
-  recipe.mean = {0, 0, 0, 0};
-  recipe.std = {1, 1, 1, 1};
+  recipe.scale = numbers.Real();
+  for (float& mean : recipe.mean) mean = static_cast<float>(numbers.Real());
+  for (float& deviation : recipe.std) deviation = static_cast<float>(numbers.Real());
+  recipe.alpha = static_cast<image::Alpha>(numbers.Next(2));
+  recipe.orientation = static_cast<image::Orientation>(numbers.Next(2));
+  recipe.dct_scaling = numbers.Flag();
   return recipe;
 }
 
-// Every value is a byte / 255 and, but for the cubic filter, lies between those of the pixels; black may surround them.
-void RequireBytesOf(const std::vector<float>& values, const std::vector<uint8_t>& pixels, bool overshoots) {
+// The same pixels, a plane a channel.
+std::vector<uint8_t> Planes(const std::vector<uint8_t>& pixels, int channels) {
+  std::vector<uint8_t> planes;
+  planes.reserve(pixels.size());
+  for (int c = 0; c < channels; ++c) {
+    for (size_t i = c; i < pixels.size(); i += channels) planes.push_back(pixels[i]);
+  }
+  return planes;
+}
+
+// But for the cubic filter every byte lies between those of the pixels; black may surround them.
+void RequireBetween(const Tensor& bytes, const std::vector<uint8_t>& pixels) {
   const auto [low, high] = std::minmax_element(pixels.begin(), pixels.end());
-  for (const float value : values) {
-    const float byte = value * 255;
-    Require(std::abs(byte - std::round(byte)) < 0.01f, "a value is a byte");
-    Require(std::round(byte) == 0 || overshoots || (std::round(byte) >= *low && std::round(byte) <= *high),
-            "a value lies between the pixels");
-    Require(std::round(byte) >= 0 && std::round(byte) <= 255, "a value is a byte's");
+  for (const float byte : bytes.values) {
+    Require(std::isnan(byte) || byte == 0 || (byte >= *low && byte <= *high), "a value lies between the pixels");
   }
 }
 
@@ -112,16 +164,16 @@ Outcome CheckFile(absl::Span<const std::byte> bytes, image::Format format) {
   if (header.ok() && header->format != format) return Outcome::kOfAnotherFormat;
   static Preprocessor warm(kLimits);  // nothing of one image may show in the next
   const Recipe recipe = RecipeFor(bytes.size());
-  Tensor one(recipe), two(recipe, -1);
-  const absl::Status status = warm.FromFile(bytes, recipe, one.view);
-  const absl::Status again = Preprocessor(kLimits).FromFile(bytes, recipe, two.view);
+  Tensor tensor(recipe, /*planar=*/true), plain(recipe, /*planar=*/false);
+  const absl::Status status = warm.FromFile(bytes, recipe, tensor.view);
+  const absl::Status again = Preprocessor(kLimits).FromFile(bytes, WithoutNormalisation(recipe), plain.view);
   Require(status == again, "the same for the same bytes", again);
   if (!header.ok()) Require(status == header.status(), "what the header is refused for is the reason", status);
   if (!status.ok()) {
     RequireFault(status);
     return Outcome::kRefused;
   }
-  Require(one.values == two.values, "the same tensor for the same bytes, and none of it left out");
+  RequireNormalised(tensor, plain, recipe);
   return Outcome::kAccepted;
 }
 
@@ -147,26 +199,38 @@ Outcome CheckSniff(absl::Span<const std::byte> bytes) {
 Outcome CheckResize(absl::Span<const std::byte> bytes) {
   Numbers numbers(bytes);
   const Recipe recipe = RecipeOf(numbers);
-  const int width = numbers.Next(1 << 13, 1);
-  const int height = numbers.Next(std::min(1 << 13, (1 << 16) / width), 1);
   if (absl::Status valid = image::Validate(recipe); !valid.ok()) {
     RequireFault(valid);
     return Outcome::kRefused;
   }
-  std::vector<uint8_t> pixels(static_cast<size_t>(recipe.channels()) * width * height);
+  int height = recipe.height, width = recipe.width;
+  if (numbers.Flag()) {
+    width = numbers.Next(1 << 13, 1);
+    height = numbers.Next(std::min(1 << 13, (1 << 16) / width), 1);
+  }
+  const bool takes_planes = numbers.Flag(), gives_planes = numbers.Flag();
+  std::vector<uint8_t> pixels(size_t{1} * recipe.channels() * width * height);
   const absl::Span<const std::byte> rest = numbers.rest();
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = rest.empty() ? 0 : static_cast<uint8_t>(rest[i % rest.size()]);
-  const image::PixelView view = {pixels.data(), height, width, recipe.channels()};
+  const std::vector<uint8_t> planes = Planes(pixels, recipe.channels());
+  const image::PixelView interleaved = {pixels.data(), height, width, recipe.channels()};
+  const image::PixelView planar = {planes.data(), height, width, recipe.channels(), /*planar=*/true};
+
+  Recipe plain_recipe = WithoutNormalisation(recipe);  // and without what only files have
+  plain_recipe.alpha = image::Alpha::kDrop;
+  plain_recipe.orientation = image::Orientation::kIgnore;
+  plain_recipe.dct_scaling = false;
   static Preprocessor warm;
-  Tensor one(recipe), two(recipe, -1);
-  const absl::Status status = warm.FromPixels(view, recipe, one.view);
-  Require(status == Preprocessor().FromPixels(view, recipe, two.view), "the same for the same pixels", status);
+  Tensor tensor(recipe, gives_planes), plain(recipe, !gives_planes);
+  const absl::Status status = warm.FromPixels(takes_planes ? planar : interleaved, recipe, tensor.view);
+  const absl::Status again = Preprocessor().FromPixels(takes_planes ? interleaved : planar, plain_recipe, plain.view);
+  Require(status == again, "the same for the same pixels", again);
   if (!status.ok()) {
     RequireFault(status);
     return Outcome::kRefused;
   }
-  Require(one.values == two.values, "the same tensor for the same pixels, and none of it left out");
-  RequireBytesOf(one.values, pixels, recipe.interpolation == image::Interpolation::kBicubic);
+  RequireNormalised(tensor, plain, recipe);
+  if (recipe.interpolation != image::Interpolation::kBicubic) RequireBetween(plain, pixels);
   return Outcome::kAccepted;
 }
 
