@@ -2,9 +2,9 @@
 #include "tests/fuzz/seeds.h"
 
 #include <functional>
-#include <initializer_list>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "tests/fuzz/seed_networks.h"
 #include "tests/unit/onnx_file.h"
 
 namespace resnetd::fuzz {
@@ -20,24 +20,9 @@ using onnx::SetInts;
 using onnx::SetString;
 using onnx::TensorProto;
 
-// Ends the network: the feature map `map` of `channels` -> "y".
-void Classify(OnnxFile& f, const char* map, int64_t channels) {
-  f.Floats("fw", {10, channels}, 0.5f);
-  f.Floats("fb", {10});
-  f.Node("GlobalAveragePool", {map}, "pooled");
-  f.Node("Flatten", {"pooled"}, "features");
-  SetInt(f.Node("Gemm", {"features", "fw", "fb"}, "y"), "transB", 1);
-}
-
-struct Recipe {
-  const char* name;
-  int opset;
-  std::function<void(OnnxFile&)> build;
-};
-
 // One node from the image to a map of as many channels.
-Recipe Map(const char* name, const char* op, int opset, const std::function<void(OnnxFile&, NodeProto&)>& set = {},
-           int64_t channels = 3) {
+Network Map(const char* name, const char* op, int opset, const std::function<void(OnnxFile&, NodeProto&)>& set = {},
+            int64_t channels = 3) {
   return {name, opset, [=](OnnxFile& f) {
             NodeProto& node = f.Node(op, {"x"}, "z");
             if (set) set(f, node);
@@ -55,7 +40,7 @@ void IntInput(OnnxFile& f, NodeProto& node, const char* name, const std::vector<
   node.add_input(name);
 }
 
-std::vector<Recipe> Layers() {
+std::vector<Network> Layers() {
   return {
       Map(
           "conv", "Conv", 17,
@@ -98,6 +83,25 @@ std::vector<Recipe> Layers() {
          f.Node("Relu", {"e"}, "z");
          Classify(f, "z", 3);
        }},
+      // Channels enough for the kernels of our own.
+      {"residual-block-of-16-channels", 17,
+       [](OnnxFile& f) {
+         f.Floats("stem", {16, 3, 1, 1}, 0.1f), f.Floats("w", {16, 16, 3, 3}, 0.1f);
+         f.Node("Conv", {"x", "stem"}, "s");
+         SetInts(f.Node("Conv", {"s", "w"}, "a"), "pads", {1, 1, 1, 1});
+         f.Node("Relu", {"a"}, "b");
+         SetInts(f.Node("Conv", {"b", "w"}, "c"), "pads", {1, 1, 1, 1});
+         f.Node("Add", {"c", "s"}, "d");
+         f.Node("Relu", {"d"}, "z");
+         Classify(f, "z", 16);
+       }},
+      {"conv-narrow-groups", 17,
+       [](OnnxFile& f) {
+         f.Floats("stem", {16, 3, 1, 1}, 0.1f), f.Floats("w", {16, 4, 3, 3}, 0.1f);
+         f.Node("Conv", {"x", "stem"}, "s");
+         SetInt(SetInts(SetInts(f.Node("Conv", {"s", "w"}, "z"), "strides", {2, 2}), "pads", {1, 1, 0, 1}), "group", 4);
+         Classify(f, "z", 16);
+       }},
       {"matmul-bias-softmax", 13,
        [](OnnxFile& f) {
          f.Node("GlobalAveragePool", {"x"}, "p");
@@ -117,46 +121,46 @@ std::vector<Recipe> Layers() {
   };
 }
 
-std::vector<Recipe> Activations() {
-  std::vector<Recipe> recipes;
+std::vector<Network> Activations() {
+  std::vector<Network> networks;
   for (const char* op : {"Relu", "Sqrt", "Exp", "Erf", "HardSwish", "Sigmoid", "Tanh", "Identity", "Dropout"}) {
-    recipes.push_back(Map(op, op, 17));
+    networks.push_back(Map(op, op, 17));
   }
   for (const char* op : {"LeakyRelu", "Elu", "HardSigmoid"}) {
-    recipes.push_back(Map(op, op, 16, [](OnnxFile&, NodeProto& n) { SetFloat(n, "alpha", 0.1f); }));
+    networks.push_back(Map(op, op, 16, [](OnnxFile&, NodeProto& n) { SetFloat(n, "alpha", 0.1f); }));
   }
-  recipes.push_back(Map("PRelu", "PRelu", 16, [](OnnxFile& f, NodeProto& n) { Input(f, n, "slope", {3, 1, 1}); }));
-  recipes.push_back(Map("Gelu", "Gelu", 20, [](OnnxFile&, NodeProto& n) { SetString(n, "approximate", "tanh"); }));
-  recipes.push_back(Map("Clip", "Clip", 13,
-                        [](OnnxFile& f, NodeProto& n) { Input(f, n, "low", {}, 0), Input(f, n, "high", {}, 6); }));
-  recipes.push_back(
+  networks.push_back(Map("PRelu", "PRelu", 16, [](OnnxFile& f, NodeProto& n) { Input(f, n, "slope", {3, 1, 1}); }));
+  networks.push_back(Map("Gelu", "Gelu", 20, [](OnnxFile&, NodeProto& n) { SetString(n, "approximate", "tanh"); }));
+  networks.push_back(Map("Clip", "Clip", 13,
+                         [](OnnxFile& f, NodeProto& n) { Input(f, n, "low", {}, 0), Input(f, n, "high", {}, 6); }));
+  networks.push_back(
       Map("clip-attributes", "Clip", 7, [](OnnxFile&, NodeProto& n) { SetFloat(SetFloat(n, "min", 0), "max", 6); }));
-  recipes.push_back(Map("Pow", "Pow", 15, [](OnnxFile& f, NodeProto& n) { Input(f, n, "exponent", {}, 2); }));
-  recipes.push_back({"swish", 13, [](OnnxFile& f) {
-                       f.Node("Sigmoid", {"x"}, "s");
-                       f.Node("Mul", {"x", "s"}, "z");
-                       Classify(f, "z", 3);
-                     }});
-  recipes.push_back({"squeeze-excitation", 13, [](OnnxFile& f) {
-                       f.Floats("w", {3, 3, 1, 1});
-                       f.Node("GlobalAveragePool", {"x"}, "p");
-                       f.Node("Conv", {"p", "w"}, "c");
-                       f.Node("HardSigmoid", {"c"}, "s");
-                       f.Node("Mul", {"x", "s"}, "z");
-                       Classify(f, "z", 3);
-                     }});
+  networks.push_back(Map("Pow", "Pow", 15, [](OnnxFile& f, NodeProto& n) { Input(f, n, "exponent", {}, 2); }));
+  networks.push_back({"swish", 13, [](OnnxFile& f) {
+                        f.Node("Sigmoid", {"x"}, "s");
+                        f.Node("Mul", {"x", "s"}, "z");
+                        Classify(f, "z", 3);
+                      }});
+  networks.push_back({"squeeze-excitation", 13, [](OnnxFile& f) {
+                        f.Floats("w", {3, 3, 1, 1});
+                        f.Node("GlobalAveragePool", {"x"}, "p");
+                        f.Node("Conv", {"p", "w"}, "c");
+                        f.Node("HardSigmoid", {"c"}, "s");
+                        f.Node("Mul", {"x", "s"}, "z");
+                        Classify(f, "z", 3);
+                      }});
   for (const char* op : {"Add", "Sub", "Mul", "Div"}) {
-    recipes.push_back(Map(op, op, 14, [](OnnxFile& f, NodeProto& n) { Input(f, n, "c", {1, 3, 1, 1}, 0.5f); }));
+    networks.push_back(Map(op, op, 14, [](OnnxFile& f, NodeProto& n) { Input(f, n, "c", {1, 3, 1, 1}, 0.5f); }));
   }
-  recipes.push_back({"constant-minus", 14, [](OnnxFile& f) {
-                       f.Floats("one", {});
-                       f.Node("Sub", {"one", "x"}, "z");
-                       Classify(f, "z", 3);
-                     }});
-  return recipes;
+  networks.push_back({"constant-minus", 14, [](OnnxFile& f) {
+                        f.Floats("one", {});
+                        f.Node("Sub", {"one", "x"}, "z");
+                        Classify(f, "z", 3);
+                      }});
+  return networks;
 }
 
-std::vector<Recipe> Pools() {
+std::vector<Network> Pools() {
   const auto window = [](OnnxFile&, NodeProto& n) {
     SetInts(SetInts(SetInts(n, "kernel_shape", {3, 2}), "strides", {2, 2}), "pads", {1, 0, 1, 1});
   };
@@ -187,7 +191,7 @@ std::vector<Recipe> Pools() {
   };
 }
 
-std::vector<Recipe> Moves() {
+std::vector<Network> Moves() {
   return {
       {"transposed", 13,
        [](OnnxFile& f) {
@@ -282,118 +286,23 @@ std::vector<Recipe> Moves() {
   };
 }
 
-// What several nodes are together: recognised by a pass, or a way of giving images or heads.
-std::vector<Recipe> Patterns() {
-  return {
-      {"image-with-channels-last", 13,
-       [](OnnxFile& f) {
-         f.Describe(*f.graph().mutable_input(0), "x", {0, 8, 8, 3});
-         f.Floats("w", {3, 3, 1, 1}), f.Floats("c", {3});
-         SetInts(f.Node("Transpose", {"x"}, "a"), "perm", {0, 3, 1, 2});
-         f.Node("Conv", {"a", "w"}, "b");
-         SetInts(f.Node("Transpose", {"b"}, "d"), "perm", {0, 2, 3, 1});
-         f.Node("Add", {"d", "c"}, "e");
-         SetInts(f.Node("ReduceMean", {"e"}, "z"), "axes", {1, 2});
-         f.Ints("shape", {-1, 3}), f.Floats("v", {3, 10});
-         f.Node("Reshape", {"z", "shape"}, "r");
-         f.Node("MatMul", {"r", "v"}, "y");
-       }},
-      {"two-heads", 13,
-       [](OnnxFile& f) {
-         Classify(f, "x", 3);
-         f.Floats("fw2", {3, 2});
-         f.Node("MatMul", {"features", "fw2"}, "scores");
-         f.Node("Sigmoid", {"scores"}, "y2");
-         f.Describe(*f.graph().add_output(), "y2", {0, 2});
-       }},
-      {"no-classifier", 13,
-       [](OnnxFile& f) {
-         f.Node("GlobalAveragePool", {"x"}, "p");
-         f.Node("Flatten", {"p"}, "y");
-       }},
-      {"gelu-in-pieces", 13,
-       [](OnnxFile& f) {
-         f.Floats("root", {}, 1.41421356f), f.Floats("one", {}), f.Floats("half", {}, 0.5f);
-         f.Node("Div", {"x", "root"}, "a");
-         f.Node("Erf", {"a"}, "b");
-         f.Node("Add", {"b", "one"}, "c");
-         f.Node("Mul", {"x", "c"}, "d");
-         f.Node("Mul", {"d", "half"}, "z");
-         Classify(f, "z", 3);
-       }},
-      {"hard-swish-in-pieces", 13,
-       [](OnnxFile& f) {
-         f.Floats("three", {}, 3), f.Floats("zero", {}, 0), f.Floats("six", {}, 6);
-         f.Node("Add", {"x", "three"}, "a");
-         f.Node("Clip", {"a", "zero", "six"}, "b");
-         f.Node("Mul", {"x", "b"}, "c");
-         f.Node("Div", {"c", "six"}, "z");
-         Classify(f, "z", 3);
-       }},
-      {"group-norm-in-pieces", 13,
-       [](OnnxFile& f) {
-         f.Ints("groups", {0, 3, -1}), f.Ints("back", {0, 3, 8, 8});
-         f.Floats("s", {3}), f.Floats("t", {3}), f.Floats("scale", {3, 1, 1}), f.Floats("shift", {3, 1, 1});
-         f.Node("Reshape", {"x", "groups"}, "a");
-         f.Node("InstanceNormalization", {"a", "s", "t"}, "b");
-         f.Node("Reshape", {"b", "back"}, "c");
-         f.Node("Mul", {"c", "scale"}, "d");
-         f.Node("Add", {"d", "shift"}, "z");
-         Classify(f, "z", 3);
-       }},
-      {"anti-aliased", 13,
-       [](OnnxFile& f) {
-         f.Ints("pads", {0, 0, 1, 1, 0, 0, 1, 1}), f.Floats("blur", {3, 1, 3, 3}, 0.1f);
-         SetString(f.Node("Pad", {"x", "pads"}, "a"), "mode", "reflect");
-         SetInt(SetInts(f.Node("Conv", {"a", "blur"}, "z"), "strides", {2, 2}), "group", 3);
-         Classify(f, "z", 3);
-       }},
-      {"shortcut-without-weights", 11,
-       [](OnnxFile& f) {
-         f.Ints("starts", {0, 0}), f.Ints("ends", {8, 8}), f.Ints("axes", {2, 3}), f.Ints("steps", {2, 2});
-         f.Ints("pads", {0, 1, 0, 0, 0, 2, 0, 0}), f.Floats("w", {6, 3, 1, 1});
-         f.Node("Slice", {"x", "starts", "ends", "axes", "steps"}, "a");
-         f.Node("Pad", {"a", "pads"}, "b");
-         SetInts(f.Node("Conv", {"x", "w"}, "c"), "strides", {2, 2});
-         f.Node("Add", {"c", "b"}, "d");
-         f.Node("Relu", {"d"}, "z");
-         Classify(f, "z", 6);
-       }},
-      {"pre-activation", 13,
-       [](OnnxFile& f) {
-         for (const char* name : {"scale", "shift", "mean", "variance"}) f.Floats(name, {3});
-         f.Floats("w", {3, 3, 3, 3}, 0.1f);
-         f.Node("BatchNormalization", {"x", "scale", "shift", "mean", "variance"}, "a");
-         f.Node("Relu", {"a"}, "b");
-         SetInts(f.Node("Conv", {"b", "w"}, "c"), "pads", {1, 1, 1, 1});
-         f.Node("Add", {"x", "c"}, "z");
-         Classify(f, "z", 3);
-       }},
-      {"normalised", 13,
-       [](OnnxFile& f) {
-         f.Node("GlobalMaxPool", {"x"}, "p");
-         f.Node("Flatten", {"p"}, "v");
-         SetInts(f.Node("ReduceL2", {"v"}, "n"), "axes", {1});
-         f.Node("Div", {"v", "n"}, "y");
-       }},
-      {"softmax-inside", 13,
-       [](OnnxFile& f) {
-         SetInt(f.Node("Softmax", {"x"}, "s"), "axis", 1);
-         f.Node("Mul", {"s", "x"}, "z");
-         Classify(f, "z", 3);
-       }},
-  };
-}
-
 }  // namespace
+
+void Classify(OnnxFile& f, const char* map, int64_t channels) {
+  f.Floats("fw", {10, channels}, 0.5f);
+  f.Floats("fb", {10});
+  f.Node("GlobalAveragePool", {map}, "pooled");
+  f.Node("Flatten", {"pooled"}, "features");
+  SetInt(f.Node("Gemm", {"features", "fw", "fb"}, "y"), "transB", 1);
+}
 
 std::vector<Seed> Seeds() {
   std::vector<Seed> seeds;
-  for (const std::vector<Recipe>& recipes : {Layers(), Activations(), Pools(), Moves(), Patterns()}) {
-    for (const Recipe& recipe : recipes) {
-      OnnxFile file(recipe.opset);
-      recipe.build(file);
-      seeds.push_back({recipe.name, file.Bytes()});
+  for (const std::vector<Network>& networks : {Layers(), Activations(), Pools(), Moves(), Patterns()}) {
+    for (const Network& network : networks) {
+      OnnxFile file(network.opset);
+      network.build(file);
+      seeds.push_back({network.name, file.Bytes()});
     }
   }
   return seeds;

@@ -1,0 +1,26 @@
+#ifndef RESNETD_TESTS_FUZZ_SEED_NETWORKS_H_
+#define RESNETD_TESTS_FUZZ_SEED_NETWORKS_H_
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "tests/unit/onnx_file.h"
+
+namespace resnetd::fuzz {
+
+struct Network {
+  const char* name;
+  int opset;
+  std::function<void(onnx::OnnxFile&)> build;  // from the image "x" of 3x8x8 to "y"
+};
+
+// Ends a network: the feature map `map` of `channels` -> "y".
+void Classify(onnx::OnnxFile& f, const char* map, int64_t channels);
+
+// What several nodes are together: recognised by a pass, or a way of giving images or heads.
+std::vector<Network> Patterns();
+
+}  // namespace resnetd::fuzz
+
+#endif  // RESNETD_TESTS_FUZZ_SEED_NETWORKS_H_
