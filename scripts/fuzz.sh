@@ -20,8 +20,8 @@ fi
 seconds=${1:-1800}
 seeds=build/fuzz/seeds
 case $part in
-  load) start=("$seeds/load" tests/fuzz/found) ;;
-  jpeg | png | webp) start=("$seeds/$part" tests/golden/image tests/fuzz/found) ;;
+  load) start=("$seeds/load") ;;
+  jpeg | png | webp) start=("$seeds/$part" tests/golden/image) ;;
   sniff) start=("$seeds"/{jpeg,png,webp,other} tests/golden/image) ;;
   resize) start=() ;;
   *) echo "usage: scripts/fuzz.sh [load|jpeg|png|webp|sniff|resize] [SECONDS]" >&2; exit 2 ;;
@@ -41,4 +41,4 @@ export ASAN_OPTIONS=external_symbolizer_path=/usr/bin/addr2line
 export UBSAN_OPTIONS=print_stacktrace=1:$ASAN_OPTIONS
 exec nice "build/fuzz/tests/fuzz/${part}_fuzzer" -max_total_time="$seconds" -max_len=16384 -timeout=10 \
   -rss_limit_mb=2048 -malloc_limit_mb=512 -artifact_prefix=build/fuzz/found/ -print_final_stats=1 \
-  "build/fuzz/corpus/$part" "${start[@]}"
+  "build/fuzz/corpus/$part" tests/fuzz/found "${start[@]}"
