@@ -54,11 +54,13 @@ Photo ReadPhoto(const std::filesystem::path& path) {
   photo.file.assign(std::istreambuf_iterator<char>(in), {});
   const absl::StatusOr<Header> header = Sniff(photo.bytes(), Limits());
   Check(header.status(), path);
-  if (header->format != Format::kJpeg) throw std::runtime_error(path.string() + ": expected a JPEG file");
   photo.width = header->width;
   photo.height = header->height;
   const auto take = [&](const uint8_t* row) { photo.rgb.insert(photo.rgb.end(), row, row + 3 * photo.width); };
-  Check(DecodeJpeg(photo.bytes(), *header, {.channels = 3}, take), path);
+  const auto decode = header->format == Format::kJpeg  ? DecodeJpeg
+                      : header->format == Format::kPng ? DecodePng
+                                                       : DecodeWebp;
+  Check(decode(photo.bytes(), *header, {.channels = 3}, take), path);
   return photo;
 }
 
@@ -141,10 +143,11 @@ class Bench {
   std::vector<uint8_t> resized_;
 };
 
-void Run(const std::string& folder, const std::string& preset, bool dct_scaling, const std::string& out) {
+void Run(const std::string& folder, const std::string& preset, bool dct_scaling, bool upright, const std::string& out) {
   absl::StatusOr<Recipe> recipe = FindPreset(preset);
   Check(recipe.status(), "--preset");
   recipe->dct_scaling = dct_scaling;
+  if (upright) recipe->orientation = Orientation::kApply;
   Bench bench(folder, *recipe);
   if (!out.empty()) return bench.Write(out);
   std::cout << bench.Describe().dump() << std::endl;
@@ -156,15 +159,18 @@ void Run(const std::string& folder, const std::string& preset, bool dct_scaling,
 
 int main(int argc, char** argv) {
   std::string folder, preset = "torchvision-v1", out;
-  bool dct_scaling = false;
+  bool dct_scaling = false, upright = false;
   CLI::App app{"Measures the preprocessing of images", "image_bench"};
-  app.add_option("--folder", folder, "JPEG files, and no others")->required()->check(CLI::ExistingDirectory);
+  app.add_option("--folder", folder, "JPEG, PNG or WebP files, and no others")
+      ->required()
+      ->check(CLI::ExistingDirectory);
   app.add_option("--preset", preset, "Recipe, of RGB")->capture_default_str();
   app.add_flag("--dct-scaling", dct_scaling, "Let the recipe scale while decoding");
+  app.add_flag("--upright", upright, "Let the recipe apply EXIF's orientation");
   app.add_option("--out", out, "Write the inputs of all photographs, sorted by name, float32 NCHW, and end");
   CLI11_PARSE(app, argc, argv);
   try {
-    resnetd::image::Run(folder, preset, dct_scaling, out);
+    resnetd::image::Run(folder, preset, dct_scaling, upright, out);
   } catch (const std::exception& error) {
     std::cerr << "image_bench: " << error.what() << '\n';
     return 1;
