@@ -28,6 +28,7 @@
 #include "engine/image/orientation.h"
 #include "engine/image/placement.h"
 #include "engine/image/resize.h"
+#include "engine/image/scratch.h"
 #include "nlohmann/json.hpp"
 
 namespace resnetd::image {
@@ -126,9 +127,9 @@ class Bench {
   }
 
   // As if the camera had been held upright.
-  static void Turn(const Photo& photo) {
+  void Turn(const Photo& photo) {
     constexpr int kOnItsSide = 6;
-    Turner turner(kOnItsSide, photo.width, photo.height, 3);
+    Turner turner(kOnItsSide, photo.width, photo.height, 3, scratch_);
     for (int y = 0; y < photo.height; ++y) {
       turner.Push(photo.rgb.data() + size_t{3} * photo.width * y, [](const uint8_t*) {});
     }
@@ -138,6 +139,7 @@ class Bench {
   std::vector<Photo> photos_;
   Preprocessor preprocessor_;
   Resampler resampler_;
+  Scratch scratch_;
   std::vector<float> tensor_;
   TensorView view_;
   std::vector<uint8_t> resized_;

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "engine/image/image.h"
+#include "engine/image/scratch.h"
 
 // The decoders, one file each. All give the pixels that Pillow's Image.open(file).convert() gives, mode "L" for 1
 // channel and "RGB" for 3, and read the file to its end.
@@ -18,6 +19,7 @@ struct DecodeOptions {
   Alpha alpha = Alpha::kDrop;
   int shrink = 1;  // of JPEG, or 2, 4, 8: as many pixels make up one in width and in height, parts rounded up
   int64_t* stray_bytes = nullptr;  // if not null: to it a JPEG file's bytes between segments are added
+  Scratch* scratch = nullptr;      // if not null: the memory to use, one image at a time
 };
 
 // Takes the rows from top to bottom, header.height of them, each valid during the call: header.width pixels of

@@ -60,8 +60,9 @@ struct PixelView {
   bool planar = false;  // NCHW, a plane a channel; else NHWC, interleaved
 };
 
-// Carries out recipes, which Validate() must have accepted; keeps its buffers between images, so that a warm one
-// allocates nothing but what the decoders do. One thread at a time.
+// Carries out recipes, which Validate() must have accepted. Keeps its buffers between images, so that a warm one asks
+// for no memory but what the libraries ask for; those of a very large image are given back (scratch.h). One thread at a
+// time.
 class Preprocessor {
  public:
   explicit Preprocessor(const Limits& limits = {});

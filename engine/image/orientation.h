@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "absl/types/span.h"
 #include "engine/image/decode.h"
 #include "engine/image/image.h"
+#include "engine/image/scratch.h"
 
 // How the camera was held, as EXIF says it (CIPA DC-008, tag 0x0112 "Orientation"): 1 is upright, 3 upside down, 6 and
 // 8 lie on a side, and 2, 4, 5 and 7 are mirrored besides.
@@ -38,8 +38,9 @@ double TurnNanoseconds(const Header& header, int orientation);
 // one (2) is turned row by row; of the others all of the image is held until its last row is in.
 class Turner {
  public:
-  // width x height: as stored. An orientation of 1 gives each row as it comes.
-  Turner(int orientation, int width, int height, int channels);
+  // width x height: as stored. An orientation of 1 gives each row as it comes. `scratch` is used until the last row is
+  // out.
+  Turner(int orientation, int width, int height, int channels, Scratch& scratch);
 
   void Push(const uint8_t* row, DecodedRowSink out);
 
@@ -53,7 +54,7 @@ class Turner {
 
   const int orientation_, width_, height_, channels_;
   int next_ = 0;  // the row to come
-  std::vector<uint8_t> image_, strip_;
+  uint8_t *image_ = nullptr, *strip_ = nullptr;
 };
 
 }  // namespace resnetd::image

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <csetjmp>
 #include <cstring>
-#include <vector>
 
 #include <png.h>
 
@@ -32,6 +31,7 @@ class PngDecoder {
         height_(header.height),
         channels_(options.channels),
         on_black_(options.alpha == Alpha::kBlack),
+        scratch_(options.scratch != nullptr ? *options.scratch : own_scratch_),
         sink_(sink) {}
   ~PngDecoder() { png_destroy_read_struct(&png_, &info_, nullptr); }
   PngDecoder(const PngDecoder&) = delete;
@@ -44,7 +44,7 @@ class PngDecoder {
     const End end = FindEnd();
     if (end == End::kInContent || (end == End::kBetween && !complete)) return Truncated();
     if (!complete) return Damaged("the compressed pixels are wrong or too few");
-    for (int y = 0; interlaced_ && y < height_; ++y) sink_(Convert(whole_.data() + y * row_bytes_));
+    for (int y = 0; interlaced_ && y < height_; ++y) sink_(Convert(whole_ + y * row_bytes_));
     return absl::OkStatus();
   }
 
@@ -104,8 +104,8 @@ class PngDecoder {
     CountRows();
     png_read_update_info(png_, info_);
     row_bytes_ = png_get_rowbytes(png_, info_);
-    if (interlaced_) whole_.resize(row_bytes_ * height_);
-    line_.resize(static_cast<size_t>(width_) * channels_);
+    if (interlaced_) whole_ = scratch_.decoded.Take(row_bytes_ * height_);
+    line_ = scratch_.row.Take(static_cast<size_t>(width_) * channels_);
   }
 
   // Those of all passes, of which one without a column has none. TakeRow() is no measure: it gets each row of the
@@ -138,7 +138,7 @@ class PngDecoder {
   void TakeRow(uint8_t* row, size_t y) {
     if (row == nullptr) return;  // not in this pass
     if (interlaced_) {
-      png_progressive_combine_row(png_, whole_.data() + y * row_bytes_, row);
+      png_progressive_combine_row(png_, whole_ + y * row_bytes_, row);
     } else {
       sink_(Convert(row));
     }
@@ -153,16 +153,16 @@ class PngDecoder {
     if (with_alpha_) ComposeOnBlack(raw, width_, kind_ == PNG_COLOR_TYPE_RGB ? 3 : 1, raw);
     if (kind_ == PNG_COLOR_TYPE_RGB) {
       if (channels_ == 3) return raw;
-      RgbToGrey(raw, width_, line_.data());
-      return line_.data();
+      RgbToGrey(raw, width_, line_);
+      return line_;
     }
     if (channels_ == 1) return raw;
-    GreyToRgb(raw, width_, line_.data());
-    return line_.data();
+    GreyToRgb(raw, width_, line_);
+    return line_;
   }
 
   const uint8_t* LookUp(const uint8_t* indices) {
-    uint8_t* out = line_.data();
+    uint8_t* out = line_;
     for (int x = 0; x < width_; ++x, out += channels_) {
       const uint8_t* colour = palette_[indices[x]];
       if (channels_ == 3) {
@@ -171,7 +171,7 @@ class PngDecoder {
         *out = GreyOf(colour[0], colour[1], colour[2]);
       }
     }
-    return line_.data();
+    return line_;
   }
 
   enum class End { kWhole, kBetween, kInContent };
@@ -209,6 +209,8 @@ class PngDecoder {
   const absl::Span<const std::byte> file_;
   const int width_, height_, channels_;
   const bool on_black_;
+  Scratch own_scratch_;
+  Scratch& scratch_;
   const DecodedRowSink sink_;
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
@@ -219,8 +221,9 @@ class PngDecoder {
   bool grey16_ = false, with_alpha_ = false, interlaced_ = false;
   png_uint_32 rows_left_ = 1;  // to be unpacked
   uint8_t palette_[256][3] = {};
-  size_t row_bytes_ = 0;               // as the library gives them
-  std::vector<uint8_t> whole_, line_;  // all rows of an interlaced image; a converted one
+  size_t row_bytes_ = 0;      // as the library gives them
+  uint8_t* whole_ = nullptr;  // all rows of an interlaced image
+  uint8_t* line_ = nullptr;   // a converted row
 };
 
 }  // namespace

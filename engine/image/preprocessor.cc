@@ -11,6 +11,7 @@
 #include "engine/image/orientation.h"
 #include "engine/image/placement.h"
 #include "engine/image/resize.h"
+#include "engine/image/scratch.h"
 
 namespace resnetd::image {
 namespace {
@@ -60,6 +61,19 @@ int Shrink(Placement& placement, int orientation) {
   return shrink;
 }
 
+absl::Status Decode(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,
+                    DecodedRowSink sink) {
+  switch (header.format) {
+    case Format::kJpeg:
+      return DecodeJpeg(file, header, options, sink);
+    case Format::kPng:
+      return DecodePng(file, header, options, sink);
+    case Format::kWebp:
+      return DecodeWebp(file, header, options, sink);
+  }
+  return absl::InternalError("a file of an unknown format");
+}
+
 // Where the image goes, if black surrounds it.
 TensorView Inside(const TensorView& dst, const Placement& placement) {
   TensorView inside = dst;
@@ -75,6 +89,7 @@ struct Preprocessor::State {
   Limits limits;
   Resampler resampler;
   Normaliser normaliser;
+  Scratch scratch;
   std::vector<uint8_t> line;  // of planar pixels, or black
   int64_t stray_bytes = 0;    // of the last file
 
@@ -114,7 +129,10 @@ absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Reci
   if (SwapsSides(orientation)) std::swap(width, height);
   absl::StatusOr<Placement> placement = Place(recipe, width, height);
   if (!placement.ok()) return placement.status();
-  DecodeOptions options{.channels = recipe.channels(), .alpha = recipe.alpha, .stray_bytes = &state_->stray_bytes};
+  DecodeOptions options{.channels = recipe.channels(),
+                        .alpha = recipe.alpha,
+                        .stray_bytes = &state_->stray_bytes,
+                        .scratch = &state_->scratch};
   if (recipe.dct_scaling && header->format == Format::kJpeg) options.shrink = Shrink(*placement, orientation);
   const TensorView inside = state_->Start(*placement, recipe, dst);
   const auto finish = [&, reversed = recipe.colour == Colour::kBgr](int y, const uint8_t* row) {
@@ -123,17 +141,10 @@ absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Reci
   const auto resample = [&](const uint8_t* row) { state_->resampler.Push(row, finish); };
   int columns = placement->x.source(), rows = placement->y.source();
   if (SwapsSides(orientation)) std::swap(columns, rows);
-  Turner turner(orientation, columns, rows, recipe.channels());
-  const auto take = [&](const uint8_t* row) { turner.Push(row, resample); };
-  switch (header->format) {
-    case Format::kJpeg:
-      return DecodeJpeg(file, *header, options, take);
-    case Format::kPng:
-      return DecodePng(file, *header, options, take);
-    case Format::kWebp:
-      return DecodeWebp(file, *header, options, take);
-  }
-  return absl::InternalError("a file of an unknown format");
+  Turner turner(orientation, columns, rows, recipe.channels(), state_->scratch);
+  const absl::Status status = Decode(file, *header, options, [&](const uint8_t* row) { turner.Push(row, resample); });
+  state_->scratch.Trim();
+  return status;
 }
 
 int64_t Preprocessor::stray_bytes() const {

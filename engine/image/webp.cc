@@ -5,7 +5,6 @@
 // The library decodes into one buffer for the whole image; it has no rows to give.
 #include <cstring>
 #include <memory>
-#include <vector>
 
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -35,7 +34,11 @@ absl::Status Damaged(absl::string_view what) {
 class WebpDecoder {
  public:
   WebpDecoder(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options)
-      : file_(file), width_(header.width), height_(header.height), options_(options) {}
+      : file_(file),
+        width_(header.width),
+        height_(header.height),
+        options_(options),
+        scratch_(options.scratch != nullptr ? *options.scratch : own_scratch_) {}
   ~WebpDecoder() { WebPDemuxReleaseIterator(&frame_); }
   WebpDecoder(const WebpDecoder&) = delete;
   WebpDecoder& operator=(const WebpDecoder&) = delete;
@@ -45,7 +48,7 @@ class WebpDecoder {
     if (absl::Status s = DecodeFrame(); !s.ok()) return s;
     const size_t row_bytes = size_t{1} * samples_ * width_;
     for (int y = 0; y < height_; ++y) {
-      uint8_t* row = canvas_.data() + y * row_bytes;
+      uint8_t* row = canvas_ + y * row_bytes;
       if (samples_ == kRgba) ComposeOnBlack(row, width_, kRgb, row);
       if (options_.channels == 1) RgbToGrey(row, width_, row);
       sink(row);
@@ -74,14 +77,16 @@ class WebpDecoder {
   // The demuxer has seen to it that the frame lies inside the canvas.
   absl::Status DecodeFrame() {
     samples_ = options_.alpha == Alpha::kBlack && frame_.has_alpha != 0 ? kRgba : kRgb;
-    canvas_.assign(size_t{1} * samples_ * width_ * height_, 0);
+    const size_t bytes = size_t{1} * samples_ * width_ * height_;
+    canvas_ = scratch_.decoded.Take(bytes);
+    std::memset(canvas_, 0, bytes);
     WebPDecoderConfig config;
     if (WebPInitDecoderConfig(&config) == 0)
       return absl::InternalError("libwebp is not the one that was built against");
     const size_t first = (size_t{1} * frame_.y_offset * width_ + frame_.x_offset) * samples_;
     config.output.colorspace = samples_ == kRgba ? MODE_RGBA : MODE_RGB;
     config.output.is_external_memory = 1;
-    config.output.u.RGBA = {canvas_.data() + first, samples_ * width_, canvas_.size() - first};
+    config.output.u.RGBA = {canvas_ + first, samples_ * width_, bytes - first};
     const VP8StatusCode status = WebPDecode(frame_.fragment.bytes, frame_.fragment.size, &config);
     if (status == VP8_STATUS_OK) return absl::OkStatus();
     if (status == VP8_STATUS_OUT_OF_MEMORY && MemoryIsLacking()) {
@@ -102,10 +107,12 @@ class WebpDecoder {
   const absl::Span<const std::byte> file_;
   const int width_, height_;
   const DecodeOptions options_;
+  Scratch own_scratch_;
+  Scratch& scratch_;
   std::unique_ptr<WebPDemuxer, Delete> demuxer_;
   WebPIterator frame_{};
   int samples_ = kRgb;  // a pixel of the canvas
-  std::vector<uint8_t> canvas_;
+  uint8_t* canvas_ = nullptr;
 };
 
 }  // namespace

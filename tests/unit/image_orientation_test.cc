@@ -72,6 +72,7 @@ TEST(OrientationTest, ImagesAreTurnedAsPillowTurnsThem) {
 
 // Sizes around the strips in which columns become rows, against the definition.
 TEST(OrientationTest, EverySizeIsTurned) {
+  Scratch scratch;  // one for all: nothing of one image may show in the next
   for (const int width : {1, 2, 15, 16, 17, 33}) {
     for (const int height : {1, 2, 16, 31}) {
       for (const int channels : {1, 3}) {
@@ -88,7 +89,7 @@ TEST(OrientationTest, EverySizeIsTurned) {
               std::copy_n(&stored[(y * width + x) * channels], channels, &wanted[(v * upright_width + u) * channels]);
             }
           }
-          Turner turner(orientation, width, height, channels);
+          Turner turner(orientation, width, height, channels, scratch);
           for (int y = 0; y < height; ++y) {
             turner.Push(&stored[y * width * channels], [&](const uint8_t* row) {
               upright.insert(upright.end(), row, row + upright_width * channels);
