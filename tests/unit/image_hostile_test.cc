@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "engine/image/image.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -15,6 +15,7 @@
 namespace resnetd::image {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 
 absl::Status Preprocess(absl::string_view file) {
@@ -22,6 +23,14 @@ absl::Status Preprocess(absl::string_view file) {
   static Preprocessor preprocessor;
   static std::vector<float> tensor(size_t{3} * 32 * 32);
   return preprocessor.FromFile(AsBytes(file), recipe, {tensor.data(), 32, 32, 3, 32, 1, 32 * 32});
+}
+
+// Whose fault it is, and what was expected of what.
+void ExpectRefusal(const absl::Status& status) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(status.message()),
+              ContainsRegex("^((damaged|truncated) (JPEG|PNG|WebP) file: .|the image declares .*, expected at |"
+                            "expected a JPEG, PNG or WebP file, got )"));
 }
 
 // What Pillow said.
@@ -52,7 +61,7 @@ TEST(HostileTest, EachFileHasPillowsVerdict) {
     if (file.message.empty()) {
       EXPECT_TRUE(status.ok()) << status;
     } else {
-      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+      ExpectRefusal(status);
       EXPECT_THAT(std::string(status.message()), HasSubstr(file.message));
     }
     const auto verdict = verdicts.find(file.name);
@@ -71,14 +80,14 @@ TEST(HostileTest, FilesWithFlippedBitsHavePillowsVerdict) {
     const std::string file = ReadGoldenFile(name);
     std::string all;
     for (uint32_t seed = 0; seed < verdict.verdicts.size(); ++seed) {
+      SCOPED_TRACE(absl::StrCat(name, ", seed ", seed));
       const std::string flipped = WithFlippedBits(file, seed);
       all += flipped;
       const absl::Status status = Preprocess(flipped);
+      if (!status.ok()) ExpectRefusal(status);
       ++judged;
       accepted += status.ok() ? 1 : 0;
-      // libpng refuses lengths of 2^31 and more, which the format does not allow.
-      if (absl::StrContains(status.message(), "PNG unsigned integer out of range")) continue;
-      EXPECT_EQ(status.ok(), verdict.verdicts[seed] == '1') << name << ", seed " << seed << ": " << status;
+      EXPECT_EQ(status.ok(), verdict.verdicts[seed] == '1') << status;
     }
     EXPECT_EQ(verdict.crc, Crc(AsBytes(all))) << name << ": Pillow has judged others";
   }
