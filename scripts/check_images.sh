@@ -18,8 +18,4 @@ scripts/setup.sh build test
 [[ -d build/release ]] || step "configuring" cmake --preset release
 step "building" cmake --build --preset release --target image_dump
 step "Python environment with torchvision" scripts/venv.sh models-venv tools/requirements-models.txt
-step "Python environment with Pillow 12" scripts/venv.sh venv-pillow tests/golden/requirements.txt
-# torchvision of the one on the Pillow of the other.
-export PYTHONPATH
-PYTHONPATH=$(build/venv-pillow/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 exec build/models-venv/bin/python tests/golden/check_images.py build/release/tests/image_dump "$@"

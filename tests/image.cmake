@@ -11,6 +11,20 @@ resnetd_test(image_scaling_test SOURCES unit/image_scaling_test.cc LIBS resnetd:
 resnetd_test(image_preprocessor_test SOURCES unit/image_preprocessor_test.cc unit/allocations.cc
              LIBS resnetd::image image_golden PNG::PNG)
 
+# Photographs are not in the repository, and may lie beside the checkout. Without them the test is skipped, and says so.
+set(RESNETD_PHOTOS "" CACHE PATH "Folder of the photographs of tests/golden/image/photos.txt; if empty, that beside the checkout")
+set(photos ${RESNETD_PHOTOS})
+if(NOT photos AND IS_DIRECTORY ${CMAKE_SOURCE_DIR}/../shared/data/photos)
+  set(photos ${CMAKE_SOURCE_DIR}/../shared/data/photos)
+endif()
+resnetd_test(image_photos_test SOURCES unit/image_photos_test.cc LIBS resnetd::image image_golden)
+set_tests_properties(image_photos_test PROPERTIES SKIP_REGULAR_EXPRESSION "NO PHOTOGRAPHS")
+if(photos)
+  set_tests_properties(image_photos_test PROPERTIES ENVIRONMENT "RESNETD_PHOTOS=${photos}")
+else()
+  message(NOTICE "NO PHOTOGRAPHS: RESNETD_PHOTOS names no folder, generated images stand in for them in the tests")
+endif()
+
 # hostile_dump is for tests/golden/make_hostile_golden.py, which has Pillow judge the same files.
 resnetd_test(image_hostile_test SOURCES unit/image_hostile_test.cc LIBS resnetd::image image_golden image_hostile)
 resnetd_test(image_memory_test SOURCES unit/image_memory_test.cc

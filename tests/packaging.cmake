@@ -45,7 +45,7 @@ packaging_test(export_test COMMAND ${CMAKE_SOURCE_DIR}/build/models-venv/bin/pyt
 set_tests_properties(models_venv PROPERTIES LABELS slow FIXTURES_SETUP models_venv)
 set_tests_properties(export_test PROPERTIES LABELS slow FIXTURES_REQUIRED models_venv)
 if(CMAKE_BINARY_DIR STREQUAL "${CMAKE_SOURCE_DIR}/build/release")
-  packaging_test(check_images COMMAND scripts/check_images.sh TIMEOUT 1800)
+  packaging_test(check_images COMMAND scripts/check_images.sh ${photos} TIMEOUT 1800)
   set_tests_properties(check_images PROPERTIES LABELS slow FIXTURES_REQUIRED models_venv RESOURCE_LOCK ninja)
 endif()
 if(RESNETD_BUILD_BENCH)
