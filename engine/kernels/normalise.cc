@@ -1,6 +1,6 @@
 // Loops over pixels with the channels innermost, which compilers turn into vector code; each is compiled for AVX2 and
-// AVX-512 and chosen when the program starts. Both do the same operations in the same order and round alike. Threads
-// take consecutive pixels.
+// AVX-512 and chosen when the program starts. Both do the same operations in the same order and round alike, so it is
+// no matter that ONEDNN_MAX_CPU_ISA does not choose here. Threads take consecutive pixels.
 //
 // Group normalisation takes three passes over an image: sums around the first value of each group, which give a center;
 // sums and squares around that; and the result:
