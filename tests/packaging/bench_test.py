@@ -38,6 +38,7 @@ TORCH_SCRIPTS = [
     ("images_vs_torchvision.py", ["--photos", "{folder}/photos", "--rounds", "1", "--report-only"],
      ["as they are", "enlarged", "enlarged, DCT scaling", "resize alone, whole", "resize alone, of the crop",
       "resize alone, whole, enlarged"]),
+    ("dct_scaling.py", ["--photos", "{folder}/photos"], ["input, PSNR, dB", "pooled features, cosine"]),
 ]  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""The small tools of the scripts: PNG files are read back pixel by pixel, quantiles compared with ones worked by hand."""
+"""The small tools of the scripts: PNG files are read back pixel by pixel, quantiles compared with ones worked by hand. And
+what they require."""
 
 import gzip
 import math
@@ -83,6 +84,18 @@ class FashionMnistPng(unittest.TestCase):
         run = self.run_tool()
         self.assertEqual(run.returncode, 1)
         self.assertIn("4 images but 3 labels", run.stderr)
+
+
+class Requirements(unittest.TestCase):
+    def test_a_package_has_one_version_in_all_files(self):
+        files = [path for folder in ("bench", "tests", "tools") for path in (ROOT / folder).rglob("requirements*.txt")]
+        versions = {}
+        for line in "".join(path.read_text() for path in files).splitlines():
+            if line and not line.startswith("#"):
+                package, version = line.split("==")
+                versions.setdefault(package.lower(), set()).add(version)
+        self.assertGreater(len(files), 3)
+        self.assertEqual({package: found for package, found in versions.items() if len(found) > 1}, {})
 
 
 class HistogramQuantiles(unittest.TestCase):
