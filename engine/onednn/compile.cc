@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/onednn/fingerprint.h"
 #include "engine/onednn/lowering.h"
 #include "engine/onednn/plan.h"
 #include "engine/onednn/session.h"
@@ -67,25 +68,6 @@ std::string IsaName(dnnl::cpu_isa isa) {
     default:
       return absl::StrFormat("isa_0x%x", static_cast<unsigned>(isa));
   }
-}
-
-// FNV-1a over all that decides how answers are computed: the library, the instruction set, threads, and each step.
-std::string Fingerprint(const Program& program) {
-  uint64_t hash = 0xcbf29ce484222325;
-  const auto add = [&](const std::string& text) {
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    hash = (hash ^ '\n') * 0x100000001b3;
-  };
-  const dnnl::version_t* version = dnnl::version();
-  add(absl::StrCat(version->major, ".", version->minor, ".", version->patch, " ", version->hash));
-  add(absl::StrCat(program.info.isa, " ", program.info.threads));
-  for (const Plan& plan : program.plans) {
-    for (const Step& step : plan.steps) {
-      add(absl::StrCat(step.info.op, step.info.post_ops, " ", step.info.shape, " ", step.info.implementation,
-                       step.info.one_thread ? " one thread" : ""));
-    }
-  }
-  return absl::StrFormat("%016x", hash);
 }
 
 // The layout of one image as kImageLayout has it: planes.

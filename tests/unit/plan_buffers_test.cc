@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "engine/onednn/compile.h"
+#include "engine/onednn/fingerprint.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/plan_checker.h"
@@ -171,6 +172,12 @@ TEST(Compile, FingerprintTellsPlansApart) {
   EXPECT_EQ(print({1, 2}, 1), print({1, 2}, 1));
   EXPECT_NE(print({1, 2}, 1), print({1, 4}, 1));
   EXPECT_NE(print({1, 2}, 1), print({1, 2}, 2));
+}
+
+TEST(Compile, FingerprintTellsKernelsApart) {
+  const Program program{.engine = dnnl::engine(dnnl::engine::kind::cpu, 0), .info = {}, .slot = {}, .plans = {}};
+  EXPECT_EQ(Fingerprint(program), Fingerprint(program, kernels::kRevision));
+  EXPECT_NE(Fingerprint(program), Fingerprint(program, kernels::kRevision + 1));
 }
 
 }  // namespace

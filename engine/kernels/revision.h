@@ -1,0 +1,12 @@
+#ifndef RESNETD_ENGINE_KERNELS_REVISION_H_
+#define RESNETD_ENGINE_KERNELS_REVISION_H_
+
+namespace resnetd::kernels {
+
+// Of all kernels in this folder. It goes up with every change after which one of them may round otherwise: fingerprints
+// of plans hold it, and equal ones promise equal answers.
+constexpr int kRevision = 1;
+
+}  // namespace resnetd::kernels
+
+#endif  // RESNETD_ENGINE_KERNELS_REVISION_H_
