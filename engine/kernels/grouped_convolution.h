@@ -6,7 +6,7 @@
 namespace resnetd::kernels {
 
 // A 3x3 convolution in groups of few channels, as many out as in, of NHWC float32, then max(y, 0) where asked for.
-// Needs AVX-512. ResNeXt and RegNet have groups of 4 and 8 channels in their first stages.
+// Needs AVX-512. ResNeXt and RegNet have groups of 4, 8 and 16 channels in their first stages.
 //
 // An output's rounding depends on its pixel's inputs alone: not on the batch, its place in it, or the threads.
 struct GroupedConvolution {

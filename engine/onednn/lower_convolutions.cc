@@ -81,9 +81,17 @@ const float* ValuesOf(const dnnl::memory& learnt) {
 
 }  // namespace
 
-int64_t Lowering::MultiplyAdds(const Node& node, const graph::Conv& conv) const {
+StepInfo Lowering::Info(const Node& node, const graph::Conv& conv) const {
   const Dims dst = DimsOf(node.output);
-  return static_cast<int64_t>(conv.weights->data->size()) * dst[0] * dst[2] * dst[3];
+  StepInfo info = Info(node);
+  info.multiply_adds = static_cast<int64_t>(conv.weights->data->size()) * dst[0] * dst[2] * dst[3];
+  return info;
+}
+
+Lowering::Packed Lowering::Pack(const graph::Conv& conv, const Dims& dims,
+                                absl::FunctionRef<void(const float*, float*)> pack) {
+  return {.weights = weights_.Pack(conv.weights, dims, pack),
+          .bias = conv.bias ? PerChannel(conv.bias) : dnnl::memory()};
 }
 
 bool Lowering::LowerToKernel(const Node& node, const graph::Conv& conv) {
@@ -115,24 +123,21 @@ void Lowering::LowerWinograd(const Node& node, const graph::Conv& conv, bool res
                                 .out_channels = dst[1],
                                 .relu = relu};
   const int64_t width = kernels::WinogradWidth(dst[1]);
-  const dnnl::memory weights =
-      weights_.Pack(conv.weights, {dst[1] / width, src[1], 9, width},
-                    [&](const float* values, float* packed) { kernels::PackWinograd(src[1], dst[1], values, packed); });
-  const dnnl::memory bias = conv.bias ? Learnt(conv.bias, {dst[1]}, F32({dst[1]}, Tag::a)) : dnnl::memory();
-  const int64_t scratch_bytes = kernels::WinogradScratch(shape, omp_get_max_threads());
-  tensors.push_back(builder_.Allocate(F32({scratch_bytes / static_cast<int64_t>(sizeof(float))}, Tag::a)));
+  const Packed learnt = Pack(conv, {dst[1] / width, src[1], 9, width}, [&](const float* values, float* packed) {
+    kernels::PackWinograd(src[1], dst[1], values, packed);
+  });
+  tensors.push_back(Scratch(kernels::WinogradScratch(shape, omp_get_max_threads())));
 
-  StepInfo info = Info(node);
-  info.multiply_adds = MultiplyAdds(node, conv);
+  StepInfo info = Info(node, conv);
   info.in_place_sum = residual && DiesHere(node, 1);
   TensorOf(node.output) = info.in_place_sum ? tensors[1] : builder_.Allocate(Preferred(node.output));
   tensors.push_back(TensorOf(node.output));
   builder_.Add(
       std::move(info), "winograd:avx512_core",
-      [shape, weights, bias, residual](absl::Span<float* const> buffers) {
+      [shape, learnt, residual](absl::Span<float* const> buffers) {
         const size_t scratch = residual ? 2 : 1;
-        kernels::RunWinograd(shape, ValuesOf(weights), ValuesOf(bias), residual ? buffers[1] : nullptr, buffers[0],
-                             buffers[scratch], buffers[scratch + 1]);
+        kernels::RunWinograd(shape, ValuesOf(learnt.weights), ValuesOf(learnt.bias), residual ? buffers[1] : nullptr,
+                             buffers[0], buffers[scratch], buffers[scratch + 1]);
       },
       tensors);
 }
@@ -152,16 +157,14 @@ void Lowering::LowerGroupedConvolution(const Node& node, const graph::Conv& conv
                                           .channels = dst[1],
                                           .group_channels = group,
                                           .relu = relu};
-  const dnnl::memory weights = weights_.Pack(
-      conv.weights, {dst[1] / kernels::kGroupedChannels, 9, group, kernels::kGroupedChannels},
-      [&](const float* values, float* packed) { kernels::PackGroupedConvolution(dst[1], group, values, packed); });
-  const dnnl::memory bias = conv.bias ? Learnt(conv.bias, {dst[1]}, F32({dst[1]}, Tag::a)) : dnnl::memory();
-  StepInfo info = Info(node);
-  info.multiply_adds = MultiplyAdds(node, conv);
+  const Packed learnt =
+      Pack(conv, {dst[1] / kernels::kGroupedChannels, 9, group, kernels::kGroupedChannels},
+           [&](const float* values, float* packed) { kernels::PackGroupedConvolution(dst[1], group, values, packed); });
   TensorOf(node.output) = builder_.Allocate(Preferred(node.output));
-  builder_.Add(std::move(info), "grouped:avx512_core",
-               [shape, weights, bias](absl::Span<float* const> buffers) {
-                 kernels::RunGroupedConvolution(shape, ValuesOf(weights), ValuesOf(bias), buffers[0], buffers[1]);
+  builder_.Add(Info(node, conv), "grouped:avx512_core",
+               [shape, learnt](absl::Span<float* const> buffers) {
+                 kernels::RunGroupedConvolution(shape, ValuesOf(learnt.weights), ValuesOf(learnt.bias), buffers[0],
+                                                buffers[1]);
                },
                {map, TensorOf(node.output)});
 }

@@ -153,13 +153,17 @@ Tensor Lowering::RowMajor(const StepInfo& info, ValueId id, Dims dims) {
   return {.buffer = plain.buffer, .desc = RowMajorDesc(std::move(dims)), .pass_bytes = plain.pass_bytes};
 }
 
+Tensor Lowering::Scratch(int64_t bytes) {
+  return builder_.Allocate(F32({bytes / static_cast<int64_t>(sizeof(float))}, Tag::a));
+}
+
 memory Lowering::Learnt(const graph::WeightsRef& values, Dims dims, const memory::desc& wanted) {
   return weights_.Get(values, RowMajorDesc(std::move(dims)), wanted);
 }
 
-Argument Lowering::PerChannel(int id, const graph::WeightsRef& values) {
+memory Lowering::PerChannel(const graph::WeightsRef& values) {
   const Dims dims = {static_cast<int64_t>(values->data->size())};
-  return Use(id, Learnt(values, dims, RowMajorDesc(dims)));
+  return Learnt(values, dims, RowMajorDesc(dims));
 }
 
 memory Lowering::Operand(const graph::WeightsRef& constant) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "engine/graph/graph.h"
 #include "engine/onednn/plan_builder.h"
@@ -59,7 +60,11 @@ class Lowering {
   bool LowerToKernel(const graph::Node& node, const graph::Conv& conv);
   void LowerWinograd(const graph::Node& node, const graph::Conv& conv, bool residual, bool relu);
   void LowerGroupedConvolution(const graph::Node& node, const graph::Conv& conv, bool relu);
-  int64_t MultiplyAdds(const graph::Node& node, const graph::Conv& conv) const;
+  // Weights of these 4 axes as `pack` lays them out for a kernel of ours, and the bias where there is one.
+  struct Packed {
+    dnnl::memory weights, bias;
+  };
+  Packed Pack(const graph::Conv& conv, const Dims& dims, absl::FunctionRef<void(const float*, float*)> pack);
   absl::Status LowerMapGroupNorm(const graph::Node& node, const graph::GroupNorm& norm);
   // Whether the operation is a factor and a shift a channel of a map, perhaps with a ReLU, and now lowered as that.
   bool LowerScaleShift(const graph::Node& node, const graph::Binary& binary);
@@ -79,11 +84,14 @@ class Lowering {
   Tensor Straight(const graph::Node& node, graph::ValueId id);
   // The value in ONNX's order of elements, seen with these dims.
   Tensor RowMajor(const StepInfo& info, graph::ValueId id, Dims dims);
+  // Memory for a kernel of ours.
+  Tensor Scratch(int64_t bytes);
   Tensor& TensorOf(graph::ValueId id) { return tensors_[static_cast<size_t>(id)]; }
   // Learnt values with these dims, in the layout `wanted`.
   dnnl::memory Learnt(const graph::WeightsRef& values, Dims dims, const dnnl::memory::desc& wanted);
   // One learnt value a channel.
-  Argument PerChannel(int id, const graph::WeightsRef& values);
+  dnnl::memory PerChannel(const graph::WeightsRef& values);
+  Argument PerChannel(int id, const graph::WeightsRef& values) { return Use(id, PerChannel(values)); }
   // A constant that is broadcast over a value.
   dnnl::memory Operand(const graph::WeightsRef& constant);
 
@@ -92,6 +100,8 @@ class Lowering {
   bool FusedIntoPad(const graph::Node& slice) const;
   graph::ValueId Root(graph::ValueId id) const { return roots_[static_cast<size_t>(id)]; }
   StepInfo Info(const graph::Node& node) const;
+  // With its multiply-adds.
+  StepInfo Info(const graph::Node& node, const graph::Conv& conv) const;
 
   const graph::Graph& graph_;
   const dnnl::engine& engine_;
