@@ -74,6 +74,37 @@ void ExpectEqualsReference(const graph::Graph& graph, const std::string& what, i
   ExpectEqualsReference(graph, *engine, what);
 }
 
+void ExpectEqualsReferenceByThreads(const graph::Graph& graph, const std::string& what, bool exactly) {
+  constexpr int kImages = 3;  // different ones, since the reference is slow: each stands in every third slot
+  std::vector<std::vector<float>> images, expected, first(kImages);
+  const auto output = static_cast<size_t>(graph.outputs[0].value);
+  for (uint32_t i = 0; i < kImages; ++i) {
+    images.push_back(reference::RandomImage(graph.value(graph.input).dims, 100 + i));
+    expected.push_back(reference::Run(graph, images.back())[output]);
+    ASSERT_GT(reference::MaxAbs(expected.back()), 0) << what;
+  }
+  for (const int threads : {1, 2, 3, 16}) {
+    const auto engine = CompileFor(graph, {1, 3, 32}, threads);
+    ASSERT_TRUE(engine.ok()) << what << ": " << engine.status();
+    const SessionRunner runner(*engine);
+    for (const int batch : {1, 3, 32}) {
+      for (int i = 0; i < batch; ++i) runner.Write(i, images[i % kImages]);
+      const auto timings = runner->Run({.count = batch});
+      ASSERT_TRUE(timings.ok()) << what << ": " << timings.status();
+      ASSERT_EQ(timings->plan_batch, batch);
+      for (int i = 0; i < batch; ++i) {
+        const std::string which = absl::StrCat(what, ", image ", i, " of ", batch, " by ", threads, " threads");
+        const std::vector<float> answer = AnswerOf(runner, i)[0];
+        ASSERT_LE(reference::MaxDifference(answer, expected[i % kImages]),
+                  kTolerance * reference::MaxAbs(expected[i % kImages]))
+            << which;
+        if (first[i % kImages].empty()) first[i % kImages] = answer;
+        ASSERT_TRUE(!exactly || SameBytes(answer, first[i % kImages])) << which;
+      }
+    }
+  }
+}
+
 Answer AnswerOf(const SessionRunner& runner, int i) {
   Answer answer;
   for (size_t o = 0; o < runner.engine().info().outputs.size(); ++o) {

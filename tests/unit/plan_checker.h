@@ -25,6 +25,9 @@ void ExpectEqualsReference(const graph::Graph& graph, const std::string& what, i
 // The same of an engine with these plans.
 void ExpectEqualsReference(const graph::Graph& graph, std::shared_ptr<const Engine> engine, const std::string& what);
 
+// Runs 1, 3 and 32 images by 1, 2, 3 and 16 threads. `exactly`: an image has the same bits each time.
+void ExpectEqualsReferenceByThreads(const graph::Graph& graph, const std::string& what, bool exactly);
+
 using Answer = std::vector<std::vector<float>>;  // by output
 
 // What the run left of image `i`; of outputs nobody wanted, nothing.

@@ -122,6 +122,23 @@ TEST(PlanKernels, Winograd) {
                });
 }
 
+// Tiles and channels that threads divide unevenly, and fewer of them than threads.
+TEST(PlanKernels, WinogradByThreads) {
+  const std::vector<Layer> layers = {
+      {"9 tiles, one panel", {16, 6, 6}, 32, {0, 2, 1, 0}},
+      {"20 tiles, three panels", {32, 8, 9}, 96, {1, 1, 1, 1}},
+      {"25 tiles, three panels of one vector", {16, 10, 9}, 48, {0, 1, 1, 2}, {3, 3}, {}, {}, 1, true, {graph::Relu()}},
+      {"28 tiles in a row, two panels", {32, 1, 55}, 64, {2, 0, 0, 3}, {3, 3}, {}, {}, 1, false},
+  };
+  for (const Layer& layer : layers) {
+    const bool ours = KernelOf(layer) == "winograd:avx512_core";
+    EXPECT_EQ(ours, HasAvx512()) << layer.what;
+    ExpectEqualsReferenceByThreads(GraphOf(layer), layer.what, ours);
+  }
+  const Layer sum{"a sum", {32, 9, 7}, 96, {1, 1, 1, 1}, {3, 3}, {}, {}, 1, true, {graph::Add(), graph::Relu()}};
+  ExpectEqualsReferenceByThreads(GraphOf(sum), sum.what, false);  // of what the library computes
+}
+
 TEST(PlanKernels, NotWinograd) {
   const graph::Activation elu{.kind = graph::ActivationKind::kElu, .alpha = 1};
   ExpectLibrary({
@@ -165,6 +182,21 @@ TEST(PlanKernels, Grouped) {
           {"padding as TensorFlow has it", {16, 8, 8}, 16, {0, 0, 1, 1}, {3, 3}, {2, 2}, {}, 4},
           {"no bias", {16, 6, 6}, 16, {1, 1, 1, 1}, {3, 3}, {}, {}, 4, false},
       });
+}
+
+// Rows that threads divide unevenly, and fewer of them than threads.
+TEST(PlanKernels, GroupedByThreads) {
+  const std::vector<Layer> layers = {
+      {"one row", {32, 1, 13}, 32, {1, 0, 1, 1}, {3, 3}, {}, {}, 8},
+      {"seven rows", {48, 7, 11}, 48, {1, 1, 1, 0}, {3, 3}, {}, {}, 6, true, {graph::Relu()}},
+      {"stride 2, five rows", {32, 9, 15}, 32, {1, 0, 1, 1}, {3, 3}, {2, 2}, {}, 16, false},
+      {"stride 2, groups of 16", {256, 5, 29}, 256, {0, 1, 1, 0}, {3, 3}, {2, 2}, {}, 16},
+  };
+  for (const Layer& layer : layers) {
+    const bool ours = KernelOf(layer) == "grouped:avx512_core";
+    EXPECT_EQ(ours, HasAvx512()) << layer.what;
+    ExpectEqualsReferenceByThreads(GraphOf(layer), layer.what, ours);
+  }
 }
 
 // The same values, as many of them, in another order for each kernel.

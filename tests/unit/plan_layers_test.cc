@@ -129,6 +129,19 @@ TEST(PlanLayers, OurOwnKernels) {
   }
 }
 
+// Pixels that threads divide unevenly, with an image for each thread and without.
+TEST(PlanLayers, OurOwnKernelsByThreads) {
+  for (const graph::Dims& map : {graph::Dims{20, 29, 31}, {17, 33, 30}, {48, 3, 5}}) {
+    for (const auto& [what, apply, exactly] : {std::tuple("group norm", GroupNormRelu(1), false),
+                                               {"instance norm", GroupNormRelu(map[0]), false},
+                                               {"scale and shift", ScaleShift(true), true}}) {
+      GraphBuilder b(map);
+      ExpectEqualsReferenceByThreads(b.FinishFlat(apply(b, b.image())), absl::StrCat(what, " ", graph::ToString(map)),
+                                     exactly);
+    }
+  }
+}
+
 // What float32 holds of small deviations from a large mean comes through; where there are none, the shift does.
 TEST(PlanLayers, GroupNormFarFromZero) {
   struct Values {
