@@ -8,8 +8,9 @@ resnetd_test(image_decode_test SOURCES unit/image_decode_test.cc LIBS resnetd::i
 resnetd_test(image_orientation_test SOURCES unit/image_orientation_test.cc LIBS resnetd::image image_golden)
 resnetd_test(image_resize_test SOURCES unit/image_resize_test.cc LIBS resnetd::image image_golden)
 resnetd_test(image_scaling_test SOURCES unit/image_scaling_test.cc LIBS resnetd::image image_golden)
-resnetd_test(image_preprocessor_test SOURCES unit/image_preprocessor_test.cc unit/allocations.cc
+resnetd_test(image_preprocessor_test SOURCES unit/image_preprocessor_test.cc
              LIBS resnetd::image image_golden PNG::PNG)
+resnetd_test(image_scratch_test SOURCES unit/image_scratch_test.cc unit/allocations.cc LIBS resnetd::image image_golden)
 
 # Photographs are not in the repository, and may lie beside the checkout. Without them the test is skipped, and says so.
 set(RESNETD_PHOTOS "" CACHE PATH "Folder of the photographs of tests/golden/image/photos.txt; if empty, that beside the checkout")

@@ -5,8 +5,11 @@
 
 namespace resnetd {
 
-// How often this program has called operator new. Linking allocations.cc replaces the operator.
+// How often this program has called operator new, which linking allocations.cc replaces. Libraries in C do not.
 size_t Allocations();
+
+// What it holds of that memory.
+size_t AllocatedBytes();
 
 }  // namespace resnetd
 

@@ -12,7 +12,6 @@
 #include "engine/image/image.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "tests/unit/allocations.h"
 #include "tests/unit/image_golden.h"
 
 namespace resnetd::image {
@@ -332,43 +331,6 @@ TEST(PreprocessorTest, WrongArgumentsAreRefused) {
       EXPECT_THAT(std::string(status.message()), HasSubstr(c.error)) << c.name;
     }
   }
-}
-
-// One worker's images of all sizes and models: once the largest has been there, each finds its memory. libjpeg's own
-// does not come from operator new.
-TEST(PreprocessorTest, AWarmOneAllocatesNothing) {
-  std::vector<Recipe> recipes(5);
-  recipes[1].interpolation = Interpolation::kBicubic;
-  recipes[2] = FitToInput(*FindPreset("cifar10"), 20, 9);
-  recipes[2].dct_scaling = true;
-  recipes[3].colour = Colour::kGrey;
-  recipes[4].resize_size = 100;  // black around it
-  const std::vector<uint8_t> pixels = GoldenPixels("noise", 400, 300, 3);
-  const std::string files[] = {ReadGoldenFile("420.jpg"), ReadGoldenFile("cmyk.jpg"), ReadGoldenFile("grey.jpg"),
-                               ReadGoldenFile("progressive.jpg")};
-  std::vector<Tensor> tensors(recipes.begin(), recipes.end());
-  Preprocessor preprocessor;
-  bool ok = true;
-  const auto run = [&] {
-    for (size_t i = 0; i < recipes.size(); ++i) {
-      const int channels = recipes[i].channels();
-      for (const auto& [height, width] : {std::pair(300, 400), std::pair(400, 300), std::pair(9, 11)}) {
-        for (const bool planar : {false, true}) {
-          const PixelView view{pixels.data(), height, width, channels, planar};
-          ok = ok && preprocessor.FromPixels(view, recipes[i], tensors[i].view).ok();
-        }
-      }
-      for (const std::string& file : files) {
-        ok = ok && preprocessor.FromFile(AsBytes(file), recipes[i], tensors[i].view).ok();
-      }
-    }
-  };
-  run();
-  const size_t before = Allocations();
-  EXPECT_GT(before, 0u);
-  run();
-  EXPECT_EQ(Allocations(), before);
-  EXPECT_TRUE(ok);
 }
 
 }  // namespace
