@@ -24,6 +24,16 @@ void operator delete(void* memory) noexcept {
 void operator delete(void* memory, size_t) noexcept {
   operator delete(memory);
 }
+// Those of arrays call these, but not in the sanitizers' libraries.
+void* operator new[](size_t size) {
+  return operator new(size);
+}
+void operator delete[](void* memory) noexcept {
+  operator delete(memory);
+}
+void operator delete[](void* memory, size_t) noexcept {
+  operator delete(memory);
+}
 
 namespace resnetd {
 
