@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/image/orientation.h"
+
 namespace resnetd::fuzz {
 namespace {
 
@@ -184,6 +186,10 @@ Outcome CheckSniff(absl::Span<const std::byte> bytes) {
     return Outcome::kRefused;
   }
   Require(header->width >= 1 && header->height >= 1, "an image has pixels");
+  const double cost = image::DecodeNanoseconds(*header, bytes.size());
+  Require(std::isfinite(cost) && cost > 0, "a price can be reckoned with");
+  const int orientation = image::ReadOrientation(bytes, header->format);
+  Require(orientation >= 1 && orientation <= 8, "an orientation is one of EXIF's");
   const Limits as_large = {.max_pixels = int64_t{1} * header->width * header->height,
                            .max_side = std::max(header->width, header->height)};
   Require(image::Sniff(bytes, as_large).ok(), "limits that are reached are not exceeded");

@@ -16,7 +16,7 @@ enum class Outcome { kOfAnotherFormat, kRefused, kAccepted };
 // As a file of this format, from its first byte to the tensor.
 Outcome CheckFile(absl::Span<const std::byte> bytes, image::Format format);
 
-// As the beginning of a file.
+// As the beginning of a file: what it declares, costs, and says of the camera.
 Outcome CheckSniff(absl::Span<const std::byte> bytes);
 
 // As a recipe, a size, and pixels, which are repeated until there are enough.
