@@ -12,7 +12,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 
 namespace resnetd::cli {
 namespace {
@@ -70,6 +69,15 @@ absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
   std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (file.bad()) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path));
   return bytes;
+}
+
+absl::Status PreprocessFile(image::Preprocessor& preprocessor, absl::string_view file, const image::Recipe& recipe,
+                            const image::TensorView& dst) {
+  const absl::Span<const std::byte> bytes(reinterpret_cast<const std::byte*>(file.data()), file.size());
+  const absl::Status status = preprocessor.FromFile(bytes, recipe, dst);
+  if (status.ok() || !image::HasTooManyPixels(bytes, {})) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat(status.message(), " (resnetctl has no option for more; the server's is --max-image-pixels)"));
 }
 
 absl::StatusOr<std::vector<LabelLine>> ReadLabelLines(const std::string& path) {

@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "engine/image/image.h"
 
 namespace resnetd::cli {
 
@@ -16,6 +19,11 @@ absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::str
 
 // The whole file. NOT_FOUND, or INVALID_ARGUMENT if it is no plain file.
 absl::StatusOr<std::string> ReadImageFile(const std::string& path);
+
+// As preprocessor.FromFile(), with its default limits; where there are too many pixels, the error says that resnetctl
+// has no option for more.
+absl::Status PreprocessFile(image::Preprocessor& preprocessor, absl::string_view file, const image::Recipe& recipe,
+                            const image::TensorView& dst);
 
 struct LabelLine {
   std::string image, label;

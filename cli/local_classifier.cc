@@ -81,8 +81,7 @@ class Worker {
  private:
   absl::Status Fill(const std::string& path, int slot) {
     RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadImageFile(path));
-    return preprocessor_.FromFile({reinterpret_cast<const std::byte*>(file.data()), file.size()}, model_.recipe,
-                                  server::ToTensorView(session_->slot(slot)));
+    return PreprocessFile(preprocessor_, file, model_.recipe, server::ToTensorView(session_->slot(slot)));
   }
 
   const server::Model& model_;

@@ -67,19 +67,20 @@ absl::StatusOr<Seen> Preprocess(const Options& options) {
   Seen seen;
   RESNETD_ASSIGN_OR_RETURN(seen.recipe, FindRecipe(options));
   RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadImageFile(options.image));
-  const absl::Span<const std::byte> bytes(reinterpret_cast<const std::byte*>(file.data()), file.size());
-  RESNETD_ASSIGN_OR_RETURN(seen.header, image::Sniff(bytes, {}));
   const image::Recipe& recipe = seen.recipe;
   const ptrdiff_t plane = ptrdiff_t{recipe.height} * recipe.width;
   seen.values.resize(static_cast<size_t>(recipe.channels() * plane));
-  RESNETD_RETURN_IF_ERROR(image::Preprocessor().FromFile(bytes, recipe,
-                                                         {.data = seen.values.data(),
-                                                          .height = recipe.height,
-                                                          .width = recipe.width,
-                                                          .channels = recipe.channels(),
-                                                          .row = recipe.width,
-                                                          .pixel = 1,
-                                                          .channel = plane}));
+  image::Preprocessor preprocessor;
+  RESNETD_RETURN_IF_ERROR(PreprocessFile(preprocessor, file, recipe,
+                                         {.data = seen.values.data(),
+                                          .height = recipe.height,
+                                          .width = recipe.width,
+                                          .channels = recipe.channels(),
+                                          .row = recipe.width,
+                                          .pixel = 1,
+                                          .channel = plane}));
+  RESNETD_ASSIGN_OR_RETURN(
+      seen.header, image::Sniff({reinterpret_cast<const std::byte*>(file.data()), file.size()}, image::Limits()));
   const std::string out = options.out.empty() ? DefaultOut(options.image) : options.out;
   seen.png = absl::StrCat(out, ".png");
   seen.npy = absl::StrCat(out, ".npy");

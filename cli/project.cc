@@ -62,8 +62,7 @@ class Embedder {
   // Decodes into slot `i`.
   absl::Status Load(const std::string& path, int i) {
     RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadImageFile(path));
-    return preprocessor_.FromFile({reinterpret_cast<const std::byte*>(file.data()), file.size()}, model_->recipe,
-                                  server::ToTensorView(session_->slot(i)));
+    return PreprocessFile(preprocessor_, file, model_->recipe, server::ToTensorView(session_->slot(i)));
   }
   absl::Status AddTo(Pca& pca, int count) {
     const OutputId pool = model_->engine->info().embedding;

@@ -43,8 +43,7 @@ class Computed {
     RESNETD_ASSIGN_OR_RETURN(computed.session_, computed.engine_->NewSession(computed.arena_->span()));
     image::Preprocessor preprocessor;
     RESNETD_RETURN_IF_ERROR(
-        preprocessor.FromFile({reinterpret_cast<const std::byte*>(image_file.data()), image_file.size()}, chosen.recipe,
-                              server::ToTensorView(computed.session_->slot(0))));
+        PreprocessFile(preprocessor, image_file, chosen.recipe, server::ToTensorView(computed.session_->slot(0))));
     RESNETD_RETURN_IF_ERROR(computed.session_->Run({.count = 1}).status());
     return computed;
   }

@@ -43,6 +43,10 @@ struct Limits {
 // truncated before the size, a size of zero or above the limits (which it names), or too many scans.
 absl::StatusOr<Header> Sniff(absl::Span<const std::byte> file, const Limits& limits);
 
+// Whether it is `limits.max_pixels`, and nothing else, that Sniff() refuses the file for: whoever has an option for it
+// can name it.
+bool HasTooManyPixels(absl::Span<const std::byte> file, const Limits& limits);
+
 // What decoding and resizing a file of `bytes` takes on one core, roughly.
 double DecodeNanoseconds(const Header& header, size_t bytes);
 

@@ -17,6 +17,7 @@
 //
 //   V P 8 X | length (4) | flags (4) | width - 1 (3) | height - 1 (3) | ...           a canvas for what follows
 #include <algorithm>
+#include <limits>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -210,6 +211,12 @@ absl::StatusOr<Header> Sniff(absl::Span<const std::byte> bytes, const Limits& li
   header.width = static_cast<int>(size->width);
   header.height = static_cast<int>(size->height);
   return header;
+}
+
+bool HasTooManyPixels(absl::Span<const std::byte> file, const Limits& limits) {
+  Limits wider = limits;
+  wider.max_pixels = std::numeric_limits<int64_t>::max();
+  return !Sniff(file, limits).ok() && Sniff(file, wider).ok();
 }
 
 }  // namespace resnetd::image

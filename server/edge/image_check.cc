@@ -100,9 +100,7 @@ absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl
   }
   const absl::StatusOr<image::Header> header = image::Sniff(file, limits);
   if (!header.ok()) {
-    image::Limits wider = limits;
-    wider.max_pixels = std::numeric_limits<int64_t>::max();
-    const absl::string_view option = image::Sniff(file, wider).ok() ? " (--max-image-pixels)" : "";
+    const absl::string_view option = image::HasTooManyPixels(file, limits) ? " (--max-image-pixels)" : "";
     return FieldError(field, absl::StrCat(header.status().message(), option), reason::kBadImage);
   }
   double nanoseconds = image::DecodeNanoseconds(*header, file.size());

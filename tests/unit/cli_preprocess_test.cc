@@ -201,6 +201,22 @@ TEST(PreprocessTest, Mistakes) {
   EXPECT_EQ(*ReadImageFile(folder / "a.png"), before);
 }
 
+// The limit is the program's own. At it, the image is read, and has no pixels here.
+TEST(PreprocessTest, TooManyPixels) {
+  const TempFolder folder;
+  const auto run = [&](const std::string& size) {
+    folder.Write("large.png", "\x89PNG\r\n\x1A\n" + std::string("\0\0\0\x0DIHDR", 8) + size);
+    return RunCli({"preprocess", folder / "large.png", "--recipe", "mnist", "--out", folder / "out"});
+  };
+  const Result above = run(std::string("\0\0\x27\x10\0\0\x13\x89", 8)),
+               at = run(std::string("\0\0\x27\x10\0\0\x13\x88", 8));
+  EXPECT_EQ(above.status, 1);
+  EXPECT_THAT(above.err, HasSubstr("10000x5001 pixels, expected at most 50000000 in all (resnetctl has no option for "
+                                   "more; the server's is --max-image-pixels)"));
+  EXPECT_EQ(at.status, 1);
+  EXPECT_THAT(at.err, HasSubstr("truncated PNG file"));
+}
+
 TEST(PreprocessTest, WritesToTheCurrentFolderByDefault) {
   const TempFolder folder;
   ASSERT_TRUE(WritePng(folder / "photo.png", std::vector<uint8_t>(4), 2, 2, 1).ok());

@@ -221,6 +221,10 @@ TEST(SniffTest, LimitsAreTheCallers) {
   EXPECT_THAT(Sniff(AsBytes(Jpeg(21, 4)), limits).status().message(), HasSubstr("at most 20 a side"));
   EXPECT_THAT(Sniff(AsBytes(Png(101, 1)), limits).status().message(), HasSubstr("at most 20 a side"));
   EXPECT_THAT(Sniff(AsBytes(Png(11, 10)), limits).status().message(), HasSubstr("at most 100 in all"));
+  EXPECT_TRUE(HasTooManyPixels(AsBytes(Png(11, 10)), limits));
+  EXPECT_FALSE(HasTooManyPixels(AsBytes(Png(10, 10)), limits));
+  EXPECT_FALSE(HasTooManyPixels(AsBytes(Png(21, 10)), limits));  // nor would the side do
+  EXPECT_FALSE(HasTooManyPixels(AsBytes(absl::string_view("text")), limits));
 }
 
 }  // namespace
