@@ -12,19 +12,22 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/step.sh
 
+usage() { echo "usage: scripts/fuzz.sh [load|jpeg|png|webp|sniff|resize] [SECONDS]" >&2; exit 2; }
+
 part=load
 if [[ ${1:-} =~ ^[a-z] ]]; then
   part=$1
   shift
 fi
 seconds=${1:-1800}
+[[ $# -le 1 && $seconds =~ ^[1-9][0-9]*$ ]] || usage  # libFuzzer takes anything else for no limit
 seeds=build/fuzz/seeds
 case $part in
   load) start=("$seeds/load") ;;
   jpeg | png | webp) start=("$seeds/$part" tests/golden/image) ;;
   sniff) start=("$seeds"/{jpeg,png,webp,other} tests/golden/image) ;;
   resize) start=() ;;
-  *) echo "usage: scripts/fuzz.sh [load|jpeg|png|webp|sniff|resize] [SECONDS]" >&2; exit 2 ;;
+  *) usage ;;
 esac
 
 scripts/setup.sh build
