@@ -33,6 +33,7 @@ class FakeInference : public v1::InferenceService::Service {
   std::vector<int> request_sizes();
   std::vector<v1::Tensor> tensors();
   int most_calls_at_once() const { return most_at_once_; }
+  // What an answer takes at least: how the tests make calls overlap, or outlast their deadline.
   void set_delay(std::chrono::milliseconds delay) { delay_ = delay; }
 
  private:
