@@ -3,7 +3,7 @@ include(image_files.cmake)
 
 resnetd_test(image_recipe_test SOURCES unit/image_recipe_test.cc LIBS resnetd::image)
 resnetd_test(image_sniff_test SOURCES unit/image_sniff_test.cc LIBS resnetd::image image_golden)
-resnetd_test(image_cost_test SOURCES unit/image_cost_test.cc LIBS resnetd::image)
+resnetd_test(image_cost_test SOURCES unit/image_cost_test.cc LIBS resnetd::image absl::strings)
 resnetd_test(image_decode_test SOURCES unit/image_decode_test.cc LIBS resnetd::image image_golden JPEG::JPEG)
 resnetd_test(image_orientation_test SOURCES unit/image_orientation_test.cc LIBS resnetd::image image_golden)
 resnetd_test(image_resize_test SOURCES unit/image_resize_test.cc LIBS resnetd::image image_golden)

@@ -21,8 +21,10 @@ struct Header {
   int width = 0, height = 0;
   // What makes an image of this size dear or cheap to decode.
   int scans = 1;            // of a JPEG file: how often the decoder passes over the image
+  int planes = 1;           // JPEG: colour components of all scans, one added to the other
   bool arithmetic = false;  // JPEG: arithmetic coding
   int bits = 8;             // a pixel of a PNG file
+  bool interlaced = false;  // PNG
   bool lossless = false;    // WebP, as far as the first chunk says
 };
 

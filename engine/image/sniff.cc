@@ -8,6 +8,7 @@
 // PNG (ISO/IEC 15948, 11.2.2): the signature, then always the chunk IHDR:
 //
 //   89 P N G 0D 0A 1A 0A | length 13 (4 bytes) | I H D R | width (4) | height (4) | bits a sample (1) | colour type (1)
+//   | compression (1) | filter (1) | interlaced (1)
 //
 // WebP (RFC 9649): R I F F | length (4 bytes, the lowest first, as all of them) | W E B P, then one of three chunks:
 //
@@ -105,18 +106,22 @@ class Markers {
   size_t at_ = 0, next_ = 2;  // where the segment's length is; where to look for the next marker
 };
 
-// How often a decoder passes over the image: once if the first scan holds all components completely, else for each scan
-// up to the end marker. `frame` is at the frame header.
-int CountScans(Markers frame) {
+// How often a decoder passes over the image, and over components of it: once if the first scan holds all components
+// completely, else for each scan up to the end marker. `frame` is at the frame header.
+void CountScans(Markers frame, Header& header) {
   const bool progressive = frame.marker() == 0xC2 || frame.marker() == 0xCA;
   const int64_t components = frame.HasContent(6) ? frame.U8(5) : 0;
-  int scans = 0;
+  int scans = 0, planes = 0;
   while (frame.Next() && frame.marker() != kEndOfImage) {
     if (frame.marker() != kStartOfScan) continue;
+    const int64_t in_scan = frame.HasContent(1) ? frame.U8(0) : 0;
+    constexpr int64_t kMost = 4;  // no decoder takes more
     ++scans;
-    if (!progressive && frame.HasContent(1) && frame.U8(0) == components) break;
+    planes += static_cast<int>(std::clamp<int64_t>(in_scan, 1, kMost));
+    if (!progressive && in_scan == components) break;
   }
-  return std::max(scans, 1);
+  header.scans = std::max(scans, 1);
+  header.planes = std::max(planes, 1);
 }
 
 absl::StatusOr<Size> JpegSize(absl::string_view file, Header& header) {
@@ -128,7 +133,7 @@ absl::StatusOr<Size> JpegSize(absl::string_view file, Header& header) {
     }
     if (!IsFrameHeader(marker)) continue;
     if (!markers.HasContent(5)) break;
-    header.scans = CountScans(markers);
+    CountScans(markers, header);
     header.arithmetic = marker > 0xC8;
     return Size{markers.U16(3), markers.U16(1)};
   }
@@ -145,6 +150,7 @@ absl::StatusOr<Size> PngSize(absl::string_view file, Header& header) {
     constexpr int kSamples[] = {1, 1, 3, 1, 2, 1, 4, 1};  // by colour type
     header.bits = static_cast<int>(in.U8(24)) * kSamples[in.U8(25) % 8];
   }
+  header.interlaced = file.size() >= 29 && in.U8(28) != 0;
   return Size{in.U32(16), in.U32(20)};
 }
 

@@ -122,26 +122,31 @@ TEST(SniffTest, CountsTheScansOfAJpegFile) {
     const char* name;
     int marker;  // of the frame header, whose image has one component
     std::string rest;
-    int scans;
+    int scans, planes;
   };
   const Case cases[] = {
-      {"nothing", 0xC0, "", 1},
-      {"one", 0xC0, Scan(1), 1},
-      {"one with all components, and more", 0xC0, Repeated(Scan(1), 5), 1},
-      {"one with more components, and more", 0xC0, Repeated(Scan(3), 5), 5},
-      {"progressive", 0xC2, Repeated(Scan(1), 5), 5},
-      {"progressive, as many as may be", 0xC2, Repeated(Scan(1), 100), 100},
-      {"progressive and arithmetic", 0xCA, Repeated(Scan(1), 5), 5},
-      {"progressive, with tables between", 0xC2, Repeated(Scan(1) + Segment(0xC4, "ab\xFF\xDA"), 5), 5},
-      {"progressive, with a comment that is no scan", 0xC2, Segment(0xFE, Repeated(Scan(1), 5)) + Scan(1), 1},
-      {"progressive, and another image behind its end", 0xC2, Scan(1) + "\xFF\xD9" + Repeated(Scan(1), 5), 1},
-      {"progressive, with half a scan", 0xC2, Scan(1) + "\xFF\xDA", 2},
+      {"nothing", 0xC0, "", 1, 1},
+      {"one", 0xC0, Scan(1), 1, 1},
+      {"one with all components, and more", 0xC0, Repeated(Scan(1), 5), 1, 1},
+      {"one with more components, and more", 0xC0, Repeated(Scan(3), 5), 5, 15},
+      {"one with as many components as may be", 0xC0, Scan(4), 1, 4},
+      {"one with more components than may be", 0xC0, Scan(255), 1, 4},
+      {"one with none", 0xC0, Scan(0), 1, 1},
+      {"progressive", 0xC2, Repeated(Scan(1), 5), 5, 5},
+      {"progressive, the first of all components", 0xC2, Scan(3) + Repeated(Scan(1), 5), 6, 8},
+      {"progressive, as many as may be", 0xC2, Repeated(Scan(1), 100), 100, 100},
+      {"progressive and arithmetic", 0xCA, Repeated(Scan(1), 5), 5, 5},
+      {"progressive, with tables between", 0xC2, Repeated(Scan(1) + Segment(0xC4, "ab\xFF\xDA"), 5), 5, 5},
+      {"progressive, with a comment that is no scan", 0xC2, Segment(0xFE, Repeated(Scan(1), 5)) + Scan(1), 1, 1},
+      {"progressive, and another image behind its end", 0xC2, Scan(1) + "\xFF\xD9" + Repeated(Scan(1), 5), 1, 1},
+      {"progressive, with half a scan", 0xC2, Scan(1) + "\xFF\xDA", 2, 2},
   };
   for (const Case& c : cases) {
     const std::string file = absl::StrCat("\xFF\xD8", FrameHeader(7, 9, c.marker), c.rest);
     const absl::StatusOr<Header> header = Sniff(AsBytes(file), Limits());
     ASSERT_TRUE(header.ok()) << c.name << ": " << header.status();
     EXPECT_EQ(header->scans, c.scans) << c.name;
+    EXPECT_EQ(header->planes, c.planes) << c.name;
     EXPECT_EQ(header->arithmetic, c.marker == 0xCA) << c.name;
   }
 }
@@ -152,6 +157,13 @@ TEST(SniffTest, ReadsTheBitsOfAPixel) {
     const std::string file = absl::StrCat(Png(3, 2), BigEndian(bits, 1), BigEndian(type, 1));
     EXPECT_EQ(Sniff(AsBytes(file), Limits())->bits, wanted) << bits << " bits, colour type " << type;
   }
+}
+
+TEST(SniffTest, ReadsWhetherAPngIsInterlaced) {
+  const std::string until = Png(3, 2) + "\x08\2\0\0"s;
+  EXPECT_FALSE(Sniff(AsBytes(until), Limits())->interlaced);
+  EXPECT_FALSE(Sniff(AsBytes(until + "\0"s), Limits())->interlaced);
+  EXPECT_TRUE(Sniff(AsBytes(until + "\1"s), Limits())->interlaced);
 }
 
 struct Refused {
