@@ -5,5 +5,5 @@ target_link_libraries(image_golden PUBLIC resnetd_flags absl::span absl::strings
 target_compile_definitions(image_golden PRIVATE RESNETD_GOLDEN_FOLDER="${tests}/golden/image")
 
 add_library(image_hostile STATIC ${tests}/unit/image_hostile.cc ${tests}/unit/image_hostile_jpeg.cc
-            ${tests}/unit/image_hostile_png.cc ${tests}/unit/image_hostile_webp.cc)
+            ${tests}/unit/image_hostile_png.cc ${tests}/unit/image_hostile_webp.cc ${tests}/unit/image_large.cc)
 target_link_libraries(image_hostile PUBLIC image_golden PRIVATE JPEG::JPEG PNG::PNG)
