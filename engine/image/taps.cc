@@ -38,6 +38,26 @@ int32_t ToFixedPoint(double weight) {
 
 }  // namespace
 
+// Between two powers of two the doubles lie equally far apart, so that there every addition is rounded alike, and moves
+// the sum by equally much: as many as fit are one product, which is exact. Not so the first: where it ends halfway
+// between two doubles it goes to the even one, and only from there on do all others go as far.
+double AddRepeatedly(double sum, double step, int64_t times) {
+  for (int alike = 0; times > 0;) {
+    const double before = sum;
+    sum += step;
+    --times;
+    const int exponent = std::ilogb(sum);
+    alike = exponent == std::ilogb(before) ? alike + 1 : 0;
+    if (alike < 2) continue;
+    const double moved = sum - before, room = std::ldexp(1.0, exponent + 1) - sum;
+    const int64_t more = std::min(times, static_cast<int64_t>(room / moved) - 1);
+    if (more <= 0) continue;
+    sum += static_cast<double>(more) * moved;
+    times -= more;
+  }
+  return sum;
+}
+
 bool Taps::Build(const Axis& axis, Interpolation interpolation) {
   if (axis == axis_ && interpolation == interpolation_) return false;
   axis_ = axis;
@@ -57,12 +77,10 @@ void Taps::BuildNearest() {
   max_taps_ = 1;
   weights_.assign(axis_.count, kOne);
   const double scale = axis_.scale();
-  double position = axis_.begin() + scale * 0.5;
-  for (int64_t i = 0; i < axis_.first + axis_.count; ++i, position += scale) {
-    if (i < axis_.first) continue;
-    const int source = std::min(static_cast<int>(position), axis_.source() - 1);
-    start_[i - axis_.first] = source;
-    end_[i - axis_.first] = source + 1;
+  double position = AddRepeatedly(axis_.begin() + scale * 0.5, scale, axis_.first);
+  for (int i = 0; i < axis_.count; ++i, position += scale) {
+    start_[i] = std::min(static_cast<int>(position), axis_.source() - 1);
+    end_[i] = start_[i] + 1;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "engine/image/placement.h"
+#include "engine/image/taps.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/unit/image_golden.h"
@@ -259,14 +260,36 @@ TEST(ResampleTest, SameAsThePlainTwin) {
   }
 }
 
-// A tall narrow photo scaled by its shorter side would be 256 x 16,768,000; only the crop is ever computed.
+// A tall narrow photo scaled by its shorter side would be 256 x 16,768,000; only the crop is ever computed. At the most
+// that a recipe may say, it would be 65,535 x 4,292,542,500.
 TEST(ResampleTest, HugeScaledImagesAreNotBuilt) {
-  const Placement placement = *Place(Recipe(), 1, 65500);
   Resampler resampler;
-  for (const auto& [name, interpolation] : kInterpolations) {
-    const Pixels dst =
-        Resample(resampler, {1, 65500, 3, std::vector<uint8_t>(size_t{65500} * 3, 77)}, placement, interpolation);
-    EXPECT_EQ(dst.bytes, std::vector<uint8_t>(size_t{224} * 224 * 3, 77)) << name;
+  for (const int resize_size : {256, 65535}) {
+    Recipe recipe;
+    recipe.resize_size = resize_size;
+    const Placement placement = *Place(recipe, 1, 65500);
+    for (const auto& [name, interpolation] : kInterpolations) {
+      const Pixels dst =
+          Resample(resampler, {1, 65500, 3, std::vector<uint8_t>(size_t{65500} * 3, 77)}, placement, interpolation);
+      EXPECT_EQ(dst.bytes, std::vector<uint8_t>(size_t{224} * 224 * 3, 77)) << name << " " << resize_size;
+    }
+  }
+}
+
+// Sums of all sizes, and steps that end halfway between two doubles of the sum's size.
+TEST(TapsTest, AddRepeatedlyIsALoop) {
+  std::mt19937_64 random(1);
+  const auto number = [&random](int bits, int exponent) {
+    return std::ldexp(static_cast<double>(1 + (random() >> (64 - bits))), exponent - bits);
+  };
+  for (int i = 0; i < 20'000; ++i) {
+    const double first = number(1 + static_cast<int>(random() % 53), static_cast<int>(random() % 20) - 10);
+    const double step = number(1 + static_cast<int>(random() % 53), -static_cast<int>(random() % 40));
+    const int times = static_cast<int>(random() % 2000);
+    double sum = first;
+    for (int t = 0; t < times; ++t) sum += step;
+    ASSERT_EQ(AddRepeatedly(first, step, times), sum)
+        << "case " << i << ": " << first << " + " << times << " * " << step;
   }
 }
 
