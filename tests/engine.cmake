@@ -17,6 +17,7 @@ set_tests_properties(onnx_memory_test_two_gib PROPERTIES LABELS slow TIMEOUT 300
 resnetd_test(passes_test SOURCES unit/passes_test.cc unit/passes_transposes_test.cc unit/passes_recognise_test.cc
                                  unit/passes_stages_test.cc unit/pass_checker.cc
              LIBS resnetd::passes resnetd::reference absl::strings)
+resnetd_test(kernels_test SOURCES unit/kernels_test.cc LIBS resnetd::kernels absl::strings OpenMP::OpenMP_CXX)
 resnetd_test(plan_test SOURCES unit/plan_convolutions_test.cc unit/plan_kernels_test.cc unit/plan_layers_test.cc unit/plan_elementwise_test.cc
                                unit/plan_fusions_test.cc unit/plan_windows_test.cc unit/plan_moves_test.cc
                                unit/plan_buffers_test.cc unit/plan_random_test.cc unit/plan_mates_test.cc unit/plan_split_test.cc
@@ -58,6 +59,6 @@ set_tests_properties(golden_test_avx2 PROPERTIES FIXTURES_REQUIRED golden_models
 
 # Tests run side by side: a thread that spins for its mates while another test has their core is waiting for long.
 set(brief_spin GOMP_SPINCOUNT=1000)
-set_tests_properties(plan_test residual_property_test engine_test engine_allocation_test PROPERTIES ENVIRONMENT ${brief_spin})
+set_tests_properties(kernels_test plan_test residual_property_test engine_test engine_allocation_test PROPERTIES ENVIRONMENT ${brief_spin})
 set_tests_properties(plan_test_avx2 residual_property_test_avx2 golden_test_avx2 PROPERTIES TIMEOUT 900
                      ENVIRONMENT "ONEDNN_MAX_CPU_ISA=AVX2;${brief_spin}")
