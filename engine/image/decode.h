@@ -26,8 +26,8 @@ struct DecodeOptions {
 // `options.channels` interleaved bytes. Both are divided by `options.shrink`.
 using DecodedRowSink = absl::FunctionRef<void(const uint8_t* row)>;
 
-// `header` is what Sniff() read: memory is bounded by it. INVALID_ARGUMENT: damaged, truncated or of an unknown kind;
-// rows may have been given until then.
+// `header` is what Sniff() read: memory is bounded by it. INVALID_ARGUMENT: damaged, truncated or of an unknown kind.
+// RESOURCE_EXHAUSTED: too little memory. Rows may have been given until then.
 absl::Status DecodeJpeg(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,
                         DecodedRowSink sink);
 absl::Status DecodePng(absl::Span<const std::byte> file, const Header& header, const DecodeOptions& options,

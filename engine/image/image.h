@@ -78,7 +78,7 @@ class Preprocessor {
 
   // Decodes to the last byte, resizes as Pillow does, crops, normalises into `dst`, whose size is the recipe's.
   // INVALID_ARGUMENT: a file Sniff() refuses, one that is damaged or truncated, or a size that a recipe without resize
-  // does not take; any file, if the recipe takes none. `dst` is then undefined.
+  // does not take; any file, if the recipe takes none. RESOURCE_EXHAUSTED: too little memory. `dst` is then undefined.
   absl::Status FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst);
 
   // Bytes between the segments of the last JPEG file that belong to none. They are passed over, and tell of damage on

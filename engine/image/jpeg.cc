@@ -140,8 +140,14 @@ class JpegDecoder {
     if (info_.out_color_space != JCS_GRAYSCALE && channels == 1) RgbToGrey(row_, width, row_);
   }
 
-  // Arithmetic coding cannot wait for more bytes: the library gives up where it would suspend.
-  absl::Status Failed() const { return errors_.msg_code == JERR_CANT_SUSPEND ? Truncated() : Damaged(message_); }
+  absl::Status Failed() const {
+    // Arithmetic coding cannot wait for more bytes: the library gives up where it would suspend.
+    if (errors_.msg_code == JERR_CANT_SUSPEND) return Truncated();
+    if (errors_.msg_code == JERR_OUT_OF_MEMORY) {
+      return absl::ResourceExhaustedError("not enough memory to decode the image");
+    }
+    return Damaged(message_);
+  }
   static absl::Status Damaged(absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat("damaged JPEG file: ", what));
   }

@@ -151,6 +151,9 @@ TEST(ImageMemory, TooLittleIsTold) {
   if (!kMeasures) GTEST_SKIP() << "the sanitizers reserve more than may be left";
   const Recipe recipe = *FindPreset("cifar10");
   const std::string webp = LargeWebp(false), lacking = "not enough memory to decode the image";
+  const std::string jpeg = LargeJpeg(3, true);
+  EXPECT_EQ(Measure(jpeg, recipe, 6 * kLargePixels + kConstant).message, "OK");
+  EXPECT_EQ(Measure(jpeg, recipe, 5 * kLargePixels).message, lacking);
   EXPECT_EQ(Measure(webp, recipe, 8 * kLargePixels + kConstant).message, "OK");
   EXPECT_EQ(Measure(webp, recipe, 6 * kLargePixels).message, lacking);  // 3 for the canvas, 4 for the library's pixels
 }
