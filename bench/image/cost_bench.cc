@@ -27,7 +27,6 @@
 #include <zlib.h>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/image/image.h"
@@ -212,9 +211,9 @@ void Print(const std::string& what, size_t bytes, const Price& price) {
 // Of Deflate: codes of 8 and 9 bits for all literals and lengths and of 4 and 5 for all distances, told in repetitions,
 // and then the end of the block. Nothing takes longer to unpack for its bytes.
 std::string TwoEmptyBlocks() {
-  return absl::HexStringToBytes(
-      "ec1d036018306cb66ddbb66ddbb66ddbb66ddbb66ddcb66ddb4c6adb78c4de31008601c366dbb66ddbb66ddbb66ddbb66ddbc66ddbb6cda4"
-      "b68d47");
+  return "\xEC\x1D\x03\x60\x18\x30\x6C\xB6\x6D\xDB\xB6\x6D\xDB\xB6\x6D\xDB\xB6\x6D\xDB\xB6"
+         "\x6D\xDC\xB6\x6D\xDB\x4C\x6A\xDB\x78\xC4\xDE\x31\x00\x86\x01\xC3\x66\xDB\xB6\x6D"
+         "\xDB\xB6\x6D\xDB\xB6\x6D\xDB\xB6\x6D\xDB\xC6\x6D\xDB\xB6\xCD\xA4\xB6\x8D\x47"s;
 }
 
 struct Kind {
