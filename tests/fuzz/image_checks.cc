@@ -98,7 +98,8 @@ class Numbers {
   explicit Numbers(absl::Span<const std::byte> bytes) : bytes_(bytes) {}
 
   int Next(int count, int first = 0) {  // `first` and the following ones, `count` of them
-    return first + static_cast<int>((Byte() << 8 | Byte()) % static_cast<unsigned>(count));
+    const unsigned high = Byte() << 8;
+    return first + static_cast<int>((high | Byte()) % static_cast<unsigned>(count));
   }
   bool Flag() { return Next(2) == 1; }
   // A usual one, or any there is, NaN and infinity too: the upper bits of a double.
