@@ -258,7 +258,7 @@ TEST(EdgeRequestTest, ScansAndCodingOfPhotographsAreInTheirCost) {
   ASSERT_TRUE(checked.ok());
   for (int i = 0; i < 4; ++i) ASSERT_TRUE((*checked)[i].ok()) << (*checked)[i].status();
   for (int i = 1; i < 4; ++i) EXPECT_GT((*checked)[i]->prepare, 3 * (*checked)[i - 1]->prepare) << i;
-  EXPECT_GT((*checked)[3]->prepare, std::chrono::milliseconds(300)) << "of a megapixel";
+  EXPECT_GT((*checked)[3]->prepare, std::chrono::milliseconds(200)) << "of a megapixel of one component";
   EXPECT_THAT(std::string((*checked)[4].status().message()), HasSubstr("expected at most 100 scans, got 101"));
 }
 
