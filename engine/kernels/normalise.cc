@@ -100,7 +100,7 @@ void SumPixels(const float* center, int64_t channels, Range pixels, const float*
   for (; p < pixels.end; ++p) AddPixels<1>(center, channels, src + p * channels, sums, squares);
 }
 
-// One thread's part of the scratch memory.
+// One thread's part of the scratch memory. Squares lie behind their sums, so that both are cleared or added up as one.
 struct Scratch {
   double *group_sums, *group_squares;               // {groups} each
   float *sums, *squares, *center, *factor, *shift;  // {channels} each
