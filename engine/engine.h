@@ -137,8 +137,8 @@ class Engine {
  public:
   // Reads, checks, folds, fuses and compiles the model, and runs every batch size once: a loaded engine never
   // compiles again. INVALID_ARGUMENT: the file or an option is wrong, naming node, operator and shape.
-  // FAILED_PRECONDITION: the machine's instruction set is below AVX2. RESOURCE_EXHAUSTED: memory. No error is worth a
-  // retry.
+  // FAILED_PRECONDITION: the machine's instruction set is below AVX2, or OpenMP gives fewer threads than the options
+  // name. RESOURCE_EXHAUSTED: memory. No error is worth a retry.
   static absl::StatusOr<std::shared_ptr<const Engine>> Load(const ModelBytes& model, const EngineOptions& options);
   virtual ~Engine() = default;
 

@@ -1,6 +1,8 @@
 // One plan a batch size, all from one cache of packed weights.
 #include "engine/onednn/compile.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -70,6 +72,18 @@ std::string IsaName(dnnl::cpu_isa isa) {
   }
 }
 
+// OpenMP's environment may allow fewer threads than were asked for. A primitive laid out for two then computes half of
+// its result, and says nothing.
+absl::Status CheckThreads(int wanted) {
+  int given = 0;
+#pragma omp parallel
+#pragma omp single
+  given = omp_get_num_threads();
+  if (given == wanted) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("threads: expected ", wanted, ", but OpenMP gives ", given,
+                                                    " (OMP_THREAD_LIMIT or OMP_MAX_ACTIVE_LEVELS may say so)"));
+}
+
 // The layout of one image as kImageLayout has it: planes.
 void SetSlot(Program& program) {
   const ModelInfo& info = program.info;
@@ -96,6 +110,7 @@ absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelI
         absl::StrCat("this machine's instruction set is ", IsaName(isa), "; at least avx2 is needed"));
   }
   const ThreadCount threads(info.threads);
+  if (absl::Status s = CheckThreads(info.threads); !s.ok()) return s;
   Program program{.engine = dnnl::engine(dnnl::engine::kind::cpu, 0), .info = std::move(info), .slot = {}, .plans = {}};
   WeightsCache weights(program.engine);
   // The largest batch chooses the layouts of the weights: it is what a busy server runs.

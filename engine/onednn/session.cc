@@ -163,11 +163,13 @@ absl::Span<const float> PlanSession::output(OutputId id, int i) const {
 
 }  // namespace
 
-ThreadCount::ThreadCount(int threads) : before_(omp_get_max_threads()) {
+ThreadCount::ThreadCount(int threads) : threads_before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic()) {
   omp_set_num_threads(threads);
+  omp_set_dynamic(0);
 }
 ThreadCount::~ThreadCount() {
-  omp_set_num_threads(before_);
+  omp_set_num_threads(threads_before_);
+  omp_set_dynamic(dynamic_before_);
 }
 
 absl::StatusOr<std::unique_ptr<Session>> NewSession(std::shared_ptr<const Program> program,

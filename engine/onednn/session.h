@@ -11,8 +11,8 @@
 
 namespace resnetd::onednn {
 
-// Sets the number of OpenMP threads of the calling thread while it lives: oneDNN lays primitives out for the number it
-// finds at their creation and must find the same one when they run.
+// Sets the number of OpenMP threads of the calling thread while it lives, however busy the machine is (OMP_DYNAMIC):
+// oneDNN lays primitives out for the number it finds at their creation and must find the same one when they run.
 class ThreadCount {
  public:
   explicit ThreadCount(int threads);
@@ -21,7 +21,7 @@ class ThreadCount {
   ThreadCount& operator=(const ThreadCount&) = delete;
 
  private:
-  int before_;
+  int threads_before_, dynamic_before_;
 };
 
 // See Engine::NewSession().

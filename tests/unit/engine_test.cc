@@ -159,6 +159,29 @@ TEST(EngineDeathTest, RefusesAMachineBelowAvx2) {
   unsetenv("ONEDNN_MAX_CPU_ISA");
 }
 
+// OpenMP reads its environment when the process starts.
+TEST(EngineDeathTest, RefusesFewerThreadsThanItIsToUse) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const std::string model = ReadModel("cifar20-a-grey");
+  const auto load = [&] {
+    std::cerr << Load(model, {.threads = 2}).status() << "!";
+    std::exit(0);
+  };
+  struct Case {
+    const char *variable, *value, *expected;
+  };
+  const char* const kFewer = "FAILED_PRECONDITION: .*threads: expected 2, but OpenMP gives 1 ";
+  for (const Case& c : {Case{"OMP_THREAD_LIMIT", "1", kFewer},
+                        {"OMP_THREAD_LIMIT", "2", "OK!"},
+                        {"OMP_MAX_ACTIVE_LEVELS", "0", kFewer},
+                        {"OMP_MAX_ACTIVE_LEVELS", "1", "OK!"},
+                        {"OMP_DYNAMIC", "true", "OK!"}}) {
+    setenv(c.variable, c.value, 1);
+    EXPECT_EXIT(load(), testing::ExitedWithCode(0), c.expected) << c.variable << "=" << c.value;
+    unsetenv(c.variable);
+  }
+}
+
 TEST(Engine, RefusesAWrongArena) {
   const auto engine = Load(ReadModel("cifar20-a-grey"));
   ASSERT_TRUE(engine.ok()) << engine.status();
