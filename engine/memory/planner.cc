@@ -26,22 +26,6 @@ bool AliveTogether(const Block& a, const Block& b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
-size_t LowerBound(absl::Span<const Block> blocks, size_t alignment) {
-  std::vector<std::pair<int, int64_t>> changes;  // (step, bytes that come to life at it or ended before it)
-  for (const Block& block : blocks) {
-    const int64_t bytes = static_cast<int64_t>(RoundUp(block.bytes, alignment));
-    changes.emplace_back(block.first, bytes);
-    changes.emplace_back(block.last + 1, -bytes);
-  }
-  std::sort(changes.begin(), changes.end());
-  int64_t alive = 0, most = 0;
-  for (const auto& [step, bytes] : changes) {
-    alive += bytes;
-    most = std::max(most, alive);
-  }
-  return static_cast<size_t>(most);
-}
-
 // Where a block of `bytes` fits best between `taken`, the spans (offset, end) it must not touch.
 size_t BestFit(std::vector<std::pair<size_t, size_t>>& taken, size_t bytes) {
   std::sort(taken.begin(), taken.end());
@@ -94,6 +78,22 @@ std::vector<int> WithTopmostEarlier(absl::Span<const Block> blocks, const Layout
 }
 
 }  // namespace
+
+size_t LowerBound(absl::Span<const Block> blocks, size_t alignment) {
+  std::vector<std::pair<int, int64_t>> changes;  // (step, bytes that come to life at it or ended before it)
+  for (const Block& block : blocks) {
+    const int64_t bytes = static_cast<int64_t>(RoundUp(block.bytes, alignment));
+    changes.emplace_back(block.first, bytes);
+    changes.emplace_back(block.last + 1, -bytes);
+  }
+  std::sort(changes.begin(), changes.end());
+  int64_t alive = 0, most = 0;
+  for (const auto& [step, bytes] : changes) {
+    alive += bytes;
+    most = std::max(most, alive);
+  }
+  return static_cast<size_t>(most);
+}
 
 Layout PlanLayout(absl::Span<const Block> blocks, size_t alignment) {
   std::vector<int> order(blocks.size());

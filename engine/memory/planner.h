@@ -20,8 +20,11 @@ struct Block {
 struct Layout {
   std::vector<size_t> offsets;  // one a block, multiples of the alignment
   size_t bytes = 0;             // the arena's size
-  size_t lower_bound = 0;       // the largest sum of blocks alive at one step: no layout is smaller
+  size_t lower_bound = 0;       // LowerBound(): no layout is smaller
 };
+
+// The largest sum of the blocks alive at one step, each rounded up to `alignment`.
+size_t LowerBound(absl::Span<const Block> blocks, size_t alignment);
 
 // Places the blocks so that no two that are alive at the same step overlap. Deterministic. Sizes are rounded up to
 // `alignment`, a power of two. Blocks with a fixed offset must not overlap each other in space and time.

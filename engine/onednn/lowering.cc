@@ -58,7 +58,7 @@ absl::StatusOr<Plan> Lowering::Run() {
   try {
     images_ = batch_;
     input_ = builder_.Input(F32(DimsOf(graph_.input), kImageLayout));
-    BeginSegment(split_.nodes > 0 ? split_.images : batch_);
+    split_.nodes > 0 ? BeginImages() : BeginBatch();
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
       if (i == split_.nodes && i > 0) GatherFor(i);
       const Node& node = graph_.nodes[i];
@@ -78,11 +78,19 @@ absl::StatusOr<Plan> Lowering::Run() {
   }
 }
 
-void Lowering::BeginSegment(int images) {
-  builder_.BeginSegment(images);
-  images_ = images;
-  const memory::desc part = F32(DimsOf(graph_.input), kImageLayout);
-  TensorOf(graph_.input) = {.buffer = input_.buffer, .desc = part, .pass_bytes = images < batch_ ? part.get_size() : 0};
+void Lowering::BeginImages() {
+  builder_.BeginImages(split_.lanes);
+  images_ = 1;
+  if (split_.lanes > 1) alone_.emplace(1);
+  const memory::desc image = F32(DimsOf(graph_.input), kImageLayout);
+  TensorOf(graph_.input) = {.buffer = input_.buffer, .desc = image, .pass_bytes = image.get_size()};
+}
+
+void Lowering::BeginBatch() {
+  builder_.BeginBatch();
+  images_ = batch_;
+  alone_.reset();
+  TensorOf(graph_.input) = input_;
 }
 
 void Lowering::GatherFor(size_t first) {
@@ -118,7 +126,7 @@ void Lowering::GatherFor(size_t first) {
                                     .shape = absl::StrCat(graph::ToString(graph_.value(id).dims), " batch ", images_),
                                     .implementation = ""});
   }
-  BeginSegment(batch_);
+  BeginBatch();
 }
 
 Lowering::Dims Lowering::DimsOf(ValueId id) const {

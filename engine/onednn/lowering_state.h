@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "engine/graph/graph.h"
 #include "engine/onednn/plan_builder.h"
+#include "engine/onednn/session.h"
 #include "engine/onednn/slice_pad.h"
 #include "engine/onednn/split.h"
 #include "engine/onednn/weights_cache.h"
@@ -50,8 +51,9 @@ class Lowering {
   absl::Status Lower(const graph::Node& node, const graph::Slice& slice);
   absl::Status Lower(const graph::Node& node, const graph::Pad& pad);
 
-  // The nodes from here on run for `images` images at a time.
-  void BeginSegment(int images);
+  // The nodes from here on run image by image, or for the whole batch.
+  void BeginImages();
+  void BeginBatch();
   // Makes whole what nodes from `first` on, or the outputs, read of what was computed in parts.
   void GatherFor(size_t first);
 
@@ -74,7 +76,7 @@ class Lowering {
   absl::Status SliceThenPad(const graph::Node& node, graph::ValueId src, const graph::Slice* slice,
                             const graph::Pad* pad);
 
-  // The dims of a value, the images of a pass put in front.
+  // The dims of a value, the images at once put in front.
   Dims DimsOf(graph::ValueId id) const;
   // How values are best stored: {N, C, H, W} with the channels innermost, all else row-major.
   dnnl::memory::desc Preferred(graph::ValueId id) const;
@@ -109,7 +111,8 @@ class Lowering {
   PlanBuilder builder_;
   const int batch_;
   const Split split_;
-  int images_ = 0;                     // of a pass of the segment in hand
+  int images_ = 0;                     // at once in the segment in hand: 1 or the batch
+  std::optional<ThreadCount> alone_;   // while lanes are lowered: each of them has one thread
   Tensor input_;                       // of the whole batch
   std::vector<Tensor> tensors_;        // by ValueId
   std::vector<graph::ValueId> roots_;  // by ValueId: the value whose buffer it may share

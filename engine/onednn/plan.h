@@ -16,7 +16,7 @@ struct Argument {
   int id = 0;               // DNNL_ARG_*
   dnnl::memory::desc desc;  // layout of the buffer's contents
   int buffer = -1;          // index into Plan::offsets; -1: `learnt`
-  size_t pass_bytes = 0;    // how much further in the buffer it lies with each pass of its segment
+  size_t pass_bytes = 0;    // how much further in the buffer it lies with each image; 0: each lane has its own
   dnnl::memory learnt;
 };
 
@@ -31,17 +31,20 @@ struct Step {
   OutputSet serves;  // outputs that depend on it
 };
 
-// Steps [begin, end) run `passes` times, each time for the next `images` of the batch.
+// Steps [begin, end) run once for the whole batch, or once for each image. Then images 0, L, 2 L ... are lane 0's, 1,
+// L + 1, ... lane 1's. Lanes run at once, each by one thread, and keep what lies between their steps in parts of the
+// arena that are `lane_bytes` apart.
 struct Segment {
   size_t begin = 0, end = 0;
-  int passes = 1, images = 0;
+  int passes = 1;  // or the batch size
+  int lanes = 1;
+  size_t lane_bytes = 0;
 };
 
-// A buffer that a segment of many passes fills part by part, for the next segment to read whole.
+// A buffer that a segment fills image by image, for the next segment to read whole.
 struct Gathered {
   int buffer = -1;
-  size_t pass_bytes = 0;
-  int images = 0;  // of a pass
+  size_t image_bytes = 0;
 };
 
 // A model compiled for one batch size and thread count. Immutable, shared by all sessions.

@@ -1,5 +1,6 @@
 // A buffer lives from the first step that names it to the last; the images live from the start, the outputs to the end,
-// and what a segment of many passes reads or writes part by part through all of that segment.
+// and what a segment reads or writes image by image through all of that segment. Lanes do not march in step: what one
+// has between its steps may overlap nothing of another's, so each has a part of the arena to itself, all planned alike.
 #include "engine/onednn/plan_builder.h"
 
 #include <algorithm>
@@ -22,9 +23,9 @@ bool SumsInPlace(const dnnl::primitive_desc_base& primitive) {
 
 }  // namespace
 
-void PlanBuilder::BeginSegment(int images) {
+void PlanBuilder::BeginSegment(int passes, int lanes) {
   if (!plan_.segments.empty()) plan_.segments.back().end = plan_.steps.size();
-  plan_.segments.push_back({.begin = plan_.steps.size(), .end = 0, .passes = plan_.batch / images, .images = images});
+  plan_.segments.push_back({.begin = plan_.steps.size(), .end = 0, .passes = passes, .lanes = lanes, .lane_bytes = 0});
 }
 
 Tensor PlanBuilder::Input(const dnnl::memory::desc& desc) {
@@ -89,8 +90,7 @@ Tensor PlanBuilder::As(const Tensor& tensor, const dnnl::memory::desc& desc, con
 Tensor PlanBuilder::Gather(const Tensor& part, const dnnl::memory::desc& desc, const dnnl::memory::desc& whole,
                            StepInfo info) {
   const Tensor tensor = Allocate(whole);
-  plan_.gathered.push_back(
-      {.buffer = tensor.buffer, .pass_bytes = desc.get_size(), .images = plan_.segments.back().images});
+  plan_.gathered.push_back({.buffer = tensor.buffer, .image_bytes = desc.get_size()});
   info.op = "Gather";
   Reorder(part, {.buffer = tensor.buffer, .desc = desc, .pass_bytes = desc.get_size()}, std::move(info));
   return tensor;
@@ -132,13 +132,36 @@ std::vector<memory::Block> PlanBuilder::Lifetimes(const std::vector<Tensor>& out
   return blocks;
 }
 
+void PlanBuilder::PlanArena(const std::vector<memory::Block>& blocks) {
+  Segment& segment = plan_.segments.front();  // the only one that may have lanes
+  std::vector<bool> is_a_lanes(blocks.size(), false);
+  for (size_t i = segment.begin; segment.lanes > 1 && i < segment.end; ++i) {
+    for (const Argument& argument : plan_.steps[i].arguments) {
+      if (argument.buffer >= 0 && argument.pass_bytes == 0) is_a_lanes[argument.buffer] = true;
+    }
+  }
+  std::vector<memory::Block> of_lane, of_all;
+  for (size_t i = 0; i < blocks.size(); ++i) (is_a_lanes[i] ? of_lane : of_all).push_back(blocks[i]);
+  const memory::Layout lane = memory::PlanLayout(of_lane, kArenaAlignment);
+  segment.lane_bytes = lane.bytes;
+  memory::Block lanes = {.bytes = lane.bytes * segment.lanes,
+                         .first = static_cast<int>(segment.begin),
+                         .last = static_cast<int>(segment.end) - 1,
+                         .fixed_offset = {}};
+  if (!of_lane.empty()) of_all.push_back(lanes);
+  const memory::Layout all = memory::PlanLayout(of_all, kArenaAlignment);
+  for (size_t i = 0, in_lane = 0, in_all = 0; i < blocks.size(); ++i) {
+    plan_.offsets.push_back(is_a_lanes[i] ? all.offsets.back() + lane.offsets[in_lane++] : all.offsets[in_all++]);
+  }
+  plan_.arena_bytes = all.bytes;
+  if (!of_lane.empty()) of_all.back().bytes = lane.lower_bound * segment.lanes;
+  plan_.arena_lower_bound = memory::LowerBound(of_all, kArenaAlignment);
+}
+
 Plan PlanBuilder::Finish(const std::vector<Tensor>& outputs) {
   MarkServed(outputs);
   plan_.segments.back().end = plan_.steps.size();
-  memory::Layout layout = memory::PlanLayout(Lifetimes(outputs), kArenaAlignment);
-  plan_.offsets = std::move(layout.offsets);
-  plan_.arena_bytes = layout.bytes;
-  plan_.arena_lower_bound = layout.lower_bound;
+  PlanArena(Lifetimes(outputs));
   for (const Tensor& output : outputs) plan_.output_offsets.push_back(plan_.offsets[output.buffer]);
   return std::move(plan_);
 }

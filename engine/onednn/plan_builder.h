@@ -22,8 +22,10 @@ class PlanBuilder {
  public:
   PlanBuilder(const dnnl::engine& engine, int batch) : engine_(engine) { plan_.batch = batch; }
 
-  // What is added from here on runs once for every `images` of the batch, which they divide.
-  void BeginSegment(int images);
+  // What is added from here on runs once for the whole batch.
+  void BeginBatch() { BeginSegment(1, 1); }
+  // What is added from here on runs for each image, in so many lanes.
+  void BeginImages(int lanes) { BeginSegment(plan_.batch, lanes); }
   // The images, at offset 0: where a slot lies must not depend on the plan.
   Tensor Input(const dnnl::memory::desc& desc);
   Tensor Allocate(const dnnl::memory::desc& desc);
@@ -35,17 +37,20 @@ class PlanBuilder {
   // `tensor` in this layout: itself, or a reordered copy.
   Tensor As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info);
 
-  // Copies `part`, of one pass, to its place in a tensor of the whole batch, which the next segment may read. `desc` is
-  // the part's layout there, dense with the images outermost, and `whole` the tensor's.
+  // Copies `part`, of one image, to its place in a tensor of the whole batch, which the next segment may read. `desc`
+  // is the part's layout there, dense, and `whole` the tensor's.
   Tensor Gather(const Tensor& part, const dnnl::memory::desc& desc, const dnnl::memory::desc& whole, StepInfo info);
 
   // Plans the arena and hands the plan over; the outputs outlive the last step.
   Plan Finish(const std::vector<Tensor>& outputs);
 
  private:
+  void BeginSegment(int passes, int lanes);
   void Reorder(const Tensor& from, const Tensor& to, StepInfo info);
   // From the first step that names each buffer to the last.
   std::vector<memory::Block> Lifetimes(const std::vector<Tensor>& outputs) const;
+  // Where each block lies, blocks that a segment's lanes have for themselves apart from all others.
+  void PlanArena(const std::vector<memory::Block>& blocks);
   // Which outputs depend on each step.
   void MarkServed(const std::vector<Tensor>& outputs);
 

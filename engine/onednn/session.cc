@@ -22,7 +22,6 @@ namespace {
 struct BoundStep {
   const Step* step = nullptr;
   size_t index = 0;                             // of the step in its plan
-  int first_image = 0;                          // of the pass
   std::vector<dnnl_exec_arg_t> arguments = {};  // of a primitive
   std::vector<float*> buffers = {};             // of our own kernel
 };
@@ -30,7 +29,8 @@ struct BoundStep {
 class PlanSession final : public Session {
  public:
   PlanSession(std::shared_ptr<const Program> program, absl::Span<std::byte> arena)
-      : program_(std::move(program)), arena_(arena), stream_(program_->engine) {
+      : program_(std::move(program)), arena_(arena) {
+    for (int i = 0; i < program_->info.threads; ++i) streams_.emplace_back(program_->engine);
     for (const Plan& plan : program_->plans) Bind(plan);
   }
 
@@ -40,15 +40,19 @@ class PlanSession final : public Session {
 
  private:
   void Bind(const Plan& plan);
-  // `first_pass` is the same step in its segment's first pass, null if that is the one in hand.
-  void BindArguments(const Plan& plan, size_t pass, const BoundStep* first_pass, BoundStep& bound);
+  // `in_lane` is the same step in its lane's first pass, null if that is the one in hand.
+  void BindArguments(const Plan& plan, const Segment& segment, int pass, const BoundStep* in_lane, BoundStep& bound);
   void ClearUnused(const Plan& plan, int count);
-  absl::Status Execute(const std::vector<BoundStep>& steps, const RunSpec& spec);
-  absl::Status Execute(const BoundStep& bound);
+  absl::Status Execute(const Plan& plan, const RunSpec& spec, absl::Span<const BoundStep> steps);
+  // The passes of a segment, each on its lane.
+  absl::Status ExecuteLanes(const Segment& segment, const RunSpec& spec, absl::Span<const BoundStep> steps);
+  // A pass of a segment.
+  absl::Status ExecutePass(const Segment& segment, int lane, const RunSpec& spec, absl::Span<const BoundStep> steps);
+  static absl::Status Execute(const BoundStep& bound, dnnl_stream_t stream);
 
   const std::shared_ptr<const Program> program_;
   const absl::Span<std::byte> arena_;
-  dnnl::stream stream_;
+  std::vector<dnnl::stream> streams_;          // by lane
   std::vector<dnnl::memory> memories_;         // what the bound arguments refer to
   std::vector<std::vector<BoundStep>> bound_;  // by plan
   const Plan* last_ = nullptr;                 // that ran; holds the outputs
@@ -58,28 +62,32 @@ class PlanSession final : public Session {
 void PlanSession::Bind(const Plan& plan) {
   std::vector<BoundStep>& steps = bound_.emplace_back();
   for (const Segment& segment : plan.segments) {
-    const size_t first = steps.size();
+    const size_t first = steps.size(), in_pass = segment.end - segment.begin;
     for (int pass = 0; pass < segment.passes; ++pass) {
-      for (size_t i = segment.begin; i < segment.end; ++i) {
-        steps.push_back({.step = &plan.steps[i], .index = i, .first_image = pass * segment.images});
-        const BoundStep* before = pass == 0 ? nullptr : &steps[first + i - segment.begin];
-        BindArguments(plan, static_cast<size_t>(pass), before, steps.back());
+      for (size_t i = 0; i < in_pass; ++i) {
+        steps.push_back({.step = &plan.steps[segment.begin + i], .index = segment.begin + i});
+        const bool first_of_lane = pass < segment.lanes;
+        const BoundStep* in_lane = first_of_lane ? nullptr : &steps[first + pass % segment.lanes * in_pass + i];
+        BindArguments(plan, segment, pass, in_lane, steps.back());
       }
     }
   }
 }
 
-void PlanSession::BindArguments(const Plan& plan, size_t pass, const BoundStep* first_pass, BoundStep& bound) {
+void PlanSession::BindArguments(const Plan& plan, const Segment& segment, int pass, const BoundStep* in_lane,
+                                BoundStep& bound) {
   for (const Argument& argument : bound.step->arguments) {
     if (argument.buffer < 0) {
       bound.arguments.push_back({.arg = argument.id, .memory = argument.learnt.get()});
       continue;
     }
-    if (first_pass != nullptr && argument.pass_bytes == 0 && !bound.step->kernel) {
-      bound.arguments.push_back(first_pass->arguments[bound.arguments.size()]);  // lies where it lay
+    if (in_lane != nullptr && argument.pass_bytes == 0 && !bound.step->kernel) {
+      bound.arguments.push_back(in_lane->arguments[bound.arguments.size()]);  // lies where it lay
       continue;
     }
-    std::byte* address = arena_.data() + plan.offsets[argument.buffer] + pass * argument.pass_bytes;
+    const size_t apart =
+        argument.pass_bytes > 0 ? pass * argument.pass_bytes : pass % segment.lanes * segment.lane_bytes;
+    std::byte* address = arena_.data() + plan.offsets[argument.buffer] + apart;
     if (bound.step->kernel) {
       bound.buffers.push_back(reinterpret_cast<float*>(address));
     } else {
@@ -107,7 +115,7 @@ absl::StatusOr<RunTimings> PlanSession::Run(const RunSpec& spec) {
   last_ = &*plan;
   computed_ = spec.wanted;
   if (spec.profile != nullptr) spec.profile->assign(plan->steps.size(), Duration());
-  if (absl::Status status = Execute(bound_[plan - plans.begin()], spec); !status.ok()) return status;
+  if (absl::Status status = Execute(*plan, spec, bound_[plan - plans.begin()]); !status.ok()) return status;
   return RunTimings{.compute = std::chrono::steady_clock::now() - start, .plan_batch = plan->batch};
 }
 
@@ -118,34 +126,70 @@ void PlanSession::ClearUnused(const Plan& plan, int count) {
   };
   clear(0, program_->slot_bytes);
   for (const Gathered& gathered : plan.gathered) {
-    clear(plan.offsets[gathered.buffer], gathered.pass_bytes / static_cast<size_t>(gathered.images));
+    clear(plan.offsets[gathered.buffer], gathered.image_bytes);
   }
 }
 
-absl::Status PlanSession::Execute(const std::vector<BoundStep>& steps, const RunSpec& spec) {
+absl::Status PlanSession::Execute(const Plan& plan, const RunSpec& spec, absl::Span<const BoundStep> steps) {
   const ThreadCount threads(program_->info.threads);
+  for (const Segment& segment : plan.segments) {
+    const size_t in_pass = segment.end - segment.begin;
+    const int passes = segment.passes == 1 ? 1 : spec.count;
+    const absl::Span<const BoundStep> wanted = steps.first(in_pass * passes);
+    if (absl::Status status = ExecuteLanes(segment, spec, wanted); !status.ok()) return status;
+    steps.remove_prefix(in_pass * segment.passes);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status PlanSession::ExecuteLanes(const Segment& segment, const RunSpec& spec, absl::Span<const BoundStep> steps) {
+  const size_t in_pass = segment.end - segment.begin;
+  const auto run_lane = [&](int lane) {
+    for (size_t first = lane * in_pass; first < steps.size(); first += segment.lanes * in_pass) {
+      absl::Status status = ExecutePass(segment, lane, spec, steps.subspan(first, in_pass));
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
+  };
+  if (segment.lanes == 1) return run_lane(0);
+  absl::Status first_error;
+#pragma omp parallel num_threads(segment.lanes)
+  {
+    const ThreadCount alone(1);
+    const absl::Status status = run_lane(omp_get_thread_num());
+#pragma omp critical
+    first_error.Update(status);
+  }
+  return first_error;
+}
+
+absl::Status PlanSession::ExecutePass(const Segment& segment, int lane, const RunSpec& spec,
+                                      absl::Span<const BoundStep> steps) {
+  const dnnl_stream_t stream = streams_[static_cast<size_t>(lane)].get();
   for (const BoundStep& bound : steps) {
-    if (bound.first_image >= spec.count || (bound.step->serves & spec.wanted).none()) continue;
+    if ((bound.step->serves & spec.wanted).none()) continue;
     if (spec.profile == nullptr) {
-      if (absl::Status status = Execute(bound); !status.ok()) return status;
+      if (absl::Status status = Execute(bound, stream); !status.ok()) return status;
       continue;
     }
     // A CPU stream executes in the calling thread: what is done is done when the call returns.
     const auto start = std::chrono::steady_clock::now();
-    if (absl::Status status = Execute(bound); !status.ok()) return status;
-    (*spec.profile)[bound.index] += std::chrono::steady_clock::now() - start;
+    if (absl::Status status = Execute(bound, stream); !status.ok()) return status;
+    const Duration taken = (std::chrono::steady_clock::now() - start) / segment.lanes;
+#pragma omp critical
+    (*spec.profile)[bound.index] += taken;
   }
-  return ToStatus(dnnl_stream_wait(stream_.get()), "waiting for the last step");
+  return ToStatus(dnnl_stream_wait(stream), "waiting for the last step");
 }
 
-absl::Status PlanSession::Execute(const BoundStep& bound) {
+absl::Status PlanSession::Execute(const BoundStep& bound, dnnl_stream_t stream) {
   if (bound.step->kernel) {
     bound.step->kernel(bound.buffers);
     return absl::OkStatus();
   }
   std::optional<ThreadCount> one;
   if (bound.step->info.one_thread) one.emplace(1);
-  const dnnl_status_t code = dnnl_primitive_execute(bound.step->primitive.get(), stream_.get(),
+  const dnnl_status_t code = dnnl_primitive_execute(bound.step->primitive.get(), stream,
                                                     static_cast<int>(bound.arguments.size()), bound.arguments.data());
   if (code == dnnl_success) return absl::OkStatus();
   const StepInfo& info = bound.step->info;

@@ -2,7 +2,7 @@
 //
 //   in a batch       B * a           B images' maps between two uses
 //   image by image   B * (w + a)     one image's maps, and all weights of the first part, between two uses
-//                                    (with T threads, T images are in hand at a time and w comes B / T times)
+//                                    (by T threads, T images are in hand at a time and w comes B / T times)
 //
 // and a byte costs nothing where what lies between two uses fits the second-level cache, one unit where it fits the
 // third, and more in memory. Image by image each primitive is started B times, and what crosses the split is copied
@@ -10,7 +10,6 @@
 #include "engine/onednn/split.h"
 
 #include <algorithm>
-#include <numeric>
 #include <vector>
 
 namespace resnetd::onednn {
@@ -67,9 +66,8 @@ std::vector<int64_t> CrossingBytes(const graph::Graph& graph) {
 }  // namespace
 
 Split ChooseSplit(const graph::Graph& graph, int batch, int threads) {
-  Split split;
-  split.images = std::gcd(batch, threads);
-  const int passes = batch / split.images;
+  Split split{.nodes = 0, .lanes = std::min(batch, threads)};
+  const int passes = (batch + split.lanes - 1) / split.lanes;
   if (passes == 1) return split;
   const std::vector<int64_t> crossing = CrossingBytes(graph);
   int64_t weights = 0, saved = 0, most = 0;  // saved: units, against the whole batch at once

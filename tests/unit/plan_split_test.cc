@@ -1,4 +1,5 @@
 // Plans whose first nodes run image by image: where the split is chosen, and that it changes no answer wherever it is.
+#include <algorithm>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -40,11 +41,11 @@ TEST(ChooseSplit, Where) {
 
 TEST(ChooseSplit, AnImageAThread) {
   const Graph graph = Chain(32, 128, 4);
-  for (const auto& [batch, threads, images] :
-       {std::tuple(8, 1, 1), {8, 2, 2}, {6, 4, 2}, {5, 2, 1}, {8, 3, 1}, {4, 8, 4}}) {
+  for (const auto& [batch, threads, lanes] :
+       {std::tuple(8, 1, 1), {8, 2, 2}, {6, 4, 4}, {5, 2, 2}, {8, 3, 3}, {4, 8, 4}, {3, 3, 3}}) {
     const Split split = ChooseSplit(graph, batch, threads);
-    EXPECT_EQ(split.images, images) << batch << " " << threads;
-    EXPECT_EQ(split.nodes > 0, images < batch) << batch << " " << threads;
+    EXPECT_EQ(split.lanes, lanes) << batch << " " << threads;
+    EXPECT_EQ(split.nodes > 0, lanes < batch) << batch << " " << threads;
   }
 }
 
@@ -52,10 +53,10 @@ TEST(PlanSplit, AnywhereInRandomNetworks) {
   for (uint32_t seed = 1; seed <= 60; ++seed) {
     const Graph graph = reference::RandomGraph(seed, {.fused = seed % 3 != 0, .outputs = static_cast<int>(seed % 4)});
     const size_t nodes = 1 + seed * 7 % graph.nodes.size();
-    const auto split = [nodes](const Graph&, int batch, int) {
-      return batch == 1 ? Split{} : Split{.nodes = nodes, .images = 1};
+    const auto split = [nodes](const Graph&, int batch, int threads) {
+      return batch == 1 ? Split{} : Split{.nodes = nodes, .lanes = std::min(batch, threads)};
     };
-    const auto engine = CompileFor(graph, {1, 2, 5}, 1 + static_cast<int>(seed % 2), split);
+    const auto engine = CompileFor(graph, {1, 2, 5}, 1 + static_cast<int>(seed % 3), split);
     ASSERT_TRUE(engine.ok()) << "seed " << seed << ": " << engine.status();
     const std::string what = absl::StrCat("seed ", seed, " split at ", nodes, "\n", graph::ToString(graph));
     ExpectEqualsReference(graph, *engine, what);
@@ -63,15 +64,15 @@ TEST(PlanSplit, AnywhereInRandomNetworks) {
   }
 }
 
-TEST(PlanSplit, SomeImagesAPass) {
+TEST(PlanSplit, Lanes) {
   for (uint32_t seed = 1; seed <= 20; ++seed) {
     const Graph graph = reference::RandomGraph(seed, {.fused = true, .outputs = 2});
     const auto at_once = CompileFor(graph, {6}, 1, [](const Graph&, int, int) { return Split{}; });
     ASSERT_TRUE(at_once.ok()) << at_once.status();
     const SessionRunner expected(*at_once);
-    for (const int images : {1, 2, 3}) {
-      const auto engine = CompileFor(graph, {6}, 1, [&](const Graph& g, int, int) {
-        return Split{.nodes = g.nodes.size() / 2 + 1, .images = images};
+    for (const int lanes : {1, 2, 3, 4, 6}) {
+      const auto engine = CompileFor(graph, {6}, lanes, [&](const Graph& g, int, int) {
+        return Split{.nodes = g.nodes.size() / 2 + 1, .lanes = lanes};
       });
       ASSERT_TRUE(engine.ok()) << engine.status();
       const SessionRunner runner(*engine);
@@ -85,7 +86,7 @@ TEST(PlanSplit, SomeImagesAPass) {
             const auto right = expected->output(static_cast<OutputId>(o), i);
             EXPECT_LE(reference::MaxDifference(runner->output(static_cast<OutputId>(o), i), right),
                       1e-5 * reference::MaxAbs(right))
-                << "seed " << seed << ", " << images << " images a pass, image " << i << " of " << count;
+                << "seed " << seed << ", " << lanes << " lanes, image " << i << " of " << count;
           }
         }
       }
