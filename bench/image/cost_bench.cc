@@ -80,17 +80,18 @@ class JpegEncoder {
   unsigned long size_ = 0;  // NOLINT(google-runtime-int): the library's signature
 };
 
-std::string NoiseJpeg(int quality, bool whole_colours, bool progressive, bool arithmetic) {
-  JpegEncoder encoder(3);
+std::string NoiseJpeg(int quality, bool whole_colours, bool progressive, bool arithmetic, int components = 3) {
+  JpegEncoder encoder(components);
   jpeg_compress_struct& info = encoder.info;
   jpeg_set_quality(&info, quality, TRUE);
   if (whole_colours) info.comp_info[0].h_samp_factor = info.comp_info[0].v_samp_factor = 1;
   if (progressive) jpeg_simple_progression(&info);
   info.arith_code = arithmetic;
-  std::vector<uint8_t> pixels = Noise(size_t{3} * kSide * kSide);
+  const size_t row_bytes = size_t{1} * components * kSide;
+  std::vector<uint8_t> pixels = Noise(row_bytes * kSide);
   jpeg_start_compress(&info, TRUE);
   for (int y = 0; y < kSide; ++y) {
-    JSAMPROW row = pixels.data() + size_t{3} * kSide * y;
+    JSAMPROW row = pixels.data() + row_bytes * y;
     jpeg_write_scanlines(&info, &row, 1);
   }
   return encoder.Finish();
@@ -146,15 +147,15 @@ std::string Zlib(const std::string& raw) {
   return packed;
 }
 
-// Of noise, each byte told as its difference from what three neighbours predict.
-std::string NoisePng(int bits, int type, int bytes_a_pixel, const std::string& before_pixels = "") {
-  const std::vector<uint8_t> noise = Noise(size_t{1} * bytes_a_pixel * kSide * kSide);
-  std::string raw;
+// Of `rows` rows of noise again and again, each byte told as its difference from what three neighbours predict.
+std::string NoisePng(int bits, int type, int bytes_a_pixel, int rows = kSide, const std::string& before_pixels = "") {
   const size_t row_bytes = size_t{1} * bytes_a_pixel * kSide;
+  const std::vector<uint8_t> noise = Noise(row_bytes * rows);
+  std::string raw;
   for (int y = 0; y < kSide; ++y) {
     constexpr char kPaeth = 4;
     raw += kPaeth;
-    raw.append(reinterpret_cast<const char*>(noise.data()) + y * row_bytes, row_bytes);
+    raw.append(reinterpret_cast<const char*>(noise.data()) + y % rows * row_bytes, row_bytes);
   }
   const std::string packed = Zlib(raw);
   return absl::StrCat(
@@ -229,11 +230,15 @@ std::vector<Kind> Kinds() {
   return {
       {"JPEG of noise, quality 75, 4:2:0", [] { return NoiseJpeg(75, false, false, false); }},
       {"JPEG of noise, quality 100, 4:4:4", [] { return NoiseJpeg(100, true, false, false); }},
+      {"the same, CMYK", [] { return NoiseJpeg(100, true, false, false, 4); }},
       {"the same, progressive", [] { return NoiseJpeg(100, true, true, false); }},
       {"the same, arithmetic coding", [] { return NoiseJpeg(100, true, false, true); }},
       {"the same, progressive, arithmetic coding", [] { return NoiseJpeg(100, true, true, true); }},
       {"PNG of noise, RGB", [] { return NoisePng(8, 2, 3); }},
       {"PNG of noise, RGBA of 16 bits", [] { return NoisePng(16, 6, 8); }},
+      {"PNG of a row of noise, grey", [] { return NoisePng(8, 0, 1, 1); }},
+      {"PNG of a row of noise, grey and alpha", [] { return NoisePng(8, 4, 2, 1); }},
+      {"PNG of a row of noise, RGBA of 16 bits", [] { return NoisePng(16, 6, 8, 1); }},
       {"WebP of noise, quality 100", [] { return NoiseWebp(100, false); }},
       {"WebP of noise, lossless", [] { return NoiseWebp(100, true); }},
       {"50 megapixels: flat JPEG", [] { return LargeJpeg(3, false); }},
@@ -249,7 +254,7 @@ std::vector<Kind> Kinds() {
        [=] { return WithScanRepeated(ArithmeticJpeg(1, progressive, 1, true), 1, 99); }},
       {"arithmetic coding, 100 scans of three components in four",
        [=] { return WithScanRepeated(ArithmeticJpeg(4, three_of_four, 1, true), 0, 99); }},
-      {"PNG of 100,000 empty blocks before its pixels", [=] { return NoisePng(8, 0, 1, empty_blocks); }},
+      {"PNG of 100,000 empty blocks before its pixels", [=] { return NoisePng(8, 0, 1, kSide, empty_blocks); }},
       {"WebP of 65,536 tables of codes", WebpOfTables},
   };
 }
