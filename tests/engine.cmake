@@ -9,7 +9,7 @@ resnetd_test(planner_test SOURCES unit/planner_test.cc LIBS resnetd::memory absl
 resnetd_test(onnx_test SOURCES unit/onnx_test.cc unit/onnx_constants_test.cc unit/onnx_elementwise_test.cc unit/onnx_layers_test.cc
                                unit/onnx_shapes_test.cc unit/onnx_reject_test.cc unit/onnx_reject_nodes_test.cc unit/onnx_reject_moves_test.cc
                                unit/wire_limits_test.cc
-                               unit/external_data_test.cc unit/onnx_hostile_test.cc
+                               unit/external_data_test.cc unit/onnx_hostile_test.cc unit/onnx_parse_test.cc
              LIBS resnetd::onnx absl::cleanup ONNX::onnx_proto)
 resnetd_test(onnx_memory_test SOURCES unit/onnx_memory_test.cc LIBS resnetd::onnx ONNX::onnx_proto ARGS --gtest_filter=-*OfTwoGiB)
 add_test(NAME onnx_memory_test_two_gib COMMAND onnx_memory_test --gtest_filter=*OfTwoGiB)

@@ -48,8 +48,9 @@ class Import {
   int64_t file_batch = 0;  // the batch size fixed in the file, 0 if dynamic
 
   absl::Status Define(const std::string& name, Operand operand);
-  // A tensor of the file.
-  absl::StatusOr<Operand> Read(const TensorProto& tensor);
+  // A tensor of the file; `raw_data` is the tensor's own where that was not parsed.
+  absl::StatusOr<Operand> Read(const TensorProto& tensor, absl::string_view raw_data);
+  absl::StatusOr<Operand> Read(const TensorProto& tensor) { return Read(tensor, tensor.raw_data()); }
 
   // Input `i` of the node as what it must be; the message names the input and what it is instead.
   absl::StatusOr<graph::ValueId> Activation(const NodeReader& n, int i) const;
@@ -100,7 +101,7 @@ absl::Status Expected(absl::string_view what, absl::string_view expected, absl::
 std::string ToString(absl::Span<const int64_t> values);
 
 // A tensor's contents, its size checked against its dims; from `external` if they lie outside the model's file.
-absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor, ExternalData& external);
+absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor, absl::string_view raw_data, ExternalData& external);
 
 }  // namespace resnetd::onnx
 

@@ -1,5 +1,5 @@
-// File -> wire limits -> protobuf -> opset and operators known? -> initializers and the input get their operands -> the
-// nodes one by one, each by its importer -> outputs -> Validate().
+// File -> protobuf, within the wire limits -> opset and operators known? -> initializers and the input get their
+// operands -> the nodes one by one, each by its importer -> outputs -> Validate().
 #include "engine/onnx/onnx.h"
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "engine/onnx/importers.h"
+#include "engine/onnx/parse.h"
 #include "engine/onnx/schema.h"
-#include "engine/onnx/wire_limits.h"
 #include "engine/status_macros.h"
 
 namespace resnetd::onnx {
@@ -25,15 +25,6 @@ constexpr size_t kListedNodes = 50;   // of those that are not supported; the re
 
 bool DefaultDomain(absl::string_view domain) {
   return domain.empty() || domain == "ai.onnx";
-}
-
-absl::StatusOr<ModelProto> Parse(absl::Span<const std::byte> file) {
-  RESNETD_RETURN_IF_ERROR(CheckWire(file));
-  ModelProto model;
-  if (!model.ParseFromArray(file.data(), static_cast<int>(file.size())) || !model.has_graph()) {
-    return absl::InvalidArgumentError("the file is not an ONNX model, or it is damaged or truncated");
-  }
-  return model;
 }
 
 absl::StatusOr<int> ReadOpset(const ModelProto& model) {
@@ -100,13 +91,14 @@ absl::Status ReadInput(const ValueInfoProto& info, Import& into) {
   return into.Add(NodeReader(input, kNewestOpset), graph::Transpose{{1, 2, 0}}, {into.graph.input});
 }
 
-absl::Status ReadInitializersAndInput(GraphProto& proto, Import& into) {
+absl::Status ReadInitializersAndInput(const ParsedModel& parsed, Import& into) {
+  const GraphProto& proto = parsed.model.graph();
   absl::flat_hash_set<std::string> initialized;
-  for (TensorProto& tensor : *proto.mutable_initializer()) {
-    RESNETD_ASSIGN_OR_RETURN(Operand operand, into.Read(tensor));
-    RESNETD_RETURN_IF_ERROR(into.Define(tensor.name(), std::move(operand)));
-    initialized.insert(tensor.name());
-    tensor = TensorProto();  // frees its elements: two copies of all weights at once would be a waste
+  for (const absl::string_view initializer : parsed.initializers) {
+    RESNETD_ASSIGN_OR_RETURN(const ParsedTensor from, ParseInitializer(initializer));
+    RESNETD_ASSIGN_OR_RETURN(Operand operand, into.Read(from.tensor, from.raw_data));
+    RESNETD_RETURN_IF_ERROR(into.Define(from.tensor.name(), std::move(operand)));
+    initialized.insert(from.tensor.name());
   }
   if (proto.sparse_initializer_size() > 0) return absl::InvalidArgumentError("sparse initializers are not supported");
   int inputs = 0;
@@ -197,9 +189,9 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
 }
 
 absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder) {
-  RESNETD_ASSIGN_OR_RETURN(ModelProto model, Parse(file));
-  RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(model));
-  GraphProto& proto = *model.mutable_graph();
+  RESNETD_ASSIGN_OR_RETURN(const ParsedModel parsed, ParseModel(file));
+  RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(parsed.model));
+  const GraphProto& proto = parsed.model.graph();
   RESNETD_RETURN_IF_ERROR(ToStatus(Check(proto, opset)));
   if (proto.output_size() > kMostOutputs) {
     return absl::InvalidArgumentError(
@@ -208,7 +200,7 @@ absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string
   Import into(ExternalData(folder.path, folder.on_file));
   into.graph.name = std::string(name);
   into.CountUses(proto);
-  RESNETD_RETURN_IF_ERROR(ReadInitializersAndInput(proto, into));
+  RESNETD_RETURN_IF_ERROR(ReadInitializersAndInput(parsed, into));
   RESNETD_RETURN_IF_ERROR(ReadNodes(proto, opset, into));
   RESNETD_RETURN_IF_ERROR(ReadOutputs(proto, into));
   RESNETD_RETURN_IF_ERROR(graph::Validate(into.graph));
@@ -224,9 +216,9 @@ absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::st
 }
 
 absl::StatusOr<OperatorCheck> CheckOperators(absl::Span<const std::byte> file) {
-  RESNETD_ASSIGN_OR_RETURN(const ModelProto model, Parse(file));
-  RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(model));
-  return Check(model.graph(), opset);
+  RESNETD_ASSIGN_OR_RETURN(const ParsedModel parsed, ParseModel(file));
+  RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(parsed.model));
+  return Check(parsed.model.graph(), opset);
 }
 
 }  // namespace resnetd::onnx

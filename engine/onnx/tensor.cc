@@ -33,26 +33,25 @@ absl::StatusOr<int64_t> ElementCount(const TensorProto& t) {
 }
 
 // That the elements are in one place at most.
-absl::Status CheckPlaces(const TensorProto& t) {
+absl::Status CheckPlaces(const TensorProto& t, absl::string_view raw_data) {
   const bool external = t.data_location() == TensorProto::EXTERNAL;
   if (!external && t.external_data_size() > 0)
     return Fault(t, "names external data, but data_location is not EXTERNAL");
   if (t.has_segment()) return Fault(t, "is a segment of a tensor; expected a whole one");
   const int typed = !t.float_data().empty() + !t.double_data().empty() + !t.int32_data().empty() +
                     !t.int64_data().empty() + !t.uint64_data().empty() + !t.string_data().empty();
-  if (typed + !t.raw_data().empty() + external <= 1) return absl::OkStatus();
+  if (typed + !raw_data.empty() + external <= 1) return absl::OkStatus();
   return Fault(t, "holds its elements twice; expected one of raw data, a typed list and external data");
 }
 
 template <typename T, typename List>
-absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, const List& typed,
+absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, const List& typed, absl::string_view bytes,
                                         ExternalData& external) {
   if (!typed.empty()) {
     if (typed.size() == count) return std::vector<T>(typed.begin(), typed.end());
     return Fault(t, absl::StrCat("expected ", count, " elements for its dims, got ", typed.size()));
   }
   const size_t size = static_cast<size_t>(count) * sizeof(T);
-  absl::string_view bytes = t.raw_data();
   if (t.data_location() == TensorProto::EXTERNAL) {
     const absl::StatusOr<absl::string_view> found = external.Bytes(t, size);
     if (!found.ok()) return Fault(t, found.status().message());
@@ -75,34 +74,35 @@ absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, con
 }
 
 template <typename T, typename List>
-absl::StatusOr<Operand> Integers(const TensorProto& t, int64_t count, const List& typed, ExternalData& external) {
+absl::StatusOr<Operand> Integers(const TensorProto& t, int64_t count, const List& typed, absl::string_view raw_data,
+                                 ExternalData& external) {
   if (t.dims_size() > 1) return Fault(t, "expected integers along at most one axis");
   if (count > kMostIntegers) {
     return Fault(t, absl::StrCat("expected at most ", kMostIntegers, " integers, got ", count));
   }
-  RESNETD_ASSIGN_OR_RETURN(const std::vector<T> values, (Elements<T>(t, count, typed, external)));
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<T> values, (Elements<T>(t, count, typed, raw_data, external)));
   return Ints{std::vector<int64_t>(values.begin(), values.end()), graph::Dims(t.dims().begin(), t.dims().end())};
 }
 
 }  // namespace
 
-absl::StatusOr<Operand> ReadTensor(const TensorProto& t, ExternalData& external) {
-  RESNETD_RETURN_IF_ERROR(CheckPlaces(t));
+absl::StatusOr<Operand> ReadTensor(const TensorProto& t, absl::string_view raw_data, ExternalData& external) {
+  RESNETD_RETURN_IF_ERROR(CheckPlaces(t, raw_data));
   RESNETD_ASSIGN_OR_RETURN(const int64_t count, ElementCount(t));
   switch (t.data_type()) {
     case TensorProto::FLOAT: {
       if (count == 0) return Fault(t, "is empty");
-      RESNETD_ASSIGN_OR_RETURN(std::vector<float> data, Elements<float>(t, count, t.float_data(), external));
+      RESNETD_ASSIGN_OR_RETURN(std::vector<float> data, Elements<float>(t, count, t.float_data(), raw_data, external));
       return std::make_shared<const graph::Weights>(
           graph::Weights{t.name(), graph::Dims(t.dims().begin(), t.dims().end()),
                          std::make_shared<const std::vector<float>>(std::move(data))});
     }
     case TensorProto::INT64:
-      return Integers<int64_t>(t, count, t.int64_data(), external);
+      return Integers<int64_t>(t, count, t.int64_data(), raw_data, external);
     case TensorProto::INT32:
-      return Integers<int32_t>(t, count, t.int32_data(), external);
+      return Integers<int32_t>(t, count, t.int32_data(), raw_data, external);
     case TensorProto::BOOL:
-      return Integers<uint8_t>(t, count, t.int32_data(), external);
+      return Integers<uint8_t>(t, count, t.int32_data(), raw_data, external);
     default:
       return Fault(t, absl::StrCat("expected FLOAT, INT64 or INT32 elements, got ",
                                    TensorProto::DataType_Name(static_cast<TensorProto::DataType>(t.data_type()))));

@@ -46,6 +46,10 @@ std::string FloatBytes(const std::vector<float>& values) {
   return bytes;
 }
 
+absl::StatusOr<Operand> Read(const TensorProto& tensor, ExternalData& external) {
+  return ReadTensor(tensor, tensor.raw_data(), external);
+}
+
 std::vector<float> Values(const absl::StatusOr<Operand>& operand) {
   if (!operand.ok()) return {};
   return *std::get<graph::WeightsRef>(*operand)->data;
@@ -68,7 +72,7 @@ TEST(ExternalData, ReadsEachFileOnce) {
       {{{"location", "more data"}}, {7}},
   };
   for (const Case& c : cases) {
-    const auto read = ReadTensor(Tensor(static_cast<int64_t>(c.expected.size()), c.entries), external);
+    const auto read = Read(Tensor(static_cast<int64_t>(c.expected.size()), c.entries), external);
     EXPECT_EQ(Values(read), c.expected) << read.status();
     std::filesystem::remove(folder / "model.onnx.data");  // it was read whole
   }
@@ -79,11 +83,11 @@ TEST(ExternalData, ReadsIntegersAndFloatsBetweenOtherBytes) {
   const TempFolder folder;
   folder.Write("data", absl::StrCat("x", FloatBytes({1.5f, -2}), std::string("\x05\0\0\0", 4), "y"));
   ExternalData external(folder.path(), nullptr);
-  EXPECT_EQ(Values(ReadTensor(Tensor(2, {{"location", "data"}, {"offset", "1"}, {"length", "8"}}), external)),
+  EXPECT_EQ(Values(Read(Tensor(2, {{"location", "data"}, {"offset", "1"}, {"length", "8"}}), external)),
             (std::vector<float>{1.5f, -2}));
   TensorProto integer = Tensor(1, {{"location", "data"}, {"offset", "9"}, {"length", "4"}});
   integer.set_data_type(TensorProto::INT32);
-  const auto read = ReadTensor(integer, external);
+  const auto read = Read(integer, external);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(std::get<Ints>(*read).values, std::vector<int64_t>{5});
 }
@@ -91,7 +95,7 @@ TEST(ExternalData, ReadsIntegersAndFloatsBetweenOtherBytes) {
 // The message without "tensor 'w': external data ".
 void ExpectRefused(const TempFolder& folder, const TensorProto& tensor, const std::string& message) {
   ExternalData external(folder.path(), nullptr);
-  EXPECT_EQ(ReadTensor(tensor, external).status(),
+  EXPECT_EQ(Read(tensor, external).status(),
             absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data", message)));
 }
 
@@ -107,7 +111,7 @@ TEST(ExternalData, RefusesPlacesOutsideTheFolder) {
     folder.Write("model/data", FloatBytes({1}));
     ExternalData external(folder / "model", nullptr);
     EXPECT_EQ(
-        ReadTensor(Tensor(1, {{"location", location}}), external).status(),
+        Read(Tensor(1, {{"location", location}}), external).status(),
         absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data: location: expected the plain name of a "
                                                 "file beside the model, got '",
                                                 location, "'")));
@@ -116,7 +120,7 @@ TEST(ExternalData, RefusesPlacesOutsideTheFolder) {
                 ": location: expected the plain name of a file beside the model, got ''");
   ExternalData nowhere("", nullptr);
   EXPECT_EQ(
-      ReadTensor(Tensor(1, {{"location", "secret"}}), nowhere).status(),
+      Read(Tensor(1, {{"location", "secret"}}), nowhere).status(),
       absl::InvalidArgumentError("tensor 'w': external data 'secret': expected the data inside this model's file: "
                                  "it has no folder"));
 }
@@ -155,7 +159,7 @@ TEST(ExternalData, RefusesWhatIsNoRegularFileOfOneName) {
   }
   // A device that lies in the folder itself.
   ExternalData devices("/dev", nullptr);
-  EXPECT_EQ(ReadTensor(Tensor(1, {{"location", "zero"}}), devices).status(),
+  EXPECT_EQ(Read(Tensor(1, {{"location", "zero"}}), devices).status(),
             absl::InvalidArgumentError("tensor 'w': external data 'zero': expected a regular file, got a device"));
 }
 
@@ -196,12 +200,12 @@ TEST(ExternalData, RefusesTensorsThatOverlap) {
   folder.Write("data", FloatBytes({1, 2, 3}));
   ExternalData external(folder.path(), nullptr);
   const auto first = Tensor(2, {{"location", "data"}, {"length", "8"}});
-  EXPECT_TRUE(ReadTensor(first, external).ok());
+  EXPECT_TRUE(Read(first, external).ok());
   EXPECT_EQ(
-      ReadTensor(first, external).status(),
+      Read(first, external).status(),
       absl::InvalidArgumentError("tensor 'w': external data 'data': expected tensors that don't overlap, got more "
                                  "bytes in tensors than the 12 of the file"));
-  EXPECT_TRUE(ReadTensor(Tensor(1, {{"location", "data"}, {"offset", "8"}}), external).ok());
+  EXPECT_TRUE(Read(Tensor(1, {{"location", "data"}, {"offset", "8"}}), external).ok());
 }
 
 TEST(ExternalData, RefusesFilesThatAreTooLarge) {
@@ -214,8 +218,8 @@ TEST(ExternalData, RefusesFilesThatAreTooLarge) {
   const std::string message = ": expected at most 2147483647 bytes in all files beside the model, got ";
   ExpectRefused(folder, Tensor(1, {{"location", "large"}}), absl::StrCat(" 'large'", message, "0 and 2147483648"));
   ExternalData external(folder.path(), nullptr);
-  EXPECT_TRUE(ReadTensor(Tensor(1, {{"location", "small"}}), external).ok());
-  EXPECT_EQ(ReadTensor(Tensor(1, {{"location", "most"}}), external).status(),
+  EXPECT_TRUE(Read(Tensor(1, {{"location", "small"}}), external).ok());
+  EXPECT_EQ(Read(Tensor(1, {{"location", "most"}}), external).status(),
             absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data 'most'", message, "4 and 2147483647")));
 }
 
@@ -242,9 +246,9 @@ TEST(ReadTensor, RefusesElementsInTwoPlaces) {
   for (const Case& c : cases) {
     TensorProto tensor = good;
     c.spoil(tensor);
-    EXPECT_THAT(std::string(ReadTensor(tensor, external).status().message()), HasSubstr(c.message)) << c.what;
+    EXPECT_THAT(std::string(Read(tensor, external).status().message()), HasSubstr(c.message)) << c.what;
   }
-  EXPECT_TRUE(ReadTensor(good, external).ok()) << "the file was not used up by those";
+  EXPECT_TRUE(Read(good, external).ok()) << "the file was not used up by those";
 }
 
 }  // namespace
