@@ -1,7 +1,5 @@
 #include "engine/engine.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <new>
@@ -136,12 +134,12 @@ absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& mod
   RESNETD_RETURN_IF_ERROR(CheckOptions(options));
   RESNETD_ASSIGN_OR_RETURN(graph::Graph graph,
                            onnx::ReadOnnx(model.onnx, model.name, {model.folder, model.on_external_file}));
+  if (model.on_read != nullptr) model.on_read();
   RESNETD_RETURN_IF_ERROR(AddOutputs(options.outputs, graph));
   RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));
   ModelInfo info = InfoOf(graph, model, options);
   RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
   if (options.warm_up) RESNETD_RETURN_IF_ERROR(WarmUp(*engine));
-  malloc_trim(0);  // the file's weights lay among the packed ones, which stay: hand the holes back to the system
   return engine;
 } catch (const std::bad_alloc&) {
   return absl::ResourceExhaustedError(absl::StrCat("not enough memory to load model '", model.name, "'"));

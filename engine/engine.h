@@ -62,13 +62,16 @@ struct SlotView {
 };
 
 struct ModelBytes {
-  absl::Span<const std::byte> onnx;  // the whole file; not needed after Load() returns
+  absl::Span<const std::byte> onnx;  // the whole file; needed until `on_read`, or else until Load() returns
   std::string name;                  // for messages
   // Path of the file's folder, where weights may lie in files of their own ("external data"); empty: they may not.
   std::string folder = {};
   // Is shown the bytes of each such file as they are loaded, in the order in which the model first names them: a hash
   // of them is a hash of what is served. May be null.
   std::function<void(absl::Span<const std::byte>)> on_external_file = {};
+  // Is called when `onnx` has been read: who frees it then spares the weights, of as many bytes and packed next, new
+  // pages. May be null.
+  std::function<void()> on_read = {};
 };
 
 struct EngineOptions {

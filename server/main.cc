@@ -77,7 +77,7 @@ int main(int argc, char** argv) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %L %v");
   spdlog::set_level(spdlog::level::from_str(options->log_level));
 
-  resnetd::server::BoundHeaps(resnetd::server::ReadCpuBudget());
+  resnetd::server::PrepareHeaps(resnetd::server::ReadCpuBudget());
   resnetd::server::Server server(*options);
   const SignalThread signals(server);
   if (const absl::Status status = server.Run(); !status.ok()) {

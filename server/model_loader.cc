@@ -106,7 +106,7 @@ absl::Status Loading::ReadConfig() {
 }
 
 absl::Status Loading::CompileEngine() {
-  RESNETD_ASSIGN_OR_RETURN(const std::string onnx, ReadOnnxFile(source_));
+  RESNETD_ASSIGN_OR_RETURN(std::string onnx, ReadOnnxFile(source_));
   EngineOptions engine;
   engine.threads = options_.threads;
   engine.warm_up = false;  // MeasureCosts() runs every batch size
@@ -122,8 +122,11 @@ absl::Status Loading::CompileEngine() {
     hashed.wait();
     hash.Add(file);
   };
+  bytes.on_read = [&] {
+    hashed.wait();
+    onnx = std::string();
+  };
   RESNETD_ASSIGN_OR_RETURN(model_.engine, Engine::Load(bytes, engine));
-  hashed.wait();
   model_.sha256 = hash.Hex();
   return absl::OkStatus();
 }

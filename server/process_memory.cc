@@ -8,13 +8,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 namespace resnetd::server {
 namespace {
 
-// Files, weights before they were packed, the arena the models were tried with. And keeps glibc's allocator from saving
-// large blocks for the next large one, which made loading faster.
+// Files, weights before they were packed, the arena the models were tried with.
 void BoundAllocator() {
+  mallopt(M_MMAP_MAX, 1 << 16);        // glibc's default
   mallopt(M_MMAP_THRESHOLD, 4 << 20);  // bytes; what is larger goes back to the system when it is freed
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
   malloc_trim(0);
@@ -39,8 +40,10 @@ int ReleaseCode(dl_phdr_info* object, size_t /*size*/, void* /*data*/) {
 
 }  // namespace
 
-void BoundHeaps(int cores) {
+void PrepareHeaps(int cores) {
   mallopt(M_ARENA_MAX, 2 * cores);
+  mallopt(M_MMAP_MAX, 0);  // blocks of any size lie in the heap
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 }
 
 void ReleaseLoadingMemory() {

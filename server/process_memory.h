@@ -4,8 +4,9 @@
 namespace resnetd::server {
 
 // Lets threads share the allocator's heaps, as many as there are cores: glibc gives each of up to eight threads a core
-// a heap of its own, and each keeps what its largest burst took. Call it before any other thread starts.
-void BoundHeaps(int cores);
+// a heap of its own, and each keeps what its largest burst took. And until ReleaseLoadingMemory() freed memory is kept
+// for what is loaded next, since a new page costs more than filling it. Call it before any other thread starts.
+void PrepareHeaps(int cores);
 
 // Hands back what loading models took and serving them does not need: freed memory, and pages of code. Call it once,
 // when all are loaded; any thread may be running.
