@@ -115,7 +115,8 @@ struct StepInfo {
   std::string shape;            // "64x56x56 -> 256x56x56 batch 8"
   std::string implementation;   // oneDNN's name for what runs, e.g. "brgconv_1x1:avx512_core"
   int64_t multiply_adds = 0;    // of convolutions and inner products, the whole batch
-  bool one_thread = false;      // runs on one of the plan's threads: laid out for more, it would hold its weights twice
+  // Runs on one of the plan's threads: divided, it would hold its weights twice, or cost more than it does.
+  bool one_thread = false;
   bool in_place_sum = false;  // its Add adds to what its destination held, the residual, and takes no memory of its own
 };
 

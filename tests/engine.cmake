@@ -20,7 +20,7 @@ resnetd_test(passes_test SOURCES unit/passes_test.cc unit/passes_transposes_test
 resnetd_test(kernels_test SOURCES unit/kernels_test.cc LIBS resnetd::kernels absl::strings OpenMP::OpenMP_CXX TIMEOUT 900)
 resnetd_test(plan_test SOURCES unit/plan_convolutions_test.cc unit/plan_kernels_test.cc unit/plan_layers_test.cc unit/plan_elementwise_test.cc
                                unit/plan_fusions_test.cc unit/plan_windows_test.cc unit/plan_moves_test.cc
-                               unit/plan_buffers_test.cc unit/plan_random_test.cc unit/plan_mates_test.cc unit/plan_split_test.cc
+                               unit/plan_buffers_test.cc unit/plan_random_test.cc unit/plan_mates_test.cc unit/plan_split_test.cc unit/plan_team_test.cc
                                unit/plan_checker.cc
              LIBS resnetd::onednn resnetd::reference absl::strings TIMEOUT 900)
 resnetd_test(residual_property_test SOURCES unit/residual_property_test.cc unit/plan_checker.cc

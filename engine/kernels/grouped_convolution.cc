@@ -12,7 +12,6 @@
 #include "engine/kernels/grouped_convolution.h"
 
 #include <immintrin.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <array>
@@ -146,19 +145,14 @@ void PackGroupedConvolution(int64_t channels, int64_t group_channels, const floa
   }
 }
 
-void RunGroupedConvolution(const GroupedConvolution& shape, const float* packed, const float* bias, const float* src,
-                           float* dst) {
+void RunGroupedConvolution(const Team& team, const GroupedConvolution& shape, const float* packed, const float* bias,
+                           const float* src, float* dst) {
   const Arguments arguments{packed, bias, src, dst};
-  const Range rows{0, shape.images * shape.dst_height};
-  [[maybe_unused]] const int threads = omp_get_max_threads();  // by Clang, which knows no OpenMP here
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
-    const Range own = PartOf(rows, omp_get_thread_num(), omp_get_num_threads());
-    for (int64_t first = own.begin; first < own.end; first += kRows) {
-      for (int64_t channel = 0; channel < shape.channels; channel += kLanes) {
-        for (int64_t row = first; row < std::min(first + kRows, own.end); ++row) {
-          RunRow(shape, arguments, row / shape.dst_height, row % shape.dst_height, channel);
-        }
+  const Range own = team.PartOf({0, shape.images * shape.dst_height});
+  for (int64_t first = own.begin; first < own.end; first += kRows) {
+    for (int64_t channel = 0; channel < shape.channels; channel += kLanes) {
+      for (int64_t row = first; row < std::min(first + kRows, own.end); ++row) {
+        RunRow(shape, arguments, row / shape.dst_height, row % shape.dst_height, channel);
       }
     }
   }

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "engine/kernels/team.h"
+
 namespace resnetd::kernels {
 
 // A 3x3 convolution in groups of few channels, as many out as in, of NHWC float32, then max(y, 0) where asked for.
@@ -24,10 +26,9 @@ constexpr int64_t kGroupedChannels = 16;
 // bytes here and below.
 void PackGroupedConvolution(int64_t channels, int64_t group_channels, const float* weights, float* packed);
 
-// `src` and `dst` are dense and do not overlap; `bias`, {channels}, may be null. Uses the calling thread's OpenMP
-// threads.
-void RunGroupedConvolution(const GroupedConvolution& shape, const float* packed, const float* bias, const float* src,
-                           float* dst);
+// `src` and `dst` are dense and do not overlap; `bias`, {channels}, may be null.
+void RunGroupedConvolution(const Team& team, const GroupedConvolution& shape, const float* packed, const float* bias,
+                           const float* src, float* dst);
 
 }  // namespace resnetd::kernels
 

@@ -17,8 +17,6 @@
 // Sums are kept by channel in float over at most kRows pixels, and in double beyond.
 #include "engine/kernels/normalise.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -34,16 +32,7 @@
 namespace resnetd::kernels {
 namespace {
 
-constexpr int64_t kRows = 64;               // pixels whose sum float32 holds well
-constexpr int64_t kWorthThreads = 1 << 14;  // elements: what less takes is over before the other threads have begun
-
-// Calls f(thread, threads) in each thread of a team, or once.
-template <typename F>
-void InThreads(int64_t elements, F f) {
-  if (elements < kWorthThreads || omp_get_max_threads() == 1) return f(0, 1);
-#pragma omp parallel
-  f(omp_get_thread_num(), omp_get_num_threads());
-}
+constexpr int64_t kRows = 64;  // pixels whose sum float32 holds well
 
 // y = f(x, channel), then max(y, 0) if `relu`. Inlined, so that it is compiled for what its caller is compiled for.
 template <typename F>
@@ -102,12 +91,16 @@ void SumPixels(const float* center, int64_t channels, Range pixels, const float*
 
 // One thread's part of the scratch memory. Squares lie behind their sums, so that both are cleared or added up as one.
 struct Scratch {
-  double *group_sums, *group_squares;               // {groups} each
+  double* parts[2];  // by pass, {2 groups}: of this thread's pixels; a slower thread may still read those of the other
+  double *group_sums, *group_squares;               // {groups} each, of all pixels
   float *sums, *squares, *center, *factor, *shift;  // {channels} each
 
-  Scratch(const GroupNormalise& shape, std::byte* memory) {
+  Scratch(const GroupNormalise& shape, float* memory, int thread) {
     const auto channels = static_cast<int64_t>(shape.scale.size());
-    group_sums = reinterpret_cast<double*>(memory);
+    auto* own = reinterpret_cast<std::byte*>(memory) + thread * Bytes(shape);
+    parts[0] = reinterpret_cast<double*>(own);
+    parts[1] = parts[0] + 2 * shape.groups;
+    group_sums = parts[1] + 2 * shape.groups;
     group_squares = group_sums + shape.groups;
     sums = reinterpret_cast<float*>(group_squares + shape.groups);
     squares = sums + channels;
@@ -116,100 +109,78 @@ struct Scratch {
     shift = factor + channels;
   }
   static int64_t Bytes(const GroupNormalise& shape) {
-    const auto bytes = static_cast<int64_t>(2 * shape.groups * sizeof(double) + 5 * shape.scale.size() * sizeof(float));
+    const auto bytes = static_cast<int64_t>(6 * shape.groups * sizeof(double) + 5 * shape.scale.size() * sizeof(float));
     return (bytes + 63) / 64 * 64;
   }
 };
 
-// Adds up by group what `center` is away from the pixels, and its square.
-void SumGroups(const GroupNormalise& shape, const float* center, const Range& pixels, const float* src,
-               const Scratch& own) {
+// Adds up by group what the center is away from the pixels, and its square.
+void SumPart(const GroupNormalise& shape, const Range& pixels, const float* src, const Scratch& own, double* part) {
   const auto channels = static_cast<int64_t>(shape.scale.size()), group = channels / shape.groups;
-  std::fill_n(own.group_sums, 2 * shape.groups, 0.0);
+  std::fill_n(part, 2 * shape.groups, 0.0);
   for (int64_t p = pixels.begin; p < pixels.end; p += kRows) {
     std::fill_n(own.sums, 2 * channels, 0.0f);
-    SumPixels(center, channels, {p, std::min(p + kRows, pixels.end)}, src, own.sums, own.squares);
+    SumPixels(own.center, channels, {p, std::min(p + kRows, pixels.end)}, src, own.sums, own.squares);
     for (int64_t g = 0, c = 0; g < shape.groups; ++g) {
       for (const int64_t end = c + group; c < end; ++c) {
-        own.group_sums[g] += own.sums[c];
-        own.group_squares[g] += own.squares[c];
+        part[g] += own.sums[c];
+        part[shape.groups + g] += own.squares[c];
       }
     }
   }
 }
 
-// One image, by a team that divides its pixels. What the team shares lies in the scratch memory of thread `first`.
-template <typename Team, typename ScratchOf>
-void NormaliseImage(const GroupNormalise& shape, Team in_threads, ScratchOf scratch_of, int first, const float* src,
-                    float* dst) {
+// One image, whose pixels the team divides. What the sums yield each thread computes for itself.
+void NormaliseImage(const Team& team, const GroupNormalise& shape, const float* src, float* scratch, float* dst) {
   const auto channels = static_cast<int64_t>(shape.scale.size()), group = channels / shape.groups;
   const double count = static_cast<double>(shape.pixels * group);
-  const Range pixels{0, shape.pixels};
-  const Scratch all = scratch_of(first);
-  const auto sum = [&] {
-    int parts = 1;
-    in_threads([&](int thread, int threads) {
-      if (thread == 0) parts = threads;
-      SumGroups(shape, all.center, PartOf(pixels, thread, threads), src, scratch_of(first + thread));
-    });
-    for (int t = 1; t < parts; ++t) {
-      const Scratch part = scratch_of(first + t);
-      for (int64_t g = 0; g < 2 * shape.groups; ++g) all.group_sums[g] += part.group_sums[g];
+  const Range pixels = team.PartOf({0, shape.pixels});
+  const Scratch own(shape, scratch, team.thread);
+  const auto sum = [&](int pass) {
+    SumPart(shape, pixels, src, own, own.parts[pass]);
+    team.Barrier();
+    for (int t = 0; t < team.threads; ++t) {
+      const double* part = Scratch(shape, scratch, t).parts[pass];
+      for (int64_t g = 0; g < 2 * shape.groups; ++g) own.group_sums[g] = (t == 0 ? 0 : own.group_sums[g]) + part[g];
     }
   };
-  for (int64_t g = 0; g < shape.groups; ++g) std::fill_n(all.center + g * group, group, src[g * group]);
-  sum();
+  for (int64_t g = 0; g < shape.groups; ++g) std::fill_n(own.center + g * group, group, src[g * group]);
+  sum(0);
   for (int64_t g = 0; g < shape.groups; ++g) {
-    std::fill_n(all.center + g * group, group, static_cast<float>(src[g * group] + all.group_sums[g] / count));
+    std::fill_n(own.center + g * group, group, static_cast<float>(src[g * group] + own.group_sums[g] / count));
   }
-  sum();
+  sum(1);
   for (int64_t c = 0; c < channels; ++c) {
-    const double rest = all.group_sums[c / group] / count;
-    const double variance = std::max(all.group_squares[c / group] / count - rest * rest, 0.0);
+    const double rest = own.group_sums[c / group] / count;
+    const double variance = std::max(own.group_squares[c / group] / count - rest * rest, 0.0);
     const double factor = shape.scale[c] / std::sqrt(variance + shape.epsilon);
-    all.factor[c] = static_cast<float>(factor);
-    all.shift[c] = static_cast<float>(shape.shift[c] - factor * rest);
+    own.factor[c] = static_cast<float>(factor);
+    own.shift[c] = static_cast<float>(shape.shift[c] - factor * rest);
   }
-  in_threads([&](int thread, int threads) {
-    NormalisePixels(all.center, all.factor, all.shift, channels, PartOf(pixels, thread, threads), shape.relu, src, dst);
-  });
+  NormalisePixels(own.center, own.factor, own.shift, channels, pixels, shape.relu, src, dst);
 }
 
 }  // namespace
 
-void RunScaleShift(const ScaleShift& shape, const float* src, float* dst) {
-  const int64_t channels = static_cast<int64_t>(shape.factor.size());
-  const Range pixels{0, shape.pixels};
-  InThreads(shape.pixels * channels, [&](int thread, int threads) {
-    ScaleShiftPixels(shape.factor.data(), shape.shift.data(), channels, PartOf(pixels, thread, threads), shape.relu,
-                     src, dst);
-  });
+void RunScaleShift(const Team& team, const ScaleShift& shape, const float* src, float* dst) {
+  ScaleShiftPixels(shape.factor.data(), shape.shift.data(), static_cast<int64_t>(shape.factor.size()),
+                   team.PartOf({0, shape.pixels}), shape.relu, src, dst);
 }
 
 int64_t GroupNormaliseScratch(const GroupNormalise& shape, int threads) {
   return Scratch::Bytes(shape) * threads;
 }
 
-void RunGroupNormalise(const GroupNormalise& shape, const float* src, float* scratch, float* dst) {
+void RunGroupNormalise(const Team& team, const GroupNormalise& shape, const float* src, float* scratch, float* dst) {
   const int64_t image = shape.pixels * static_cast<int64_t>(shape.scale.size());
-  const int team = omp_get_max_threads();
-  const auto scratch_of = [&](int thread) {
-    return Scratch(shape, reinterpret_cast<std::byte*>(scratch) + thread * Scratch::Bytes(shape));
-  };
-  if (shape.images % team == 0) {  // each thread has images of its own
-    const auto alone = [](const auto& f) { f(0, 1); };
-    InThreads(shape.images * image, [&](int thread, int threads) {
-      const Range own = PartOf({0, shape.images}, thread, threads);
-      for (int64_t i = own.begin; i < own.end; ++i) {
-        NormaliseImage(shape, alone, scratch_of, thread, src + i * image, dst + i * image);
-      }
-    });
+  if (shape.images % team.threads == 0) {  // each thread has images of its own
+    float* own = scratch + team.thread * Scratch::Bytes(shape) / static_cast<int64_t>(sizeof(float));
+    const Range images = team.PartOf({0, shape.images});
+    for (int64_t i = images.begin; i < images.end; ++i)
+      NormaliseImage({}, shape, src + i * image, own, dst + i * image);
     return;
   }
-  const auto together = [&](const auto& f) { InThreads(image, f); };
-  for (int64_t i = 0; i < shape.images; ++i) {
-    NormaliseImage(shape, together, scratch_of, 0, src + i * image, dst + i * image);
-  }
+  for (int64_t i = 0; i < shape.images; ++i) NormaliseImage(team, shape, src + i * image, scratch, dst + i * image);
 }
 
 }  // namespace resnetd::kernels

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/kernels/team.h"
+
 namespace resnetd::kernels {
 
 // y = factor[c] * x + shift[c], then max(y, 0) if `relu`, of NHWC float32. The library's multiplication with post-ops
@@ -14,8 +16,8 @@ struct ScaleShift {
   bool relu = false;
 };
 
-// `src` and `dst` are dense, {pixels, channels}; they may be the same. Uses the calling thread's OpenMP threads.
-void RunScaleShift(const ScaleShift& shape, const float* src, float* dst);
+// `src` and `dst` are dense, {pixels, channels}; they may be the same.
+void RunScaleShift(const Team& team, const ScaleShift& shape, const float* src, float* dst);
 
 // Group normalisation (see graph::GroupNorm) of NHWC float32, then max(y, 0) if `relu`.
 struct GroupNormalise {
@@ -26,11 +28,11 @@ struct GroupNormalise {
   bool relu = false;
 };
 
-// Bytes of scratch memory that RunGroupNormalise() needs with so many threads.
+// Bytes of scratch memory that a team of so many threads needs.
 int64_t GroupNormaliseScratch(const GroupNormalise& shape, int threads);
-// `src` and `dst` are dense, {images, pixels, channels}; they may be the same. Uses the calling thread's OpenMP
-// threads, on whose number the rounding of the sums depends.
-void RunGroupNormalise(const GroupNormalise& shape, const float* src, float* scratch, float* dst);
+// `src` and `dst` are dense, {images, pixels, channels}; they may be the same. `scratch` is the team's. The rounding of
+// the sums depends on the number of threads.
+void RunGroupNormalise(const Team& team, const GroupNormalise& shape, const float* src, float* scratch, float* dst);
 
 }  // namespace resnetd::kernels
 

@@ -28,7 +28,6 @@
 #include "engine/kernels/winograd.h"
 
 #include <immintrin.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <array>
@@ -297,23 +296,17 @@ int64_t WinogradScratch(const Winograd& shape, int threads) {
   return Scratch::Floats(shape) * threads * static_cast<int64_t>(sizeof(float));
 }
 
-void RunWinograd(const Winograd& shape, const float* packed, const float* bias, const float* residual, const float* src,
-                 float* scratch, float* dst) {
-  const int threads = omp_get_max_threads();
+void RunWinograd(const Team& team, const Winograd& shape, const float* packed, const float* bias, const float* residual,
+                 const float* src, float* scratch, float* dst) {
   const Arguments arguments{packed, bias, residual, src, dst};
   const int64_t vectors = VectorsOf(shape.out_channels);
   const Range tiles{0, Tiling(shape).count(shape.images)}, panels{0, shape.out_channels / (vectors * kLanes)};
-  const bool by_panel = tiles.end < kChunk * threads && panels.end % threads == 0;
+  const bool by_panel = tiles.end < kChunk * team.threads && panels.end % team.threads == 0;
+  const Range own_tiles = by_panel ? tiles : team.PartOf(tiles), own_panels = by_panel ? team.PartOf(panels) : panels;
+  const Scratch own(shape, scratch + team.thread * Scratch::Floats(shape));
   const auto run = vectors == 2 ? RunChunk<2> : RunChunk<1>;
-#pragma omp parallel num_threads(threads) if (threads > 1)
-  {
-    const int thread = omp_get_thread_num(), team = omp_get_num_threads();
-    const Range own_tiles = by_panel ? tiles : PartOf(tiles, thread, team);
-    const Range own_panels = by_panel ? PartOf(panels, thread, team) : panels;
-    const Scratch own(shape, scratch + thread * Scratch::Floats(shape));
-    const int64_t chunks = PartsOfAtMost(kChunk, own_tiles);
-    for (int64_t c = 0; c < chunks; ++c) run(shape, PartOf(own_tiles, c, chunks), own_panels, arguments, own);
-  }
+  const int64_t chunks = PartsOfAtMost(kChunk, own_tiles);
+  for (int64_t c = 0; c < chunks; ++c) run(shape, PartOf(own_tiles, c, chunks), own_panels, arguments, own);
 }
 
 }  // namespace resnetd::kernels

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "engine/kernels/team.h"
+
 namespace resnetd::kernels {
 
 // A 3x3 convolution with stride 1 of NHWC float32, then + residual and max(y, 0) where asked for, by Winograd's minimal
@@ -25,12 +27,12 @@ int64_t WinogradWidth(int64_t out_channels);
 // From dense {out, in, 3, 3} to {out / width, in, 9, width}. `packed` must be aligned to 64 bytes here and below.
 void PackWinograd(int64_t in_channels, int64_t out_channels, const float* weights, float* packed);
 
-// Bytes of scratch memory that RunWinograd() needs with so many threads.
+// Bytes of scratch memory that a team of so many threads needs.
 int64_t WinogradScratch(const Winograd& shape, int threads);
 // `src` and `dst` are dense and do not overlap; `bias`, {out}, and `residual`, like dst and perhaps dst itself, may be
-// null. `scratch` must be aligned to 64 bytes. Uses the calling thread's OpenMP threads.
-void RunWinograd(const Winograd& shape, const float* packed, const float* bias, const float* residual, const float* src,
-                 float* scratch, float* dst);
+// null. `scratch`, the team's, must be aligned to 64 bytes.
+void RunWinograd(const Team& team, const Winograd& shape, const float* packed, const float* bias, const float* residual,
+                 const float* src, float* scratch, float* dst);
 
 }  // namespace resnetd::kernels
 

@@ -134,10 +134,10 @@ void Lowering::LowerWinograd(const Node& node, const graph::Conv& conv, bool res
   tensors.push_back(TensorOf(node.output));
   builder_.Add(
       std::move(info), "winograd:avx512_core",
-      [shape, learnt, residual](absl::Span<float* const> buffers) {
+      [shape, learnt, residual](const kernels::Team& team, absl::Span<float* const> buffers) {
         const size_t scratch = residual ? 2 : 1;
-        kernels::RunWinograd(shape, ValuesOf(learnt.weights), ValuesOf(learnt.bias), residual ? buffers[1] : nullptr,
-                             buffers[0], buffers[scratch], buffers[scratch + 1]);
+        kernels::RunWinograd(team, shape, ValuesOf(learnt.weights), ValuesOf(learnt.bias),
+                             residual ? buffers[1] : nullptr, buffers[0], buffers[scratch], buffers[scratch + 1]);
       },
       tensors);
 }
@@ -162,9 +162,9 @@ void Lowering::LowerGroupedConvolution(const Node& node, const graph::Conv& conv
            [&](const float* values, float* packed) { kernels::PackGroupedConvolution(dst[1], group, values, packed); });
   TensorOf(node.output) = builder_.Allocate(Preferred(node.output));
   builder_.Add(Info(node, conv), "grouped:avx512_core",
-               [shape, learnt](absl::Span<float* const> buffers) {
-                 kernels::RunGroupedConvolution(shape, ValuesOf(learnt.weights), ValuesOf(learnt.bias), buffers[0],
-                                                buffers[1]);
+               [shape, learnt](const kernels::Team& team, absl::Span<float* const> buffers) {
+                 kernels::RunGroupedConvolution(team, shape, ValuesOf(learnt.weights), ValuesOf(learnt.bias),
+                                                buffers[0], buffers[1]);
                },
                {map, TensorOf(node.output)});
 }

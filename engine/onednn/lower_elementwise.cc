@@ -116,10 +116,11 @@ absl::Status Lowering::Lower(const Node& node, const graph::Activation& activati
   TensorOf(node.output) = dst;
   const Eltwise eltwise = EltwiseOf(activation);
   if (eltwise.kind == algorithm::undef) {  // erf, which exporters leave only in pieces of GELU that no pass knew
-    const size_t count = src.desc.get_size() / sizeof(float);
-    builder_.Add(Info(node), "erf",
-                 [count](absl::Span<float* const> arguments) {
-                   for (size_t i = 0; i < count; ++i) arguments[1][i] = std::erf(arguments[0][i]);
+    const auto count = static_cast<int64_t>(src.desc.get_size() / sizeof(float));
+    builder_.Add(ElementwiseInfo(node), "erf",
+                 [count](const kernels::Team& team, absl::Span<float* const> buffers) {
+                   const kernels::Range own = team.PartOf({0, count});
+                   for (int64_t i = own.begin; i < own.end; ++i) buffers[1][i] = std::erf(buffers[0][i]);
                  },
                  {src, dst});
     return absl::OkStatus();
@@ -150,8 +151,10 @@ bool Lowering::LowerScaleShift(const Node& node, const graph::Binary& binary) {
                                                                       .shift = *add->constant->data,
                                                                       .relu = relu != nullptr});
   TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
-  builder_.Add(Info(node), "scale_shift",
-               [shape](absl::Span<float* const> buffers) { kernels::RunScaleShift(*shape, buffers[0], buffers[1]); },
+  builder_.Add(ElementwiseInfo(node), "scale_shift",
+               [shape](const kernels::Team& team, absl::Span<float* const> buffers) {
+                 kernels::RunScaleShift(team, *shape, buffers[0], buffers[1]);
+               },
                {src, TensorOf(node.output)});
   return true;
 }

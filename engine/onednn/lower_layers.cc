@@ -183,9 +183,9 @@ absl::Status Lowering::LowerMapGroupNorm(const Node& node, const graph::GroupNor
                                                                               .relu = !node.post_ops.empty()});
   const Tensor scratch = Scratch(kernels::GroupNormaliseScratch(*shape, omp_get_max_threads()));
   TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
-  builder_.Add(Info(node), "group_normalise",
-               [shape](absl::Span<float* const> buffers) {
-                 kernels::RunGroupNormalise(*shape, buffers[0], buffers[1], buffers[2]);
+  builder_.Add(ElementwiseInfo(node), "group_normalise",
+               [shape](const kernels::Team& team, absl::Span<float* const> buffers) {
+                 kernels::RunGroupNormalise(team, *shape, buffers[0], buffers[1], buffers[2]);
                },
                {src, scratch, TensorOf(node.output)});
   return absl::OkStatus();

@@ -51,6 +51,14 @@ absl::Status Lowering::Lower(const Node& node, const graph::Pad& pad) {
   return SliceThenPad(node, node.inputs[0], nullptr, &pad);
 }
 
+void Lowering::AddSlicePad(const Node& node, const SlicePad& shape, const Tensor& src, const Tensor& dst) {
+  builder_.Add(ElementwiseInfo(node), "slice_pad",
+               [shape](const kernels::Team& team, absl::Span<float* const> buffers) {
+                 RunSlicePad(team, shape, buffers[0], buffers[1]);
+               },
+               {src, dst});
+}
+
 // The kernel knows three axes. A map's are stored as rows, columns, channels; of what has fewer, the first ones are 1.
 absl::Status Lowering::SliceThenPad(const Node& node, ValueId src_id, const graph::Slice* slice,
                                     const graph::Pad* pad) {
@@ -77,9 +85,7 @@ absl::Status Lowering::SliceThenPad(const Node& node, ValueId src_id, const grap
                                         : one};
   if (pad) shape.value = pad->value, shape.mode = pad->mode;
   TensorOf(node.output) = builder_.Allocate(Preferred(node.output));
-  builder_.Add(Info(node), "slice_pad",
-               [shape](absl::Span<float* const> arguments) { RunSlicePad(shape, arguments[0], arguments[1]); },
-               {src, TensorOf(node.output)});
+  AddSlicePad(node, shape, src, TensorOf(node.output));
   return absl::OkStatus();
 }
 

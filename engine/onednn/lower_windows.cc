@@ -58,8 +58,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::AveragePool& pool) {
                                          .before = pool.pads.left}};
     const Tensor plain = AsPreferred(node, node.inputs[0]);
     const Tensor wide = builder_.Allocate(F32({images_, map[0], padded.rows.dst, padded.columns.dst}, Tag::acdb));
-    builder_.Add(Info(node), "slice_pad", [padded](absl::Span<float* const> a) { RunSlicePad(padded, a[0], a[1]); },
-                 {plain, wide});
+    AddSlicePad(node, padded, plain, wide);
     LowerPool(node, algorithm::pooling_avg_exclude_padding, wide, pool.kernel, pool.strides, pool.dilations, {});
     return absl::OkStatus();
   }

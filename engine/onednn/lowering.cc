@@ -3,6 +3,8 @@
 // reads the images (see kImageLayout); pooling and element-wise operators keep the layout they find.
 #include "engine/onednn/lowering.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -210,6 +212,15 @@ StepInfo Lowering::Info(const Node& node) const {
   for (const graph::PostOp& post_op : node.post_ops) {
     absl::StrAppend(&info.post_ops, "+", std::visit([](const auto& o) { return graph::OpName(o); }, post_op));
   }
+  return info;
+}
+
+StepInfo Lowering::ElementwiseInfo(const Node& node) const {
+  constexpr int64_t kWorthThreads = 1 << 14;  // elements: what less takes is over before other threads have begun
+  int64_t elements = 1;
+  for (const int64_t d : DimsOf(node.output)) elements *= d;
+  StepInfo info = Info(node);
+  info.one_thread = omp_get_max_threads() > 1 && elements < kWorthThreads;
   return info;
 }
 

@@ -75,6 +75,7 @@ class Lowering {
   // A crop and then a padding of a value; either may be missing.
   absl::Status SliceThenPad(const graph::Node& node, graph::ValueId src, const graph::Slice* slice,
                             const graph::Pad* pad);
+  void AddSlicePad(const graph::Node& node, const SlicePad& shape, const Tensor& src, const Tensor& dst);
 
   // The dims of a value, the images at once put in front.
   Dims DimsOf(graph::ValueId id) const;
@@ -102,6 +103,8 @@ class Lowering {
   bool FusedIntoPad(const graph::Node& slice) const;
   graph::ValueId Root(graph::ValueId id) const { return roots_[static_cast<size_t>(id)]; }
   StepInfo Info(const graph::Node& node) const;
+  // Of what takes a kernel of ours a few operations an element.
+  StepInfo ElementwiseInfo(const graph::Node& node) const;
   // With its multiply-adds.
   StepInfo Info(const graph::Node& node, const graph::Conv& conv) const;
 

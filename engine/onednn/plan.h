@@ -8,6 +8,7 @@
 
 #include "absl/types/span.h"
 #include "engine/engine.h"
+#include "engine/kernels/team.h"
 
 namespace resnetd::onednn {
 
@@ -20,8 +21,9 @@ struct Argument {
   dnnl::memory learnt;
 };
 
-// What we compute ourselves where oneDNN has no primitive: from and to buffers, in the order of a step's arguments.
-using Kernel = std::function<void(absl::Span<float* const> buffers)>;
+// What we compute ourselves where oneDNN has no primitive or a slower one: from and to buffers, in the order of a
+// step's arguments, as one of a team (see kernels::Team).
+using Kernel = std::function<void(const kernels::Team& team, absl::Span<float* const> buffers)>;
 
 struct Step {
   StepInfo info;

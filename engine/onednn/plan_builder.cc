@@ -96,6 +96,18 @@ Tensor PlanBuilder::Gather(const Tensor& part, const dnnl::memory::desc& desc, c
   return tensor;
 }
 
+void PlanBuilder::JoinKernels() {
+  for (const Segment& segment : plan_.segments) {
+    const auto end = plan_.steps.begin() + static_cast<ptrdiff_t>(segment.end);
+    for (auto first = plan_.steps.begin() + static_cast<ptrdiff_t>(segment.begin); first != end;) {
+      const auto last = std::find_if(first, end, [](const Step& step) { return !step.kernel; });
+      const bool divided = std::any_of(first, last, [](const Step& step) { return !step.info.one_thread; });
+      std::for_each(first, last, [&](Step& step) { step.info.one_thread = !divided; });
+      first = last == end ? end : last + 1;
+    }
+  }
+}
+
 void PlanBuilder::MarkServed(const std::vector<Tensor>& outputs) {
   std::vector<OutputSet> readers(buffer_bytes_.size());  // outputs that depend on what a buffer holds
   for (size_t i = 0; i < outputs.size(); ++i) readers[outputs[i].buffer].set(i);
@@ -161,6 +173,7 @@ void PlanBuilder::PlanArena(const std::vector<memory::Block>& blocks) {
 Plan PlanBuilder::Finish(const std::vector<Tensor>& outputs) {
   MarkServed(outputs);
   plan_.segments.back().end = plan_.steps.size();
+  JoinKernels();
   PlanArena(Lifetimes(outputs));
   for (const Tensor& output : outputs) plan_.output_offsets.push_back(plan_.offsets[output.buffer]);
   return std::move(plan_);

@@ -32,7 +32,8 @@ class PlanBuilder {
 
   // `info` lacks what the primitive itself tells. The scratchpad is added here.
   void Add(StepInfo info, const dnnl::primitive_desc_base& primitive, std::vector<Argument> arguments);
-  // Our own kernel called `implementation`; the last of the tensors is what it writes.
+  // Our own kernel called `implementation`; the last of the tensors is what it writes. It is no less exact for being
+  // divided where `info` says that it runs on one thread.
   void Add(StepInfo info, absl::string_view implementation, Kernel kernel, const std::vector<Tensor>& tensors);
   // `tensor` in this layout: itself, or a reordered copy.
   Tensor As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info);
@@ -47,6 +48,8 @@ class PlanBuilder {
  private:
   void BeginSegment(int passes, int lanes);
   void Reorder(const Tensor& from, const Tensor& to, StepInfo info);
+  // Kernels of ours run one after the other without ending their team: if one of them is worth a team, all are.
+  void JoinKernels();
   // From the first step that names each buffer to the last.
   std::vector<memory::Block> Lifetimes(const std::vector<Tensor>& outputs) const;
   // Where each block lies, blocks that a segment's lanes have for themselves apart from all others.

@@ -26,6 +26,15 @@ struct BoundStep {
   std::vector<float*> buffers = {};             // of our own kernel
 };
 
+bool IsWanted(const BoundStep& bound, const RunSpec& spec) {
+  return (bound.step->serves & spec.wanted).any();
+}
+
+// Whether all threads compute the step, one part each.
+bool IsDivided(const BoundStep& bound) {
+  return bound.step->kernel && !bound.step->info.one_thread;
+}
+
 class PlanSession final : public Session {
  public:
   PlanSession(std::shared_ptr<const Program> program, absl::Span<std::byte> arena)
@@ -48,6 +57,8 @@ class PlanSession final : public Session {
   absl::Status ExecuteLanes(const Segment& segment, const RunSpec& spec, absl::Span<const BoundStep> steps);
   // A pass of a segment.
   absl::Status ExecutePass(const Segment& segment, int lane, const RunSpec& spec, absl::Span<const BoundStep> steps);
+  // Kernels of ours by all threads. To begin and end a team takes several times as long as a barrier within one.
+  static void ExecuteTogether(const RunSpec& spec, absl::Span<const BoundStep> steps);
   static absl::Status Execute(const BoundStep& bound, dnnl_stream_t stream);
 
   const std::shared_ptr<const Program> program_;
@@ -166,8 +177,17 @@ absl::Status PlanSession::ExecuteLanes(const Segment& segment, const RunSpec& sp
 absl::Status PlanSession::ExecutePass(const Segment& segment, int lane, const RunSpec& spec,
                                       absl::Span<const BoundStep> steps) {
   const dnnl_stream_t stream = streams_[static_cast<size_t>(lane)].get();
-  for (const BoundStep& bound : steps) {
-    if ((bound.step->serves & spec.wanted).none()) continue;
+  const bool team = omp_get_max_threads() > 1;
+  while (!steps.empty()) {
+    const auto together = std::find_if_not(steps.begin(), steps.end(), IsDivided) - steps.begin();
+    if (team && together > 0) {
+      ExecuteTogether(spec, steps.first(static_cast<size_t>(together)));
+      steps.remove_prefix(static_cast<size_t>(together));
+      continue;
+    }
+    const BoundStep& bound = steps.front();
+    steps.remove_prefix(1);
+    if (!IsWanted(bound, spec)) continue;
     if (spec.profile == nullptr) {
       if (absl::Status status = Execute(bound, stream); !status.ok()) return status;
       continue;
@@ -182,9 +202,29 @@ absl::Status PlanSession::ExecutePass(const Segment& segment, int lane, const Ru
   return ToStatus(dnnl_stream_wait(stream), "waiting for the last step");
 }
 
+void PlanSession::ExecuteTogether(const RunSpec& spec, absl::Span<const BoundStep> steps) {
+#pragma omp parallel
+  {
+    const kernels::Team team{omp_get_thread_num(), omp_get_num_threads()};
+    bool first = true;
+    for (const BoundStep& bound : steps) {
+      if (!IsWanted(bound, spec)) continue;
+      if (!std::exchange(first, false)) team.Barrier();
+      if (spec.profile == nullptr) {
+        bound.step->kernel(team, bound.buffers);
+        continue;
+      }
+      const auto start = std::chrono::steady_clock::now();
+      bound.step->kernel(team, bound.buffers);
+      team.Barrier();
+      if (team.thread == 0) (*spec.profile)[bound.index] += std::chrono::steady_clock::now() - start;
+    }
+  }
+}
+
 absl::Status PlanSession::Execute(const BoundStep& bound, dnnl_stream_t stream) {
   if (bound.step->kernel) {
-    bound.step->kernel(bound.buffers);
+    bound.step->kernel({}, bound.buffers);
     return absl::OkStatus();
   }
   std::optional<ThreadCount> one;

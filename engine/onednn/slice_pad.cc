@@ -40,16 +40,17 @@ float* WritePixel(const SlicePad& shape, const float* src, float* dst) {
 
 }  // namespace
 
-void RunSlicePad(const SlicePad& shape, const float* src, float* dst) {
+void RunSlicePad(const kernels::Team& team, const SlicePad& shape, const float* src, float* dst) {
   const int64_t src_row = shape.columns.src * shape.channels.src;
-  for (int64_t n = 0; n < shape.batch; ++n, src += shape.rows.src * src_row) {
-    for (int64_t y = 0; y < shape.rows.dst; ++y) {
-      const int64_t src_y = SourceIndex(shape.rows, shape.mode, y);
-      for (int64_t x = 0; x < shape.columns.dst; ++x) {
-        const int64_t src_x = SourceIndex(shape.columns, shape.mode, x);
-        dst = src_y < 0 || src_x < 0 ? std::fill_n(dst, shape.channels.dst, shape.value)
-                                     : WritePixel(shape, src + src_y * src_row + src_x * shape.channels.src, dst);
-      }
+  const kernels::Range rows = team.PartOf({0, shape.batch * shape.rows.dst});
+  dst += rows.begin * shape.columns.dst * shape.channels.dst;
+  for (int64_t row = rows.begin; row < rows.end; ++row) {
+    const float* image = src + row / shape.rows.dst * shape.rows.src * src_row;
+    const int64_t src_y = SourceIndex(shape.rows, shape.mode, row % shape.rows.dst);
+    for (int64_t x = 0; x < shape.columns.dst; ++x) {
+      const int64_t src_x = SourceIndex(shape.columns, shape.mode, x);
+      dst = src_y < 0 || src_x < 0 ? std::fill_n(dst, shape.channels.dst, shape.value)
+                                   : WritePixel(shape, image + src_y * src_row + src_x * shape.channels.src, dst);
     }
   }
 }

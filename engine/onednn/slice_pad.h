@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/graph/ops.h"
+#include "engine/kernels/team.h"
 
 namespace resnetd::onednn {
 
@@ -23,7 +24,7 @@ struct SlicePad {
 };
 
 // `src` and `dst` are dense NHWC and do not overlap.
-void RunSlicePad(const SlicePad& shape, const float* src, float* dst);
+void RunSlicePad(const kernels::Team& team, const SlicePad& shape, const float* src, float* dst);
 
 }  // namespace resnetd::onednn
 

@@ -51,17 +51,16 @@ constexpr float kUnwritten = 54321;
 
 // `run` is called by teams of several sizes with a result of `floats` and scratch memory of `scratch_bytes(threads)`.
 void ExpectWrites(int64_t floats, const std::function<int64_t(int)>& scratch_bytes,
-                  const std::function<void(float* scratch, float* dst)>& run, const std::string& what) {
-  const int before = omp_get_max_threads();
+                  const std::function<void(const Team& team, float* scratch, float* dst)>& run,
+                  const std::string& what) {
   for (const int threads : {1, 2, 3, 16}) {
-    omp_set_num_threads(threads);
     Buffer dst(floats, kUnwritten), scratch(scratch_bytes(threads) / static_cast<int64_t>(sizeof(float)), NAN);
-    run(scratch.data(), dst.data());
+#pragma omp parallel num_threads(threads)
+    run({omp_get_thread_num(), omp_get_num_threads()}, scratch.data(), dst.data());
     EXPECT_TRUE(dst.GuardsStand()) << what << " by " << threads << ": writes outside of its result";
     EXPECT_TRUE(scratch.GuardsStand()) << what << " by " << threads << ": writes outside of its scratch memory";
     EXPECT_FALSE(dst.Holds(kUnwritten)) << what << " by " << threads << ": leaves elements out";
   }
-  omp_set_num_threads(before);
 }
 
 int64_t NoScratch(int) {
@@ -78,7 +77,8 @@ TEST(Kernels, NormalisationWritesItsResult) {
         Buffer src(floats, 2);
         const ScaleShift map{.pixels = images * pixels, .factor = ones, .shift = ones, .relu = true};
         ExpectWrites(
-            floats, NoScratch, [&](float*, float* dst) { RunScaleShift(map, src.data(), dst); }, what);
+            floats, NoScratch, [&](const Team& team, float*, float* dst) { RunScaleShift(team, map, src.data(), dst); },
+            what);
         for (const int64_t groups : {int64_t{1}, channels}) {
           const GroupNormalise norm{.images = images,
                                     .pixels = pixels,
@@ -89,7 +89,9 @@ TEST(Kernels, NormalisationWritesItsResult) {
                                     .relu = true};
           ExpectWrites(
               floats, [&](int threads) { return GroupNormaliseScratch(norm, threads); },
-              [&](float* scratch, float* dst) { RunGroupNormalise(norm, src.data(), scratch, dst); },
+              [&](const Team& team, float* scratch, float* dst) {
+                RunGroupNormalise(team, norm, src.data(), scratch, dst);
+              },
               absl::StrCat(what, " in ", groups, " groups"));
         }
       }
@@ -119,8 +121,8 @@ TEST(Kernels, WinogradWritesItsResult) {
         Buffer src(images * height * width * 16, 1), packed(9 * 16 * channels, 1);
         ExpectWrites(
             images * height * width * channels, [&](int threads) { return WinogradScratch(shape, threads); },
-            [&](float* scratch, float* dst) {
-              RunWinograd(shape, packed.data(), nullptr, nullptr, src.data(), scratch, dst);
+            [&](const Team& team, float* scratch, float* dst) {
+              RunWinograd(team, shape, packed.data(), nullptr, nullptr, src.data(), scratch, dst);
             },
             absl::StrCat(images, " images of ", height, "x", width, " to ", channels, " channels"));
       }
@@ -148,7 +150,9 @@ TEST(Kernels, GroupedConvolutionWritesItsResult) {
           Buffer src(images * height * width * 48, 1), packed(9 * 48 * group, 1);
           ExpectWrites(
               images * shape.dst_height * shape.dst_width * 48, NoScratch,
-              [&](float*, float* dst) { RunGroupedConvolution(shape, packed.data(), nullptr, src.data(), dst); },
+              [&](const Team& team, float*, float* dst) {
+                RunGroupedConvolution(team, shape, packed.data(), nullptr, src.data(), dst);
+              },
               absl::StrCat(images, " images of ", height, "x", width, " by ", stride, " in groups of ", group));
         }
       }
