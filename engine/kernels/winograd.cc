@@ -24,7 +24,8 @@
 //   V        {blocks, 16, in / 16, tiles, 16}
 //   M        {16, tiles, 16 k}
 //
-// Threads take consecutive tiles, or output channels where there are too few tiles to spread U's cost.
+// Threads take consecutive tiles, and mostly find in src what they wrote themselves; or output channels, where there are
+// too few tiles to spread U's cost: then each computes the whole V, and half of src comes from other cores.
 #include "engine/kernels/winograd.h"
 
 #include <immintrin.h>
@@ -44,6 +45,7 @@ constexpr int kLanes = kWinogradChannels;  // floats of a vector
 constexpr int kPoints = 16;                // of a transformed tile
 constexpr int kBlock = 14;                 // tiles of a product, at most
 constexpr int kChunk = 8 * kBlock;         // tiles for which U is computed once, at most
+constexpr int kPanelsPay = 4;              // output channels a tile: with more, to divide these costs less
 
 int64_t VectorsOf(int64_t out_channels) {
   return out_channels % (2 * kLanes) == 0 ? 2 : 1;
@@ -292,8 +294,8 @@ void PackWinograd(int64_t in_channels, int64_t out_channels, const float* weight
   }
 }
 
-int64_t WinogradScratch(const Winograd& shape, int threads) {
-  return Scratch::Floats(shape) * threads * static_cast<int64_t>(sizeof(float));
+int64_t WinogradScratch(const Winograd& shape) {
+  return Scratch::Floats(shape) * static_cast<int64_t>(sizeof(float));
 }
 
 void RunWinograd(const Team& team, const Winograd& shape, const float* packed, const float* bias, const float* residual,
@@ -301,9 +303,9 @@ void RunWinograd(const Team& team, const Winograd& shape, const float* packed, c
   const Arguments arguments{packed, bias, residual, src, dst};
   const int64_t vectors = VectorsOf(shape.out_channels);
   const Range tiles{0, Tiling(shape).count(shape.images)}, panels{0, shape.out_channels / (vectors * kLanes)};
-  const bool by_panel = tiles.end < kChunk * team.threads && panels.end % team.threads == 0;
+  const bool by_panel = shape.out_channels > kPanelsPay * tiles.end && panels.end % team.threads == 0;
   const Range own_tiles = by_panel ? tiles : team.PartOf(tiles), own_panels = by_panel ? team.PartOf(panels) : panels;
-  const Scratch own(shape, scratch + team.thread * Scratch::Floats(shape));
+  const Scratch own(shape, scratch);
   const auto run = vectors == 2 ? RunChunk<2> : RunChunk<1>;
   const int64_t chunks = PartsOfAtMost(kChunk, own_tiles);
   for (int64_t c = 0; c < chunks; ++c) run(shape, PartOf(own_tiles, c, chunks), own_panels, arguments, own);

@@ -27,10 +27,10 @@ int64_t WinogradWidth(int64_t out_channels);
 // From dense {out, in, 3, 3} to {out / width, in, 9, width}. `packed` must be aligned to 64 bytes here and below.
 void PackWinograd(int64_t in_channels, int64_t out_channels, const float* weights, float* packed);
 
-// Bytes of scratch memory that a team of so many threads needs.
-int64_t WinogradScratch(const Winograd& shape, int threads);
+// Bytes of scratch memory that each thread needs.
+int64_t WinogradScratch(const Winograd& shape);
 // `src` and `dst` are dense and do not overlap; `bias`, {out}, and `residual`, like dst and perhaps dst itself, may be
-// null. `scratch`, the team's, must be aligned to 64 bytes.
+// null. `scratch`, this thread's own, must be aligned to 64 bytes.
 void RunWinograd(const Team& team, const Winograd& shape, const float* packed, const float* bias, const float* residual,
                  const float* src, float* scratch, float* dst);
 

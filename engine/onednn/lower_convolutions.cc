@@ -126,7 +126,9 @@ void Lowering::LowerWinograd(const Node& node, const graph::Conv& conv, bool res
   const Packed learnt = Pack(conv, {dst[1] / width, src[1], 9, width}, [&](const float* values, float* packed) {
     kernels::PackWinograd(src[1], dst[1], values, packed);
   });
-  tensors.push_back(Scratch(kernels::WinogradScratch(shape, omp_get_max_threads())));
+  for (int t = 0; t < omp_get_max_threads(); ++t) {
+    tensors.push_back(builder_.AllocateFor(t, F32({kernels::WinogradScratch(shape) / 4}, Tag::a)));
+  }
 
   StepInfo info = Info(node, conv);
   info.in_place_sum = residual && DiesHere(node, 1);
@@ -135,9 +137,9 @@ void Lowering::LowerWinograd(const Node& node, const graph::Conv& conv, bool res
   builder_.Add(
       std::move(info), "winograd:avx512_core",
       [shape, learnt, residual](const kernels::Team& team, absl::Span<float* const> buffers) {
-        const size_t scratch = residual ? 2 : 1;
+        const size_t scratch = (residual ? 2 : 1) + static_cast<size_t>(team.thread);
         kernels::RunWinograd(team, shape, ValuesOf(learnt.weights), ValuesOf(learnt.bias),
-                             residual ? buffers[1] : nullptr, buffers[0], buffers[scratch], buffers[scratch + 1]);
+                             residual ? buffers[1] : nullptr, buffers[0], buffers[scratch], buffers.back());
       },
       tensors);
 }

@@ -3,6 +3,8 @@
 // has between its steps may overlap nothing of another's, so each has a part of the arena to itself, all planned alike.
 #include "engine/onednn/plan_builder.h"
 
+#include <omp.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -37,6 +39,17 @@ Tensor PlanBuilder::Input(const dnnl::memory::desc& desc) {
 Tensor PlanBuilder::Allocate(const dnnl::memory::desc& desc) {
   buffer_bytes_.push_back(desc.get_size());
   return {.buffer = static_cast<int>(buffer_bytes_.size()) - 1, .desc = desc};
+}
+
+Tensor PlanBuilder::AllocateFor(int thread, const dnnl::memory::desc& desc) {
+  if (omp_get_max_threads() == 1) return Allocate(desc);
+  while (threads_buffers_.size() <= static_cast<size_t>(thread)) {
+    threads_buffers_.push_back(static_cast<int>(buffer_bytes_.size()));
+    buffer_bytes_.push_back(0);
+  }
+  const int buffer = threads_buffers_[thread];
+  buffer_bytes_[buffer] = std::max(buffer_bytes_[buffer], desc.get_size());
+  return {.buffer = buffer, .desc = desc};
 }
 
 void PlanBuilder::Add(StepInfo info, const dnnl::primitive_desc_base& primitive, std::vector<Argument> arguments) {

@@ -29,6 +29,9 @@ class PlanBuilder {
   // The images, at offset 0: where a slot lies must not depend on the plan.
   Tensor Input(const dnnl::memory::desc& desc);
   Tensor Allocate(const dnnl::memory::desc& desc);
+  // Memory for a kernel of ours that only this thread of the team uses. Where there are several it is the thread's at
+  // each step that asks for some, and never another's in between: to write what another core wrote last is slow.
+  Tensor AllocateFor(int thread, const dnnl::memory::desc& desc);
 
   // `info` lacks what the primitive itself tells. The scratchpad is added here.
   void Add(StepInfo info, const dnnl::primitive_desc_base& primitive, std::vector<Argument> arguments);
@@ -61,6 +64,7 @@ class PlanBuilder {
   Plan plan_;
   std::vector<size_t> buffer_bytes_;
   int input_buffer_ = -1;
+  std::vector<int> threads_buffers_;  // by thread, of steps that a team computes
 };
 
 // Attributes every primitive has: its scratchpad is an argument, in the arena. With the library's own a primitive could

@@ -120,9 +120,10 @@ TEST(Kernels, WinogradWritesItsResult) {
                              .relu = true};
         Buffer src(images * height * width * 16, 1), packed(9 * 16 * channels, 1);
         ExpectWrites(
-            images * height * width * channels, [&](int threads) { return WinogradScratch(shape, threads); },
+            images * height * width * channels, [&](int threads) { return WinogradScratch(shape) * threads; },
             [&](const Team& team, float* scratch, float* dst) {
-              RunWinograd(team, shape, packed.data(), nullptr, nullptr, src.data(), scratch, dst);
+              RunWinograd(team, shape, packed.data(), nullptr, nullptr, src.data(),
+                          scratch + team.thread * WinogradScratch(shape) / 4, dst);
             },
             absl::StrCat(images, " images of ", height, "x", width, " to ", channels, " channels"));
       }
