@@ -1,7 +1,5 @@
 // Convolutions by our own kernels, where these are faster than the library's. Which those are depends on the shape of
 // an image alone, so that all batch sizes and thread counts share the packed weights.
-#include <omp.h>
-
 #include <memory>
 #include <optional>
 #include <utility>
@@ -126,9 +124,7 @@ void Lowering::LowerWinograd(const Node& node, const graph::Conv& conv, bool res
   const Packed learnt = Pack(conv, {dst[1] / width, src[1], 9, width}, [&](const float* values, float* packed) {
     kernels::PackWinograd(src[1], dst[1], values, packed);
   });
-  for (int t = 0; t < omp_get_max_threads(); ++t) {
-    tensors.push_back(builder_.AllocateFor(t, F32({kernels::WinogradScratch(shape) / 4}, Tag::a)));
-  }
+  for (const Tensor& scratch : ScratchByThread(kernels::WinogradScratch(shape))) tensors.push_back(scratch);
 
   StepInfo info = Info(node, conv);
   info.in_place_sum = residual && DiesHere(node, 1);

@@ -167,6 +167,14 @@ Tensor Lowering::Scratch(int64_t bytes) {
   return builder_.Allocate(F32({bytes / static_cast<int64_t>(sizeof(float))}, Tag::a));
 }
 
+std::vector<Tensor> Lowering::ScratchByThread(int64_t bytes) {
+  std::vector<Tensor> tensors;
+  for (int thread = 0; thread < omp_get_max_threads(); ++thread) {
+    tensors.push_back(builder_.AllocateFor(thread, F32({bytes / static_cast<int64_t>(sizeof(float))}, Tag::a)));
+  }
+  return tensors;
+}
+
 memory Lowering::Learnt(const graph::WeightsRef& values, Dims dims, const memory::desc& wanted) {
   return weights_.Get(values, RowMajorDesc(std::move(dims)), wanted);
 }

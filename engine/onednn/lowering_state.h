@@ -87,8 +87,9 @@ class Lowering {
   Tensor Straight(const graph::Node& node, graph::ValueId id);
   // The value in ONNX's order of elements, seen with these dims.
   Tensor RowMajor(const StepInfo& info, graph::ValueId id, Dims dims);
-  // Memory for a kernel of ours.
+  // Memory for a kernel of ours: the team's, or some for each of its threads.
   Tensor Scratch(int64_t bytes);
+  std::vector<Tensor> ScratchByThread(int64_t bytes);
   Tensor& TensorOf(graph::ValueId id) { return tensors_[static_cast<size_t>(id)]; }
   // Learnt values with these dims, in the layout `wanted`.
   dnnl::memory Learnt(const graph::WeightsRef& values, Dims dims, const dnnl::memory::desc& wanted);
