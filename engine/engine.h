@@ -69,8 +69,8 @@ struct ModelBytes {
   // Is shown the bytes of each such file as they are loaded, in the order in which the model first names them: a hash
   // of them is a hash of what is served. May be null.
   std::function<void(absl::Span<const std::byte>)> on_external_file = {};
-  // Is called when `onnx` has been read: who frees it then spares the weights, of as many bytes and packed next, new
-  // pages. May be null.
+  // Is called by Load() when `onnx` has been read and is not needed any more, whatever fails later. Where it is freed
+  // then, the weights, packed next and of about as many bytes, need no new pages. May be null.
   std::function<void()> on_read = {};
 };
 

@@ -1,6 +1,7 @@
 // Loops over pixels with the channels innermost, which compilers turn into vector code; each is compiled for AVX2 and
 // AVX-512 and chosen when the program starts. Both do the same operations in the same order and round alike, so it is
-// no matter that ONEDNN_MAX_CPU_ISA does not choose here. Threads take consecutive pixels.
+// no matter that ONEDNN_MAX_CPU_ISA does not choose here. Threads take consecutive pixels, or in group
+// normalisation whole images where these divide evenly.
 //
 // Group normalisation takes three passes over an image: sums around the first value of each group, which give a center;
 // sums and squares around that; and the result:

@@ -31,7 +31,7 @@ struct GroupNormalise {
 // Bytes of scratch memory that a team of so many threads needs.
 int64_t GroupNormaliseScratch(const GroupNormalise& shape, int threads);
 // `src` and `dst` are dense, {images, pixels, channels}; they may be the same. `scratch` is the team's. The rounding of
-// the sums depends on the number of threads.
+// the sums depends on the number of threads and on whether the images divide evenly among them.
 void RunGroupNormalise(const Team& team, const GroupNormalise& shape, const float* src, float* scratch, float* dst);
 
 }  // namespace resnetd::kernels

@@ -9,6 +9,7 @@ namespace resnetd::kernels {
 
 // One of the threads that compute something together: all of them call the same kernels in the same order, each as
 // itself, and each call computes that thread's part. What a kernel wrote may be read after the next Barrier().
+// Scratch memory is the team's, the same for all, or the thread's, as the kernel says.
 struct Team {
   int thread = 0, threads = 1;
 

@@ -24,8 +24,8 @@
 //   V        {blocks, 16, in / 16, tiles, 16}
 //   M        {16, tiles, 16 k}
 //
-// Threads take consecutive tiles, and mostly find in src what they wrote themselves; or output channels, where there are
-// too few tiles to spread U's cost: then each computes the whole V, and half of src comes from other cores.
+// Threads take consecutive tiles, and mostly find in src what they wrote themselves; or output channels, where there
+// are too few tiles to spread U's cost: then each computes the whole V, and half of src comes from other cores.
 #include "engine/kernels/winograd.h"
 
 #include <immintrin.h>

@@ -117,7 +117,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Activation& activati
   const Eltwise eltwise = EltwiseOf(activation);
   if (eltwise.kind == algorithm::undef) {  // erf, which exporters leave only in pieces of GELU that no pass knew
     const auto count = static_cast<int64_t>(src.desc.get_size() / sizeof(float));
-    builder_.Add(ElementwiseInfo(node), "erf",
+    builder_.Add(ElementwiseInfo(node, dst), "erf",
                  [count](const kernels::Team& team, absl::Span<float* const> buffers) {
                    const kernels::Range own = team.PartOf({0, count});
                    for (int64_t i = own.begin; i < own.end; ++i) buffers[1][i] = std::erf(buffers[0][i]);
@@ -151,7 +151,7 @@ bool Lowering::LowerScaleShift(const Node& node, const graph::Binary& binary) {
                                                                       .shift = *add->constant->data,
                                                                       .relu = relu != nullptr});
   TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
-  builder_.Add(ElementwiseInfo(node), "scale_shift",
+  builder_.Add(ElementwiseInfo(node, TensorOf(node.output)), "scale_shift",
                [shape](const kernels::Team& team, absl::Span<float* const> buffers) {
                  kernels::RunScaleShift(team, *shape, buffers[0], buffers[1]);
                },

@@ -183,7 +183,7 @@ absl::Status Lowering::LowerMapGroupNorm(const Node& node, const graph::GroupNor
                                                                               .relu = !node.post_ops.empty()});
   const Tensor scratch = Scratch(kernels::GroupNormaliseScratch(*shape, omp_get_max_threads()));
   TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
-  builder_.Add(ElementwiseInfo(node), "group_normalise",
+  builder_.Add(ElementwiseInfo(node, TensorOf(node.output)), "group_normalise",
                [shape](const kernels::Team& team, absl::Span<float* const> buffers) {
                  kernels::RunGroupNormalise(team, *shape, buffers[0], buffers[1], buffers[2]);
                },

@@ -52,7 +52,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Pad& pad) {
 }
 
 void Lowering::AddSlicePad(const Node& node, const SlicePad& shape, const Tensor& src, const Tensor& dst) {
-  builder_.Add(ElementwiseInfo(node), "slice_pad",
+  builder_.Add(ElementwiseInfo(node, dst), "slice_pad",
                [shape](const kernels::Team& team, absl::Span<float* const> buffers) {
                  RunSlicePad(team, shape, buffers[0], buffers[1]);
                },

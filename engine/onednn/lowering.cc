@@ -223,12 +223,10 @@ StepInfo Lowering::Info(const Node& node) const {
   return info;
 }
 
-StepInfo Lowering::ElementwiseInfo(const Node& node) const {
-  constexpr int64_t kWorthThreads = 1 << 14;  // elements: what less takes is over before other threads have begun
-  int64_t elements = 1;
-  for (const int64_t d : DimsOf(node.output)) elements *= d;
+StepInfo Lowering::ElementwiseInfo(const Node& node, const Tensor& dst) const {
+  constexpr size_t kWorthThreads = sizeof(float) << 14;  // bytes: what less takes is over before other threads begin
   StepInfo info = Info(node);
-  info.one_thread = omp_get_max_threads() > 1 && elements < kWorthThreads;
+  info.one_thread = omp_get_max_threads() > 1 && dst.desc.get_size() < kWorthThreads;
   return info;
 }
 

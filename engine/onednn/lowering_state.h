@@ -104,8 +104,8 @@ class Lowering {
   bool FusedIntoPad(const graph::Node& slice) const;
   graph::ValueId Root(graph::ValueId id) const { return roots_[static_cast<size_t>(id)]; }
   StepInfo Info(const graph::Node& node) const;
-  // Of what takes a kernel of ours a few operations an element.
-  StepInfo ElementwiseInfo(const graph::Node& node) const;
+  // Of a kernel of ours that takes a few operations an element of `dst`.
+  StepInfo ElementwiseInfo(const graph::Node& node, const Tensor& dst) const;
   // With its multiply-adds.
   StepInfo Info(const graph::Node& node, const graph::Conv& conv) const;
 

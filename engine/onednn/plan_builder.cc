@@ -43,11 +43,11 @@ Tensor PlanBuilder::Allocate(const dnnl::memory::desc& desc) {
 
 Tensor PlanBuilder::AllocateFor(int thread, const dnnl::memory::desc& desc) {
   if (omp_get_max_threads() == 1) return Allocate(desc);
-  while (threads_buffers_.size() <= static_cast<size_t>(thread)) {
-    threads_buffers_.push_back(static_cast<int>(buffer_bytes_.size()));
+  while (thread_buffers_.size() <= static_cast<size_t>(thread)) {
+    thread_buffers_.push_back(static_cast<int>(buffer_bytes_.size()));
     buffer_bytes_.push_back(0);
   }
-  const int buffer = threads_buffers_[thread];
+  const int buffer = thread_buffers_[thread];
   buffer_bytes_[buffer] = std::max(buffer_bytes_[buffer], desc.get_size());
   return {.buffer = buffer, .desc = desc};
 }

@@ -64,7 +64,7 @@ class PlanBuilder {
   Plan plan_;
   std::vector<size_t> buffer_bytes_;
   int input_buffer_ = -1;
-  std::vector<int> threads_buffers_;  // by thread, of steps that a team computes
+  std::vector<int> thread_buffers_;  // by thread, of steps that a team computes
 };
 
 // Attributes every primitive has: its scratchpad is an argument, in the arena. With the library's own a primitive could

@@ -179,15 +179,16 @@ absl::Status PlanSession::ExecutePass(const Segment& segment, int lane, const Ru
   const dnnl_stream_t stream = streams_[static_cast<size_t>(lane)].get();
   const bool team = omp_get_max_threads() > 1;
   while (!steps.empty()) {
-    const auto together = std::find_if_not(steps.begin(), steps.end(), IsDivided) - steps.begin();
-    if (team && together > 0) {
-      ExecuteTogether(spec, steps.first(static_cast<size_t>(together)));
-      steps.remove_prefix(static_cast<size_t>(together));
+    const BoundStep& bound = steps.front();
+    const bool wanted = IsWanted(bound, spec);
+    if (wanted && team && IsDivided(bound)) {
+      const auto end = std::find_if_not(steps.begin(), steps.end(), IsDivided);
+      ExecuteTogether(spec, absl::MakeConstSpan(steps.begin(), end));
+      steps.remove_prefix(static_cast<size_t>(end - steps.begin()));
       continue;
     }
-    const BoundStep& bound = steps.front();
     steps.remove_prefix(1);
-    if (!IsWanted(bound, spec)) continue;
+    if (!wanted) continue;
     if (spec.profile == nullptr) {
       if (absl::Status status = Execute(bound, stream); !status.ok()) return status;
       continue;

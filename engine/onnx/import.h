@@ -48,7 +48,8 @@ class Import {
   int64_t file_batch = 0;  // the batch size fixed in the file, 0 if dynamic
 
   absl::Status Define(const std::string& name, Operand operand);
-  // A tensor of the file; `raw_data` is the tensor's own where that was not parsed.
+  // A tensor of the file; `raw_data` stands for its own, which is not looked at, since ParseInitializer() leaves it
+  // out.
   absl::StatusOr<Operand> Read(const TensorProto& tensor, absl::string_view raw_data);
   absl::StatusOr<Operand> Read(const TensorProto& tensor) { return Read(tensor, tensor.raw_data()); }
 
@@ -100,7 +101,8 @@ absl::Status Expected(absl::string_view what, absl::string_view expected, absl::
 // "batch,64,-1".
 std::string ToString(absl::Span<const int64_t> values);
 
-// A tensor's contents, its size checked against its dims; from `external` if they lie outside the model's file.
+// A tensor's contents, their size checked against its dims: from `raw_data` in place of its own, a typed list, or from
+// `external` if they lie outside the model's file.
 absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor, absl::string_view raw_data, ExternalData& external);
 
 }  // namespace resnetd::onnx

@@ -23,10 +23,11 @@ struct ParsedTensor {
   absl::string_view raw_data;  // in the file
 };
 
-// The model in `file`, which must outlive the result, within the limits of CheckWire(). INVALID_ARGUMENT for any other
-// bytes.
+// The model in `file`, which must outlive the result, within the limits of CheckWire(). INVALID_ARGUMENT for bytes that
+// protobuf would refuse, but for tags and lengths in more bytes than they may have, and what is wrong within an
+// initializer.
 absl::StatusOr<ParsedModel> ParseModel(absl::Span<const std::byte> file);
-// One of its initializers.
+// One of its initializers. INVALID_ARGUMENT as above.
 absl::StatusOr<ParsedTensor> ParseInitializer(absl::string_view initializer);
 
 }  // namespace resnetd::onnx

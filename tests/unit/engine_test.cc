@@ -130,6 +130,38 @@ TEST(Engine, KeepsThePackedWeightsOnly) {
   EXPECT_LT(Resident() - before, packed + kRest);
 }
 
+TEST(Engine, SaysWhenTheFileIsRead) {
+  const std::string good = ReadModel("cifar20-a-grey");
+  struct Case {
+    std::string file;
+    std::vector<std::string> outputs;
+    int times;
+    bool ok;
+  };
+  for (const Case& c :
+       {Case{good, {}, 1, true}, {good, {"no such tensor"}, 1, false}, {good.substr(1), {}, 0, false}}) {
+    std::string file = c.file;
+    int times = 0;
+    ModelBytes model{{reinterpret_cast<const std::byte*>(file.data()), file.size()}, "tested"};
+    model.on_read = [&] {
+      ++times;
+      std::fill(file.begin(), file.end(), '\xff');  // NaN
+    };
+    const auto engine = Engine::Load(model, {.batch_sizes = {1}, .outputs = c.outputs});
+    EXPECT_EQ(engine.ok(), c.ok) << engine.status();
+    EXPECT_EQ(times, c.times);
+    if (!c.ok) continue;
+    const auto expected = Load(good, {.batch_sizes = {1}});
+    const SessionRunner runner(*engine), right(*expected);
+    for (const SessionRunner* r : {&runner, &right}) {
+      r->Write(0, RandomImage((*engine)->info(), 1));
+      ASSERT_TRUE((*r)->Run({.count = 1}).ok());
+    }
+    const OutputId logits = (*engine)->info().logits;
+    EXPECT_EQ(Copy(runner->output(logits, 0)), Copy(right->output(logits, 0)));
+  }
+}
+
 TEST(Engine, RefusesWhatIsNoModel) {
   std::mt19937 rng(3);
   std::string noise(100'000, '\0');

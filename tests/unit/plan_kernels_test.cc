@@ -128,6 +128,9 @@ TEST(PlanKernels, WinogradByThreads) {
       {"9 tiles, one panel", {16, 6, 6}, 32, {0, 2, 1, 0}},
       {"20 tiles, three panels", {32, 8, 9}, 96, {1, 1, 1, 1}},
       {"25 tiles, three panels of one vector", {16, 10, 9}, 48, {0, 1, 1, 2}, {3, 3}, {}, {}, 1, true, {graph::Relu()}},
+      {"9 tiles, three panels of one vector", {16, 6, 6}, 48, {1, 1, 1, 1}},
+      {"15 tiles, two panels", {16, 6, 10}, 64, {1, 1, 1, 1}},
+      {"16 tiles, two panels", {16, 8, 8}, 64, {1, 1, 1, 1}},
       {"28 tiles in a row, two panels", {32, 1, 55}, 64, {2, 0, 0, 3}, {3, 3}, {}, {}, 1, false},
   };
   for (const Layer& layer : layers) {

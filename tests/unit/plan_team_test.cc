@@ -1,4 +1,5 @@
 // Kernels of ours, one after the other, by one team of threads: each may read what the one before it wrote.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,8 @@ ValueId AddPad(GraphBuilder& b, ValueId src, int64_t rows) {
   return b.Add(graph::Pad{.before = {0, rows, 1}, .after = {0, 0, 2}, .value = 0.5f}, {src});
 }
 
-// A convolution of the library's, five kernels of ours, and a classifier. The outputs are what the last of them yields,
-// and what the third.
+// A convolution of the library's and six kernels of ours. The outputs are what the last of them yields, and what the
+// third.
 graph::Graph Network(int64_t padded_rows) {
   GraphBuilder b({3, 12, 10});
   const ValueId first = AddGroupNorm(b, AddConv(b, b.image(), kChannels, 1));
@@ -63,21 +64,41 @@ TEST(PlanTeam, ComputesWhatTheReferenceDoes) {
   for (const int64_t rows : {3, 18}) ExpectEqualsReferenceByThreads(Network(rows), "kernels of ours in a row", false);
 }
 
+// Two branches whose kernels alternate. Each output is what one of them yields.
+graph::Graph Branches() {
+  GraphBuilder b({3, 12, 10});
+  const ValueId map = AddPad(b, AddConv(b, b.image(), kChannels, 1), 30);
+  const ValueId a = AddScaleShift(b, map), c = AddScaleShift(b, map);
+  const ValueId a2 = AddPad(b, a, 1), c2 = AddPad(b, c, 2);
+  const ValueId a3 = AddGroupNorm(b, a2), c3 = AddGroupNorm(b, c2);
+  return b.Finish(b.Add(graph::Flatten(), {a3}), b.Add(graph::Flatten(), {c3}));
+}
+
 TEST(PlanTeam, LeavesOutWhatNobodyWants) {
-  const graph::Graph graph = Network(18);
-  const auto engine = CompileFor(graph, {4}, 3);
-  ASSERT_TRUE(engine.ok()) << engine.status();
-  const SessionRunner runner(*engine);
-  const auto run = [&](OutputSet wanted) {
-    for (int i = 0; i < 4; ++i) runner.Write(i, reference::RandomImage({3, 12, 10}, 7 + static_cast<uint32_t>(i)));
-    EXPECT_TRUE(runner->Run({.count = 4, .wanted = wanted}).ok());
-    return AnswerOf(runner, 3);
+  struct Case {
+    graph::Graph graph;
+    int left_out[2];  // steps where only this output is wanted, with what lays the other out as a vector
   };
-  const Answer both = run(OutputSet().set()), last = run(OutputSet(1)), third = run(OutputSet(2));
-  EXPECT_TRUE(SameBytes(last[0], both[0]));
-  EXPECT_TRUE(last[1].empty());
-  EXPECT_TRUE(SameBytes(third[1], both[1]));
-  EXPECT_TRUE(third[0].empty());
+  for (const auto& [graph, left_out] : {Case{Network(18), {1, 4}}, {Branches(), {4, 4}}}) {
+    const auto engine = CompileFor(graph, {4}, 3);
+    ASSERT_TRUE(engine.ok()) << engine.status();
+    const SessionRunner runner(*engine);
+    const auto run = [&](OutputSet wanted, LayerProfile* profile) {
+      for (int i = 0; i < 4; ++i) runner.Write(i, reference::RandomImage({3, 12, 10}, 7 + static_cast<uint32_t>(i)));
+      EXPECT_TRUE(runner->Run({.count = 4, .wanted = wanted, .profile = profile}).ok());
+      return AnswerOf(runner, 3);
+    };
+    LayerProfile all;
+    const Answer both = run(OutputSet(3), &all);
+    EXPECT_EQ(std::count(all.begin(), all.end(), Duration()), 0);
+    for (const size_t wanted : {0, 1}) {
+      LayerProfile some;
+      const Answer one = run(OutputSet(1 << wanted), nullptr), timed = run(OutputSet(1 << wanted), &some);
+      EXPECT_TRUE(SameBytes(one[wanted], both[wanted]) && SameBytes(timed[wanted], both[wanted]));
+      EXPECT_TRUE(one[1 - wanted].empty() && timed[1 - wanted].empty());
+      EXPECT_EQ(std::count(some.begin(), some.end(), Duration()), left_out[wanted]);
+    }
+  }
 }
 
 }  // namespace
