@@ -390,6 +390,7 @@ TEST(EdgeCallsTest, MixedCallersEachGetTheirOwn) {
         std::vector<unsigned> seeds;
         for (unsigned n = 0; n <= (c + i) % 5; ++n) seeds.push_back(c * 10'000 + i * 10 + n);
         const Reply reply = Classify(*stub, LogitsRequest(seeds));
+        EXPECT_TRUE(reply.status.ok()) << "client " << c << " call " << i << ": " << reply.status.error_message();
         bool all = reply.status.ok() && reply.response.results_size() == static_cast<int>(seeds.size());
         for (size_t n = 0; all && n < seeds.size(); ++n) {
           all = IsAnswerOf(reply.response.results(static_cast<int>(n)), seeds[n]);
