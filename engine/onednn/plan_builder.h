@@ -35,8 +35,8 @@ class PlanBuilder {
 
   // `info` lacks what the primitive itself tells. The scratchpad is added here.
   void Add(StepInfo info, const dnnl::primitive_desc_base& primitive, std::vector<Argument> arguments);
-  // Our own kernel called `implementation`; the last of the tensors is what it writes. It is no less exact for being
-  // divided where `info` says that it runs on one thread.
+  // Our own kernel called `implementation`; the last of the tensors is what it writes. Where `info` has it on one
+  // thread, it may still be divided, if it stands among kernels that are.
   void Add(StepInfo info, absl::string_view implementation, Kernel kernel, const std::vector<Tensor>& tensors);
   // `tensor` in this layout: itself, or a reordered copy.
   Tensor As(const Tensor& tensor, const dnnl::memory::desc& desc, const StepInfo& info);
