@@ -62,6 +62,7 @@ void PrintJson(const Context& context, const Verdict& verdict) {
                {"nodes", verdict.operators.nodes},
                {"unsupported", Json::array()},
                {"errors", Json::array()},
+               {"outputs", verdict.loaded.outputs},
                {"notes", verdict.loaded.notes}};
   for (const UnsupportedNode& node : verdict.operators.unsupported) {
     json["unsupported"].push_back({{"node", node.name}, {"operator", node.op}});
@@ -81,6 +82,7 @@ void PrintSound(std::ostream& out, const Verdict& verdict) {
   table.AddRow({"classes", absl::StrCat(info.classes)});
   table.AddRow({"features", absl::StrCat(info.features)});
   table.AddRow({"weights' SHA-256", model.sha256});
+  for (const std::string& output : verdict.loaded.outputs) table.AddRow({"output", output});
   for (const std::string& note : verdict.loaded.notes) table.AddRow({"note", note});
   table.Print(out);
   out << "a server would serve it\n";

@@ -1,6 +1,7 @@
 // Each thread has a session and an arena of its own, takes the next few files, and leaves their outcomes where they
 // belong: threads share the model, which is constant, and a counter.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <numeric>
@@ -46,8 +47,8 @@ std::vector<int> FiveBest(absl::Span<const float> logits) {
 // One thread's part.
 class Worker {
  public:
-  explicit Worker(const server::Model& model, OutputId logits)
-      : model_(model), logits_(logits), arena_(model.engine->arena_bytes()) {}
+  Worker(const server::Model& model, const server::Head& head)
+      : model_(model), head_(head), arena_(model.engine->arena_bytes()) {}
 
   absl::Status Prepare() {
     RESNETD_ASSIGN_OR_RETURN(session_, model_.engine->NewSession(arena_.span()));
@@ -63,17 +64,19 @@ class Worker {
     }
     if (in_slot.empty()) return;
     OutputSet wanted;
-    wanted.set(static_cast<size_t>(logits_));
+    wanted.set(static_cast<size_t>(head_.output));
     const absl::Status run = session_->Run({.count = static_cast<int>(in_slot.size()), .wanted = wanted}).status();
     for (size_t slot = 0; slot < in_slot.size(); ++slot) {
       Outcome& outcome = outcomes[in_slot[slot]];
       outcome.status = run;
       if (!run.ok()) continue;
-      const absl::Span<const float> logits = session_->output(logits_, static_cast<int>(slot));
+      std::array<float, 2> pair;
+      const absl::Span<const float> logits =
+          server::LogitsOf(head_, session_->output(head_.output, static_cast<int>(slot)), pair);
       if (std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
         outcome.best = FiveBest(logits);
       } else {
-        outcome.status = absl::InvalidArgumentError("the network's output is not finite");
+        outcome.status = absl::InternalError("the network's output is not finite");
       }
     }
   }
@@ -85,7 +88,7 @@ class Worker {
   }
 
   const server::Model& model_;
-  const OutputId logits_;
+  const server::Head& head_;  // of the model
   const server::Arena arena_;
   std::unique_ptr<Session> session_;
   image::Preprocessor preprocessor_;
@@ -96,14 +99,14 @@ class LocalClassifier final : public Classifier {
   LocalClassifier(const Context& context, std::shared_ptr<const server::Model> model, const server::Head& head)
       : context_(context),
         model_(std::move(model)),
-        logits_(head.output),
+        head_(head),
         batch_(static_cast<size_t>(model_->engine->info().batch_sizes.back())),
         name_(absl::StrCat(model_->name, " version ", model_->version)),
         classes_{head.classes, head.labels} {}
 
   absl::Status Prepare(int threads) {
     for (int i = 0; i < threads; ++i) {
-      workers_.push_back(std::make_unique<Worker>(*model_, logits_));
+      workers_.push_back(std::make_unique<Worker>(*model_, head_));
       RESNETD_RETURN_IF_ERROR(workers_.back()->Prepare());
     }
     return absl::OkStatus();
@@ -116,7 +119,7 @@ class LocalClassifier final : public Classifier {
  private:
   const Context& context_;
   const std::shared_ptr<const server::Model> model_;
-  const OutputId logits_;
+  const server::Head& head_;  // of the model
   const size_t batch_;
   const std::string name_;
   const ClassNames classes_;
@@ -160,11 +163,16 @@ absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& co
   RESNETD_ASSIGN_OR_RETURN(const server::LoadedModel loaded,
                            server::LoadModel(file.source, scheduling::ModelKey{}, options));
   const std::vector<server::Head>& heads = loaded.model->heads;
+  const OutputId output = FindOutput(loaded.model->engine->info(), head);
   const auto found =
-      std::find_if(heads.begin(), heads.end(), [&](const auto& h) { return head.empty() || h.name == head; });
+      std::find_if(heads.begin(), heads.end(), [&](const auto& h) { return head.empty() || h.output == output; });
   if (found == heads.end()) {
     return absl::InvalidArgumentError(absl::StrCat("model '", loaded.model->name, "' has no ",
                                                    head.empty() ? "classifier" : absl::StrCat("head '", head, "'")));
+  }
+  if (found->is_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("head '", found->name, "' of model '", loaded.model->name, "' is one value and no class"));
   }
   auto classifier = std::make_unique<LocalClassifier>(context, loaded.model, *found);
   RESNETD_RETURN_IF_ERROR(classifier->Prepare(threads));

@@ -45,12 +45,15 @@ nlohmann::ordered_json ToJson(const v1::Head& head) {
           {"classes", head.classes()},
           {"activation", v1::Head::Activation_Name(head.activation())},
           {"labels", std::vector<std::string>(head.labels().begin(), head.labels().end())},
-          {"thresholds", std::vector<float>(head.thresholds().begin(), head.thresholds().end())}};
+          {"thresholds", std::vector<float>(head.thresholds().begin(), head.thresholds().end())},
+          {"evidence", head.evidence()},
+          {"aliases", std::vector<std::string>(head.aliases().begin(), head.aliases().end())}};
 }
 
 nlohmann::ordered_json ToJson(const v1::Layer& layer) {
   nlohmann::ordered_json json = {{"name", layer.name()},
                                  {"shape", std::vector<int>(layer.shape().begin(), layer.shape().end())},
+                                 {"aliases", std::vector<std::string>(layer.aliases().begin(), layer.aliases().end())},
                                  {"spaces", nlohmann::ordered_json::array()}};
   for (const v1::EmbeddingSpace& space : layer.spaces()) {
     json["spaces"].push_back(
@@ -93,6 +96,7 @@ nlohmann::ordered_json ToJson(const v1::GetModelResponse& m) {
           {"multiply_adds", m.multiply_adds()},
           {"packed_weight_bytes", m.packed_weight_bytes()},
           {"heads", ToJson(m.heads())},
+          {"no_classifier", m.no_classifier()},
           {"layers", ToJson(m.layers())}};
 }
 
@@ -100,7 +104,8 @@ nlohmann::ordered_json ToJson(const v1::GetModelResponse& m) {
 std::string ToLine(const v1::Head& head) {
   return absl::StrCat(head.name(), ": ", head.classes(), " classes", head.labels().empty() ? ", no labels" : "", ", ",
                       absl::AsciiStrToLower(v1::Head::Activation_Name(head.activation())),
-                      head.thresholds().empty() ? "" : " with thresholds");
+                      head.thresholds().empty() ? "" : " with thresholds",
+                      head.evidence().empty() ? "" : absl::StrCat(", by ", head.evidence()));
 }
 
 // "pool: 64; space d7c8..., of length 1 90ab..."
@@ -132,6 +137,7 @@ void PrintDetails(const Context& context, const v1::GetModelResponse& m) {
   table.AddRow({"packed weights", absl::StrCat(m.packed_weight_bytes(), " bytes")});
   table.AddRow({"weights' SHA-256", m.weights_sha256()});
   table.AddRow({"plan", m.plan_fingerprint()});
+  if (!m.no_classifier().empty()) table.AddRow({"no classifier", m.no_classifier()});
   for (const v1::Head& head : m.heads()) table.AddRow({"head", ToLine(head)});
   for (const v1::Layer& layer : m.layers()) table.AddRow({"layer", ToLine(layer)});
   table.Print(*context.out);

@@ -41,7 +41,9 @@ absl::Status CheckOptions(const EngineOptions& options) {
 // Makes the tensors that the options name outputs too.
 absl::Status AddOutputs(const std::vector<std::string>& names, graph::Graph& graph) {
   for (const std::string& name : names) {
-    if (graph.FindOutput(name) != nullptr) continue;
+    // A tensor whose softmax was taken away is served by its alias too, and then not as the file has it.
+    const graph::Output* served = graph.FindOutput(name);
+    if (served != nullptr && (served->name == name || !served->tensor.empty())) continue;
     const auto produced = std::find_if(graph.nodes.begin(), graph.nodes.end(),
                                        [&](const graph::Node& node) { return graph.value(node.output).name == name; });
     if (produced == graph.nodes.end()) {
@@ -102,7 +104,14 @@ ModelInfo InfoOf(const graph::Graph& graph, const ModelBytes& model, const Engin
     const graph::Dims& dims = graph.value(output.value).dims;
     const auto id = static_cast<OutputId>(info.outputs.size());
     OutputInfo& of = info.outputs.emplace_back();
-    of = {output.name, {dims.begin(), dims.end()}, 1, static_cast<HeadActivation>(output.activation), output.tensor};
+    of = {.name = output.name,
+          .dims = {dims.begin(), dims.end()},
+          .width = 1,
+          .activation = output.activation,
+          .tensor = output.tensor,
+          .aliases = output.aliases,
+          .role = output.role,
+          .evidence = output.evidence};
     for (const int64_t size : dims) of.width *= static_cast<int>(size);
     if (output.name == graph::kLogits) info.logits = id, info.classes = of.width;
     if (output.name == graph::kPool) info.embedding = id, info.features = of.width;
@@ -130,10 +139,21 @@ absl::Status WarmUp(const Engine& engine) {
 
 }  // namespace
 
+OutputId FindOutput(const ModelInfo& info, absl::string_view name) {
+  const auto find = [&](auto&& matches) {
+    const auto found = std::find_if(info.outputs.begin(), info.outputs.end(), matches);
+    return found == info.outputs.end() ? kNoOutput : static_cast<OutputId>(found - info.outputs.begin());
+  };
+  const OutputId named = find([&](const OutputInfo& o) { return o.name == name; });
+  if (named != kNoOutput) return named;
+  return find(
+      [&](const OutputInfo& o) { return std::find(o.aliases.begin(), o.aliases.end(), name) != o.aliases.end(); });
+}
+
 absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& model, const EngineOptions& options) try {
   RESNETD_RETURN_IF_ERROR(CheckOptions(options));
-  RESNETD_ASSIGN_OR_RETURN(graph::Graph graph,
-                           onnx::ReadOnnx(model.onnx, model.name, {model.folder, model.on_external_file}));
+  RESNETD_ASSIGN_OR_RETURN(graph::Graph graph, onnx::ReadOnnx(model.onnx, model.name,
+                                                              {model.folder, model.on_external_file}, options.hints));
   if (model.on_read != nullptr) model.on_read();
   RESNETD_RETURN_IF_ERROR(AddOutputs(options.outputs, graph));
   RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "engine/graph/output_kinds.h"
 
 // The engine: an ONNX file in, logits and embeddings out. It knows nothing of gRPC, protobuf services or metrics.
 //
@@ -38,18 +40,18 @@ inline constexpr size_t kMostOutputs = 32;  // of one model
 // Outputs by index.
 using OutputSet = std::bitset<kMostOutputs>;
 
-// What the ONNX file applied last to an output and the engine leaves to its user: the output holds the scores before.
-enum class HeadActivation : uint8_t { kNone, kSoftmax, kSigmoid };
-
 struct OutputInfo {
-  // "logits": of the first head. "pool": the embedding, what the last Gemm reads. "stage1".."stage4": the output of the
-  // last residual block at each of the last four spatial resolutions, averaged over its pixels. Others are called as in
-  // the file.
+  // "logits": of the first head. "pool": the embedding (graph::ChooseOutputs() has the rules). "stage1".."stage4": the
+  // output of the last residual block at each of the last four spatial resolutions, averaged over its pixels. Others
+  // are called as in the file.
   std::string name;
   std::vector<int64_t> dims;  // of one image: {C} or {C, H, W}
   int width = 0;              // their product
   HeadActivation activation = HeadActivation::kNone;
   std::string tensor = {};  // what holds its values in the ONNX file, perhaps as a map of one pixel; empty: nothing
+  std::vector<std::string> aliases = {};  // what the file calls it, where `name` is ours
+  OutputRole role = OutputRole::kLayer;
+  std::string evidence = {};  // what decided the role, in words
 };
 
 // Where one image's input goes: element (y, x, c) is at data + y * row_bytes + x * pixel_bytes + c * channel_bytes.
@@ -84,13 +86,14 @@ struct EngineOptions {
   bool warm_up = true;
   // Tensors to serve beside the model's own outputs, by their names in the ONNX file.
   std::vector<std::string> outputs = {};
+  OutputHints hints = {};
 };
 
 struct ModelInfo {
   std::string name;
   int height = 0, width = 0, channels = 0;  // of the input
   std::vector<OutputInfo> outputs;
-  OutputId logits = kNoOutput;     // where the model has a classifier
+  OutputId logits = kNoOutput;     // where the model has a classifier or yields a value
   OutputId embedding = kNoOutput;  // "pool"; every model has it
   int classes = 0;                 // width of `logits`; 0 where there is none
   int features = 0;                // width of `embedding`
@@ -105,6 +108,9 @@ struct ModelInfo {
   std::string precision;         // "f32"
   std::string plan_fingerprint;  // equal ones, of one file, compute bit-equal answers for equal batches
 };
+
+// The output of that name, or else that alias; kNoOutput if there is none.
+OutputId FindOutput(const ModelInfo& info, absl::string_view name);
 
 // One step of a compiled plan, for people and tests.
 struct StepInfo {

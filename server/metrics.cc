@@ -161,7 +161,7 @@ struct Metrics::State {
   std::array<Histogram*, kMethods> request_duration;
   std::array<Histogram*, kStages> stages;
   std::array<Counter*, kRejections> rejections;
-  Counter *images_ok, *images_failed, *stray_bytes, *busy;
+  Counter *images_ok, *images_failed, *not_finite, *stray_bytes, *busy;
   Histogram* batch_size;
   prometheus::Gauge* workers;
   std::array<std::atomic<Histogram*>, kMaxModels> confidence{};
@@ -191,6 +191,9 @@ Metrics::State::State() {
   auto& images = Build(prometheus::BuildCounter(), "resnetd_images_total", "Images answered, by result", registry);
   images_ok = &images.Add({{"result", "ok"}});
   images_failed = &images.Add({{"result", "error"}});
+  not_finite = &Build(prometheus::BuildCounter(), "resnetd_not_finite_outputs_total",
+                      "Images of finite values for which the network's output was not finite", registry)
+                    .Add({});
   stray_bytes = &Build(prometheus::BuildCounter(), "resnetd_image_stray_bytes_total",
                        "Bytes of JPEG files that belong to no segment; they are passed over", registry)
                      .Add({});
@@ -241,6 +244,9 @@ void Metrics::ImageEnded(bool ok) {
   (ok ? state_->images_ok : state_->images_failed)->Increment();
 }
 
+void Metrics::NotFinite() {
+  state_->not_finite->Increment();
+}
 void Metrics::StrayBytes(int64_t bytes) {
   state_->stray_bytes->Increment(static_cast<double>(bytes));
 }

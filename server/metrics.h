@@ -60,6 +60,8 @@ class Metrics {
   void WorkerBusy(scheduling::Duration took);
   void Rejected(Rejection reason);
   void ImageEnded(bool ok);
+  // A network's output for one image was not finite, though its input was.
+  void NotFinite();
   // So many bytes of an image file belonged to nothing, and were passed over.
   void StrayBytes(int64_t bytes);
   // Largest probability of an image classified by its model's first head, of a model that ModelLoaded() announced.

@@ -174,6 +174,11 @@ absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::stri
   return golden;
 }
 
+int CountLabels(absl::string_view text) {
+  const auto ended = absl::c_count(text, '\n');
+  return static_cast<int>(ended + (!text.empty() && text.back() != '\n'));
+}
+
 absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text, absl::string_view file, int classes) {
   if (!IsUtf8(text)) return absl::InvalidArgumentError(absl::StrCat(file, ": expected UTF-8 text"));
   std::vector<std::string> labels = absl::StrSplit(text, '\n');

@@ -19,6 +19,8 @@ absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::
 // At least one image, each with logits or an embedding, finite ones; a tolerance below 1.
 absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::string_view file);
 
+// Lines of a labels file.
+int CountLabels(absl::string_view text);
 // One label a line, UTF-8. `classes`: how many there must be.
 absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text, absl::string_view file, int classes);
 

@@ -23,7 +23,8 @@ struct LoadOptions {
 
 struct LoadedModel {
   std::shared_ptr<const Model> model;
-  std::vector<std::string> notes;  // what was assumed, for the log
+  std::vector<std::string> notes;    // what was assumed, for the log
+  std::vector<std::string> outputs;  // what the outputs are taken for on good evidence, likewise
 };
 
 // The parts that need no engine. The config is an empty one where there is no such file.
@@ -35,11 +36,11 @@ std::vector<std::string> FilesBeside(const v1::ModelConfig& config);
 
 // Reads a model and all that lies beside it, compiles it, computes its golden answers and measures what each batch size
 // costs. Errors name the file or the field, and are not worth a retry: INVALID_ARGUMENT, NOT_FOUND;
-// FAILED_PRECONDITION: a golden answer did not come out.
+// FAILED_PRECONDITION: a golden answer did not come out, or an output is not finite for a fixed finite input.
 absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options);
 
 // The calling thread's CPU time of one run of each batch size for logits and embedding, the least of a few: what a
-// batch costs when nothing disturbs it.
+// batch costs when nothing disturbs it. FAILED_PRECONDITION: an output is not finite.
 absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session);
 
 }  // namespace resnetd::server

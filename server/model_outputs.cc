@@ -7,6 +7,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/status_macros.h"
@@ -19,36 +20,36 @@ absl::Status FieldError(absl::string_view field, absl::string_view expected, abs
   return absl::InvalidArgumentError(absl::StrCat(field, ": expected ", expected, ", got ", got));
 }
 
-std::optional<OutputId> FindOutput(const ModelInfo& info, absl::string_view name) {
-  for (size_t i = 0; i < info.outputs.size(); ++i) {
-    if (info.outputs[i].name == name) return static_cast<OutputId>(i);
-  }
-  return std::nullopt;
-}
-
 const OutputInfo& OutputOf(const ModelInfo& info, OutputId id) {
   return info.outputs[static_cast<size_t>(id)];
 }
 
 absl::StatusOr<OutputId> NamedOutput(const ModelInfo& info, absl::string_view name, absl::string_view field) {
-  if (const auto found = FindOutput(info, name)) return *found;
+  if (const OutputId found = FindOutput(info, name); found != kNoOutput) return found;
   const std::string names = absl::StrJoin(info.outputs, ", ", [](std::string* out, const OutputInfo& output) {
     absl::StrAppend(out, "'", output.name, "'");
   });
   return FieldError(field, absl::StrCat("one of the model's outputs, ", names), absl::StrCat("'", name, "'"));
 }
 
-Activation Resolve(v1::HeadConfig::Activation configured, HeadActivation of_file) {
+// Of several scores a softmax unless something else is said; of one, softmax would be 1 whatever the score.
+absl::StatusOr<Activation> Resolve(v1::HeadConfig::Activation configured, const OutputInfo& output, int labels,
+                                   absl::string_view field) {
   switch (configured) {
     case v1::HeadConfig::SOFTMAX:
-      return Activation::kSoftmax;
+      if (output.width > 1) return Activation::kSoftmax;
+      return FieldError(field, "SIGMOID or NONE for one score, of which a softmax is always 1", "SOFTMAX");
     case v1::HeadConfig::SIGMOID:
       return Activation::kSigmoid;
     case v1::HeadConfig::NONE:
       return Activation::kNone;
     default:
-      return of_file == HeadActivation::kSigmoid ? Activation::kSigmoid : Activation::kSoftmax;
+      break;
   }
+  if (output.activation == HeadActivation::kSigmoid) return Activation::kSigmoid;
+  if (output.activation == HeadActivation::kApplied) return Activation::kNone;
+  if (output.width > 1) return Activation::kSoftmax;
+  return labels > 0 ? Activation::kSigmoid : Activation::kNone;
 }
 
 // One for each class: one that stands for all is repeated.
@@ -65,8 +66,8 @@ absl::StatusOr<std::vector<float>> ReadThresholds(const google::protobuf::Repeat
   return std::vector<float>(configured.begin(), configured.end());
 }
 
-// `prefix`: of the fields in messages.
-absl::StatusOr<ChosenHead> MakeHead(const v1::HeadConfig& config, OutputId id, const ModelInfo& info,
+// `labels`: how many there are for it. `prefix`: of the fields in messages.
+absl::StatusOr<ChosenHead> MakeHead(const v1::HeadConfig& config, OutputId id, const ModelInfo& info, int labels,
                                     absl::string_view prefix) {
   const OutputInfo& output = OutputOf(info, id);
   if (output.dims.size() != 1) {
@@ -74,12 +75,18 @@ absl::StatusOr<ChosenHead> MakeHead(const v1::HeadConfig& config, OutputId id, c
                       absl::StrCat("'", output.name, "' of ", absl::StrJoin(output.dims, "x")));
   }
   ChosenHead chosen;
-  chosen.head.name = output.name;
-  chosen.head.output = id;
-  chosen.head.classes = output.width;
-  chosen.head.activation = Resolve(config.activation(), output.activation);
-  RESNETD_ASSIGN_OR_RETURN(chosen.head.thresholds,
-                           ReadThresholds(config.thresholds(), output.width, absl::StrCat(prefix, "thresholds")));
+  Head& head = chosen.head;
+  head.name = output.name;
+  head.output = id;
+  RESNETD_ASSIGN_OR_RETURN(head.activation,
+                           Resolve(config.activation(), output, labels, absl::StrCat(prefix, "activation")));
+  head.classes = output.width == 1 && labels == 2 && head.activation == Activation::kSigmoid ? 2 : output.width;
+  RESNETD_ASSIGN_OR_RETURN(head.thresholds,
+                           ReadThresholds(config.thresholds(), head.classes, absl::StrCat(prefix, "thresholds")));
+  const bool by_labels = output.width == 1 && labels > 0 && output.activation == HeadActivation::kNone;
+  head.evidence = config.activation() != v1::HeadConfig::AUTO || !config.output().empty() ? "the config"
+                  : by_labels ? absl::StrCat(labels, labels == 1 ? " label" : " labels")
+                              : output.evidence;
   chosen.labels_file = config.labels_file();
   return chosen;
 }
@@ -91,6 +98,26 @@ v1::HeadConfig FirstHead(const v1::ModelConfig& config) {
   first.set_activation(config.activation());
   *first.mutable_thresholds() = config.thresholds();
   return first;
+}
+
+bool SaysOfFirstHead(const v1::ModelConfig& config) {
+  return !config.labels_file().empty() || config.activation() != v1::HeadConfig::AUTO || config.thresholds_size() > 0;
+}
+
+// Which of the config's heads is the first one, called there as in the file. -1: none; the fields beside them are of
+// the first head then, as they are where they are given.
+int FirstAmongHeads(const v1::ModelConfig& config, const ModelInfo& info) {
+  if (info.logits == kNoOutput || SaysOfFirstHead(config)) return -1;
+  for (int i = 0; i < config.heads_size(); ++i) {
+    const std::string& name = config.heads(i).output();
+    if (name != OutputOf(info, info.logits).name && FindOutput(info, name) == info.logits) return i;
+  }
+  return -1;
+}
+
+int LabelsOf(const LabelCounts& labels, int head) {
+  const auto i = static_cast<size_t>(head);
+  return i < labels.heads.size() ? labels.heads[i] : 0;
 }
 
 // Of a model without logits.
@@ -109,11 +136,12 @@ bool IsHead(const std::vector<ChosenHead>& heads, OutputId id) {
 }
 
 // Whole, and what `config` cuts it to, by size.
-absl::StatusOr<std::vector<int>> SizesOf(const v1::ModelConfig& config, const OutputInfo& output) {
+absl::StatusOr<std::vector<int>> SizesOf(const v1::ModelConfig& config, const ModelInfo& info, OutputId id) {
+  const OutputInfo& output = OutputOf(info, id);
   std::vector<int> sizes = {output.width};
   for (int i = 0; i < config.truncatable_size(); ++i) {
     const v1::Truncation& truncation = config.truncatable(i);
-    if (truncation.layer() != output.name) continue;
+    if (FindOutput(info, truncation.layer()) != id) continue;
     const std::string field = absl::StrCat("truncatable[", i, "].sizes");
     if (truncation.sizes().empty()) return FieldError(field, "at least one", "none");
     for (const int size : truncation.sizes()) {
@@ -134,29 +162,103 @@ absl::StatusOr<std::vector<int>> SizesOf(const v1::ModelConfig& config, const Ou
 
 }  // namespace
 
-absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& config, const ModelInfo& info) {
+OutputHints HintsOf(const v1::ModelConfig& config, const LabelCounts& labels) {
+  OutputHints hints;
+  hints.embedding = config.embedding();
+  for (const v1::HeadConfig& head : config.heads()) hints.classifiers.push_back(head.output());
+  hints.classifies = SaysOfFirstHead(config);
+  hints.labels = labels.first;
+  return hints;
+}
+
+absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& config, const ModelInfo& info,
+                                                    const LabelCounts& labels) {
   std::vector<ChosenHead> heads;
-  if (info.logits != kNoOutput) {
-    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(FirstHead(config), info.logits, info, ""));
+  const int first = FirstAmongHeads(config, info);
+  if (first >= 0) {
+    const int count = config.heads(first).labels_file().empty() ? labels.first : LabelsOf(labels, first);
+    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(config.heads(first), info.logits, info, count,
+                                                            absl::StrCat("heads[", first, "].")));
+  } else if (info.logits != kNoOutput) {
+    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(FirstHead(config), info.logits, info, labels.first, ""));
   } else {
     RESNETD_RETURN_IF_ERROR(CheckNoFirstHead(config));
   }
   for (int i = 0; i < config.heads_size(); ++i) {
+    if (i == first) continue;
     const std::string prefix = absl::StrCat("heads[", i, "].");
     const std::string field = absl::StrCat(prefix, "output");
     RESNETD_ASSIGN_OR_RETURN(const OutputId id, NamedOutput(info, config.heads(i).output(), field));
     if (IsHead(heads, id)) {
       return FieldError(field, "each head once", absl::StrCat("'", OutputOf(info, id).name, "' again"));
     }
-    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(config.heads(i), id, info, prefix));
+    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(config.heads(i), id, info, LabelsOf(labels, i), prefix));
   }
   for (size_t i = 0; i < info.outputs.size(); ++i) {
     const auto id = static_cast<OutputId>(i);
     const OutputInfo& output = OutputOf(info, id);
-    if (output.activation == HeadActivation::kNone || output.dims.size() != 1 || IsHead(heads, id)) continue;
-    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead({}, id, info, ""));
+    const bool is_head = output.activation != HeadActivation::kNone || output.role == OutputRole::kClassifier ||
+                         output.role == OutputRole::kValue;
+    if (!is_head || output.dims.size() != 1 || IsHead(heads, id)) continue;
+    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead({}, id, info, 0, ""));
   }
   return heads;
+}
+
+namespace {
+
+// What the file calls it, where we call it otherwise: " (the file's 'y')".
+std::string NameInFile(const OutputInfo& output) {
+  return output.aliases.empty() ? "" : absl::StrCat(" (the file's '", output.aliases.front(), "')");
+}
+
+}  // namespace
+
+std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelInfo& info) {
+  static constexpr absl::string_view kActivations[] = {"softmax", "sigmoid", "scores as they are"};
+  std::vector<OutputNote> notes;
+  for (const Head& head : heads) {
+    const OutputInfo& output = OutputOf(info, head.output);
+    const std::string what = head.is_value() ? "one value"
+                                             : absl::StrCat(head.classes, head.classes == 1 ? " class, " : " classes, ",
+                                                            kActivations[static_cast<size_t>(head.activation)]);
+    OutputNote& note = notes.emplace_back();
+    note.text = absl::StrCat("head '", head.name, "'", NameInFile(output), ": ", what,
+                             head.evidence.empty() ? ""
+                             : head.is_value()     ? ", as "
+                                                   : ", by ",
+                             head.evidence);
+    note.assumed = head.evidence == output.evidence && (head.is_value() || absl::StartsWith(head.evidence, "its last"));
+    if (!note.assumed) continue;
+    if (head.is_value()) {
+      absl::StrAppend(&note.text, "; \"activation: SIGMOID\" in config.textproto makes a probability of it");
+    } else {
+      absl::StrAppend(&note.text, "; \"embedding: '", output.aliases.empty() ? output.name : output.aliases.front(),
+                      "'\" in config.textproto if it is an embedding");
+    }
+  }
+  const OutputInfo& embedding = OutputOf(info, info.embedding);
+  if (!heads.empty() && !embedding.evidence.empty() && embedding.evidence != "the classifier reads it") {
+    notes.push_back({absl::StrCat("embedding '", embedding.name, "'", NameInFile(embedding), ": ", embedding.width,
+                                  " values, by ", embedding.evidence)});
+  }
+  if (heads.empty()) {
+    notes.push_back({absl::StrCat("no classifier: ", WhyNoClassifier(info)), embedding.role == OutputRole::kUndecided});
+  }
+  return notes;
+}
+
+std::string WhyNoClassifier(const ModelInfo& info) {
+  const OutputInfo& output = OutputOf(info, info.embedding);
+  const std::string& name = output.aliases.empty() ? output.name : output.aliases.front();
+  if (output.role == OutputRole::kUndecided) {
+    return absl::StrCat("its output '", name, "' of ", output.width, " values: ", output.evidence,
+                        "; say \"activation: SOFTMAX\" in config.textproto, or put labels.txt beside it, if they are "
+                        "classes, \"embedding: '",
+                        name, "'\" if not");
+  }
+  return absl::StrCat("its output '", name, "' of ", output.width, " values is an embedding, by ", output.evidence,
+                      "; \"heads { output: '", name, "' }\" in config.textproto makes classes of it");
 }
 
 absl::StatusOr<std::vector<Layer>> ChooseLayers(const v1::ModelConfig& config, const ModelInfo& info,
@@ -171,7 +273,7 @@ absl::StatusOr<std::vector<Layer>> ChooseLayers(const v1::ModelConfig& config, c
     Layer& layer = layers.emplace_back();
     layer.name = output.name;
     layer.output = static_cast<OutputId>(i);
-    RESNETD_ASSIGN_OR_RETURN(const std::vector<int> sizes, SizesOf(config, output));
+    RESNETD_ASSIGN_OR_RETURN(const std::vector<int> sizes, SizesOf(config, info, layer.output));
     for (const int size : sizes) {
       SpaceKey key{weights_sha256, recipe, output.name, info.precision, false, size};
       Space& space = layer.spaces.emplace_back();

@@ -19,9 +19,31 @@ struct ChosenHead {
   std::string labels_file;  // as the config names it; may be empty
 };
 
-// "logits" if the model has it, the heads of the config in order, then outputs that the file ends in a softmax or
-// sigmoid.
-absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& config, const ModelInfo& info);
+// How many labels there are for each head; 0: none.
+struct LabelCounts {
+  int first = 0;           // for the first head
+  std::vector<int> heads;  // for those of the config, in order; may be shorter
+};
+
+// What the config and the labels say of the file's outputs, for the engine.
+OutputHints HintsOf(const v1::ModelConfig& config, const LabelCounts& labels);
+
+// "logits" if the model has it, the heads of the config in order, then the file's other classifiers and values. One
+// value is the score of a class if the file or the config makes a probability of it, or one or two labels name it.
+absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& config, const ModelInfo& info,
+                                                    const LabelCounts& labels = {});
+
+// A sentence on what an output is taken for.
+struct OutputNote {
+  std::string text;
+  bool assumed = false;  // the evidence is weak: somebody who knows the network should look at it
+};
+
+// On each head, and on the embedding where it is not just what the classifier reads, with the evidence.
+std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelInfo& info);
+
+// Of a model without heads: why it has none, and the config's line that would make one.
+std::string WhyNoClassifier(const ModelInfo& info);
 
 // All outputs, with the spaces their vectors can be in.
 absl::StatusOr<std::vector<Layer>> ChooseLayers(const v1::ModelConfig& config, const ModelInfo& info,

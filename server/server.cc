@@ -64,6 +64,7 @@ void LogModel(const LoadedModel& loaded, steady_clock::duration took) {
     spdlog::debug("model {}: a batch of {} takes {:.3f} ms", model.name, cost.batch,
                   std::chrono::duration<double, std::milli>(cost.cost).count());
   }
+  for (const std::string& output : loaded.outputs) spdlog::info("model {}: {}", model.name, output);
   for (const std::string& note : loaded.notes) spdlog::info("model {}: {}", model.name, note);
 }
 

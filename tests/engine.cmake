@@ -7,6 +7,7 @@ resnetd_test(reference_test SOURCES unit/reference_test.cc LIBS resnetd::referen
 resnetd_test(residual_units_test SOURCES unit/residual_units_test.cc LIBS resnetd::graph resnetd::reference absl::strings)
 resnetd_test(planner_test SOURCES unit/planner_test.cc LIBS resnetd::memory absl::strings)
 resnetd_test(onnx_test SOURCES unit/onnx_test.cc unit/onnx_constants_test.cc unit/onnx_elementwise_test.cc unit/onnx_layers_test.cc
+                               unit/onnx_outputs_test.cc
                                unit/onnx_shapes_test.cc unit/onnx_reject_test.cc unit/onnx_reject_nodes_test.cc unit/onnx_reject_moves_test.cc
                                unit/wire_limits_test.cc
                                unit/external_data_test.cc unit/onnx_hostile_test.cc unit/onnx_parse_test.cc

@@ -38,10 +38,13 @@ ValueId Graph::AddValue(std::string value_name) {
 }
 
 const Output* Graph::FindOutput(absl::string_view output) const {
-  for (const Output& o : outputs) {
-    if (o.name == output) return &o;
-  }
-  return nullptr;
+  const auto find = [&](auto&& matches) -> const Output* {
+    const auto found = std::find_if(outputs.begin(), outputs.end(), matches);
+    return found == outputs.end() ? nullptr : &*found;
+  };
+  if (const Output* named = find([&](const Output& o) { return o.name == output; })) return named;
+  return find(
+      [&](const Output& o) { return std::find(o.aliases.begin(), o.aliases.end(), output) != o.aliases.end(); });
 }
 
 std::vector<int> Graph::Consumers(ValueId id) const {

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "engine/graph/ops.h"
+#include "engine/graph/output_kinds.h"
 
 namespace resnetd::graph {
 
@@ -42,8 +43,9 @@ struct Node {
   PostOps post_ops = {};  // importers leave them to the passes
 };
 
-// What the file applied last to an output and import took away, so that the output holds scores before it.
-enum class HeadActivation : uint8_t { kNone, kSoftmax, kSigmoid };
+using resnetd::HeadActivation;
+using resnetd::OutputHints;
+using resnetd::OutputRole;
 
 // A value that is served.
 struct Output {
@@ -51,6 +53,9 @@ struct Output {
   ValueId value{};
   HeadActivation activation = HeadActivation::kNone;
   std::string tensor = {};  // what holds the same values in the ONNX file; empty for what is not in the file
+  std::vector<std::string> aliases = {};  // what the file calls it, where `name` is ours
+  OutputRole role = OutputRole::kLayer;
+  std::string evidence = {};  // what decided the role, in words
 };
 
 // Names that have a meaning; other outputs are called as in the ONNX file.
@@ -71,7 +76,7 @@ struct Graph {
   Value& value(ValueId id) { return values[static_cast<size_t>(id)]; }
   ValueId AddValue(std::string name);
 
-  // The output of that name; null if there is none.
+  // The output of that name, or else that alias; null if there is none.
   const Output* FindOutput(absl::string_view output) const;
   // Nodes that read `id`, by index into `nodes`. Linear in the graph.
   std::vector<int> Consumers(ValueId id) const;

@@ -125,9 +125,10 @@ struct Reduce {
   absl::InlinedVector<int64_t, 3> axes;
 };
 
-// exp(x) / sum of exp along an axis.
+// exp(x) / sum of exp along an axis, or its logarithm.
 struct Softmax {
   int64_t axis = 0;
+  bool log = false;
 };
 
 // The same elements in the same row-major order. One size may be -1: whatever is left.

@@ -62,7 +62,7 @@ struct Attributes {
     return op.reversed ? "reversed" : "";
   }
   std::string operator()(const Reduce& op) const { return absl::StrCat("axes ", absl::StrJoin(op.axes, ",")); }
-  std::string operator()(const Softmax& op) const { return absl::StrCat("axis ", op.axis); }
+  std::string operator()(const Softmax& op) const { return absl::StrCat("axis ", op.axis, op.log ? " log" : ""); }
   std::string operator()(const Concat& op) const { return absl::StrCat("axis ", op.axis); }
   std::string operator()(const Transpose& op) const { return absl::StrCat("to ", absl::StrJoin(op.perm, ",")); }
   std::string operator()(const Slice& op) const {
@@ -119,7 +119,7 @@ std::string ToString(const Graph& graph) {
   std::string s = absl::StrCat("%", graph.value(graph.input).name, "{", ToString(graph.value(graph.input).dims), "}\n");
   for (const Node& node : graph.nodes) absl::StrAppend(&s, Line(graph, node));
   for (const Output& output : graph.outputs) {
-    static constexpr const char* kActivations[] = {"", " before Softmax", " before Sigmoid"};
+    static constexpr const char* kActivations[] = {"", " before Softmax", " before Sigmoid", " behind Softmax"};
     absl::StrAppend(&s, output.name, ": %", graph.value(output.value).name,
                     kActivations[static_cast<size_t>(output.activation)], "\n");
   }

@@ -198,9 +198,9 @@ absl::Status Lowering::Lower(const Node& node, const graph::PRelu& prelu) {
 
 absl::Status Lowering::Lower(const Node& node, const graph::Softmax& softmax) {
   const Tensor src = Straight(node, node.inputs[0]);
-  const dnnl::softmax_forward::primitive_desc primitive(engine_, prop_kind::forward_inference,
-                                                        algorithm::softmax_accurate, src.desc, src.desc,
-                                                        static_cast<int>(softmax.axis) + 1, UserScratchpad());
+  const dnnl::softmax_forward::primitive_desc primitive(
+      engine_, prop_kind::forward_inference, softmax.log ? algorithm::softmax_log : algorithm::softmax_accurate,
+      src.desc, src.desc, static_cast<int>(softmax.axis) + 1, UserScratchpad());
   TensorOf(node.output) = builder_.Allocate(src.desc);
   builder_.Add(Info(node), primitive, {Use(DNNL_ARG_SRC, src), Use(DNNL_ARG_DST, TensorOf(node.output))});
   return absl::OkStatus();

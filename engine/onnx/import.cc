@@ -10,8 +10,6 @@
 namespace resnetd::onnx {
 namespace {
 
-constexpr int kLongestReshaping = 8;  // nodes between a classifier and the output; a file's names may go in circles
-
 absl::string_view KindOf(const Operand& operand) {
   static constexpr const char* kKinds[] = {"an activation", "a float constant", "an integer constant"};
   return kKinds[operand.index()];
@@ -22,13 +20,6 @@ absl::StatusOr<T> As(const NodeReader& n, int i, const Operand& operand) {
   if (const T* found = std::get_if<T>(&operand)) return *found;
   return Expected(absl::StrCat("input ", i, " '", n.node().input(i), "'"), KindOf(Operand(std::in_place_type<T>)),
                   KindOf(operand));
-}
-
-// Whether the operator's first output has the elements of its first input, in their order.
-bool Reshapes(absl::string_view op_type) {
-  static constexpr absl::string_view kOperators[] = {"Cast",    "Dropout", "Flatten",  "Identity",
-                                                     "Reshape", "Squeeze", "Unsqueeze"};
-  return std::find(std::begin(kOperators), std::end(kOperators), op_type) != std::end(kOperators);
 }
 
 }  // namespace
@@ -67,45 +58,13 @@ absl::Status Import::Spend(int64_t floats) {
 void Import::CountUses(const GraphProto& proto) {
   for (const NodeProto& node : proto.node()) {
     for (const std::string& name : node.input()) ++uses_[name];
-    if (Reshapes(node.op_type()) && node.input_size() > 0 && node.output_size() > 0) {
-      reshaped_[node.input(0)] = node.output(0);
-    }
   }
-  for (const ValueInfoProto& info : proto.output()) {
-    ++uses_[info.name()];
-    outputs_[info.name()] = graph::HeadActivation::kNone;
-  }
+  for (const ValueInfoProto& info : proto.output()) ++uses_[info.name()];
 }
 
 int Import::uses(const std::string& name) const {
   const auto it = uses_.find(name);
   return it == uses_.end() ? 0 : it->second;
-}
-
-std::optional<std::string> Import::OnlyOutput(std::string name) const {
-  for (int i = 0; i < kLongestReshaping && uses(name) == 1; ++i) {
-    if (outputs_.contains(name)) return name;
-    const auto it = reshaped_.find(name);
-    if (it == reshaped_.end()) return std::nullopt;
-    name = it->second;
-  }
-  return std::nullopt;
-}
-
-std::optional<int> Import::Classifier(graph::ValueId value) const {
-  std::optional<int> at = graph.Producer(value);
-  while (at) {
-    const graph::Node& node = graph.nodes[*at];
-    if (std::holds_alternative<graph::Gemm>(node.op)) return at;
-    const graph::Dims& src = dims(node.inputs[0]);
-    if (std::holds_alternative<graph::Conv>(node.op)) return src[1] == 1 && src[2] == 1 ? at : std::nullopt;
-    const auto* binary = std::get_if<graph::Binary>(&node.op);
-    const bool passes =
-        binary != nullptr ? binary->constant != nullptr : std::holds_alternative<graph::Reshape>(node.op);
-    if (!passes) return std::nullopt;
-    at = graph.Producer(node.inputs[0]);
-  }
-  return std::nullopt;
 }
 
 bool Import::HasInput(const NodeReader& n, int i) const {

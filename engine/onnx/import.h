@@ -75,14 +75,6 @@ class Import {
   void CountUses(const GraphProto& proto);
   // Nodes and graph outputs that read the name.
   int uses(const std::string& name) const;
-  // The output of the file that holds just what `name` does, in whatever shape, if nothing else reads it.
-  std::optional<std::string> OnlyOutput(std::string name) const;
-  // What the file applied to an output that the graph holds without it.
-  void SetHead(const std::string& output, graph::HeadActivation activation) { outputs_[output] = activation; }
-  graph::HeadActivation head(const std::string& output) const { return outputs_.at(output); }
-  // The layer whose results the value holds if they are scores of classes: a Gemm, or a convolution of one pixel, maybe
-  // reshaped, scaled or shifted. Index into graph.nodes.
-  std::optional<int> Classifier(graph::ValueId value) const;
 
  private:
   absl::StatusOr<const Operand*> Find(const NodeReader& n, int i) const;
@@ -91,8 +83,6 @@ class Import {
   int64_t floats_left_ = 1 << 20;  // see Spend()
   absl::flat_hash_map<std::string, Operand> operands_;
   absl::flat_hash_map<std::string, int> uses_;
-  absl::flat_hash_map<std::string, std::string> reshaped_;  // a name -> its elements in another shape
-  absl::flat_hash_map<std::string, graph::HeadActivation> outputs_;
 };
 
 // INVALID_ARGUMENT: "`what`: expected `expected`, got `got`".

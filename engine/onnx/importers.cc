@@ -54,6 +54,7 @@ Importer FindImporter(absl::string_view op_type) {
        [](N& n, I& into) {
          return ImportActivation(n, into, {ActivationKind::kLeakyRelu, n.Float("alpha", 0.01f)});
        }},
+      {"LogSoftmax", [](N& n, I& into) { return ImportSoftmax(n, into, true); }},
       {"MatMul", ImportMatMul},
       {"MaxPool", ImportMaxPool},
       {"Mul", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kMul); }},
@@ -67,9 +68,9 @@ Importer FindImporter(absl::string_view op_type) {
       {"Relu", [](N& n, I& into) { return ImportActivation(n, into, graph::Relu()); }},
       {"Reshape", ImportReshape},
       {"Shape", ImportShape},
-      {"Sigmoid", ImportSigmoid},
+      {"Sigmoid", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSigmoid}); }},
       {"Slice", ImportSlice},
-      {"Softmax", ImportSoftmax},
+      {"Softmax", [](N& n, I& into) { return ImportSoftmax(n, into, false); }},
       {"Split", ImportSplit},
       {"Sqrt", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSqrt}); }},
       {"Squeeze", ImportSqueeze},

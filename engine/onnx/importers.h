@@ -36,9 +36,7 @@ absl::Status ImportGelu(NodeReader& n, Import& into);
 absl::Status ImportPow(NodeReader& n, Import& into);
 absl::Status ImportPRelu(NodeReader& n, Import& into);
 
-// As the last node, of scores of classes, these become what is said of the output.
-absl::Status ImportSigmoid(NodeReader& n, Import& into);
-absl::Status ImportSoftmax(NodeReader& n, Import& into);
+absl::Status ImportSoftmax(NodeReader& n, Import& into, bool log);
 
 absl::Status ImportMaxPool(NodeReader& n, Import& into);
 absl::Status ImportAveragePool(NodeReader& n, Import& into);

@@ -1,5 +1,5 @@
 // File -> protobuf, within the wire limits -> opset and operators known? -> initializers and the input get their
-// operands -> the nodes one by one, each by its importer -> outputs -> Validate().
+// operands -> the nodes one by one, each by its importer -> outputs -> what they are -> Validate().
 #include "engine/onnx/onnx.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "engine/graph/outputs.h"
 #include "engine/onnx/importers.h"
 #include "engine/onnx/parse.h"
 #include "engine/onnx/schema.h"
@@ -141,54 +142,18 @@ absl::Status ReadNodes(const GraphProto& proto, int opset, Import& into) {
   return absl::InvalidArgumentError(faults);
 }
 
-// The value as a vector, where one of its axes holds all its elements.
-absl::StatusOr<ValueId> AsVector(ValueId value, Import& into) {
-  const graph::Dims& dims = into.dims(value);
-  if (dims.size() < 2 || *std::max_element(dims.begin(), dims.end()) != Product(dims)) return value;
-  NodeProto end;
-  end.add_output(absl::StrCat(into.graph.value(value).name, "/vector"));
-  return into.AddInner(NodeReader(end, kNewestOpset), graph::Flatten(), value);
-}
-
-absl::StatusOr<ValueId> ReadOutput(const std::string& name, Import& into) {
-  NodeProto end;
-  end.add_input(name);
-  RESNETD_ASSIGN_OR_RETURN(const ValueId value, into.Activation(NodeReader(end, kNewestOpset), 0));
-  return AsVector(value, into);
-}
-
-// The first output that a classifier yields holds the logits, and what it reads is the embedding; where none does, the
-// first output is the embedding.
 absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
-  graph::Graph& g = into.graph;
   for (const ValueInfoProto& info : proto.output()) {
-    RESNETD_ASSIGN_OR_RETURN(const ValueId value, ReadOutput(info.name(), into));
-    const graph::HeadActivation taken = into.head(info.name());
-    g.outputs.push_back({info.name(), value, taken, taken == graph::HeadActivation::kNone ? info.name() : ""});
+    NodeProto end;
+    end.add_input(info.name());
+    RESNETD_ASSIGN_OR_RETURN(const ValueId value, into.Activation(NodeReader(end, kNewestOpset), 0));
+    into.graph.outputs.push_back({info.name(), value, graph::HeadActivation::kNone, info.name()});
   }
-  if (g.outputs.empty()) return absl::InvalidArgumentError("expected an output, got none");
-  const auto head = std::find_if(g.outputs.begin(), g.outputs.end(),
-                                 [&](const graph::Output& o) { return into.Classifier(o.value).has_value(); });
-  graph::Output& first = head == g.outputs.end() ? g.outputs.front() : *head;
-  if (g.value(first.value).dims.size() != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("output '", first.name, "': expected a vector an image, got ",
-                                                   graph::ToString(g.value(first.value).dims)));
-  }
-  std::iter_swap(&g.outputs.front(), &first);
-  if (head == g.outputs.end()) {
-    g.outputs.front().name = std::string(graph::kPool);
-    return absl::OkStatus();
-  }
-  const ValueId read = g.nodes[*into.Classifier(g.outputs.front().value)].inputs[0];
-  const std::string tensor = g.value(read).name;
-  RESNETD_ASSIGN_OR_RETURN(const ValueId features, AsVector(read, into));
-  g.outputs.front().name = std::string(graph::kLogits);
-  std::erase_if(g.outputs, [&](const graph::Output& o) { return o.name == graph::kPool && o.value == features; });
-  g.outputs.insert(g.outputs.begin() + 1, {std::string(graph::kPool), features, graph::HeadActivation::kNone, tensor});
-  return absl::OkStatus();
+  return into.graph.outputs.empty() ? absl::InvalidArgumentError("expected an output, got none") : absl::OkStatus();
 }
 
-absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder) {
+absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder,
+                                  const OutputHints& hints) {
   RESNETD_ASSIGN_OR_RETURN(const ParsedModel parsed, ParseModel(file));
   RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(parsed.model));
   const GraphProto& proto = parsed.model.graph();
@@ -203,14 +168,16 @@ absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string
   RESNETD_RETURN_IF_ERROR(ReadInitializersAndInput(parsed, into));
   RESNETD_RETURN_IF_ERROR(ReadNodes(proto, opset, into));
   RESNETD_RETURN_IF_ERROR(ReadOutputs(proto, into));
+  RESNETD_RETURN_IF_ERROR(graph::ChooseOutputs(hints, into.graph));
   RESNETD_RETURN_IF_ERROR(graph::Validate(into.graph));
   return std::move(into.graph);
 }
 
 }  // namespace
 
-absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder) {
-  absl::StatusOr<graph::Graph> graph = Read(file, name, folder);
+absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder,
+                                      const OutputHints& hints) {
+  absl::StatusOr<graph::Graph> graph = Read(file, name, folder, hints);
   if (graph.ok()) return graph;
   return absl::InvalidArgumentError(absl::StrCat("model '", name, "': ", graph.status().message()));
 }

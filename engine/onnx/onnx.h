@@ -24,14 +24,15 @@ struct Folder {
 
 // Reads an ONNX file (opsets 7 to 22, float32, weights inside the file or beside it) with one image input of fixed
 // channels, height and width, and one output or several. A batch size fixed in the file is ignored: the graph serves
-// any. The shape arithmetic that exporters emit is folded away; a Softmax or Sigmoid that ends a classifier is left
-// out, and Output::activation says so. The result is validated and has dims.
+// any. The shape arithmetic that exporters emit is folded away. What the outputs are is decided by
+// graph::ChooseOutputs() with `hints`; a Softmax or Sigmoid that ends a classifier stays among the nodes, and no output
+// needs it. The result is validated and has dims.
 //
 // INVALID_ARGUMENT begins with the model's name and names node, operator, what was expected and what came. Unsupported
 // operators are all listed at once; where there are none, all nodes that are unsupported for other reasons. `file` is
 // not needed afterwards. Thread-safe.
 absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name,
-                                      const Folder& folder = {});
+                                      const Folder& folder = {}, const OutputHints& hints = {});
 
 struct UnsupportedNode {
   std::string name;

@@ -74,7 +74,9 @@ struct OnSource {
 
   Result operator()(const graph::Activation& op) const { return op; }
   Result operator()(const graph::Concat& op) const { return graph::Concat{perm[static_cast<size_t>(op.axis)]}; }
-  Result operator()(const graph::Softmax& op) const { return graph::Softmax{perm[static_cast<size_t>(op.axis)]}; }
+  Result operator()(const graph::Softmax& op) const {
+    return graph::Softmax{perm[static_cast<size_t>(op.axis)], op.log};
+  }
   Result operator()(graph::Binary op) const {
     if (op.constant != nullptr) op.constant = ToSource(op.constant, perm);
     return op;

@@ -35,6 +35,8 @@ inline constexpr char kDeadlineExceeded[] = "DEADLINE_EXCEEDED";
 inline constexpr char kCancelled[] = "CANCELLED";
 inline constexpr char kShutdown[] = "SHUTDOWN";
 inline constexpr char kEngine[] = "ENGINE";
+inline constexpr char kNotFinite[] = "NOT_FINITE";
+inline constexpr char kNotAClassifier[] = "NOT_A_CLASSIFIER";
 }  // namespace reason
 
 using ErrorMetadata = std::vector<std::pair<std::string, std::string>>;

@@ -4,6 +4,7 @@
 #include "server/edge/exchange.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <utility>
@@ -223,25 +224,27 @@ bool Exchange::Sound(Outputs outputs) const {
 
 void Exchange::Computed(size_t image, Outputs outputs, const Execution& execution) {
   if (!Sound(outputs)) {
-    const SourceKind kind = request_.images[image]->source.kind;
+    services_.metrics.NotFinite();
     return Failed(image,
-                  FieldError(codec_.FieldOf(kind, image),
-                             "expected values the network can take, got some for which its output is not finite",
-                             reason::kBadImage),
+                  Error(absl::StatusCode::kInternal, reason::kNotFinite,
+                        absl::StrCat(codec_.FieldOf(request_.images[image]->source.kind, image), ": model \"",
+                                     request_.model->name, "\" computed an output for it that is not finite"),
+                        {{"model", request_.model->name}}),
                   execution);
   }
   ImageAnswer& answer = answers_[image];
   answer.execution = execution;
   if (request_.classify) {
     const Head& head = request_.model->heads[request_.classify->head];
-    const absl::Span<const float> logits = outputs(head.output);
+    std::array<float, 2> pair;
+    const absl::Span<const float> logits = LogitsOf(head, outputs(head.output), pair);
     answer.classes = BestClasses(logits, head, *request_.classify);
     if (request_.classify->head == 0 && head.activation != Activation::kNone) {
       services_.metrics.Confidence(*request_.model, Confidence(logits, head.activation));
     }
   }
   if (request_.embed) {
-    for (const auto& [layer, space] : request_.embed->layers) {
+    for (const auto& [layer, space, name] : request_.embed->layers) {
       answer.embeddings.push_back(
           Embedding(outputs(layer->output), static_cast<size_t>(space->dimensions), request_.embed->l2_normalize));
     }

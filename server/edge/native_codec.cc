@@ -45,7 +45,7 @@ void WriteClasses(const ImageRequest& request, const ImageAnswer& answer,
 template <typename Result>
 void WriteEmbeddings(const EmbedOptions& wanted, const ImageAnswer& answer, Result& out) {
   for (size_t i = 0; i < wanted.layers.size(); ++i) {
-    const auto& [layer, space] = wanted.layers[i];
+    const auto& [layer, space, name] = wanted.layers[i];
     const std::vector<float>& values = answer.embeddings[i];
     const std::string& id = wanted.l2_normalize ? space->normalized : space->plain;
     if (!wanted.named) {
@@ -54,7 +54,7 @@ void WriteEmbeddings(const EmbedOptions& wanted, const ImageAnswer& answer, Resu
       continue;
     }
     v1::LayerEmbedding* of_layer = out.add_layers();
-    of_layer->set_layer(layer->name);
+    of_layer->set_layer(std::string(name));
     of_layer->mutable_values()->Add(values.begin(), values.end());
     of_layer->set_embedding_space(id);
   }

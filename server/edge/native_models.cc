@@ -35,16 +35,19 @@ v1::Head::Activation ToProto(Activation activation) {
   return v1::Head::NONE;
 }
 
-void Describe(const Head& head, v1::Head& out) {
+void Describe(const Head& head, const OutputInfo& output, v1::Head& out) {
   out.set_name(head.name);
   out.set_classes(head.classes);
   out.set_activation(ToProto(head.activation));
   for (const std::string& label : head.labels) out.add_labels(label);
   for (const float threshold : head.thresholds) out.add_thresholds(threshold);
+  out.set_evidence(head.evidence);
+  for (const std::string& alias : output.aliases) out.add_aliases(alias);
 }
 
 void Describe(const Layer& layer, const OutputInfo& output, v1::Layer& out) {
   out.set_name(layer.name);
+  for (const std::string& alias : output.aliases) out.add_aliases(alias);
   for (const int64_t size : output.dims) out.add_shape(static_cast<int32_t>(size));
   for (const Space& space : layer.spaces) {
     for (const bool normalized : {false, true}) {
@@ -89,7 +92,10 @@ void Describe(const Model& model, v1::GetModelResponse& out) {
   out.set_parameters(info.parameters);
   out.set_multiply_adds(info.multiply_adds);
   out.set_packed_weight_bytes(static_cast<int64_t>(info.packed_weight_bytes));
-  for (const Head& head : model.heads) Describe(head, *out.add_heads());
+  for (const Head& head : model.heads) {
+    Describe(head, info.outputs[static_cast<size_t>(head.output)], *out.add_heads());
+  }
+  out.set_no_classifier(model.no_classifier);
   for (const Layer& layer : model.layers) {
     Describe(layer, info.outputs[static_cast<size_t>(layer.output)], *out.add_layers());
   }

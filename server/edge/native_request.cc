@@ -75,9 +75,19 @@ absl::StatusOr<CheckedImage> CheckImage(const v1::Image& image, absl::string_vie
   return FieldError(field, "expected `encoded` or `tensor`, got neither");
 }
 
-absl::Status NoSuchOutput(const Model& model, absl::string_view output) {
+absl::Status NoSuchOutput(const Model& model, absl::string_view output, absl::string_view why) {
   return Error(absl::StatusCode::kFailedPrecondition, reason::kNoSuchOutput,
-               absl::StrCat("model \"", model.name, "\" has no ", output), {{"model", model.name}});
+               absl::StrCat("model \"", model.name, "\" has no ", output, why.empty() ? "" : ": ", why),
+               {{"model", model.name}});
+}
+
+absl::Status NoClasses(const Model& model, const Head& head) {
+  return Error(absl::StatusCode::kFailedPrecondition, reason::kNotAClassifier,
+               absl::StrCat("head '", head.name, "' of model \"", model.name,
+                            "\" is one value and no class: ask for "
+                            "scores LOGITS, which gives it as it is, or say \"activation: SIGMOID\" in the model's "
+                            "config.textproto if it is the score of a yes or no"),
+               {{"model", model.name}, {"head", head.name}});
 }
 
 // 'a', 'b'
@@ -86,16 +96,19 @@ std::string NamesOf(const std::vector<Named>& all) {
   return absl::StrJoin(all, ", ", [](std::string* out, const Named& one) { absl::StrAppend(out, "'", one.name, "'"); });
 }
 
+// By its own name or what the file calls it.
 template <typename Named>
-const Named* FindNamed(const std::vector<Named>& all, absl::string_view name) {
-  const auto found = std::find_if(all.begin(), all.end(), [&](const Named& one) { return one.name == name; });
+const Named* FindNamed(const std::vector<Named>& all, absl::string_view name, const Model& model) {
+  const OutputId id = FindOutput(model.engine->info(), name);
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&](const Named& one) { return id != kNoOutput && one.output == id; });
   return found == all.end() ? nullptr : &*found;
 }
 
 // Index of the head asked for, of a model that has some.
 absl::StatusOr<size_t> FindHead(const std::string& name, absl::string_view field, const Model& model) {
   if (name.empty()) return 0;
-  if (const Head* head = FindNamed(model.heads, name)) return static_cast<size_t>(head - model.heads.data());
+  if (const Head* head = FindNamed(model.heads, name, model)) return static_cast<size_t>(head - model.heads.data());
   return FieldError(absl::StrCat(field, ".head"),
                     absl::StrCat("expected one of ", NamesOf(model.heads), " (the heads of model \"", model.name,
                                  "\"), got '", name, "'"));
@@ -107,7 +120,7 @@ absl::StatusOr<std::vector<const Layer*>> FindLayers(const v1::EmbedOptions& opt
   std::vector<const Layer*> layers;
   for (int i = 0; i < options.layers_size(); ++i) {
     const std::string path = absl::StrCat(field, ".layers[", i, "]");
-    const Layer* layer = FindNamed(model.layers, options.layers(i));
+    const Layer* layer = FindNamed(model.layers, options.layers(i), model);
     if (layer == nullptr) {
       return FieldError(path, absl::StrCat("expected one of ", NamesOf(model.layers), " (the layers of model \"",
                                            model.name, "\"), got '", options.layers(i), "'"));
@@ -119,7 +132,7 @@ absl::StatusOr<std::vector<const Layer*>> FindLayers(const v1::EmbedOptions& opt
   }
   if (layers.empty()) {
     const OutputId pool = model.engine->info().embedding;
-    if (pool == kNoOutput) return NoSuchOutput(model, "embedding");
+    if (pool == kNoOutput) return NoSuchOutput(model, "embedding", "");
     layers.push_back(&model.layers[static_cast<size_t>(pool)]);
   }
   return layers;
@@ -146,7 +159,7 @@ absl::Status CheckSpaces(const v1::EmbedOptions& options, absl::string_view fiel
         absl::StrCat("expected none, or one for each of ", checked.layers.size(), " layers, got ", given));
   }
   for (size_t i = 0; i < given; ++i) {
-    const auto& [layer, space] = checked.layers[i];
+    const auto& [layer, space, name] = checked.layers[i];
     const std::string& required = options.require_space(static_cast<int>(i));
     const std::string& actual = checked.l2_normalize ? space->normalized : space->plain;
     if (required == actual) continue;
@@ -173,15 +186,14 @@ absl::Status CheckAnswerSize(const EmbedOptions& checked, absl::string_view fiel
 
 absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options, absl::string_view field,
                                               const Model& model) {
-  if (model.heads.empty()) return NoSuchOutput(model, "classifier");
+  if (model.heads.empty()) return NoSuchOutput(model, "classifier", model.no_classifier);
   ClassifyOptions checked;
   RESNETD_ASSIGN_OR_RETURN(checked.head, FindHead(options.head(), field, model));
   const Head& head = model.heads[checked.head];
   const int classes = head.classes;
-  if (options.top_k() < 0 || options.top_k() > classes) {
+  if (options.top_k() < 0) {
     return FieldError(absl::StrCat(field, ".top_k"),
-                      absl::StrCat("expected 1 to ", classes, " (the classes of head '", head.name, "' of model \"",
-                                   model.name, "\") or 0 for the default, got ", options.top_k()));
+                      absl::StrCat("expected how many classes to return, or 0 for the default; got ", options.top_k()));
   }
   if (options.scores() != v1::ClassifyOptions::PROBABILITIES && options.scores() != v1::ClassifyOptions::LOGITS) {
     return FieldError(absl::StrCat(field, ".scores"),
@@ -192,8 +204,9 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
                       absl::StrCat("expected a finite number, got ", options.threshold()));
   }
   const int default_top_k = head.thresholds.empty() ? std::min(kDefaultTopK, classes) : classes;
-  checked.top_k = options.top_k() > 0 ? options.top_k() : default_top_k;
+  checked.top_k = options.top_k() > 0 ? std::min(options.top_k(), classes) : default_top_k;
   checked.logits = options.scores() == v1::ClassifyOptions::LOGITS;
+  if (head.is_value() && !checked.logits) return NoClasses(model, head);
   if (options.has_threshold()) checked.threshold = options.threshold();
   return checked;
 }
@@ -218,9 +231,10 @@ absl::StatusOr<EmbedOptions> CheckEmbed(const v1::EmbedOptions& options, absl::s
   checked.l2_normalize = options.l2_normalize();
   checked.named = options.layers_size() > 0;
   RESNETD_ASSIGN_OR_RETURN(const std::vector<const Layer*> layers, FindLayers(options, field, model));
-  for (const Layer* layer : layers) {
-    RESNETD_ASSIGN_OR_RETURN(const Space* space, FindSpace(*layer, options.dimensions(), field));
-    checked.layers.push_back({layer, space});
+  for (size_t i = 0; i < layers.size(); ++i) {
+    RESNETD_ASSIGN_OR_RETURN(const Space* space, FindSpace(*layers[i], options.dimensions(), field));
+    const absl::string_view name = checked.named ? options.layers(static_cast<int>(i)) : layers[i]->name;
+    checked.layers.push_back({layers[i], space, name});
   }
   RESNETD_RETURN_IF_ERROR(CheckSpaces(options, field, model, checked));
   // More images are an error of their own.

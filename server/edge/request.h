@@ -25,6 +25,7 @@ struct ClassifyOptions {
 struct WantedLayer {
   const Layer* layer = nullptr;  // of the model
   const Space* space = nullptr;  // of the layer: how many values are kept
+  absl::string_view name = {};   // as the request called it, in its message; the layer's own where it named none
 };
 
 struct EmbedOptions {

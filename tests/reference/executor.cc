@@ -253,7 +253,7 @@ struct Execute {
       double most = -std::numeric_limits<double>::infinity(), sum = 0;
       for (at[op.axis] = 0; at[op.axis] < out[op.axis]; ++at[op.axis]) most = std::max(most, in[0].At(at));
       for (at[op.axis] = 0; at[op.axis] < out[op.axis]; ++at[op.axis]) sum += std::exp(in[0].At(at) - most);
-      return std::exp(in[0].At(o) - most) / sum;
+      return op.log ? in[0].At(o) - most - std::log(sum) : std::exp(in[0].At(o) - most) / sum;
     });
   }
 

@@ -108,8 +108,8 @@ inline NodeProto& SetFloat(NodeProto& node, const std::string& name, float value
   return node;
 }
 
-inline absl::StatusOr<graph::Graph> ReadBytes(const std::string& bytes) {
-  return ReadOnnx({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()}, "tested");
+inline absl::StatusOr<graph::Graph> ReadBytes(const std::string& bytes, const OutputHints& hints = {}) {
+  return ReadOnnx({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()}, "tested", {}, hints);
 }
 
 }  // namespace resnetd::onnx

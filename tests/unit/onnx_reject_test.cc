@@ -160,8 +160,13 @@ TEST(ReadOnnx, RefusesWrongGraphs) {
           "an output nobody yields", [](OnnxFile& f) { f.graph().mutable_output(0)->set_name("q"); },
           "input 0 'q' is yielded by no earlier node"),
       Spoilt(
-          "the output is a map", [](OnnxFile& f) { f.graph().mutable_output(0)->set_name("c"); },
-          "output 'c': expected a vector an image, got 4x6x6"),
+          "the output is a matrix",
+          [](OnnxFile& f) {
+            f.Ints("to", {-1, 4, 36});
+            f.Node("Reshape", {"c", "to"}, "m");
+            f.graph().mutable_output(0)->set_name("m");
+          },
+          "output 'm': expected a vector or a map an image, got 4x36"),
       Spoilt(
           "the output is a constant", [](OnnxFile& f) { f.graph().mutable_output(0)->set_name("w"); },
           "expected an activation, got a float constant"),

@@ -1,0 +1,34 @@
+#ifndef RESNETD_ENGINE_GRAPH_OUTPUT_KINDS_H_
+#define RESNETD_ENGINE_GRAPH_OUTPUT_KINDS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+// What a network's outputs can be, for the graph and for those who load one.
+namespace resnetd {
+
+// What the ONNX file applied to the scores of an output. Softmax and Sigmoid are taken away and left to the output's
+// user, so that the output holds the scores before. kApplied: the file goes on behind its softmax, so that the output
+// holds probabilities already, or what became of them.
+enum class HeadActivation : uint8_t { kNone, kSoftmax, kSigmoid, kApplied };
+
+enum class OutputRole : uint8_t {
+  kLayer,       // a tensor and no more
+  kEmbedding,   // the model's embedding, "pool"
+  kClassifier,  // scores of classes
+  kValue,       // one number that nothing says is a class: a regression, or the score of a yes or no
+  kUndecided,   // classes or an embedding; nothing says which, so it is served as the embedding
+};
+
+// What is known of a file's outputs from beside the file. It comes before all evidence that the file holds.
+struct OutputHints {
+  std::string embedding = {};                 // the output, or else tensor, that is the embedding; empty: not said
+  std::vector<std::string> classifiers = {};  // outputs that are classifiers
+  bool classifies = false;                    // there is a classifier: the first output that can be one
+  int labels = 0;                             // so many labels lie beside the file; 0: none
+};
+
+}  // namespace resnetd
+
+#endif  // RESNETD_ENGINE_GRAPH_OUTPUT_KINDS_H_
