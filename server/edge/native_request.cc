@@ -193,7 +193,9 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
   const int classes = head.classes;
   if (options.top_k() < 0) {
     return FieldError(absl::StrCat(field, ".top_k"),
-                      absl::StrCat("expected how many classes to return, or 0 for the default; got ", options.top_k()));
+                      absl::StrCat("expected 1 to ", classes, " (the classes of head '", head.name, "' of model \"",
+                                   model.name, "\"), more for all of them or 0 for the default, got ",
+                                   options.top_k()));
   }
   if (options.scores() != v1::ClassifyOptions::PROBABILITIES && options.scores() != v1::ClassifyOptions::LOGITS) {
     return FieldError(absl::StrCat(field, ".scores"),

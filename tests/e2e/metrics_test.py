@@ -88,7 +88,7 @@ CALLS = [
     *((method, Request(images=[BAD, BAD])) for method, Request in REQUESTS.items()),
     *((method, Request()) for method, Request in REQUESTS.items()),
     *((method, Request(model="nobody", images=good(1))) for method, Request in REQUESTS.items()),
-    ("Classify", pb.ClassifyRequest(images=good(1), options=pb.ClassifyOptions(top_k=11))),
+    ("Classify", pb.ClassifyRequest(images=good(1), options=pb.ClassifyOptions(top_k=-1))),
     ("Classify", pb.ClassifyRequest(images=[images.encoded(bytes(MAX_MESSAGE_BYTES))])),
     ("ListModels", pb.ListModelsRequest()),
     ("GetModel", pb.GetModelRequest()),

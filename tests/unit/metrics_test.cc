@@ -113,7 +113,7 @@ TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {
   const Page page = Scrape(metrics);
   for (const char* series : {"resnetd_rejections_total{reason=\"queue_time\"}", "resnetd_images_total{result=\"ok\"}",
                              "resnetd_images_total{result=\"error\"}", "resnetd_worker_busy_seconds_total",
-                             "resnetd_image_stray_bytes_total", "resnetd_batch_size_count",
+                             "resnetd_image_stray_bytes_total", "resnetd_not_finite_outputs_total", "resnetd_batch_size_count",
                              "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
                              "resnetd_request_duration_seconds_count{method=\"Classify\"}"}) {
     ASSERT_TRUE(page.count(series)) << series;
@@ -176,6 +176,7 @@ TEST(Metrics, CountsTheRest) {
       {[&] { metrics.ImageEnded(true); }, {{"resnetd_images_total{result=\"ok\"}", 1}}},
       {[&] { metrics.ImageEnded(false); }, {{"resnetd_images_total{result=\"error\"}", 1}}},
       {[&] { metrics.StrayBytes(7); }, {{"resnetd_image_stray_bytes_total", 7}}},
+      {[&] { metrics.NotFinite(); }, {{"resnetd_not_finite_outputs_total", 1}}},
       {[&] { metrics.SetWorkers(3); }, {{"resnetd_workers", 3}}},
       {[&] { metrics.SetWorkers(2); }, {{"resnetd_workers", 2}}},
   };
