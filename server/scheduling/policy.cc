@@ -83,7 +83,7 @@ struct Outlook {
 };
 
 Verdict Refuse(Refusal why, Duration wait) {
-  return {why, std::max(wait, kShortestRetry)};
+  return {why, std::max(wait, kShortestRetry), Duration::zero()};
 }
 
 Item Sanitized(Item item) {
@@ -204,7 +204,7 @@ Verdict Policy::Admit(absl::Span<const Item> group, Time now) {
   if (SaturatingAdd(now, outlook.completion) > deadline) return Refuse(Refusal::kDeadline, outlook.wait);
 
   for (const Item& item : group) s.Add(model->second, item, now);
-  return {std::nullopt, outlook.wait};
+  return {std::nullopt, outlook.wait, outlook.completion};
 }
 
 std::optional<Dispatch> Policy::Next(Time now) {

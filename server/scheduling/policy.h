@@ -60,6 +60,8 @@ struct Verdict {
   // Until the first item's batch starts. For a refusal: when to try again, > 0 (the queue has drained by then; a group
   // too large or too urgent for an empty queue is refused again).
   Duration predicted_wait{};
+  // Until the group's last item is done. Of an admitted group only.
+  Duration predicted_completion{};
 };
 
 enum class Why : uint8_t {
