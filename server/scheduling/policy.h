@@ -51,6 +51,10 @@ struct Limits {
   // fraction: what batches save outside of the workers is not in the prediction. Wide enough for the predictions'
   // noise; the throughput it may cost is at most this fraction.
   double backlog_loss = 0.1;
+  // A group is admitted if its deadline leaves room for the predicted completion and this fraction of it. At 0, half of
+  // what is admitted under overload comes late, as a prediction is as often too short as too long; large values refuse
+  // what would have been in time.
+  double deadline_margin = 0.15;
 };
 
 enum class Refusal : uint8_t { kQueueTime, kQueueBytes, kDeadline, kUnknownModel };
