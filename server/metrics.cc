@@ -52,7 +52,7 @@ const std::vector<double> kStageBuckets = [] {
 }();
 const std::vector<double> kBatchBuckets = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256};
 // Closer where predictions should be, so that a median near 1 can be told from one beside it.
-const std::vector<double> kRatioBuckets = {0.1, 0.2, 0.33, 0.5, 0.6, 0.7, 0.77, 0.85, 0.92, 1,  1.09,
+const std::vector<double> kRatioBuckets = {0.1,  0.2, 0.33, 0.5, 0.6, 0.7, 0.77, 0.85, 0.92, 1, 1.09,
                                            1.18, 1.3, 1.43, 1.6, 1.8, 2,   2.5,  3,    5,    10};
 const std::vector<double> kConfidenceBuckets = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1};
 

@@ -4,8 +4,8 @@
 //   slowdown += (sample - slowdown) / 8
 //   predicted = measured * slowdown
 //
-// One batch that met a page fault or a preemption moves it by an eighth at most; a lasting change is followed. Four rules
-// keep a slowdown that is over from shutting the server:
+// One batch that met a page fault or a preemption moves it by an eighth at most; a lasting change is followed. Four
+// rules keep a slowdown that is over from shutting the server:
 //
 //   a stall      A batch of more than four times the prediction counts only if the one before it was as long: the
 //                process was stopped, or its share of a core used up, and that is no cost of the model. Batches that

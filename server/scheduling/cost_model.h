@@ -47,7 +47,7 @@ class CostModel {
   double slowdown_ = 1;
   double company_ = 1;
   double unfaded_ = 1, unfaded_company_ = 1;  // at since_
-  Time since_;          // when the last batch ended
+  Time since_;                                // when the last batch ended
   int running_ = 0;
   bool stalled_ = false;          // the last batch took so long that it may have been a stall
   Time stall_end_ = Time::min();  // of the last that did, and was not part of the same stall as one before

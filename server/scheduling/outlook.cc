@@ -2,9 +2,9 @@
 // played through, with the batches that will be made of it. An item that arrives at a busy server with a short queue
 // leaves with all of that queue in one batch, so the queue must not be counted as work ahead of it and in its batch.
 //
-// A long queue is not played through batch by batch. While more waits than the largest size holds, all batches are alike
-// (of `t`), and those that hold nothing of the group are placed by rounds. The workers that are free within t of the
-// first one take one batch each before any of them takes a second:
+// A long queue is not played through batch by batch. While more waits than the largest size holds, all batches are
+// alike (of `t`), and those that hold nothing of the group are placed by rounds. The workers that are free within t of
+// the first one take one batch each before any of them takes a second:
 //
 //   free   |--A-----
 //          |---B----          A and B are within t of each other: a round adds t to both, and they stay so.

@@ -7,8 +7,8 @@
 // An item enters and leaves all of them in O(log waiting). Next() looks at one batch of items, and at those that have
 // expired and were not collected yet; Admit() at the workers and the models.
 //
-// Admission predicts a wait and a completion. For the wait, what waits is a fluid: worker i is busy for another r_i and a
-// queue of work Q keeps all of them busy until
+// Admission predicts a wait and a completion. For the wait, what waits is a fluid: worker i is busy for another r_i and
+// a queue of work Q keeps all of them busy until
 //
 //   wait = the smallest t with  sum_i max(0, t - r_i) >= Q,     Q = sum over items of (best cost per image + prepare)
 //
@@ -85,8 +85,7 @@ Verdict Refuse(Refusal why, Duration wait) {
 }
 
 Duration Work(const Model& model) {
-  return model.live_prepare +
-         Duration(std::llround(model.costs.best_per_image() * static_cast<double>(model.live)));
+  return model.live_prepare + Duration(std::llround(model.costs.best_per_image() * static_cast<double>(model.live)));
 }
 
 Duration WithMargin(Duration d, double margin) {

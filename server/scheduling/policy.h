@@ -96,7 +96,9 @@ class Policy {
 
   // Takes all items of one request or none. They share a model. Refuses, in this order of checks: an unknown model;
   // bytes beyond max_queue_bytes; a predicted wait of the first item beyond max_queue_time; a predicted completion of
-  // the last item beyond the earliest deadline of the group. With a free worker and an empty queue the wait is zero.
+  // the last item, with the margin, beyond the earliest deadline of the group. With a free worker and nothing that
+  // waits no prediction refuses: the wait is zero, and only a deadline that has passed is missed. Items that have
+  // expired do not wait.
   Verdict Admit(absl::Span<const Item> group, Time now);
   // What a worker that is free now should run; nullopt only if nothing waits that has not expired. Expired items are
   // never in it: they stay for Expire(). Items that will be late, but are not yet, are run in their turn.

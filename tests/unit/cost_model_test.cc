@@ -45,9 +45,9 @@ TEST(CostModel, AnOutlierMovesAPredictionByAnEighthAtMost) {
     int actual, predicted;
   };
   // A sample counts as at most twice and at least half of the prediction, and weighs an eighth; a stall not at all.
-  for (const Case c : {Case{1600, 1600}, Case{2400, 1700}, Case{3200, 1800}, Case{3201, 1800}, Case{6400, 1800},
-                       Case{6401, 1600}, Case{1'000'000'000, 1600}, Case{800, 1500}, Case{799, 1500}, Case{0, 1500},
-                       Case{-5, 1500}}) {
+  for (const Case c :
+       {Case{1600, 1600}, Case{2400, 1700}, Case{3200, 1800}, Case{3201, 1800}, Case{6400, 1800}, Case{6401, 1600},
+        Case{1'000'000'000, 1600}, Case{800, 1500}, Case{799, 1500}, Case{0, 1500}, Case{-5, 1500}}) {
     Worker w{CostModel({{1, Us(1600)}})};
     w.Run(0, Us(c.actual));
     EXPECT_EQ(w.costs.cost(0), Us(c.predicted)) << c.actual;

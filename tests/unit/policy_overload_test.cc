@@ -161,8 +161,8 @@ TEST(PolicyThrottled, IsItselfAgainSoonAfterwards) {
     for (const int workers : {1, 2, 4}) {
       for (const double throttle : {5.0, 25.0, 100.0}) {
         for (const double load : {0.1, 1.0, 5.0}) {
-          SCOPED_TRACE(testing::Message() << c.name << ", " << workers << " workers, load " << load << ", throttled to 1/"
-                                          << throttle);
+          SCOPED_TRACE(testing::Message()
+                       << c.name << ", " << workers << " workers, load " << load << ", throttled to 1/" << throttle);
           const Duration lone = c.costs[0].cost;
           Server server(c.costs, workers, 7);
           server.Run(load, Ms(c.deadline), 1000);
@@ -196,8 +196,8 @@ TEST(PolicyThrottled, TheSameLoadIsServedAgain) {
       server.Run(0.5, Ms(c.deadline), 4000);
       server.Throttle(1);
       const Tally first = server.Run(0.5, Ms(c.deadline), 100), then = server.Run(0.5, Ms(c.deadline), 10000);
-      SCOPED_TRACE(testing::Message() << c.name << ", " << workers << " workers: " << first.refused << " refused at first, "
-                                      << then.refused << " then, " << then.late << " late");
+      SCOPED_TRACE(testing::Message() << c.name << ", " << workers << " workers: " << first.refused
+                                      << " refused at first, " << then.refused << " then, " << then.late << " late");
       EXPECT_LT(first.refused, 50);
       EXPECT_LT(then.refused + then.late + then.expired, 0.02 * then.offered);
     }

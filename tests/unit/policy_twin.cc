@@ -250,8 +250,8 @@ Duration PolicyTwin::Completion(const std::vector<Item>& group, Time now) const 
     if (first > Duration::zero()) waiting = std::max(waiting, company);
     const std::vector<Item> queue(std::min(waiting, largest + 1), Item{{}, key, Time::max(), prepare, 0});
     // Of more than the largest size holds, how many more makes no difference to one worker.
-    const Choice choice = Choose(model, idle > 0 ? std::vector<Item>(waiting, queue[0]) : queue,
-                                 std::max<size_t>(idle, 1), now);
+    const Choice choice =
+        Choose(model, idle > 0 ? std::vector<Item>(waiting, queue[0]) : queue, std::max<size_t>(idle, 1), now);
     if (idle > 0) --idle;
     done += std::min(choice.count, all - done);
     first += model.Cost(choice.size, now) + Prepare(queue, choice.count);

@@ -7,9 +7,9 @@
 
 #include "server/scheduling/policy.h"
 
-// The policy's slow twin: vectors in order of arrival, linear scans, the wait solved by bisection of its definition, and
-// the completion found by playing the queue through batch by batch. Deadlines and costs must be moderate: nothing here
-// minds overflow.
+// The policy's slow twin: vectors in order of arrival, linear scans, the wait solved by bisection of its definition,
+// and the completion found by playing the queue through batch by batch. Deadlines and costs must be moderate: nothing
+// here minds overflow.
 namespace resnetd::scheduling {
 
 struct TwinSize {
