@@ -51,6 +51,9 @@ const std::vector<double> kStageBuckets = [] {
   return buckets;
 }();
 const std::vector<double> kBatchBuckets = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256};
+// Closer where predictions should be, so that a median near 1 can be told from one beside it.
+const std::vector<double> kRatioBuckets = {0.1,  0.2, 0.33, 0.5, 0.6, 0.7, 0.77, 0.85, 0.92, 1, 1.09,
+                                           1.18, 1.3, 1.43, 1.6, 1.8, 2,   2.5,  3,    5,    10};
 const std::vector<double> kConfidenceBuckets = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1};
 
 double Seconds(scheduling::Duration d) {
@@ -162,7 +165,7 @@ struct Metrics::State {
   std::array<Histogram*, kStages> stages;
   std::array<Counter*, kRejections> rejections;
   Counter *images_ok, *images_failed, *not_finite, *stray_bytes, *busy;
-  Histogram* batch_size;
+  Histogram *batch_size, *predicted_ratio;
   prometheus::Gauge* workers;
   std::array<std::atomic<Histogram*>, kMaxModels> confidence{};
 
@@ -199,6 +202,9 @@ Metrics::State::State() {
                      .Add({});
   batch_size = &Build(prometheus::BuildHistogram(), "resnetd_batch_size", "Images computed together", registry)
                     .Add({}, kBatchBuckets);
+  predicted_ratio = &Build(prometheus::BuildHistogram(), "resnetd_predicted_completion_ratio",
+                           "Predicted over actual time from a request's admission to its last image", registry)
+                         .Add({}, kRatioBuckets);
   busy = &Build(prometheus::BuildCounter(), "resnetd_worker_busy_seconds_total",
                 "Time workers spent on batches, summed over workers", registry)
               .Add({});
@@ -238,6 +244,10 @@ void Metrics::WorkerBusy(scheduling::Duration took) {
 
 void Metrics::Rejected(Rejection reason) {
   state_->rejections[static_cast<size_t>(reason)]->Increment();
+}
+
+void Metrics::Answered(scheduling::Duration predicted, scheduling::Duration actual) {
+  state_->predicted_ratio->Observe(Seconds(predicted) / Seconds(actual));
 }
 
 void Metrics::ImageEnded(bool ok) {

@@ -59,6 +59,8 @@ class Metrics {
   // A worker spent this long on a batch, from taking it to its last answer.
   void WorkerBusy(scheduling::Duration took);
   void Rejected(Rejection reason);
+  // A request was answered `actual` after its admission, and had been predicted to be after `predicted`. Both > 0.
+  void Answered(scheduling::Duration predicted, scheduling::Duration actual);
   void ImageEnded(bool ok);
   // A network's output for one image was not finite, though its input was.
   void NotFinite();

@@ -167,6 +167,7 @@ bool Exchange::Submit(bool final_try) {
     if (cancelled_) final_try = true;
   }
   const Time now = Now();
+  admitted_at_ = now;
   for (scheduling::Submission& s : group_) static_cast<Waiting&>(*s.job).set_admitted_at(now);
   // What a refusal hands back is the jobs alone.
   std::vector<scheduling::Submission> shape(group_.size());
@@ -192,6 +193,7 @@ bool Exchange::Submit(bool final_try) {
                      std::chrono::ceil<std::chrono::milliseconds>(admission.verdict.predicted_wait)));
     return true;
   }
+  predicted_completion_ = admission.verdict.predicted_completion;
   bool cancelled = false;
   {
     scheduling::MutexLock lock(&mu_);
@@ -262,7 +264,21 @@ void Exchange::Failed(size_t image, absl::Status status, const Execution& execut
 }
 
 void Exchange::EndOne() {
-  if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) Complete(Answer());
+  if (open_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  ComparePrediction();
+  Complete(Answer());
+}
+
+void Exchange::ComparePrediction() const {
+  scheduling::Duration total{};  // from the call's arrival
+  for (const ImageAnswer& answer : answers_) {
+    if (!answer.status.ok()) return;
+    total = std::max(total, answer.total);
+  }
+  const scheduling::Duration actual = total - (admitted_at_ - arrived_);
+  if (actual.count() > 0 && predicted_completion_.count() > 0) {
+    services_.metrics.Answered(predicted_completion_, actual);
+  }
 }
 
 // A request of one image fails with its image. One of several fails only if nothing was computed and the images are not

@@ -59,6 +59,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   bool Sound(Outputs outputs) const;  // all that is wanted is finite
   void Failed(size_t image, absl::Status status, const Execution& execution);
   void EndOne();
+  void ComparePrediction() const;  // with what the request took, if all of its images were computed
   absl::StatusOr<std::string> Answer() const;
   bool Complete(absl::StatusOr<std::string> reply);  // false, for Start() to return
 
@@ -73,6 +74,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   OutputSet wanted_;
   std::vector<ImageAnswer> answers_;  // each written by whoever finishes its image
   std::vector<scheduling::Submission> group_;
+  scheduling::Time admitted_at_;
+  scheduling::Duration predicted_completion_{};
   std::atomic<size_t> open_{0};  // images without an answer, and one for Submit() itself
   absl::StatusOr<std::string> reply_;
 

@@ -99,6 +99,9 @@ std::string NamesOf(const std::vector<Named>& all) {
 // By its own name or what the file calls it.
 template <typename Named>
 const Named* FindNamed(const std::vector<Named>& all, absl::string_view name, const Model& model) {
+  for (const Named& one : all) {
+    if (one.name == name) return &one;
+  }
   const OutputId id = FindOutput(model.engine->info(), name);
   const auto found =
       std::find_if(all.begin(), all.end(), [&](const Named& one) { return id != kNoOutput && one.output == id; });
@@ -192,10 +195,10 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
   const Head& head = model.heads[checked.head];
   const int classes = head.classes;
   if (options.top_k() < 0) {
-    return FieldError(absl::StrCat(field, ".top_k"),
-                      absl::StrCat("expected 1 to ", classes, " (the classes of head '", head.name, "' of model \"",
-                                   model.name, "\"), more for all of them or 0 for the default, got ",
-                                   options.top_k()));
+    return FieldError(
+        absl::StrCat(field, ".top_k"),
+        absl::StrCat("expected 1 to ", classes, " (the classes of head '", head.name, "' of model \"", model.name,
+                     "\"), more for all of them or 0 for the default, got ", options.top_k()));
   }
   if (options.scores() != v1::ClassifyOptions::PROBABILITIES && options.scores() != v1::ClassifyOptions::LOGITS) {
     return FieldError(absl::StrCat(field, ".scores"),

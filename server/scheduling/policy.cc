@@ -7,14 +7,17 @@
 // An item enters and leaves all of them in O(log waiting). Next() looks at one batch of items, and at those that have
 // expired and were not collected yet; Admit() at the workers and the models.
 //
-// Admission treats the work that waits as a fluid. Worker i is busy for another r_i (predicted end of its batch, or 0)
-// and a queue of work Q keeps all of them busy until
+// Admission predicts a wait and a completion. For the wait, what waits is a fluid: worker i is busy for another r_i and
+// a queue of work Q keeps all of them busy until
 //
 //   wait = the smallest t with  sum_i max(0, t - r_i) >= Q,     Q = sum over items of (best cost per image + prepare)
 //
 // which is (sum r_i + Q) / workers once the queue is longer than the running batches are apart, the first r_i when
-// nothing waits, and 0 with a worker free. The group's own batches are then placed one by one on the worker free first;
-// the last one costs what a batch of the group and all that waits for the model does, as they may well share one.
+// nothing waits, and 0 with a worker free. For the completion the queue is played through: outlook.cc. Neither refuses
+// what a free worker starts at once.
+//
+// r_i is the predicted end of the batch minus now. A batch that is late is expected to take as long again as it is late
+// already, and at most as long as it was predicted to take in all: after a stall no more than that can be left of it.
 #include "server/scheduling/policy.h"
 
 #include <algorithm>
@@ -30,6 +33,7 @@
 #include "absl/container/node_hash_map.h"
 #include "server/scheduling/batch_rule.h"
 #include "server/scheduling/cost_model.h"
+#include "server/scheduling/outlook.h"
 
 namespace resnetd::scheduling {
 namespace {
@@ -47,6 +51,9 @@ struct Model {
   CostModel costs;
   std::list<Arrivals::iterator> queue;
   Duration prepare{};  // of all items in the queue
+  // As of the last CountWaiting(): what of the queue has not expired.
+  size_t live = 0;
+  Duration live_prepare{};
 };
 
 struct Waiting {
@@ -61,29 +68,28 @@ struct Running {
   Model* model;
   int size;
   Duration prepare;
+  Time start;
   Time end;  // predicted
+
+  Duration Remaining(Time now) const { return end > now ? end - now : std::min(now - end, end - start); }
 };
 
-using PerWorker = absl::InlinedVector<Duration, 16>;
-
-// The smallest t with sum_i max(0, t - busy[i]) >= work. `busy` ascends.
-Duration FillLevel(const PerWorker& busy, Duration work) {
-  const int workers = static_cast<int>(busy.size());
-  for (int n = 1; n < workers; ++n) {
-    const Duration room = (busy[n] - busy[n - 1]) * n;
-    if (work <= room) return busy[n - 1] + (work + Duration(n - 1)) / n;
-    work -= room;
-  }
-  return busy.back() + (work + Duration(workers - 1)) / workers;
-}
-
 struct Outlook {
+  bool starts_now;      // a worker is free and nothing waits
   Duration wait;        // until the group's first item starts
   Duration completion;  // until its last item is done
 };
 
 Verdict Refuse(Refusal why, Duration wait) {
-  return {why, std::max(wait, kShortestRetry)};
+  return {why, std::max(wait, kShortestRetry), Duration::zero()};
+}
+
+Duration Work(const Model& model) {
+  return model.live_prepare + Duration(std::llround(model.costs.best_per_image() * static_cast<double>(model.live)));
+}
+
+Duration WithMargin(Duration d, double margin) {
+  return d + Duration(std::llround(static_cast<double>(d.count()) * margin));
 }
 
 Item Sanitized(Item item) {
@@ -96,8 +102,8 @@ Item Sanitized(Item item) {
 struct Policy::State {
   explicit State(const Limits& l) : limits(l) { limits.workers = std::max(limits.workers, 1); }
 
-  Duration WaitingWork() const;
-  Outlook Predict(const Model& model, absl::Span<const Item> group, Time now) const;
+  void CountWaiting(Time now);
+  Outlook Predict(Model& model, absl::Span<const Item> group, Time now);
   void Add(Model& model, const Item& item, Time now);
   void Remove(Arrivals::iterator it);
   size_t CountExpired(const Model& model, Time now) const;
@@ -113,38 +119,46 @@ struct Policy::State {
   uint64_t next_batch = 1;
 };
 
-Duration Policy::State::WaitingWork() const {
-  Duration work{};
-  for (const auto& [key, model] : models) {
-    work += Duration(std::llround(model.costs.best_per_image() * static_cast<double>(model.queue.size())));
-    work += model.prepare;
+void Policy::State::CountWaiting(Time now) {
+  for (auto& [key, model] : models) {
+    model.live = model.queue.size();
+    model.live_prepare = model.prepare;
   }
-  return work;
+  for (auto it = deadlines.begin(); it != deadlines.end() && it->first.first <= now; ++it) {
+    --it->second->model->live;
+    it->second->model->live_prepare -= it->second->item.prepare;
+  }
 }
 
-Outlook Policy::State::Predict(const Model& model, absl::Span<const Item> group, Time now) const {
-  const CostModel& costs = model.costs;
-  PerWorker busy;
-  for (const auto& [id, batch] : running) busy.push_back(batch.end > now ? batch.end - now : Duration::zero());
+Outlook Policy::State::Predict(Model& model, absl::Span<const Item> group, Time now) {
+  CountWaiting(now);
+  Line line;
+  for (const auto& [id, batch] : running) line.free.push_back(batch.Remaining(now));
   const auto workers = static_cast<size_t>(limits.workers);
-  if (busy.size() < workers) busy.resize(workers, Duration::zero());
-  std::sort(busy.begin(), busy.end());
+  if (line.free.size() < workers) line.free.resize(workers, Duration::zero());
+  std::sort(line.free.begin(), line.free.end());
 
-  Outlook outlook{FillLevel(busy, WaitingWork()), Duration::zero()};
-  const size_t idle = arrivals.empty() && running.size() < workers ? workers - running.size() : 1;
-  const size_t share = (group.size() + idle - 1) / idle;
-  const size_t batch = costs.batch(costs.SizeHolding(share));
-  const size_t queued = model.queue.size();
-  const Duration shared = queued > 0 ? costs.cost(costs.SizeHolding(queued + group.size())) : Duration::zero();
-  for (size_t begin = 0; begin < group.size(); begin += batch) {
-    const absl::Span<const Item> items = group.subspan(begin, batch);
-    Duration cost = costs.cost(costs.SizeHolding(items.size()));
-    if (begin + batch >= group.size()) cost = std::max(cost, shared);
-    Duration& worker = *std::min_element(busy.begin(), busy.end());
-    worker = std::max(worker, outlook.wait) + cost;
-    for (const Item& item : items) worker += Sanitized(item).prepare;
-    outlook.completion = std::max(outlook.completion, worker);
+  model.costs.Advance(now);
+  size_t live = 0;
+  Duration own{};
+  for (auto& [key, other] : models) {
+    if (other.live == 0) continue;
+    other.costs.Advance(now);
+    const Duration work = Work(other);
+    (&other == &model ? own : line.others) += work;
+    live += other.live;
   }
+  line.ahead = model.live;
+  line.group = group.size();
+  Duration prepare = model.live_prepare;
+  for (const Item& item : group) prepare += Sanitized(item).prepare;
+  line.prepare = prepare / static_cast<Duration::rep>(line.ahead + line.group);
+  if (live == 0 && running.size() < workers) line.idle = static_cast<int>(workers - running.size());
+
+  Outlook outlook;
+  outlook.starts_now = line.idle > 0;
+  outlook.wait = FillLevel(line.free, own + line.others);
+  outlook.completion = Completion(model.costs, limits, std::move(line));
   return outlook;
 }
 
@@ -201,10 +215,11 @@ Verdict Policy::Admit(absl::Span<const Item> group, Time now) {
     deadline = std::min(deadline, item.deadline);
   }
   if (outlook.wait > s.limits.max_queue_time) return Refuse(Refusal::kQueueTime, outlook.wait);
-  if (SaturatingAdd(now, outlook.completion) > deadline) return Refuse(Refusal::kDeadline, outlook.wait);
+  const Duration needs = outlook.starts_now ? Duration(1) : WithMargin(outlook.completion, s.limits.deadline_margin);
+  if (SaturatingAdd(now, needs) > deadline) return Refuse(Refusal::kDeadline, outlook.wait);
 
   for (const Item& item : group) s.Add(model->second, item, now);
-  return {std::nullopt, outlook.wait};
+  return {std::nullopt, outlook.wait, outlook.completion};
 }
 
 std::optional<Dispatch> Policy::Next(Time now) {
@@ -225,23 +240,25 @@ std::optional<Dispatch> Policy::Next(Time now) {
   }
 
   const int idle = std::max(1, s.limits.workers - static_cast<int>(s.running.size()));
+  model.costs.Advance(now);
   const BatchChoice choice = ChooseBatch(model.costs, candidates, waiting, idle, s.limits, now);
   Dispatch dispatch{BatchId{s.next_batch++}, head->item.model, model.costs.batch(choice.size), choice.why, {}};
+  model.costs.Start(waiting, now);
   dispatch.items.reserve(choice.count);
   for (int i = 0; i < choice.count; ++i) {
     dispatch.items.push_back(front[i]->item.id);
     s.Remove(front[i]);
   }
   const Time end = SaturatingAdd(now, model.costs.cost(choice.size) + choice.prepare);
-  s.running.emplace(dispatch.id, Running{&model, choice.size, choice.prepare, end});
+  s.running.emplace(dispatch.id, Running{&model, choice.size, choice.prepare, now, end});
   return dispatch;
 }
 
-void Policy::Finished(BatchId batch, Duration took, Time /*now*/) {
+void Policy::Finished(BatchId batch, Duration took, Time now) {
   const auto it = state_->running.find(batch);
   assert(it != state_->running.end());
   const Running& run = it->second;
-  run.model->costs.Correct(run.size, took - run.prepare);
+  run.model->costs.Finish(run.size, took - run.prepare, run.start, now);
   state_->running.erase(it);
 }
 

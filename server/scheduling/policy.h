@@ -51,6 +51,10 @@ struct Limits {
   // fraction: what batches save outside of the workers is not in the prediction. Wide enough for the predictions'
   // noise; the throughput it may cost is at most this fraction.
   double backlog_loss = 0.1;
+  // A group is admitted if its deadline leaves room for the predicted completion and this fraction of it. At 0, half of
+  // what is admitted under overload comes late, as a prediction is as often too short as too long; large values refuse
+  // what would have been in time.
+  double deadline_margin = 0.15;
 };
 
 enum class Refusal : uint8_t { kQueueTime, kQueueBytes, kDeadline, kUnknownModel };
@@ -60,6 +64,8 @@ struct Verdict {
   // Until the first item's batch starts. For a refusal: when to try again, > 0 (the queue has drained by then; a group
   // too large or too urgent for an empty queue is refused again).
   Duration predicted_wait{};
+  // Until the group's last item is done. Of an admitted group only.
+  Duration predicted_completion{};
 };
 
 enum class Why : uint8_t {
@@ -90,7 +96,9 @@ class Policy {
 
   // Takes all items of one request or none. They share a model. Refuses, in this order of checks: an unknown model;
   // bytes beyond max_queue_bytes; a predicted wait of the first item beyond max_queue_time; a predicted completion of
-  // the last item beyond the earliest deadline of the group. With a free worker and an empty queue the wait is zero.
+  // the last item, with the margin, beyond the earliest deadline of the group. With a free worker and nothing that
+  // waits no prediction refuses: the wait is zero, and only a deadline that has passed is missed. Items that have
+  // expired do not wait.
   Verdict Admit(absl::Span<const Item> group, Time now);
   // What a worker that is free now should run; nullopt only if nothing waits that has not expired. Expired items are
   // never in it: they stay for Expire(). Items that will be late, but are not yet, are run in their turn.

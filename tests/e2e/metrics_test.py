@@ -51,6 +51,7 @@ class Ledger:
         self.rejections = collections.Counter()  # by reason
         self.decoded = 0  # images that a worker has had in hand
         self.classified = 0  # images that were given classes
+        self.whole = 0  # requests of which every image was answered
 
     def __iadd__(self, other):
         self.calls += other.calls
@@ -58,6 +59,7 @@ class Ledger:
         self.rejections += other.rejections
         self.decoded += other.decoded
         self.classified += other.classified
+        self.whole += other.whole
         return self
 
     def write(self, method: str, request, answer):
@@ -73,6 +75,7 @@ class Ledger:
             return
         failed = [True] if isinstance(answer, Error) else [r.status.code != 0 for r in answer.results]
         self.images["error"] += sum(failed)
+        self.whole += not any(failed)
         self.images["ok"] += len(failed) - sum(failed)
         if not isinstance(request, pb.EmbedRequest):
             self.classified += len(failed) - sum(failed)
@@ -140,6 +143,7 @@ class LedgerTest(Metered):
         self.assertEqual(m.value("resnetd_stage_duration_seconds_count", stage="infer"), ok)
         self.assertEqual(m.value("resnetd_prediction_confidence_count", model="fashion-resnet20"), total.classified)
         self.assertLess(total.classified, ok)
+        self.assertEqual(m.value("resnetd_predicted_completion_ratio_count"), total.whole)
         for stage in ("queue", "decode"):
             self.assertEqual(m.value("resnetd_stage_duration_seconds_count", stage=stage), total.decoded)
         self.assertLess(m.value("resnetd_batch_size_count"), ok)

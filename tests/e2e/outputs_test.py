@@ -12,8 +12,10 @@ import unittest
 
 import images
 import numpy as np
+import onnx
 import small_models
 from client import Client, Error, Metrics, by_index, pb
+from onnx import helper
 from running_server import RunningServer
 from server_case import ServerTest
 from small_models import CLASSES, FEATURES, LAST_MAP, MIDDLE_MAP
@@ -55,6 +57,30 @@ def write_models(models: pathlib.Path, scratch: pathlib.Path):
                       labels="".join(f"class {i}\n" for i in range(CLASSES)), colours="\n".join(COLOURS) + "\n")
     found = small_models.with_second_head(make(), "colour", len(COLOURS), "Sigmoid")
     small_models.save(found, models, "found")
+
+    # one score
+    one = small_models.ending_in_gemm(make(), "score", 1)
+    small_models.save(one, models, "value")
+    small_models.save(one, models, "yes-or-no", labels="no\nyes\n")
+    small_models.save(one, models, "yes", labels="yes\n")
+    small_models.save(one, models, "sigmoid-by-config", "activation: SIGMOID\n")
+    small_models.save(small_models.ending_in_gemm(make(), "score", 1, activation="Sigmoid"), models, "sigmoid")
+    ages = small_models.with_second_head(make(), "age", 1)
+    ages.graph.output.reverse()
+    small_models.save(ages, models, "age")
+    # embeddings
+    flat = lambda name: small_models.ending_in_gemm(small_models.flattened(make()), name, 24, "map", FEATURES * 64)
+    small_models.save(flat("embedding"), models, "embedding")
+    small_models.save(flat("out"), models, "undecided")
+    small_models.save(flat("out"), models, "undecided-classes", "activation: SOFTMAX\n")
+    small_models.save(flat("out"), models, "undecided-embedding", 'embedding: "out"\n')
+    small_models.save(flat("out"), models, "undecided-labels", labels="".join(f"{i}\n" for i in range(24)))
+
+
+    maps = make()
+    del maps.graph.output[:]
+    maps.graph.output.append(helper.make_tensor_value_info(LAST_MAP, onnx.TensorProto.FLOAT, ["batch", FEATURES, 8, 8]))
+    small_models.save(maps, models, "map")
 
 
 class Outputs(ServerTest):
@@ -257,6 +283,77 @@ class Outputs(ServerTest):
         found = small_models.with_second_head(small_models.base(self.folder), "colour", len(COLOURS), "Sigmoid")
         self.near([by_index(r) for r in self.classify("found", head="colour", top_k=len(COLOURS))],
                   sigmoid(small_models.fc(found, self.pool("found"), "colour")))
+
+    # ---- one score, embeddings, names ----
+
+    def score(self, model: str, weights: str = "score") -> np.ndarray:
+        two = small_models.ending_in_gemm(small_models.base(self.folder), weights, 1)
+        return small_models.fc(two, self.pool(model), weights)[:, 0]
+
+    def test_one_score_that_nothing_calls_a_class(self):
+        for model, head, x in (("value", "score", self.score("value")), ("age", "age", self.score("age", "age"))):
+            described = next(h for h in self.describe(model).heads if head in (h.name, *h.aliases))
+            self.assertEqual((described.classes, described.activation), (1, pb.Head.NONE))
+            self.near([r.classes[0].score for r in self.classify(model, head=head, scores=LOGITS)], x)
+            for method, request in (
+                ("Classify", pb.ClassifyRequest(model=model, images=pictures(1), options={"head": head})),
+                ("Predict", pb.PredictRequest(model=model, images=pictures(2), classify={"head": head})),
+            ):
+                error = self.client.call(method, request)
+                self.assertEqual((error.code, error.reason), ("FAILED_PRECONDITION", "NOT_A_CLASSIFIER"))
+                self.assertIn("activation: SIGMOID", error.message)
+                self.assertIn("config.textproto", error.message)
+
+    def test_the_score_of_a_yes_or_no(self):
+        x = self.score("value")
+        for model, labels in (("yes", ["yes"]), ("sigmoid-by-config", []), ("sigmoid", [])):
+            (head,) = self.describe(model).heads
+            self.assertEqual((head.classes, head.activation, list(head.labels)), (1, pb.Head.SIGMOID, labels))
+            self.near([r.classes[0].score for r in self.classify(model)], sigmoid(x))
+            self.near([r.classes[0].score for r in self.classify(model, scores=LOGITS)], x)
+        (head,) = self.describe("yes-or-no").heads
+        self.assertEqual((head.classes, head.activation, list(head.labels)), (2, pb.Head.SIGMOID, ["no", "yes"]))
+        self.assertEqual(head.evidence, "2 labels")
+        self.near([by_index(r) for r in self.classify("yes-or-no")], np.stack([1 - sigmoid(x), sigmoid(x)], axis=1))
+        self.near([by_index(r) for r in self.classify("yes-or-no", scores=LOGITS)], np.stack([-x, x], axis=1))
+        for result, score in zip(self.classify("yes-or-no", top_k=10), x, strict=True):
+            self.assertEqual(result.classes[0].label, "yes" if score > 0 else "no")
+
+    def test_a_regression_beside_a_classifier(self):
+        self.assertEqual([(h.name, list(h.aliases), h.classes) for h in self.describe("age").heads],
+                         [("logits", [], CLASSES), ("age", [], 1)])
+        self.near([by_index(r) for r in self.classify("age", top_k=CLASSES)],
+                  softmax(small_models.fc(self.base, self.pool("age"))))
+
+    def test_an_embedding_is_no_classifier(self):
+        for model in ("embedding", "undecided", "undecided-embedding"):
+            described = self.describe(model)
+            self.assertEqual((len(described.heads), described.embedding_size), (0, 24))
+            error = self.client.call("Classify", pb.ClassifyRequest(model=model, images=pictures(1)))
+            self.assertEqual((error.code, error.reason), ("FAILED_PRECONDITION", "NO_SUCH_OUTPUT"))
+            self.assertIn("config.textproto", error.message)
+            self.assertIn(described.no_classifier, error.message)
+            self.near(self.pool(model), self.pool("embedding"), 0)
+        for model in ("undecided-classes", "undecided-labels"):
+            described = self.describe(model)
+            self.assertEqual((described.classes, described.embedding_size), (24, FEATURES * 64))
+            self.near([by_index(r) for r in self.classify(model, top_k=24)], softmax(self.pool("embedding")))
+        self.assertEqual(self.describe("undecided-labels").heads[0].evidence, "24 labels")
+
+    def test_an_output_keeps_its_name(self):
+        (head,) = self.describe("value").heads
+        self.assertEqual((head.name, list(head.aliases)), ("logits", ["score"]))
+        self.assertEqual([list(x.aliases) for x in self.describe("embedding").layers if x.name == "pool"],
+                         [["embedding"]])
+        (by_alias,), (by_name,) = (self.embed("embedding", 1, layers=[name]) for name in ("embedding", "pool"))
+        self.assertEqual(by_alias.layers[0].layer, "embedding")
+        self.assertEqual(list(by_alias.layers[0].values), list(by_name.layers[0].values))
+        self.assertEqual(self.refused("embedding", layers=["pool", "embedding"]).field, "options.layers[1]")
+
+    def test_a_backbone_that_ends_in_a_map(self):
+        self.near(self.pool("map"), self.pool("plain"))
+        (result,) = self.embed("map", 1, layers=[LAST_MAP])
+        self.near(np.reshape(result.layers[0].values, (FEATURES, 64)).mean(1), self.pool("map", 1)[0])
 
     # ---- dimensions and spaces ----
 

@@ -46,16 +46,44 @@ def ending_in(model: onnx.ModelProto, op: str, **attributes) -> onnx.ModelProto:
 
 
 def with_second_head(model: onnx.ModelProto, name: str, classes: int, activation: str = "") -> onnx.ModelProto:
-    graph = model.graph
+    add_gemm(model.graph, name, classes, "flatten", FEATURES, activation)
+    set_outputs(model.graph, {"logits": CLASSES, name: classes})
+    return model
+
+
+def ending_in_gemm(model: onnx.ModelProto, name: str, width: int, src: str = "flatten", features: int = FEATURES,
+                   activation: str = "") -> onnx.ModelProto:
+    """In place of the classifier, a Gemm of `src` as output `name`."""
+    (gemm,) = [n for n in model.graph.node if n.op_type == "Gemm"]
+    model.graph.node.remove(gemm)
+    add_gemm(model.graph, name, width, src, features, activation)
+    set_outputs(model.graph, {name: width})
+    return model
+
+
+def add_gemm(graph: onnx.GraphProto, name: str, width: int, src: str, features: int, activation: str = ""):
     rng = np.random.RandomState(5)
-    for part, shape in (("weight", (classes, FEATURES)), ("bias", (classes,))):
-        values = rng.normal(size=shape).astype(np.float32)
+    for part, shape in (("weight", (width, features)), ("bias", (width,))):
+        values = (rng.normal(size=shape) / np.sqrt(features)).astype(np.float32)
         graph.initializer.append(numpy_helper.from_array(values, f"{name}.{part}"))
     raw = f"{name}.raw" if activation else name
-    graph.node.append(helper.make_node("Gemm", ["flatten", f"{name}.weight", f"{name}.bias"], [raw], transB=1))
+    graph.node.append(helper.make_node("Gemm", [src, f"{name}.weight", f"{name}.bias"], [raw], transB=1))
     if activation:
         graph.node.append(helper.make_node(activation, [raw], [name]))
-    set_outputs(graph, {"logits": CLASSES, name: classes})
+
+
+def flattened(model: onnx.ModelProto) -> onnx.ModelProto:
+    """With the last map as a vector, "map", of 64 x 8 x 8 values."""
+    model.graph.node.append(helper.make_node("Flatten", [LAST_MAP], ["map"]))
+    return model
+
+
+def damaged(model: onnx.ModelProto, value: float) -> onnx.ModelProto:
+    """With one weight of the classifier replaced."""
+    (tensor,) = [t for t in model.graph.initializer if t.name == "fc.weight"]
+    values = numpy_helper.to_array(tensor).copy()
+    values[3, 5] = value
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     return model
 
 

@@ -297,8 +297,8 @@ TEST(EdgeRequestTest, NumberOfImages) {
 
 TEST(EdgeRequestTest, TopK) {
   const auto model = FakeModel();
-  for (const auto& [given, wanted] : std::vector<std::pair<int, int>>{
-           {0, 5}, {1, 1}, {10, 10}, {11, 10}, {1'000'000'000, 10}}) {
+  for (const auto& [given, wanted] :
+       std::vector<std::pair<int, int>>{{0, 5}, {1, 1}, {10, 10}, {11, 10}, {1'000'000'000, 10}}) {
     v1::ClassifyOptions options;
     options.set_top_k(given);
     const auto checked = CheckClassify(options, "options", *model);
@@ -368,9 +368,9 @@ TEST(EdgeRequestTest, Heads) {
     size_t index;
     int wanted;  // top k; 0: refused
   };
-  for (const Case& c :
-       {Case{"", 0, 0, 5}, Case{"logits", 0, 0, 5}, Case{"logits", 10, 0, 10}, Case{"logits", 11, 0, 10}, Case{"logits", -1, 0, 0},
-        Case{"colour", 0, 1, 18}, Case{"colour", 18, 1, 18}, Case{"colour", 19, 1, 18}, Case{"colours", 0, 0, 0}}) {
+  for (const Case& c : {Case{"", 0, 0, 5}, Case{"logits", 0, 0, 5}, Case{"logits", 10, 0, 10},
+                        Case{"logits", 11, 0, 10}, Case{"logits", -1, 0, 0}, Case{"colour", 0, 1, 18},
+                        Case{"colour", 18, 1, 18}, Case{"colour", 19, 1, 18}, Case{"colours", 0, 0, 0}}) {
     SCOPED_TRACE(testing::Message() << c.head << " " << c.top_k);
     v1::ClassifyOptions options;
     options.set_head(c.head);

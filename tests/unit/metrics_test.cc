@@ -111,11 +111,12 @@ TEST(Metrics, NamesOfMethodsAndReasons) {
 TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {
   Metrics metrics;
   const Page page = Scrape(metrics);
-  for (const char* series : {"resnetd_rejections_total{reason=\"queue_time\"}", "resnetd_images_total{result=\"ok\"}",
-                             "resnetd_images_total{result=\"error\"}", "resnetd_worker_busy_seconds_total",
-                             "resnetd_image_stray_bytes_total", "resnetd_not_finite_outputs_total", "resnetd_batch_size_count",
-                             "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
-                             "resnetd_request_duration_seconds_count{method=\"Classify\"}"}) {
+  for (const char* series :
+       {"resnetd_rejections_total{reason=\"queue_time\"}", "resnetd_images_total{result=\"ok\"}",
+        "resnetd_images_total{result=\"error\"}", "resnetd_worker_busy_seconds_total",
+        "resnetd_image_stray_bytes_total", "resnetd_not_finite_outputs_total", "resnetd_batch_size_count",
+        "resnetd_predicted_completion_ratio_count", "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
+        "resnetd_request_duration_seconds_count{method=\"Classify\"}"}) {
     ASSERT_TRUE(page.count(series)) << series;
     EXPECT_EQ(page.at(series), 0) << series;
   }
@@ -171,6 +172,8 @@ TEST(Metrics, CountsTheRest) {
        {{"resnetd_stage_duration_seconds_count{stage=\"infer\"}", 1},
         {"resnetd_stage_duration_seconds_sum{stage=\"infer\"}", 3}}},
       {[&] { metrics.BatchRun(8); }, {{"resnetd_batch_size_count", 1}, {"resnetd_batch_size_sum", 8}}},
+      {[&] { metrics.Answered(milliseconds(30), milliseconds(20)); },
+       {{"resnetd_predicted_completion_ratio_count", 1}, {"resnetd_predicted_completion_ratio_sum", 1.5}}},
       {[&] { metrics.WorkerBusy(milliseconds(250)); }, {{"resnetd_worker_busy_seconds_total", 0.25}}},
       {[&] { metrics.WorkerBusy(milliseconds(500)); }, {{"resnetd_worker_busy_seconds_total", 0.75}}},
       {[&] { metrics.ImageEnded(true); }, {{"resnetd_images_total{result=\"ok\"}", 1}}},
@@ -254,6 +257,23 @@ TEST(Metrics, EachServedBatchSizeHasItsBucket) {
     Metrics metrics;
     const Page changed = ChangedBy(metrics, [&] { metrics.BatchRun(size); });
     EXPECT_EQ(Bounds(changed, "resnetd_batch_size").front(), absl::StrCat(size));
+  }
+}
+
+// A median between 1/1.3 and 1.3 can be told from one outside.
+TEST(Metrics, PredictionsNearTheTruthAreToldApart) {
+  for (const auto& [predicted, bound] : {std::pair(9, "0.1"),
+                                         {76, "0.77"},
+                                         {78, "0.85"},
+                                         {99, "1"},
+                                         {101, "1.09"},
+                                         {129, "1.3"},
+                                         {131, "1.43"},
+                                         {999, "10"},
+                                         {1001, "+Inf"}}) {
+    Metrics metrics;
+    const Page changed = ChangedBy(metrics, [&] { metrics.Answered(milliseconds(predicted), milliseconds(100)); });
+    EXPECT_EQ(Bounds(changed, "resnetd_predicted_completion_ratio").front(), bound) << predicted;
   }
 }
 

@@ -1,6 +1,7 @@
 // A server offered more than it can do must still do what it can: of each second of work most ends in an answer that
 // comes in time, at any load and any deadline that leaves room for two full batches. A simulation with explicit times:
-// random arrivals, batches that take what they are expected to within a few percent.
+// random arrivals, batches that take what they are expected to within a few percent. And a server that was throttled
+// for a while must be as good as before soon after.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -35,6 +36,24 @@ class Server {
     }
   }
 
+  // From now on batches take so many times what they should.
+  void Throttle(double times) { throttle_ = times; }
+  // Nothing arrives for so long, and what waits is done or has expired.
+  void Rest(Duration duration) {
+    const Time until = now_ + duration;
+    RunUntil(Time::max());
+    RunUntil(until);
+  }
+  Verdict Offer(Duration deadline) {
+    const Item item{ItemId{next_id_++}, kModel, now_ + deadline};
+    const Verdict verdict = policy_.Admit({&item, 1}, now_);
+    if (!verdict.refusal) {
+      deadlines_[item.id] = item.deadline;
+      HandOver();
+    }
+    return verdict;
+  }
+
   // Images offered per image of which the server is capable.
   Tally Run(double load, Duration deadline, int images) {
     const double mean = static_cast<double>(best_.count()) / workers_ / load;
@@ -42,13 +61,7 @@ class Server {
     for (tally_ = {}; tally_.offered < images; ++tally_.offered) {
       const Time arrival = now_ + Duration(static_cast<Duration::rep>(gap(random_)));
       RunUntil(arrival);
-      const Item item{ItemId{next_id_++}, kModel, arrival + deadline};
-      if (policy_.Admit({&item, 1}, now_).refusal) {
-        ++tally_.refused;
-      } else {
-        deadlines_[item.id] = item.deadline;
-        HandOver();
-      }
+      tally_.refused += Offer(deadline).refusal.has_value();
     }
     RunUntil(Time::max());
     return tally_;
@@ -84,7 +97,7 @@ class Server {
         HandOver();
       }
     }
-    if (time != Time::max()) now_ = time;
+    if (time != Time::max()) now_ = std::max(now_, time);
   }
 
   void HandOver() {
@@ -92,7 +105,7 @@ class Server {
     while (running_.size() < static_cast<size_t>(workers_)) {
       const auto dispatch = policy_.Next(now_);
       if (!dispatch) return;
-      const double took = static_cast<double>(costs_.at(dispatch->plan_batch).count()) * noise(random_);
+      const double took = static_cast<double>(costs_.at(dispatch->plan_batch).count()) * noise(random_) * throttle_;
       running_.push_back({now_, now_ + Duration(static_cast<Duration::rep>(took)), *dispatch});
     }
   }
@@ -102,6 +115,7 @@ class Server {
   std::mt19937 random_;
   std::map<int, Duration> costs_;
   Duration best_ = Duration::max();  // per image
+  double throttle_ = 1;
   Time now_ = kStart;
   uint64_t next_id_ = 1;
   std::map<ItemId, Time> deadlines_;
@@ -137,6 +151,72 @@ TEST(PolicyOverload, DoesInTimeWhatItCan) {
         EXPECT_GT(t.in_time, 0.85 * kImages / load);
         EXPECT_LT(t.late + t.expired, 0.2 * (t.in_time + t.late + t.expired));
       }
+    }
+  }
+}
+
+// The lone latency of every case is 10 ms, but for the one with one size only: 48 ms.
+TEST(PolicyThrottled, IsItselfAgainSoonAfterwards) {
+  for (const OverloadCase& c : kCases) {
+    for (const int workers : {1, 2, 4}) {
+      for (const double throttle : {5.0, 25.0, 100.0}) {
+        for (const double load : {0.1, 1.0, 5.0}) {
+          SCOPED_TRACE(testing::Message()
+                       << c.name << ", " << workers << " workers, load " << load << ", throttled to 1/" << throttle);
+          const Duration lone = c.costs[0].cost;
+          Server server(c.costs, workers, 7);
+          server.Run(load, Ms(c.deadline), 1000);
+          server.Throttle(throttle);
+          const Tally slow = server.Run(load, Ms(c.deadline), 4000);
+          if (load >= 1) {
+            EXPECT_GT(slow.refused + slow.late + slow.expired, 0);
+          }
+          server.Throttle(1);
+          server.Rest(Duration::zero());
+          // At once, whatever was learnt.
+          EXPECT_FALSE(server.Offer(5 * lone).refusal);
+          // Five seconds on, what was learnt is forgotten.
+          server.Rest(std::chrono::seconds(5));
+          const Verdict later = server.Offer(5 * lone);
+          EXPECT_FALSE(later.refusal);
+          EXPECT_LT(later.predicted_completion, 3 * lone);
+          EXPECT_GT(later.predicted_completion, lone / 2);
+        }
+      }
+    }
+  }
+}
+
+// Not by rest but by work: the first batches after the stretch correct the estimate.
+TEST(PolicyThrottled, TheSameLoadIsServedAgain) {
+  for (const OverloadCase& c : kCases) {
+    for (const int workers : {1, 2, 4}) {
+      Server server(c.costs, workers, 7);
+      server.Throttle(25);
+      server.Run(0.5, Ms(c.deadline), 4000);
+      server.Throttle(1);
+      const Tally first = server.Run(0.5, Ms(c.deadline), 100), then = server.Run(0.5, Ms(c.deadline), 10000);
+      SCOPED_TRACE(testing::Message() << c.name << ", " << workers << " workers: " << first.refused
+                                      << " refused at first, " << then.refused << " then, " << then.late << " late");
+      EXPECT_LT(first.refused, 50);
+      EXPECT_LT(then.refused + then.late + then.expired, 0.02 * then.offered);
+    }
+  }
+}
+
+// What was measured at load was twenty times too much.
+TEST(PolicyThrottled, AStartThatWasThrottledIsForgiven) {
+  for (const OverloadCase& c : kCases) {
+    std::vector<BatchCost> measured = c.costs;
+    for (BatchCost& cost : measured) cost.cost *= 20;
+    for (const int workers : {1, 2, 4}) {
+      Server server(measured, workers, 7);
+      server.Throttle(1.0 / 20);
+      EXPECT_FALSE(server.Offer(5 * c.costs[0].cost).refusal);
+      server.Run(0.5 * 20, Ms(c.deadline), 500);
+      const Tally then = server.Run(0.5 * 20, Ms(c.deadline), 10000);
+      SCOPED_TRACE(testing::Message() << c.name << ", " << workers << " workers: " << then.refused << " refused");
+      EXPECT_LT(then.refused + then.late + then.expired, 0.02 * then.offered);
     }
   }
 }

@@ -209,8 +209,8 @@ TEST(PolicyAdmit, BoundsTheQueueInTime) {
   EXPECT_EQ(refused.predicted_wait, Ms(34));
   EXPECT_EQ(policy.Admit({MakeItem(9)}, At(5)).refusal, Refusal::kQueueTime);
   EXPECT_EQ(policy.Admit({MakeItem(9, {kNever, 5})}, At(6)).refusal, std::nullopt);
-  EXPECT_EQ(policy.Admit({MakeItem(10)}, At(30)).predicted_wait,
-            Ms(35));  // 5 images and 5 of decoding; the batch is over
+  // 5 images and 5 of decoding, and the batch, which is late, as long again as it was to take.
+  EXPECT_EQ(policy.Admit({MakeItem(10)}, At(30)).predicted_wait, Ms(45));
   policy.Finished(running->id, Ms(10), At(30));
 }
 
@@ -244,24 +244,19 @@ struct DeadlineCase {
   int completion;
 };
 
+// Batches are what Next() will make of the queue: of three images two and one, of seven four, two and one.
 const DeadlineCase kDeadlineCases[] = {
-    {"alone", 1, 0, 0, 1, 0, 10},
-    {"alone with decoding", 1, 0, 0, 1, 5, 15},
-    {"a batch", 1, 0, 0, 8, 0, 48},
-    {"a padded batch", 1, 0, 0, 7, 1, 55},
-    {"two batches", 1, 0, 0, 9, 0, 58},
-    {"shared by two workers", 2, 0, 0, 8, 0, 28},
-    {"three batches for two workers", 2, 0, 0, 24, 0, 96},
-    {"two workers, one busy", 2, 1, 0, 8, 0, 48},
     {"two workers, both busy", 2, 2, 0, 1, 0, 20},
     {"behind a batch", 1, 1, 0, 1, 0, 20},
-    {"with one that waits", 1, 1, 1, 1, 0, 10 + 6 + 16},
-    {"with two that wait", 1, 1, 2, 1, 0, 10 + 12 + 28},
-    {"with as many as make it a full batch", 1, 1, 7, 1, 0, 10 + 42 + 48},
-    {"with more than a batch that wait", 1, 1, 20, 1, 0, 10 + 120 + 48},
-    {"a group in a queue", 1, 1, 3, 2, 4, 10 + 18 + 48 + 8},
-    {"more than a batch behind one that waits", 1, 1, 1, 9, 0, 10 + 6 + 48 + 48},
-    {"in a queue, two workers", 2, 2, 8, 1, 0, 10 + 24 + 48},
+    {"behind a batch, with decoding", 1, 1, 0, 1, 5, 25},
+    {"with one that waits", 1, 1, 1, 1, 0, 10 + 16},
+    {"with two that wait", 1, 1, 2, 1, 0, 10 + 16 + 10},
+    {"with as many as make it a full batch", 1, 1, 7, 1, 0, 10 + 48},
+    {"with more than a batch that wait", 1, 1, 20, 1, 0, 10 + 48 + 48 + 28 + 10},
+    {"a group in a queue", 1, 1, 3, 2, 5, 10 + (28 + 4 * 2) + (10 + 2)},  // the mean image is decoded in 2
+    {"more than a batch behind one that waits", 1, 1, 1, 9, 0, 10 + 48 + 16},
+    {"in a queue, two workers", 2, 2, 8, 1, 0, 10 + 10},
+    {"in a long queue, two workers", 2, 2, 40, 8, 0, 10 + 3 * 48},
 };
 
 TEST(PolicyAdmit, RefusesWhatWouldMissItsDeadline) {
@@ -269,6 +264,7 @@ TEST(PolicyAdmit, RefusesWhatWouldMissItsDeadline) {
     SCOPED_TRACE(c.name);
     Limits limits;
     limits.workers = c.workers;
+    limits.deadline_margin = 0;
     Policy policy(limits);
     policy.AddModel(kA, kCosts);
     for (int i = 0; i < c.running; ++i) {
@@ -282,8 +278,108 @@ TEST(PolicyAdmit, RefusesWhatWouldMissItsDeadline) {
     std::vector<Item> one_urgent = Group(0, c.group, {kNever, c.prepare});
     one_urgent.front().deadline = At(c.completion - 1);
     EXPECT_EQ(policy.Admit(one_urgent, kStart).refusal, Refusal::kDeadline);
-    EXPECT_EQ(policy.Admit(Group(0, c.group, {c.completion, c.prepare}), kStart).refusal, std::nullopt);
+    const Verdict admitted = policy.Admit(Group(0, c.group, {c.completion, c.prepare}), kStart);
+    EXPECT_EQ(admitted.refusal, std::nullopt);
+    EXPECT_EQ(admitted.predicted_completion, Ms(c.completion));
   }
+}
+
+TEST(PolicyAdmit, LeavesAMarginBeforeTheDeadline) {
+  Limits limits;
+  limits.deadline_margin = 0.25;
+  Policy policy(limits);
+  policy.AddModel(kA, kCosts);
+  policy.Admit({MakeItem(0)}, kStart);
+  policy.Next(kStart);
+  EXPECT_EQ(policy.Admit({MakeItem(1, {24})}, kStart).refusal, Refusal::kDeadline);
+  const Verdict admitted = policy.Admit({MakeItem(1, {25})}, kStart);
+  EXPECT_EQ(admitted.refusal, std::nullopt);
+  EXPECT_EQ(admitted.predicted_completion, Ms(20));
+}
+
+const DeadlineCase kIdleCases[] = {
+    {"alone", 1, 0, 0, 1, 0, 10},
+    {"alone with decoding", 1, 0, 0, 1, 5, 15},
+    {"a batch", 1, 0, 0, 8, 0, 48},
+    {"seven", 1, 0, 0, 7, 1, 28 + 16 + 10 + 7},
+    {"two batches", 1, 0, 0, 9, 0, 58},
+    {"shared by two workers", 2, 0, 0, 8, 0, 28},
+    {"three batches for two workers", 2, 0, 0, 24, 0, 96},
+    {"two workers, one busy", 2, 1, 0, 8, 0, 48},
+};
+
+// Whatever was predicted, even of a group of which a part must wait for its first batches: those end in any case, and
+// what has expired by then is not computed.
+TEST(PolicyAdmit, AFreeWorkerRefusesOnlyWhatHasExpired) {
+  for (const DeadlineCase& c : kIdleCases) {
+    SCOPED_TRACE(c.name);
+    Limits limits;
+    limits.workers = c.workers;
+    Policy policy(limits);
+    policy.AddModel(kA, kCosts);
+    for (int i = 0; i < c.running; ++i) {
+      policy.Admit({MakeItem(1000)}, kStart);
+      policy.Next(kStart);
+    }
+    EXPECT_EQ(policy.Admit(Group(0, c.group, {0, c.prepare}), kStart).refusal, Refusal::kDeadline);
+    std::vector<Item> urgent = Group(0, c.group, {kNever, c.prepare});
+    urgent.back().deadline = kStart + Duration(1);
+    const Verdict admitted = policy.Admit(urgent, kStart);
+    EXPECT_EQ(admitted.refusal, std::nullopt);
+    EXPECT_EQ(admitted.predicted_wait, Ms(0));
+    EXPECT_EQ(admitted.predicted_completion, Ms(c.completion));
+  }
+}
+
+TEST(PolicyAdmit, WhatHasExpiredDoesNotWaitAnyMore) {
+  Policy policy({});
+  policy.AddModel(kA, kCosts);
+  policy.Admit({MakeItem(0)}, kStart);
+  const auto running = policy.Next(kStart);
+  policy.Admit(Group(1, 8, {100, 3}), kStart);
+  policy.Finished(running->id, Ms(10), At(100));
+  EXPECT_EQ(policy.waiting(), 8u);  // nobody has collected them yet
+  const Verdict verdict = policy.Admit({MakeItem(20, {101})}, At(100));
+  EXPECT_EQ(verdict.refusal, std::nullopt);
+  EXPECT_EQ(verdict.predicted_wait, Ms(0));
+  EXPECT_EQ(verdict.predicted_completion, Ms(10));
+}
+
+// A batch that is late takes as long again as it is late, and as it was predicted to take in all at most.
+TEST(PolicyAdmit, ABatchThatIsLateStillRuns) {
+  Policy policy({});
+  policy.AddModel(kA, kCosts);
+  policy.Admit({MakeItem(0)}, kStart);
+  policy.Next(kStart);  // until 10
+  for (const auto& [now, wait] : {std::pair(4, 6), {10, 0}, {13, 3}, {20, 10}, {21, 10}, {5000, 10}}) {
+    EXPECT_EQ(policy.Admit({MakeItem(1)}, At(now)).predicted_wait, Ms(wait)) << now;
+    policy.Cancel(ItemId{1});
+  }
+}
+
+// Where batches have held several, those that come meanwhile are expected to join.
+TEST(PolicyAdmit, ExpectsCompany) {
+  Policy policy({});
+  policy.AddModel(kA, kCosts);
+  const auto completion_when_busy = [&](Time now) {
+    const Duration completion = policy.Admit({MakeItem(50)}, now).predicted_completion;
+    policy.Cancel(ItemId{50});
+    return completion;
+  };
+  for (int i = 0; i < 20; ++i) {
+    policy.Admit(Group(0, 8), At(48 * i));
+    const auto dispatch = policy.Next(At(48 * i));
+    if (i == 0) {
+      EXPECT_EQ(completion_when_busy(kStart), Ms(48 + 16));  // as yet the mean is 2.75: of three, two go first
+    }
+    if (i == 19) {
+      EXPECT_EQ(completion_when_busy(At(48 * i)), Ms(48 + 48));
+    }
+    policy.Finished(dispatch->id, Ms(48), At(48 * (i + 1)));
+  }
+  policy.Admit({MakeItem(0)}, At(10'000));
+  policy.Next(At(10'000));
+  EXPECT_EQ(completion_when_busy(At(10'000)), Ms(20)) << "long ago";
 }
 
 TEST(PolicyAdmit, AFreeWorkerAndAnEmptyQueueAdmitWhateverTheQueueTime) {
@@ -300,7 +396,9 @@ TEST(PolicyAdmit, AFreeWorkerAndAnEmptyQueueAdmitWhateverTheQueueTime) {
 }
 
 TEST(PolicyAdmit, OnlyItsOwnModelsItemsShareItsBatch) {
-  Policy policy({});
+  Limits limits;
+  limits.deadline_margin = 0;
+  Policy policy(limits);
   policy.AddModel(kA, kCosts);
   policy.AddModel(kB, kCosts);
   policy.Admit({MakeItem(0, {}, kB)}, kStart);
@@ -354,12 +452,14 @@ TEST(PolicyAdmit, ExtremeTimesDoNotOverflow) {
 TEST(PolicyFinished, CorrectsTheCostWithoutThePrepareTime) {
   Policy policy({});
   policy.AddModel(kA, {{1, Ms(16)}});
+  Time now = kStart;
   const auto wait_behind_one = [&](int took, int prepare) {
-    policy.Admit({MakeItem(1, {kNever, prepare})}, kStart);
-    const auto dispatch = policy.Next(kStart);
-    const Duration wait = policy.Admit({MakeItem(2)}, kStart).predicted_wait;
+    policy.Admit({MakeItem(1, {kNever, prepare})}, now);
+    const auto dispatch = policy.Next(now);
+    const Duration wait = policy.Admit({MakeItem(2)}, now).predicted_wait;
     policy.Cancel(ItemId{2});
-    policy.Finished(dispatch->id, Ms(took), At(took));
+    now += Ms(took);
+    policy.Finished(dispatch->id, Ms(took), now);
     return wait;
   };
   EXPECT_EQ(wait_behind_one(24 + 7, 7), Ms(16 + 7));

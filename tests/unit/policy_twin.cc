@@ -18,17 +18,24 @@ Duration Prepare(const std::vector<Item>& queue, size_t count) {
 
 }  // namespace
 
+double TwinModel::Faded(double value, Time now) const {
+  if (running > 0 || value <= 1) return value;
+  return 1 + (value - 1) * std::exp2(-std::chrono::duration<double>(now - since).count());
+}
+
+Duration TwinModel::Cost(size_t size, Time now) const {
+  return Duration(static_cast<Duration::rep>(sizes[size].measured * Slowdown(now)));
+}
+
 void PolicyTwin::AddModel(ModelKey model, const std::vector<BatchCost>& costs) {
-  for (const BatchCost& c : costs) {
-    const double ns = static_cast<double>(c.cost.count());
-    sizes_[model].push_back({c.batch, ns, ns});
-    slowdowns_[model] = 1;
-  }
+  for (const BatchCost& c : costs) models_[model].sizes.push_back({c.batch, static_cast<double>(c.cost.count())});
 }
 
 Verdict PolicyTwin::Admit(const std::vector<Item>& group, Time now) {
   const Duration wait = Wait(now);
-  const auto refuse = [&](Refusal why) { return Verdict{why, std::max<Duration>(wait, std::chrono::milliseconds(1))}; };
+  const auto refuse = [&](Refusal why) {
+    return Verdict{why, std::max<Duration>(wait, std::chrono::milliseconds(1)), {}};
+  };
   size_t bytes = waiting_bytes();
   Time deadline = Time::max();
   for (const Item& item : group) {
@@ -37,9 +44,29 @@ Verdict PolicyTwin::Admit(const std::vector<Item>& group, Time now) {
   }
   if (bytes > limits_.max_queue_bytes) return refuse(Refusal::kQueueBytes);
   if (wait > limits_.max_queue_time) return refuse(Refusal::kQueueTime);
-  if (Completion(group, wait, now) > deadline) return refuse(Refusal::kDeadline);
+  const Duration completion = Completion(group, now);
+  const auto margin = std::llround(static_cast<double>(completion.count()) * limits_.deadline_margin);
+  const bool starts_now = !Live(now) && runs_.size() < static_cast<size_t>(limits_.workers);
+  if (starts_now ? deadline <= now : now + completion + Duration(margin) > deadline) return refuse(Refusal::kDeadline);
   for (const Item& item : group) waiting_.push_back({item, now});
-  return {std::nullopt, wait};
+  return {std::nullopt, wait, completion};
+}
+
+PolicyTwin::Choice PolicyTwin::Choose(const TwinModel& model, const std::vector<Item>& queue, size_t idle,
+                                      Time now) const {
+  size_t chosen = 0;
+  std::vector<Why> refusals;  // of the sizes above the chosen one
+  for (size_t s = 1; s < model.sizes.size() && Count(model.sizes, s - 1, queue) < queue.size(); ++s) {
+    if (const auto why = Objection(model, s, chosen, queue, idle, now)) {
+      refusals.push_back(*why);
+    } else {
+      chosen = s;
+      refusals.clear();
+    }
+  }
+  const size_t count = Count(model.sizes, chosen, queue);
+  const Why why = refusals.empty() ? Why::kLargest : refusals[0];
+  return {chosen, count, count < queue.size() ? why : Why::kAllWaiting};
 }
 
 Dispatch PolicyTwin::Next(BatchId id, Time now) {
@@ -50,38 +77,48 @@ Dispatch PolicyTwin::Next(BatchId id, Time now) {
   Dispatch dispatch{id, {}, 0, Why::kAllWaiting, {}};
   if (queue.empty()) return dispatch;
   dispatch.model = queue[0].model;
-  const std::vector<TwinSize>& sizes = sizes_[dispatch.model];
-  size_t chosen = 0;
-  std::vector<Why> refusals;  // of the sizes above the chosen one
-  for (size_t s = 1; s < sizes.size() && Count(sizes, s - 1, queue) < queue.size(); ++s) {
-    if (const auto why = Objection(sizes, s, chosen, queue, now)) {
-      refusals.push_back(*why);
-    } else {
-      chosen = s;
-      refusals.clear();
-    }
-  }
-  const size_t count = Count(sizes, chosen, queue);
-  dispatch.plan_batch = sizes[chosen].batch;
-  if (count < queue.size()) dispatch.why = refusals.empty() ? Why::kLargest : refusals[0];
-  for (size_t i = 0; i < count; ++i) {
+  TwinModel& model = models_[dispatch.model];
+  const Choice choice = Choose(model, queue, limits_.workers - runs_.size(), now);
+  dispatch.plan_batch = model.sizes[choice.size].batch;
+  dispatch.why = choice.why;
+  for (size_t i = 0; i < choice.count; ++i) {
     dispatch.items.push_back(queue[i].id);
     Cancel(queue[i].id);
   }
-  const Duration prepare = Prepare(queue, count);
-  runs_.push_back({id, dispatch.model, chosen, prepare, now + sizes[chosen].cost() + prepare});
+  const Duration prepare = Prepare(queue, choice.count);
+  runs_.push_back({id, dispatch.model, choice.size, prepare, now, now + model.Cost(choice.size, now) + prepare});
+  const double company = model.Faded(model.company, now);
+  model.slowdown = model.Slowdown(now);
+  const auto waited = std::min<size_t>(queue.size(), 2 * model.sizes.back().batch);
+  model.company = company + (static_cast<double>(waited) - company) / 4;
+  ++model.running;
   return dispatch;
 }
 
-void PolicyTwin::Finished(BatchId id, Duration took) {
+void PolicyTwin::Finished(BatchId id, Duration took, Time now) {
   const auto run = std::find_if(runs_.begin(), runs_.end(), [id](const TwinRun& r) { return r.id == id; });
-  std::vector<TwinSize>& sizes = sizes_[run->model];
-  double& slowdown = slowdowns_[run->model];
-  double sample = static_cast<double>((took - run->prepare).count()) / sizes[run->size].measured;
-  sample = std::min(std::max(sample, slowdown / 2), slowdown * 2);
-  slowdown = std::max(slowdown + (sample - slowdown) / 8, 1.0 / 8);
-  for (TwinSize& s : sizes) s.predicted = s.measured * slowdown;
+  TwinModel& model = models_[run->model];
+  const double ratio = static_cast<double>((took - run->prepare).count()) / model.sizes[run->size].measured;
+  const double old = model.slowdown;
+  const bool long_one = ratio > 4 * old, same_stall = run->start < model.stall_end, after_another = model.stalled;
+  if (!long_one) model.stalled = false;
+  if (long_one && !same_stall) {
+    model.stalled = true;
+    model.stall_end = now;
+  }
+  if (!long_one || (!same_stall && after_another)) {
+    const double sample = std::min(std::max(ratio, old / 2), old * 2);
+    model.slowdown = old + (sample - old) / 8;
+    if (ratio < old / 2) model.slowdown = std::min(model.slowdown, std::max(old / 2, 1.0));
+    model.slowdown = std::max(model.slowdown, 1.0 / 32);
+  }
+  --model.running;
+  model.since = now;
   runs_.erase(run);
+}
+
+bool PolicyTwin::Live(Time now) const {
+  return std::any_of(waiting_.begin(), waiting_.end(), [now](const TwinItem& w) { return w.item.deadline > now; });
 }
 
 bool PolicyTwin::Cancel(ItemId id) {
@@ -110,52 +147,57 @@ size_t PolicyTwin::waiting_bytes() const {
 }
 
 // Why `size` is not better than the smaller size `than`.
-std::optional<Why> PolicyTwin::Objection(const std::vector<TwinSize>& sizes, size_t size, size_t than,
-                                         const std::vector<Item>& queue, Time now) const {
+std::optional<Why> PolicyTwin::Objection(const TwinModel& model, size_t size, size_t than,
+                                         const std::vector<Item>& queue, size_t idle, Time now) const {
+  const std::vector<TwinSize>& sizes = model.sizes;
   const size_t count = Count(sizes, size, queue), than_count = Count(sizes, than, queue);
-  const Duration total = sizes[size].cost() + Prepare(queue, count);
+  const Duration cost = model.Cost(size, now), than_cost = model.Cost(than, now);
+  const Duration total = cost + Prepare(queue, count);
+  const bool backlog = queue.size() > static_cast<size_t>(sizes.back().batch);
   for (size_t i = 0; i < count; ++i) {
-    const bool can_be_met = now + sizes[0].cost() + queue[i].prepare <= queue[i].deadline;
-    const bool backlog = queue.size() > static_cast<size_t>(sizes.back().batch);
+    if (queue[i].deadline == Time::max()) continue;
+    const bool can_be_met = now + model.Cost(0, now) + queue[i].prepare <= queue[i].deadline;
     if (can_be_met && now + total > queue[i].deadline && !backlog) return Why::kDeadline;
   }
   const double margin = 1 - limits_.batch_gain;
-  const size_t idle = limits_.workers - runs_.size();
   const bool smaller_holds_share = sizes[size - 1].batch * idle >= queue.size();
-  const Duration than_total = sizes[than].cost() + Prepare(queue, than_count);
+  const Duration than_total = than_cost + Prepare(queue, than_count);
   if (smaller_holds_share && static_cast<double>(total.count()) * margin > static_cast<double>(than_total.count())) {
     return Why::kShared;
   }
   const auto n = static_cast<double>(count), m = static_cast<double>(than_count);
   const double prepare = static_cast<double>(Prepare(queue, count).count()) / n;
-  const double per_image = static_cast<double>(sizes[size].cost().count()) / n + prepare;
-  const double than_per_image = static_cast<double>(sizes[than].cost().count()) / m + prepare;
-  const bool more_than_the_largest = queue.size() > static_cast<size_t>(sizes.back().batch);
-  if (per_image > than_per_image * (more_than_the_largest ? 1 + limits_.backlog_loss : margin)) return Why::kNoGain;
+  const double per_image = static_cast<double>(cost.count()) / n + prepare;
+  const double than_per_image = static_cast<double>(than_cost.count()) / m + prepare;
+  if (per_image > than_per_image * (backlog ? 1 + limits_.backlog_loss : margin)) return Why::kNoGain;
   return std::nullopt;
 }
 
 std::vector<Duration> PolicyTwin::Busy(Time now) const {
   std::vector<Duration> busy(limits_.workers);
-  for (size_t i = 0; i < runs_.size(); ++i) busy[i] = std::max(Duration::zero(), runs_[i].end - now);
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    const Duration late = now - runs_[i].end;
+    busy[i] = late < Duration::zero() ? -late : std::min(late, runs_[i].end - runs_[i].start);
+  }
   return busy;
 }
 
-Duration PolicyTwin::Wait(Time now) const {
+Duration PolicyTwin::Work(ModelKey key, Time now) const {
+  const TwinModel& model = models_.at(key);
+  double best = model.sizes[0].measured / model.sizes[0].batch;
+  for (const TwinSize& s : model.sizes) best = std::min(best, s.measured / s.batch);
+  best *= model.Slowdown(now);
   Duration work{};
-  for (const auto& [key, sizes] : sizes_) {
-    double best = sizes[0].measured / sizes[0].batch;
-    for (const TwinSize& s : sizes) best = std::min(best, s.measured / s.batch);
-    best *= slowdowns_.at(key);
-    int64_t count = 0;
-    for (const TwinItem& w : waiting_) {
-      if (w.item.model != key) continue;
-      work += w.item.prepare;
-      ++count;
-    }
-    work += Duration(std::llround(best * static_cast<double>(count)));
+  int64_t count = 0;
+  for (const TwinItem& w : waiting_) {
+    if (w.item.model != key || w.item.deadline <= now) continue;
+    work += w.item.prepare;
+    ++count;
   }
-  const std::vector<Duration> busy = Busy(now);
+  return work + Duration(std::llround(best * static_cast<double>(count)));
+}
+
+Duration PolicyTwin::Level(const std::vector<Duration>& busy, Duration work) {
   Duration low = *std::min_element(busy.begin(), busy.end());
   Duration high = *std::max_element(busy.begin(), busy.end()) + work;
   while (low < high) {
@@ -171,34 +213,51 @@ Duration PolicyTwin::Wait(Time now) const {
   return low;
 }
 
-Time PolicyTwin::Completion(const std::vector<Item>& group, Duration wait, Time now) const {
-  const std::vector<TwinSize>& sizes = sizes_.at(group[0].model);
-  const auto holding = [&](size_t items) {
-    for (const TwinSize& s : sizes) {
-      if (static_cast<size_t>(s.batch) >= items) return s;
-    }
-    return sizes.back();
-  };
-  size_t share = group.size();
-  const size_t idle = limits_.workers - runs_.size();
-  if (waiting_.empty() && idle > 0) share = group.size() / idle + (group.size() % idle != 0);
-  size_t queued = 0;
-  for (const TwinItem& w : waiting_) queued += w.item.model == group[0].model;
-  std::vector<Duration> busy = Busy(now);
-  for (Duration& b : busy) b = std::max(b, wait);
-  Duration last{};
-  for (size_t left = group.size(), done = 0; left > 0;) {
-    const size_t count = std::min<size_t>(left, holding(share).batch);
-    std::sort(busy.begin(), busy.end());
-    Duration cost = holding(count).cost();
-    if (queued > 0 && left == count) cost = std::max(cost, holding(queued + group.size()).cost());
-    busy[0] += cost;
-    for (size_t i = 0; i < count; ++i) busy[0] += group[done + i].prepare;
-    last = std::max(last, busy[0]);
-    left -= count;
-    done += count;
+Duration PolicyTwin::Wait(Time now) const {
+  Duration work{};
+  for (const auto& [key, model] : models_) work += Work(key, now);
+  return Level(Busy(now), work);
+}
+
+Duration PolicyTwin::Completion(const std::vector<Item>& group, Time now) const {
+  const ModelKey key = group[0].model;
+  const TwinModel& model = models_.at(key);
+  Duration prepare{}, others{};
+  size_t ahead = 0;
+  for (const TwinItem& w : waiting_) {
+    if (w.item.model != key || w.item.deadline <= now) continue;
+    prepare += w.item.prepare;
+    ++ahead;
   }
-  return now + last;
+  for (const Item& item : group) prepare += item.prepare;
+  const size_t all = ahead + group.size();
+  prepare /= static_cast<Duration::rep>(all);
+  for (const auto& [other, unused] : models_) {
+    if (other != key) others += Work(other, now);
+  }
+  std::vector<Duration> busy = Busy(now);
+  if (others > Duration::zero()) {
+    const Duration level = Level(busy, others);
+    for (Duration& b : busy) b = std::max(b, level);
+  }
+  size_t idle = Live(now) ? 0 : limits_.workers - runs_.size();
+  const auto company = static_cast<size_t>(std::lround(model.Faded(model.company, now)));
+  const auto largest = static_cast<size_t>(model.sizes.back().batch);
+  Duration last{};
+  for (size_t done = 0; done < all;) {
+    Duration& first = *std::min_element(busy.begin(), busy.end());
+    size_t waiting = all - done;
+    if (first > Duration::zero()) waiting = std::max(waiting, company);
+    const std::vector<Item> queue(std::min(waiting, largest + 1), Item{{}, key, Time::max(), prepare, 0});
+    // Of more than the largest size holds, how many more makes no difference to one worker.
+    const Choice choice =
+        Choose(model, idle > 0 ? std::vector<Item>(waiting, queue[0]) : queue, std::max<size_t>(idle, 1), now);
+    if (idle > 0) --idle;
+    done += std::min(choice.count, all - done);
+    first += model.Cost(choice.size, now) + Prepare(queue, choice.count);
+    if (done > ahead) last = std::max(last, first);
+  }
+  return last;
 }
 
 }  // namespace resnetd::scheduling
