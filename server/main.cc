@@ -1,6 +1,4 @@
 // resnetd: serves residual networks over gRPC.
-#include <pthread.h>
-#include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -9,41 +7,15 @@
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include "server/cpu_budget.h"
+#include "server/descriptor_limit.h"
 #include "server/options.h"
 #include "server/process_memory.h"
 #include "server/server.h"
+#include "server/signals.h"
 
 namespace {
-
-// SIGTERM and SIGINT stop the server; SIGUSR1 ends the thread that waits for them.
-sigset_t Signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
-  return signals;
-}
-
-// Waits for signals, blocked everywhere, in a thread of its own: what ends a server is nothing for a signal handler to
-// do.
-class SignalThread {
- public:
-  explicit SignalThread(resnetd::server::Server& server) {
-    thread_ = std::thread([&server] {
-      const sigset_t signals = Signals();
-      for (int signal = 0; sigwait(&signals, &signal) == 0 && signal != SIGUSR1;) server.Stop();
-    });
-  }
-  ~SignalThread() {
-    pthread_kill(thread_.native_handle(), SIGUSR1);
-    thread_.join();
-  }
-
- private:
-  std::thread thread_;
-};
 
 // How long a thread of one batch spins for the others between two layers, in libgomp's rounds: some tens of
 // microseconds. Its own default is a millisecond, in which the core could have gone to the thread that is waited for:
@@ -52,7 +24,7 @@ class SignalThread {
 constexpr char kSpinCount[] = "1000";
 
 // libgomp reads the variable when it is loaded, before main(): so the program starts itself once more. What the
-// operator has set stands.
+// operator has set stands. What signals are blocked, and those that wait, stay so.
 void BoundSpinning(char** argv) {
   if (std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("GOMP_SPINCOUNT", kSpinCount, 1);
@@ -62,24 +34,23 @@ void BoundSpinning(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  resnetd::server::PrepareSignals();
   int exit_status = 0;
   const std::optional<resnetd::server::ServerOptions> options =
       resnetd::server::ParseOptions(argc, argv, std::cout, std::cerr, exit_status);
   if (!options.has_value()) return exit_status;
   if (options->threads > 1) BoundSpinning(argv);
 
-  // Before any thread starts: all inherit it.
-  const sigset_t blocked = Signals();
-  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
-
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("resnetd", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %L %v");
   spdlog::set_level(spdlog::level::from_str(options->log_level));
 
+  const resnetd::server::DescriptorLimit descriptors = resnetd::server::RaiseDescriptorLimit();
+  spdlog::debug("open files: at most {}, {} before the start", descriptors.now, descriptors.before);
   resnetd::server::PrepareHeaps(resnetd::server::ReadCpuBudget());
   resnetd::server::Server server(*options);
-  const SignalThread signals(server);
+  const resnetd::server::SignalThread signals([&server] { server.Stop(); });
   if (const absl::Status status = server.Run(); !status.ok()) {
     spdlog::error("{}", std::string(status.message()));
     return 1;

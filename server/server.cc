@@ -2,6 +2,8 @@
 //
 //   listen -> load all models -> SERVING ... Stop() -> NOT_SERVING, but serving on for the lame-duck time -> new calls
 //   are refused -> calls in flight finish -> end
+//                   |                                  a second Stop() -> new calls are refused, all are cancelled -> end
+//                   Stop() -> end
 //
 // It listens before it loads, so that a port in use is found at once and liveness probes pass while large models
 // compile; until then health says NOT_SERVING and calls get UNAVAILABLE.
@@ -12,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -85,28 +88,42 @@ absl::Status Server::Run() {
   RESNETD_ASSIGN_OR_RETURN(const std::vector<ModelSource> sources, SourcesOf(options_));
   for (const ModelSource& source : sources) repository_.SetLoading(source.name, source.version);
   RESNETD_RETURN_IF_ERROR(Listen());
-  RESNETD_RETURN_IF_ERROR(Load(sources));
-  // Whoever is asked to stop while it loads never becomes ready.
-  if (!stop_.HasBeenNotified()) {
-    RESNETD_RETURN_IF_ERROR(Publish());
-    stop_.WaitForNotification();
-    Announce();
+  {
+    absl::MutexLock lock(&mu_);
+    if (stops_ > 0) LeaveWhileLoading();
+    loading_ = true;
   }
+  RESNETD_RETURN_IF_ERROR(Load(sources));
+  RESNETD_RETURN_IF_ERROR(workers_.Prepare(models_));
+  ReleaseLoadingMemory();
+  Publish();
+  Stopped(1, absl::InfiniteDuration());
+  Announce();
   Drain();
   return absl::OkStatus();
 }
 
 void Server::Stop() {
-  switch (stops_.fetch_add(1)) {
-    case 0:
-      return stop_.Notify();
-    case 1:
-      return hurry_.Notify();
-    case 2:
-      return at_once_.Notify();
-    default:
-      return;
-  }
+  absl::MutexLock lock(&mu_);
+  ++stops_;
+  if (loading_) LeaveWhileLoading();
+}
+
+bool Server::Stopped(int times, absl::Duration patience) {
+  const auto stopped = [this, times]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return stops_ >= times; };
+  absl::MutexLock lock(&mu_);
+  return mu_.AwaitWithTimeout(absl::Condition(&stopped), patience);
+}
+
+// Neither joins the thread that loads nor runs destructors that it may need. Nothing is lost by that: no call has been
+// admitted, nothing is being written, and what the process holds goes back to the system. Clients that watch health see
+// an end in place of a connection that breaks.
+void Server::LeaveWhileLoading() {
+  spdlog::info("asked to stop while models are loading: nothing is served yet, and loading is not waited for");
+  edge_->Shutdown(steady_clock::now());
+  spdlog::info("stopped");
+  spdlog::default_logger()->flush();
+  std::_Exit(EXIT_SUCCESS);
 }
 
 absl::Status Server::Listen() {
@@ -114,6 +131,8 @@ absl::Status Server::Listen() {
                                                     {.metrics = [this] { return metrics_.Scrape(); },
                                                      .why_not_ready = [this] { return WhyNotReady(); }}));
   RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(options_.edge, repository_, scheduler_, metrics_));
+  RESNETD_ASSIGN_OR_RETURN(listener_check_, ListenerCheck::Start(options_.edge.address, edge_->port(), {},
+                                                                 [this](const std::string& why) { PortIsDeaf(why); }));
   metrics_.SetWorkers(workers_count_);
   metrics_.SetSnapshot([this] { return scheduler_.snapshot(); });
   metrics_.SetCallsInFlight([edge = edge_.get()] { return edge->calls_in_flight(); });
@@ -129,7 +148,6 @@ absl::Status Server::Load(const std::vector<ModelSource>& sources) {
                             .recipe = options_.recipe,
                             .labels_file = options_.labels_file};
   for (const ModelSource& source : sources) {
-    if (stop_.HasBeenNotified()) return absl::OkStatus();
     const steady_clock::time_point start = steady_clock::now();
     RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded,
                              LoadModel(source, scheduling::ModelKey(static_cast<uint32_t>(models_.size())), load));
@@ -141,43 +159,68 @@ absl::Status Server::Load(const std::vector<ModelSource>& sources) {
   return absl::OkStatus();
 }
 
-absl::Status Server::Publish() {
-  RESNETD_RETURN_IF_ERROR(workers_.Prepare(models_));
-  ReleaseLoadingMemory();
+void Server::Publish() {
+  {
+    absl::MutexLock lock(&mu_);
+    loading_ = false;  // first: from here on there may be calls
+  }
   for (const auto& model : models_) {
     scheduler_.AddModel(model->key, model->costs);
     repository_.Add(model);
-    edge_->SetServing(model->name, true);
   }
-  edge_->SetServing("", true);
-  ready_ = true;
+  absl::MutexLock lock(&mu_);
+  published_ = true;
+  ShowReadiness();
   spdlog::info("serving");
-  return absl::OkStatus();
 }
 
 void Server::Announce() {
   spdlog::info("asked to stop: not ready from now on, serving on for {} ms", options_.lame_duck.count());
-  ready_ = false;
-  edge_->SetServing("", false);
-  for (const auto& model : models_) edge_->SetServing(model->name, false);
-  hurry_.WaitForNotificationWithTimeout(absl::FromChrono(options_.lame_duck));
+  {
+    absl::MutexLock lock(&mu_);
+    ShowReadiness();
+  }
+  listener_check_.reset();
+  Stopped(2, absl::FromChrono(options_.lame_duck));
 }
 
 void Server::Drain() {
   edge_->RefuseNewCalls();
   spdlog::info("refusing new calls, {} in flight", edge_->calls_in_flight());
   const absl::Time deadline = absl::Now() + absl::FromChrono(options_.drain);
-  while (edge_->calls_in_flight() > 0 && absl::Now() < deadline && !at_once_.HasBeenNotified()) {
-    absl::SleepFor(absl::Milliseconds(10));
+  while (edge_->calls_in_flight() > 0 && absl::Now() < deadline && !Stopped(2, absl::Milliseconds(10))) {
   }
   if (const int left = edge_->calls_in_flight(); left > 0) spdlog::warn("cancelling {} calls that did not end", left);
   edge_->Shutdown(steady_clock::now());
   spdlog::info("stopped");
 }
 
+void Server::PortIsDeaf(const std::string& why) {
+  absl::MutexLock lock(&mu_);
+  deaf_ = why;
+  ShowReadiness();
+  if (why.empty()) {
+    spdlog::warn("the gRPC port answers new connections again");
+  } else {
+    spdlog::error("{}: not ready until it does. After a lack of descriptors only a new start helps (ulimit -n)", why);
+  }
+}
+
+void Server::ShowReadiness() {
+  if (!published_) return;  // as it has been from the start, and `models_` is being written
+  const bool ready = WhyNotReadyLocked().empty();
+  for (const auto& model : models_) edge_->SetServing(model->name, ready);
+  edge_->SetServing("", ready);
+}
+
 std::string Server::WhyNotReady() const {
-  if (ready_) return "";
-  return stop_.HasBeenNotified() ? "the server is stopping" : "models are loading";
+  absl::ReaderMutexLock lock(&mu_);
+  return WhyNotReadyLocked();
+}
+
+std::string Server::WhyNotReadyLocked() const {
+  if (stops_ > 0) return "the server is stopping";
+  return published_ ? deaf_ : "models are loading";
 }
 
 }  // namespace resnetd::server

@@ -1,14 +1,17 @@
 #ifndef RESNETD_SERVER_SERVER_H_
 #define RESNETD_SERVER_SERVER_H_
 
-#include <atomic>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/notification.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "server/edge/edge.h"
 #include "server/http_server.h"
+#include "server/listener_check.h"
 #include "server/metrics.h"
 #include "server/model_repository.h"
 #include "server/model_source.h"
@@ -25,31 +28,41 @@ class Server {
 
   // Listens, loads the models, serves until Stop(), drains. An error is what kept it from serving.
   absl::Status Run();
-  // Begins the end; a second call cuts the lame-duck time short, a third one the calls in flight. Any thread.
+  // Begins the end; a second call ends all waiting, for the lame-duck time and for calls in flight. Any thread. While a
+  // model loads, which cannot be interrupted and may take minutes, it does not return: the process ends with status 0.
   void Stop();
 
  private:
   absl::Status Listen();
   absl::Status Load(const std::vector<ModelSource>& sources);
-  absl::Status Publish();
+  void Publish();
   void Announce();  // that it will stop, and serves on for the lame-duck time
   void Drain();
-  std::string WhyNotReady() const;
+  // Waits until Stop() has been called so often, at most for `patience`.
+  bool Stopped(int times, absl::Duration patience);
+  void PortIsDeaf(const std::string& why);
+  void ShowReadiness() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // in health
+  std::string WhyNotReady() const;                          // empty: it is
+  std::string WhyNotReadyLocked() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  [[noreturn]] void LeaveWhileLoading();
 
   const ServerOptions options_;
   const int workers_count_;
-  absl::Notification stop_, hurry_, at_once_;
-  std::atomic<int> stops_{0};
-  std::atomic<bool> ready_{false};
+
+  mutable absl::Mutex mu_;
+  int stops_ ABSL_GUARDED_BY(mu_) = 0;
+  bool loading_ ABSL_GUARDED_BY(mu_) = false, published_ ABSL_GUARDED_BY(mu_) = false;
+  std::string deaf_ ABSL_GUARDED_BY(mu_);  // why, if the gRPC port is
 
   Metrics metrics_;
   ModelRepository repository_;
   Workers workers_;
-  std::vector<std::shared_ptr<const Model>> models_;  // by key
+  std::vector<std::shared_ptr<const Model>> models_;  // by key; constant once published_
   scheduling::Scheduler scheduler_;
   // Destroyed first: they call the parts above.
   std::unique_ptr<Edge> edge_;
   std::unique_ptr<HttpServer> http_;
+  std::unique_ptr<ListenerCheck> listener_check_;
 };
 
 }  // namespace resnetd::server

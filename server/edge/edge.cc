@@ -28,10 +28,13 @@
 namespace resnetd::server {
 namespace {
 
-// A connection whose client vanished without a word is noticed after this, and its calls are cancelled.
+// A connection whose client vanished without a word is noticed after this, and its calls are cancelled and its descriptor
+// is freed.
 constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
-// Clients that ping more often are disconnected; gRPC's default of five minutes disconnects well-meant ones.
-constexpr int kMinPingIntervalMs = 10'000;
+// Clients that ping more often are disconnected. Idle ones may ping as often as busy ones: gRPC's defaults, five minutes
+// with a call and two hours without, disconnect well-meant ones. Go's clients may be set to 10 seconds and no less; half
+// of it leaves room for pings that travel unevenly.
+constexpr int kMinPingIntervalMs = 5'000;
 // Above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get through.
 constexpr int kStreamsBesideCalls = 64;
 // What connections need beside the messages.
@@ -124,6 +127,7 @@ class GrpcEdge final : public Edge {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_calls_in_flight + kStreamsBesideCalls);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);  // the server's pings too
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
     // Reflection is gRPC's one synchronous service here: one thread listens for it.
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);

@@ -13,7 +13,7 @@ import unittest
 
 import grpc
 import images
-from client import Client, Error, Metrics, OpenStream, call_error, http_get, pb, status_error, wait_until
+from client import Client, Error, Metrics, OpenStream, http_get, pb, status_error, wait_until
 from health.v1 import health_pb2, health_pb2_grpc
 from running_server import RunningServer
 
@@ -74,9 +74,6 @@ class Stop(unittest.TestCase):
         self.assertEqual(server.process.wait(timeout=EXIT_SECONDS), 0)
         self.assertIn("stopped", server.log.read_text().splitlines()[-1])
 
-    def wait_not_ready(self, server: RunningServer):
-        wait_until(lambda: http_get(f"{server.http_url}/readyz") == (503, "the server is stopping\n"), "not ready")
-
     def test_under_load(self):
         lame_duck_ms = 2000
         server, client = self.start(lame_duck_ms=lame_duck_ms)
@@ -134,32 +131,6 @@ class Stop(unittest.TestCase):
         self.assertGreater(left, count / 2)
         self.assert_exits(server)
 
-    def test_a_second_signal_cuts_the_lame_duck_time_short(self):
-        for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGTERM)):
-            with self.subTest(first=first.name):
-                server, client = self.start(lame_duck_ms=LONG_MS)
-                server.process.send_signal(first)
-                self.wait_not_ready(server)
-                self.assertEqual(len(client.call("Classify", REQUEST).results), 4)
-                server.process.send_signal(second)
-                self.assert_exits(server)
-
-    def test_a_third_signal_ends_calls_in_flight(self):
-        server, client = self.start("--drain-ms", str(LONG_MS), lame_duck_ms=LONG_MS)
-        stream = OpenStream(client, REQUEST)
-        stream.call()
-        server.process.send_signal(signal.SIGTERM)
-        self.wait_not_ready(server)
-        server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: "refusing new calls, 1 in flight" in server.log.read_text(), "refusing")
-        self.assertIsNone(server.process.poll())
-        server.process.send_signal(signal.SIGTERM)
-        self.assert_exits(server)
-        self.assertIn("cancelling 1 calls", server.log.read_text())
-        with self.assertRaises(grpc.RpcError) as raised:
-            next(stream.answers)
-        self.assertIn(call_error(raised.exception).code, ("CANCELLED", "UNAVAILABLE"))
-
     def test_calls_that_do_not_end_are_not_waited_for(self):
         server, client = self.start("--drain-ms", "100")
         OpenStream(client, REQUEST).call()
@@ -177,7 +148,9 @@ class Stop(unittest.TestCase):
             next(watch)
 
     def test_while_loading(self):
-        """Not ready and alive; then asked to stop it never becomes ready, and does not load what is left."""
+        """Not ready and alive; then asked to stop it never becomes ready, and does not load what is left.
+
+        What is being loaded is not waited for: signals_test.py."""
         count = 30
         (self.folder / "models").mkdir()
         for i in range(count):

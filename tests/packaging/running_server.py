@@ -22,13 +22,15 @@ def free_ports(count: int) -> list[int]:
 class RunningServer:
     """A context: the server is SERVING inside, and must end with status 0 on SIGTERM at the end.
 
-    `options` are resnetd's, beside the ports. With `wait` unset it has been started inside, and that is all.
+    `options` are resnetd's, beside the ports. With `wait` unset it has been started inside, and that is all. `log`: a
+    descriptor in place of the file. `process` goes to Popen.
     """
 
     def __init__(self, resnetd: str, resnetctl: str, folder: pathlib.Path, *options: str, lame_duck_ms: int = 0,
-                 wait: bool = True):
+                 wait: bool = True, log: int | None = None, **process):
         self.resnetctl = resnetctl
         self.wait = wait
+        self.log_descriptor, self.popen_options = log, process
         self.port, self.metrics_port = free_ports(2)
         self.address = f"127.0.0.1:{self.port}"
         self.http_url = f"http://127.0.0.1:{self.metrics_port}"
@@ -38,8 +40,9 @@ class RunningServer:
                         "--lame-duck-ms", str(lame_duck_ms), *options]
 
     def __enter__(self):
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        with open(self.log, "w") as file:
+            log = file if self.log_descriptor is None else self.log_descriptor
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, **self.popen_options)
         try:
             if self.wait:
                 self.wait_for_health()
