@@ -26,6 +26,16 @@ set(programs $<TARGET_FILE:resnetd> $<TARGET_FILE:resnetctl>)
 packaging_test(prometheus_test COMMAND python3 tests/packaging/prometheus_test.py ${programs})
 # Debian's own Python is the one that has Debian's grpc.
 packaging_test(readme_test COMMAND /usr/bin/python3 tests/packaging/readme_test.py ${programs})
+# Clients from the documents alone, each in an environment of its own from its language's registry. Where that cannot be reached,
+# or the toolchain is missing, the language is skipped and says so.
+foreach(language python go java typescript)
+  packaging_test(clients_${language}
+                 COMMAND /usr/bin/python3 tests/packaging/clients_test.py ${language} ${programs} TIMEOUT 1800)
+  set_tests_properties(clients_${language} PROPERTIES SKIP_RETURN_CODE 77)
+  if(NOT language STREQUAL python)
+    set_tests_properties(clients_${language} PROPERTIES LABELS "packaging;slow")
+  endif()
+endforeach()
 # These build what they run, in build/release.
 if(CMAKE_BINARY_DIR STREQUAL "${CMAKE_SOURCE_DIR}/build/release")
   packaging_test(demo COMMAND scripts/demo.sh)

@@ -1,6 +1,7 @@
 // The server and its settings. gRPC's own threads serve everything; none is ours.
 #include "server/edge/edge.h"
 
+#include <google/protobuf/message.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -19,6 +20,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "grpc/health/v1/health.pb.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/gate.h"
 #include "server/edge/native_codec.h"
@@ -108,6 +110,9 @@ class GrpcEdge final : public Edge {
 
   absl::Status Listen(const EdgeOptions& options) {
     grpc::EnableDefaultHealthCheckService(true);
+    // gRPC's health service brings no descriptor, and reflection would list what it cannot describe. The linker takes
+    // ours out of its library only where something names it.
+    google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     builder.AddListeningPort(HostPort(options), grpc::InsecureServerCredentials(), &port_);

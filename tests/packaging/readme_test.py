@@ -3,11 +3,9 @@
     readme_test.py RESNETD RESNETCTL
 
 Run by Debian's own Python, which has Debian's grpc. Commands are taken from the README's text; only the server's address
-and the image's name are put in.
+and the image's name are put in. Its client in Python is tried by clients_test.py, beside those in other languages.
 """
 
-import base64
-import json
 import os
 import pathlib
 import re
@@ -18,18 +16,8 @@ import unittest
 import unittest.mock
 import urllib.request
 
+from documents import ADDRESS, PHOTO, ROOT, block_of_readme, readme
 from running_server import RunningServer
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
-ADDRESS = "127.0.0.1:8500"
-PHOTO = "photo.jpg"
-
-
-def block(language: str, holding: str) -> str:
-    """The one fenced block of a language that holds this text."""
-    (found,) = [b for b in re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE) if holding in b]
-    return found
 
 
 def options_of_help(text: str) -> dict[str, str]:
@@ -59,14 +47,13 @@ class Readme(unittest.TestCase):
         for name in ("--help", "--version"):
             self.assertIn(name, of_help)
             del of_help[name]
-        self.assertEqual(options_of_readme(README), of_help)
+        self.assertEqual(options_of_readme(readme()), of_help)
 
-    def test_the_calls(self):
+    def test_the_call(self):
         subprocess.run([ROOT / "tools/fashion_mnist_png.py", "--out", self.folder / "images", "--per-class", "1"], check=True)
         # The first test image is an ankle boot. What a file is called does not matter to the server.
         (self.folder / PHOTO).write_bytes((self.folder / "images/00000.png").read_bytes())
         with RunningServer(sys.argv[1], sys.argv[2], self.folder) as server:
-            self.by_python(server.address)
             self.by_grpcurl(server.address)
             self.metrics_are_documented(server.metrics_url)
 
@@ -81,22 +68,12 @@ class Readme(unittest.TestCase):
         self.assertEqual(run.returncode, 1)
         self.assertIn("this machine's instruction set is sse41; at least avx2 is needed", run.stderr)
 
-    def by_python(self, address: str):
-        (self.folder / "proto").symlink_to(ROOT / "proto")
-        (self.folder / "call.py").write_text(block("python", "call.py").replace(ADDRESS, address))
-        commands = block("sh", "call.py").replace("python3 call.py", f"{sys.executable} call.py")
-        run = subprocess.run(["bash", "-euc", commands], cwd=self.folder, capture_output=True, text=True, timeout=60,
-                             env=os.environ | {"no_grpc_proxy": "127.0.0.1"})
-        self.assertEqual(run.returncode, 0, run.stderr)
-        lines = run.stdout.splitlines()
-        self.assertEqual(len(lines), 4, run.stdout)
-        self.assertTrue(lines[0].endswith("%  Ankle boot"), run.stdout)
-        self.assertRegex(lines[3], r"^\d+ features in \d+\.\d+ ms$")
-
     def by_grpcurl(self, address: str):
         """No distribution ships grpcurl: one that only notes what it is given takes its place, and what it noted is sent
-        by Python, read from JSON by protobuf's own rules as grpcurl does."""
-        sys.path.insert(0, str(self.folder / "build/python"))
+        by Python, read from JSON by protobuf's own rules as grpcurl does. clients_test.py has the tool itself."""
+        stubs = self.folder / "stubs"
+        subprocess.run([ROOT / "tests/e2e/make_stubs.sh", stubs], check=True)
+        sys.path.insert(0, str(stubs))
         import grpc
         from google.protobuf import json_format
         from resnetd.v1 import inference_pb2, inference_pb2_grpc
@@ -104,7 +81,7 @@ class Readme(unittest.TestCase):
         tool = self.folder / "grpcurl"
         tool.write_text('#!/bin/sh\necho "$@" > arguments\ncat > request.json\n')
         tool.chmod(0o755)
-        subprocess.run(["bash", "-euc", block("sh", "grpcurl")], cwd=self.folder, check=True, timeout=60,
+        subprocess.run(["bash", "-euc", block_of_readme("sh", "grpcurl")], cwd=self.folder, check=True, timeout=60,
                        env=os.environ | {"PATH": f"{self.folder}:{os.environ['PATH']}"})
         self.assertEqual((self.folder / "arguments").read_text().split(),
                          ["-plaintext", "-d", "@", ADDRESS, "resnetd.v1.InferenceService/Classify"])
