@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -52,6 +53,21 @@ void ExpectSame(const std::vector<float>& logits, const Head& head, const Classi
     EXPECT_EQ(fast[i].index, slow[i].index) << i;
     EXPECT_NEAR(fast[i].score, slow[i].score, 1e-6 * std::max(1.0f, std::abs(slow[i].score))) << i;
   }
+}
+
+// A head of no and yes over one value x: -x and x are the logits.
+TEST(BestClasses, OfNoAndYes) {
+  const Head head = HeadOf(2, Activation::kSigmoid);
+  std::array<float, 2> pair;
+  for (const float x : {-3.0f, 0.0f, 0.5f, 2.0f}) {
+    const std::vector<float> values = {x};
+    const auto best = BestClasses(LogitsOf(head, values, pair), head, {.top_k = 2});
+    ASSERT_EQ(best.size(), 2u);
+    EXPECT_EQ(best[0].index, x > 0 ? 1 : 0) << x;
+    EXPECT_NEAR(best[0].score, 1 / (1 + std::exp(-std::abs(x))), 1e-7) << x;
+    EXPECT_NEAR(best[0].score + best[1].score, 1, 1e-7) << x;
+  }
+  EXPECT_EQ(LogitsOf(HeadOf(1, Activation::kSigmoid), std::vector<float>{4}, pair).size(), 1u);
 }
 
 TEST(ScoresTest, AgreesWithTheDefinition) {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -117,6 +118,36 @@ std::string GoldenEmbeddingOf(float value) {
   golden.clear_golden();
   *golden.add_golden() = one;
   return golden.DebugString();
+}
+
+// The embedded model with the first weight of its `nth` float tensor replaced, from the back if negative.
+std::string EmbeddedWithWeight(int nth, float value) {
+  ::onnx::ModelProto model;
+  EXPECT_TRUE(model.ParseFromString(Embedded("model.onnx")));
+  std::vector<::onnx::TensorProto*> floats;
+  for (::onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
+    if (tensor.data_type() == ::onnx::TensorProto::FLOAT) floats.push_back(&tensor);
+  }
+  std::string& raw = *floats[nth < 0 ? floats.size() + nth : nth]->mutable_raw_data();
+  EXPECT_GE(raw.size(), sizeof value);
+  raw.replace(0, sizeof value, reinterpret_cast<const char*>(&value), sizeof value);
+  return model.SerializeAsString();
+}
+
+TEST(LoadModel, RefusesOutputsThatAreNotFinite) {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  for (const int nth : {0, -1}) {
+    for (const float value : {nan, infinity, -infinity}) {
+      SCOPED_TRACE(absl::StrCat("tensor ", nth, ": ", value));
+      const absl::Status status =
+          Load(Changed({{"model.onnx", EmbeddedWithWeight(nth, value)}, {"golden.textproto", std::nullopt}})).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+      EXPECT_THAT(std::string(status.message()), HasSubstr("expected finite values"));
+    }
+  }
+  const absl::StatusOr<LoadedModel> sound =
+      Load(Changed({{"model.onnx", EmbeddedWithWeight(-1, 0.5f)}, {"golden.textproto", std::nullopt}}));
+  EXPECT_TRUE(sound.ok()) << sound.status();
 }
 
 TEST(LoadModel, OutputsOfTheConfig) {

@@ -82,6 +82,54 @@ TEST(ChooseHeads, ActivationIsTheConfigsOrTheFiles) {
   }
 }
 
+// One score: a value, or the score of a class, or of no and yes.
+TEST(ChooseHeads, OfOneScore) {
+  struct Case {
+    const char* config;
+    HeadActivation of_file;
+    int labels;
+    int classes;
+    Activation activation;
+    const char* evidence;
+  };
+  for (const Case& c : {Case{"", HeadActivation::kNone, 0, 1, Activation::kNone, "the file"},
+                        Case{"", HeadActivation::kNone, 1, 1, Activation::kSigmoid, "1 label"},
+                        Case{"", HeadActivation::kNone, 2, 2, Activation::kSigmoid, "2 labels"},
+                        Case{"", HeadActivation::kSigmoid, 0, 1, Activation::kSigmoid, "the file"},
+                        Case{"", HeadActivation::kSigmoid, 2, 2, Activation::kSigmoid, "the file"},
+                        Case{"activation: SIGMOID", HeadActivation::kNone, 0, 1, Activation::kSigmoid, "the config"},
+                        Case{"activation: SIGMOID", HeadActivation::kNone, 2, 2, Activation::kSigmoid, "the config"},
+                        Case{"activation: NONE", HeadActivation::kSigmoid, 1, 1, Activation::kNone, "the config"}}) {
+    SCOPED_TRACE(absl::StrCat("\"", c.config, "\" ", c.labels));
+    ModelInfo info = Info(true, c.of_file);
+    info.outputs[0].dims = {1};
+    info.outputs[0].width = 1;
+    info.outputs[0].role = OutputRole::kValue;
+    info.outputs[0].evidence = "the file";
+    const auto heads = ChooseHeads(Config(c.config), info, {.first = c.labels, .heads = {}});
+    ASSERT_TRUE(heads.ok()) << heads.status();
+    const Head& head = heads->front().head;
+    EXPECT_EQ(head.classes, c.classes);
+    EXPECT_EQ(head.activation, c.activation);
+    EXPECT_EQ(head.evidence, c.evidence);
+    EXPECT_EQ(head.is_value(), c.activation == Activation::kNone);
+    const auto softmax = ChooseHeads(Config("activation: SOFTMAX"), info, {.first = c.labels, .heads = {}});
+    EXPECT_EQ(softmax.status().message(),
+              "activation: expected SIGMOID or NONE for one score, of which a softmax is always 1, got SOFTMAX");
+  }
+}
+
+TEST(ChooseHeads, AHeadByItsNameInTheFile) {
+  ModelInfo info = Info();
+  info.outputs[0].aliases = {"kind"};
+  const auto heads = ChooseHeads(Config("heads { output: 'kind' activation: SIGMOID } heads { output: 'age' }"), info);
+  ASSERT_TRUE(heads.ok()) << heads.status();
+  EXPECT_EQ(Names(*heads), (std::vector<std::string>{"logits", "age", "tags"}));
+  EXPECT_EQ(heads->front().head.activation, Activation::kSigmoid);
+  EXPECT_EQ(ChooseHeads(Config("activation: NONE heads { output: 'kind' }"), info).status().message(),
+            "heads[0].output: expected each head once, got 'logits' again");
+}
+
 TEST(ChooseHeads, ThresholdsForAllOrForEach) {
   struct Case {
     const char* config;
