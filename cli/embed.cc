@@ -113,7 +113,7 @@ void PrintJson(const Context& context, const std::vector<std::string>& files, co
   *context.out << json.dump(2) << '\n';
 }
 
-// One row an image, in order, so that row i is image i: a failed image's row is NaN.
+// One row an image, in order, so that row i is image i: a bad image's row is NaN.
 absl::Status SaveNpy(const std::string& path, const std::vector<Outcome>& outcomes) {
   size_t width = 0;
   for (const Outcome& o : outcomes) width = std::max(width, VectorsOf(o.result)[0].values.size());
@@ -149,6 +149,8 @@ int Embed(const Context& context, const Options& options) {
     return kUsage;
   }
   int exit_code = kOk;
+  bool complete = true;  // but for images that are bad
+  std::string space;     // of the first answer: rows of several mean nothing to each other
   std::vector<Outcome> outcomes(files->size());
   const auto stub = v1::InferenceService::NewStub(Connect(context));
   Embedding bulk(context, options.bulk, RequestFor(options),
@@ -157,18 +159,31 @@ int Embed(const Context& context, const Options& options) {
                  });
   bulk.Run(*files, [&](size_t i, const auto* result, const CallError* error) {
     if (error == nullptr) {
-      outcomes[i].result = *result;
-      return;
+      const std::string of_image = VectorsOf(*result)[0].space;
+      if (space.empty()) space = of_image;
+      if (of_image == space) {
+        outcomes[i].result = *result;
+        return;
+      }
+      outcomes[i].error = ErrorFrom(absl::FailedPreconditionError(absl::StrCat(
+          "expected embedding space '", space, "' as before, got '", of_image, "': the model was replaced meanwhile")));
+    } else {
+      outcomes[i].error = *error;
     }
-    outcomes[i].error = *error;
+    const CallError& failure = outcomes[i].error;
+    complete = complete && IsBadImage(failure);
     exit_code = kFailed;
-    *context.err << files->at(i) << ": " << Explain(*error) << '\n';
+    *context.err << files->at(i) << ": " << Explain(failure) << '\n';
   });
 
   if (context.json) {
     PrintJson(context, *files, outcomes);
   } else if (options.npy.empty()) {
     PrintTable(context, *files, outcomes, !options.layers.empty());
+  }
+  if (!options.npy.empty() && !complete) {
+    *context.err << options.npy << " not written: images failed that are not bad themselves\n";
+    return kFailed;
   }
   if (!options.npy.empty()) {
     if (const absl::Status saved = SaveNpy(options.npy, outcomes); !saved.ok()) {
@@ -192,7 +207,7 @@ Command AddEmbed(CLI::App& app) {
                  "Fail unless the vectors are in this embedding space; one for each --layer, in order")
       ->allow_extra_args(false);
   app.add_option("--npy", options->npy,
-                 "Write float32 [images, size] as a NumPy file instead of a table; a failed image's row is NaN");
+                 "Write float32 [images, size] as a NumPy file instead of a table; a bad image's row is NaN");
   app.add_option("--model", options->model, "Model; needed if the server holds several");
   AddBulkOptions(app, options->bulk);
   return [options](const Context& context) { return Embed(context, *options); };

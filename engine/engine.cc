@@ -10,6 +10,7 @@
 #include "engine/graph/graph.h"
 #include "engine/onednn/compile.h"
 #include "engine/onnx/onnx.h"
+#include "engine/passes/check_weights.h"
 #include "engine/passes/passes.h"
 #include "engine/status_macros.h"
 
@@ -157,6 +158,9 @@ absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& mod
   if (model.on_read != nullptr) model.on_read();
   RESNETD_RETURN_IF_ERROR(AddOutputs(options.outputs, graph));
   RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));
+  if (const absl::Status finite = passes::CheckWeights(graph); !finite.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("model '", model.name, "': ", finite.message()));
+  }
   ModelInfo info = InfoOf(graph, model, options);
   RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
   if (options.warm_up) RESNETD_RETURN_IF_ERROR(WarmUp(*engine));

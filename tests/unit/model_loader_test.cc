@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <optional>
@@ -120,8 +121,8 @@ std::string GoldenEmbeddingOf(float value) {
   return golden.DebugString();
 }
 
-// The embedded model with the first weight of its `nth` float tensor replaced, from the back if negative.
-std::string EmbeddedWithWeight(int nth, float value) {
+// The embedded model with the first `count` weights of its `nth` float tensor replaced, from the back if negative.
+std::string EmbeddedWithWeight(int nth, float value, size_t count = 1) {
   ::onnx::ModelProto model;
   EXPECT_TRUE(model.ParseFromString(Embedded("model.onnx")));
   std::vector<::onnx::TensorProto*> floats;
@@ -129,8 +130,8 @@ std::string EmbeddedWithWeight(int nth, float value) {
     if (tensor.data_type() == ::onnx::TensorProto::FLOAT) floats.push_back(&tensor);
   }
   std::string& raw = *floats[nth < 0 ? floats.size() + nth : nth]->mutable_raw_data();
-  EXPECT_GE(raw.size(), sizeof value);
-  raw.replace(0, sizeof value, reinterpret_cast<const char*>(&value), sizeof value);
+  EXPECT_GE(raw.size(), count * sizeof value);
+  for (size_t i = 0; i < count; ++i) std::memcpy(&raw[i * sizeof value], &value, sizeof value);
   return model.SerializeAsString();
 }
 
@@ -141,10 +142,16 @@ TEST(LoadModel, RefusesOutputsThatAreNotFinite) {
       SCOPED_TRACE(absl::StrCat("tensor ", nth, ": ", value));
       const absl::Status status =
           Load(Changed({{"model.onnx", EmbeddedWithWeight(nth, value)}, {"golden.textproto", std::nullopt}})).status();
-      EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
       EXPECT_THAT(std::string(status.message()), HasSubstr("expected finite values"));
+      EXPECT_THAT(std::string(status.message()), HasSubstr("tensor '"));
     }
   }
+  // Finite weights, of which what a batch normalisation makes, or the results, are not.
+  const absl::Status overflow =
+      Load(Changed({{"model.onnx", EmbeddedWithWeight(-2, 2e38f, 64)}, {"golden.textproto", std::nullopt}})).status();
+  EXPECT_EQ(overflow.code(), absl::StatusCode::kFailedPrecondition) << overflow;
+  EXPECT_THAT(std::string(overflow.message()), HasSubstr("': expected finite values for an input of -2 to 2"));
   const absl::StatusOr<LoadedModel> sound =
       Load(Changed({{"model.onnx", EmbeddedWithWeight(-1, 0.5f)}, {"golden.textproto", std::nullopt}}));
   EXPECT_TRUE(sound.ok()) << sound.status();
