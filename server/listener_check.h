@@ -28,9 +28,9 @@ class ListenerCheck {
     int failures = 3;
   };
 
-  // Checks `address` and `port` as a server was told to listen on: wildcards are reached by loopback, and of a name with
-  // several addresses each must answer that ever has. `changed` is called by its thread: with a sentence when the port
-  // has become deaf, with "" when it answers again. UNAVAILABLE: no descriptor is left, or the address is none.
+  // Checks `address` and `port` as a server was told to listen on: wildcards are reached by loopback, and of a name
+  // with several addresses each must answer that ever has. `changed` is called by its thread: with a sentence when the
+  // port has become deaf, with "" when it answers again. UNAVAILABLE: no descriptor is left, or the address is none.
   static absl::StatusOr<std::unique_ptr<ListenerCheck>> Start(const std::string& address, int port, Settings settings,
                                                               std::function<void(const std::string& why)> changed);
   virtual ~ListenerCheck() = default;  // at once, whatever it waits for; `changed` is not called any more

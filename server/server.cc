@@ -2,8 +2,8 @@
 //
 //   listen -> load all models -> SERVING ... Stop() -> NOT_SERVING, but serving on for the lame-duck time -> new calls
 //   are refused -> calls in flight finish -> end
-//                   |                                  a second Stop() -> new calls are refused, all are cancelled -> end
-//                   Stop() -> end
+//                   |                                  a second Stop() -> new calls are refused, all are cancelled ->
+//                   end Stop() -> end
 //
 // It listens before it loads, so that a port in use is found at once and liveness probes pass while large models
 // compile; until then health says NOT_SERVING and calls get UNAVAILABLE.

@@ -12,8 +12,8 @@ namespace resnetd::server {
 // ignored, SIGTERM, SIGINT and SIGQUIT wait from then on for a SignalThread.
 void PrepareSignals();
 
-// Calls `stop` on each SIGTERM, SIGINT and SIGQUIT, from a thread of its own: what ends a server is nothing for a signal
-// handler to do. SIGHUP, SIGUSR1 and SIGUSR2 are logged and do nothing.
+// Calls `stop` on each SIGTERM, SIGINT and SIGQUIT, from a thread of its own: what ends a server is nothing for a
+// signal handler to do. SIGHUP, SIGUSR1 and SIGUSR2 are logged and do nothing.
 class SignalThread {
  public:
   explicit SignalThread(std::function<void()> stop);

@@ -28,12 +28,12 @@
 namespace resnetd::server {
 namespace {
 
-// A connection whose client vanished without a word is noticed after this, and its calls are cancelled and its descriptor
-// is freed.
+// A connection whose client vanished without a word is noticed after this, and its calls are cancelled and its
+// descriptor is freed.
 constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
-// Clients that ping more often are disconnected. Idle ones may ping as often as busy ones: gRPC's defaults, five minutes
-// with a call and two hours without, disconnect well-meant ones. Go's clients may be set to 10 seconds and no less; half
-// of it leaves room for pings that travel unevenly.
+// Clients that ping more often are disconnected. Idle ones may ping as often as busy ones: gRPC's defaults, five
+// minutes with a call and two hours without, disconnect well-meant ones. Go's clients may be set to 10 seconds and no
+// less; half of it leaves room for pings that travel unevenly.
 constexpr int kMinPingIntervalMs = 5'000;
 // Above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get through.
 constexpr int kStreamsBesideCalls = 64;

@@ -54,7 +54,8 @@ int PortOf(int fd) {
   return ntohs(address.sin6_port);  // where an IPv4 address has it too
 }
 
-// A port that accepts connections and sends each one `answer`, while it is told to; else it listens and accepts nothing.
+// A port that accepts connections and sends each one `answer`, while it is told to; else it listens and accepts
+// nothing.
 class Port {
  public:
   explicit Port(std::string answer, int family = AF_INET) : answer_(std::move(answer)), fd_(Bound(family)) {
