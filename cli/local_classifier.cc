@@ -14,6 +14,7 @@
 #include "cli/inputs.h"
 #include "cli/model_file.h"
 #include "cli/progress.h"
+#include "engine/echo.h"
 #include "engine/image/image.h"
 #include "engine/status_macros.h"
 #include "server/arena.h"
@@ -163,8 +164,8 @@ absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& co
   const auto found =
       std::find_if(heads.begin(), heads.end(), [&](const auto& h) { return head.empty() || h.name == head; });
   if (found == heads.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("model '", loaded.model->name, "' has no ",
-                                                   head.empty() ? "classifier" : absl::StrCat("head '", head, "'")));
+    return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(loaded.model->name), " has no ",
+                                                   head.empty() ? "classifier" : absl::StrCat("head ", Quoted(head))));
   }
   auto classifier = std::make_unique<LocalClassifier>(context, loaded.model, *found);
   RESNETD_RETURN_IF_ERROR(classifier->Prepare(threads));

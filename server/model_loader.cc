@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/image/image.h"
 #include "engine/status_macros.h"
 #include "server/arena.h"
@@ -218,8 +219,8 @@ absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source) {
 absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options) {
   absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run(key);
   if (loaded.ok()) return loaded;
-  return absl::Status(loaded.status().code(),
-                      absl::StrCat("model '", source.name, "' (", source.origin, "): ", loaded.status().message()));
+  return absl::Status(loaded.status().code(), absl::StrCat("model ", Quoted(source.name), " (", source.origin,
+                                                           "): ", loaded.status().message()));
 }
 
 absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session) {

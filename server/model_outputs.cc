@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/echo.h"
 #include "engine/status_macros.h"
 #include "server/embedding_space.h"
 
@@ -32,10 +33,9 @@ const OutputInfo& OutputOf(const ModelInfo& info, OutputId id) {
 
 absl::StatusOr<OutputId> NamedOutput(const ModelInfo& info, absl::string_view name, absl::string_view field) {
   if (const auto found = FindOutput(info, name)) return *found;
-  const std::string names = absl::StrJoin(info.outputs, ", ", [](std::string* out, const OutputInfo& output) {
-    absl::StrAppend(out, "'", output.name, "'");
-  });
-  return FieldError(field, absl::StrCat("one of the model's outputs, ", names), absl::StrCat("'", name, "'"));
+  std::vector<absl::string_view> names;
+  for (const OutputInfo& output : info.outputs) names.push_back(output.name);
+  return FieldError(field, absl::StrCat("one of the model's outputs, ", QuotedList(names)), Quoted(name));
 }
 
 Activation Resolve(v1::HeadConfig::Activation configured, HeadActivation of_file) {
@@ -71,7 +71,7 @@ absl::StatusOr<ChosenHead> MakeHead(const v1::HeadConfig& config, OutputId id, c
   const OutputInfo& output = OutputOf(info, id);
   if (output.dims.size() != 1) {
     return FieldError(absl::StrCat(prefix, "output"), "a vector",
-                      absl::StrCat("'", output.name, "' of ", absl::StrJoin(output.dims, "x")));
+                      absl::StrCat(Quoted(output.name), " of ", absl::StrJoin(output.dims, "x")));
   }
   ChosenHead chosen;
   chosen.head.name = output.name;
@@ -118,7 +118,7 @@ absl::StatusOr<std::vector<int>> SizesOf(const v1::ModelConfig& config, const Ou
     if (truncation.sizes().empty()) return FieldError(field, "at least one", "none");
     for (const int size : truncation.sizes()) {
       if (size < 1 || size >= output.width) {
-        return FieldError(field, absl::StrCat("1 to ", output.width - 1, ", less than '", output.name, "' has"),
+        return FieldError(field, absl::StrCat("1 to ", output.width - 1, ", less than ", Quoted(output.name), " has"),
                           absl::StrCat(size));
       }
       sizes.push_back(size);
@@ -126,7 +126,7 @@ absl::StatusOr<std::vector<int>> SizesOf(const v1::ModelConfig& config, const Ou
   }
   std::sort(sizes.begin() + 1, sizes.end());
   if (const auto twice = absl::c_adjacent_find(sizes); twice != sizes.end()) {
-    return FieldError("truncatable", absl::StrCat("each size of '", output.name, "' once"),
+    return FieldError("truncatable", absl::StrCat("each size of ", Quoted(output.name), " once"),
                       absl::StrCat(*twice, " twice"));
   }
   return sizes;
@@ -146,7 +146,7 @@ absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& confi
     const std::string field = absl::StrCat(prefix, "output");
     RESNETD_ASSIGN_OR_RETURN(const OutputId id, NamedOutput(info, config.heads(i).output(), field));
     if (IsHead(heads, id)) {
-      return FieldError(field, "each head once", absl::StrCat("'", OutputOf(info, id).name, "' again"));
+      return FieldError(field, "each head once", absl::StrCat(Quoted(OutputOf(info, id).name), " again"));
     }
     RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(config.heads(i), id, info, prefix));
   }

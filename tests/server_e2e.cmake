@@ -21,6 +21,7 @@ endfunction()
 
 server_e2e_test(answers_test)
 server_e2e_test(bad_input_test)
+server_e2e_test(echo_test)
 server_e2e_test(outputs_test)
 server_e2e_test(start_test)
 server_e2e_test(stop_test)

@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/onnx/importers.h"
 #include "engine/onnx/parse.h"
 #include "engine/onnx/schema.h"
@@ -53,7 +54,7 @@ absl::Status ToStatus(const OperatorCheck& check) {
   std::string list;
   for (size_t i = 0; i < std::min(count, kListedNodes); ++i) {
     const UnsupportedNode& node = check.unsupported[i];
-    absl::StrAppend(&list, i > 0 ? ", " : "", "'", node.name, "' (", node.op, ")");
+    absl::StrAppend(&list, i > 0 ? ", " : "", Quoted(node.name), " (", Echo(node.op), ")");
   }
   if (count > kListedNodes) absl::StrAppend(&list, " and ", count - kListedNodes, " more");
   return absl::InvalidArgumentError(absl::StrCat("unsupported operators at opset ", check.opset, ": ", list));
@@ -64,8 +65,8 @@ absl::Status ToStatus(const OperatorCheck& check) {
 absl::Status ReadInput(const ValueInfoProto& info, Import& into) {
   const auto fault = [&](absl::string_view got) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "input '", info.name(),
-        "': expected float32 images, batch x channels x height x width, all but the batch fixed; got ", got));
+        "input ", Quoted(info.name()),
+        ": expected float32 images, batch x channels x height x width, all but the batch fixed; got ", got));
   };
   if (!info.type().has_tensor_type()) return fault("no tensor");
   const auto& type = info.type().tensor_type();
@@ -105,7 +106,7 @@ absl::Status ReadInitializersAndInput(const ParsedModel& parsed, Import& into) {
   for (const ValueInfoProto& info : proto.input()) {
     if (initialized.contains(info.name())) continue;  // older exporters list the weights here too
     if (++inputs > 1)
-      return absl::InvalidArgumentError(absl::StrCat("expected one input, got also '", info.name(), "'"));
+      return absl::InvalidArgumentError(absl::StrCat("expected one input, got also ", Quoted(info.name())));
     RESNETD_RETURN_IF_ERROR(ReadInput(info, into));
   }
   return inputs == 1 ? absl::OkStatus() : absl::InvalidArgumentError("expected one input, got none");
@@ -117,7 +118,7 @@ absl::Status ReadNode(const NodeProto& node, int opset, Import& into) {
                                                       : n.Finish(FindImporter(node.op_type())(n, into));
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
-      absl::StrCat("node '", n.name(), "' (", node.op_type(), ", opset ", opset, "): ", status.message()));
+      absl::StrCat("node ", Quoted(n.name()), " (", Echo(node.op_type()), ", opset ", opset, "): ", status.message()));
 }
 
 // Says of all nodes at once what is wrong with them, but not of those that read what one at fault would have yielded.
@@ -171,7 +172,7 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
                                  [&](const graph::Output& o) { return into.Classifier(o.value).has_value(); });
   graph::Output& first = head == g.outputs.end() ? g.outputs.front() : *head;
   if (g.value(first.value).dims.size() != 1) {
-    return absl::InvalidArgumentError(absl::StrCat("output '", first.name, "': expected a vector an image, got ",
+    return absl::InvalidArgumentError(absl::StrCat("output ", Quoted(first.name), ": expected a vector an image, got ",
                                                    graph::ToString(g.value(first.value).dims)));
   }
   std::iter_swap(&g.outputs.front(), &first);
@@ -212,7 +213,7 @@ absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string
 absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder) {
   absl::StatusOr<graph::Graph> graph = Read(file, name, folder);
   if (graph.ok()) return graph;
-  return absl::InvalidArgumentError(absl::StrCat("model '", name, "': ", graph.status().message()));
+  return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(name), ": ", graph.status().message()));
 }
 
 absl::StatusOr<OperatorCheck> CheckOperators(absl::Span<const std::byte> file) {

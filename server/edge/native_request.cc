@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/echo.h"
 #include "engine/status_macros.h"
 #include "resnetd/v1/inference.pb.h"
 #include "server/edge/error.h"
@@ -83,7 +84,9 @@ absl::Status NoSuchOutput(const Model& model, absl::string_view output) {
 // 'a', 'b'
 template <typename Named>
 std::string NamesOf(const std::vector<Named>& all) {
-  return absl::StrJoin(all, ", ", [](std::string* out, const Named& one) { absl::StrAppend(out, "'", one.name, "'"); });
+  std::vector<absl::string_view> names;
+  for (const Named& one : all) names.push_back(one.name);
+  return QuotedList(names);
 }
 
 template <typename Named>
@@ -98,7 +101,7 @@ absl::StatusOr<size_t> FindHead(const std::string& name, absl::string_view field
   if (const Head* head = FindNamed(model.heads, name)) return static_cast<size_t>(head - model.heads.data());
   return FieldError(absl::StrCat(field, ".head"),
                     absl::StrCat("expected one of ", NamesOf(model.heads), " (the heads of model \"", model.name,
-                                 "\"), got '", name, "'"));
+                                 "\"), got ", Quoted(name)));
 }
 
 // The layers by name, each once; the default where none is named.
@@ -110,10 +113,10 @@ absl::StatusOr<std::vector<const Layer*>> FindLayers(const v1::EmbedOptions& opt
     const Layer* layer = FindNamed(model.layers, options.layers(i));
     if (layer == nullptr) {
       return FieldError(path, absl::StrCat("expected one of ", NamesOf(model.layers), " (the layers of model \"",
-                                           model.name, "\"), got '", options.layers(i), "'"));
+                                           model.name, "\"), got ", Quoted(options.layers(i))));
     }
     if (std::find(layers.begin(), layers.end(), layer) != layers.end()) {
-      return FieldError(path, absl::StrCat("expected each layer once, got '", layer->name, "' again"));
+      return FieldError(path, absl::StrCat("expected each layer once, got ", Quoted(layer->name), " again"));
     }
     layers.push_back(layer);
   }
@@ -133,8 +136,8 @@ absl::StatusOr<const Space*> FindSpace(const Layer& layer, int dimensions, absl:
   const std::string allowed = absl::StrJoin(
       layer.spaces, ", ", [](std::string* out, const Space& space) { absl::StrAppend(out, space.dimensions); });
   return FieldError(absl::StrCat(field, ".dimensions"),
-                    absl::StrCat("expected 0 or one of ", allowed, " (what layer '", layer.name,
-                                 "' may be cut to is in the model's config: truncatable), got ", dimensions));
+                    absl::StrCat("expected 0 or one of ", allowed, " (what layer ", Quoted(layer.name),
+                                 " may be cut to is in the model's config: truncatable), got ", dimensions));
 }
 
 absl::Status CheckSpaces(const v1::EmbedOptions& options, absl::string_view field, const Model& model,
@@ -151,8 +154,8 @@ absl::Status CheckSpaces(const v1::EmbedOptions& options, absl::string_view fiel
     const std::string& actual = checked.l2_normalize ? space->normalized : space->plain;
     if (required == actual) continue;
     return Error(absl::StatusCode::kFailedPrecondition, reason::kOtherSpace,
-                 absl::StrCat(field, ".require_space[", i, "]: expected embedding space '", required, "', layer '",
-                              layer->name, "' of model \"", model.name, "\" is in '", actual, "'"),
+                 absl::StrCat(field, ".require_space[", i, "]: expected embedding space ", Quoted(required), ", layer ",
+                              Quoted(layer->name), " of model \"", model.name, "\" is in ", Quoted(actual)),
                  {{"model", model.name}, {"layer", layer->name}, {"expected", required}, {"actual", actual}});
   }
   return absl::OkStatus();
@@ -180,8 +183,8 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
   const int classes = head.classes;
   if (options.top_k() < 0 || options.top_k() > classes) {
     return FieldError(absl::StrCat(field, ".top_k"),
-                      absl::StrCat("expected 1 to ", classes, " (the classes of head '", head.name, "' of model \"",
-                                   model.name, "\") or 0 for the default, got ", options.top_k()));
+                      absl::StrCat("expected 1 to ", classes, " (the classes of head ", Quoted(head.name),
+                                   " of model \"", model.name, "\") or 0 for the default, got ", options.top_k()));
   }
   if (options.scores() != v1::ClassifyOptions::PROBABILITIES && options.scores() != v1::ClassifyOptions::LOGITS) {
     return FieldError(absl::StrCat(field, ".scores"),
