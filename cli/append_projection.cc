@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/status_macros.h"
 
 namespace resnetd::cli {
@@ -82,12 +83,12 @@ absl::StatusOr<ProjectedModel> AppendProjection(const std::string& onnx_file, co
   const std::set<std::string> taken = NamesIn(graph);
   if (!taken.contains(tensor)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("expected the embedding to be a tensor of the file, got '", tensor, "'"));
+        absl::StrCat("expected the embedding to be a tensor of the file, got ", Quoted(tensor)));
   }
   for (const std::string& added : {name, flat, weights, bias}) {
     if (taken.contains(added)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("expected a name that the model's tensors leave free, got '", added, "'"));
+          absl::StrCat("expected a name that the model's tensors leave free, got ", Quoted(added)));
     }
   }
   AddInitializer(model, weights, projection.components, false);

@@ -10,6 +10,7 @@
 #include "cli/error.h"
 #include "cli/model_file.h"
 #include "cli/table.h"
+#include "engine/echo.h"
 #include "engine/image/recipe.h"
 #include "engine/inspect.h"
 #include "nlohmann/json.hpp"
@@ -93,7 +94,7 @@ void PrintMistakes(const Context& context, const Verdict& verdict) {
   if (!unsupported.empty()) {
     Table table({"node", "unsupported operator", "opset"});
     for (const UnsupportedNode& node : unsupported) {
-      table.AddRow({node.name, node.op, absl::StrCat(verdict.operators.opset)});
+      table.AddRow({Echo(node.name), Echo(node.op), absl::StrCat(verdict.operators.opset)});
     }
     table.Print(*context.out);
     *context.err << Printable(verdict.model.Title()) << ": " << unsupported.size() << " of " << verdict.operators.nodes

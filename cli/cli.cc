@@ -7,6 +7,7 @@
 
 #include "CLI/CLI.hpp"
 #include "cli/command.h"
+#include "engine/echo.h"
 
 namespace resnetd::cli {
 namespace {
@@ -39,6 +40,9 @@ int Run(const std::vector<std::string>& args, std::ostream& out, std::ostream& e
   context.err_is_terminal = err_is_terminal;
 
   CLI::App app{"Calls a resnetd server, and looks at models.", "resnetctl"};
+  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
+    return EchoWords(CLI::FailureMessage::simple(failed, error));
+  });
   app.require_subcommand(1);
   app.fallthrough();  // the shared options may stand behind the command too
   app.add_option("--server", context.server, "host:port of the server")->capture_default_str();

@@ -12,6 +12,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 
 namespace resnetd::cli {
 namespace {
@@ -92,7 +93,7 @@ absl::StatusOr<std::vector<LabelLine>> ReadLabelLines(const std::string& path) {
     if (gap == absl::string_view::npos) gap = stripped.find(' ');
     if (gap == absl::string_view::npos) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, " line ", number, ": expected \"path label\", got \"", stripped, "\""));
+          absl::StrCat(path, " line ", number, ": expected \"path label\", got \"", Echo(stripped), "\""));
     }
     lines.push_back(
         {std::string(stripped.substr(0, gap)), std::string(absl::StripLeadingAsciiWhitespace(stripped.substr(gap)))});

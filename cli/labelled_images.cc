@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cli/inputs.h"
+#include "engine/echo.h"
 #include "engine/status_macros.h"
 
 namespace resnetd::cli {
@@ -71,12 +72,12 @@ absl::StatusOr<int> FindClass(const std::string& label, const ClassNames& classe
     const auto again = std::find(found + 1, labels.end(), label);
     if (again == labels.end()) return static_cast<int>(found - labels.begin());
     return absl::InvalidArgumentError(absl::StrCat("classes ", found - labels.begin(), " and ", again - labels.begin(),
-                                                   " are both called '", label, "': expected an index"));
+                                                   " are both called ", Quoted(label), ": expected an index"));
   }
   int index = 0;
   if (absl::SimpleAtoi(label, &index) && index >= 0 && index < classes.count) return index;
   return absl::InvalidArgumentError(
-      absl::StrCat("expected a label of the model, or a class from 0 to ", classes.count - 1, ", got '", label, "'"));
+      absl::StrCat("expected a label of the model, or a class from 0 to ", classes.count - 1, ", got ", Quoted(label)));
 }
 
 absl::StatusOr<TrueClasses> FindTrueClasses(const LabelledImages& data, const ClassNames& classes) {

@@ -15,6 +15,7 @@
 #include "cli/inputs.h"
 #include "cli/model_file.h"
 #include "cli/progress.h"
+#include "engine/echo.h"
 #include "engine/image/image.h"
 #include "engine/status_macros.h"
 #include "server/arena.h"
@@ -167,8 +168,8 @@ absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& co
   const auto found =
       std::find_if(heads.begin(), heads.end(), [&](const auto& h) { return head.empty() || h.output == output; });
   if (found == heads.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("model '", loaded.model->name, "' has no ",
-                                                   head.empty() ? "classifier" : absl::StrCat("head '", head, "'")));
+    return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(loaded.model->name), " has no ",
+                                                   head.empty() ? "classifier" : absl::StrCat("head ", Quoted(head))));
   }
   if (found->is_value()) {
     return absl::InvalidArgumentError(

@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "cli/inputs.h"
+#include "engine/echo.h"
 #include "engine/image/image.h"
 #include "engine/status_macros.h"
 #include "server/arena.h"
@@ -51,7 +52,7 @@ class Computed {
   absl::StatusOr<double> NormOf(const std::string& tensor) const {
     const std::vector<OutputInfo>& outputs = engine_->info().outputs;
     const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const auto& o) { return o.name == tensor; });
-    if (found == outputs.end()) return absl::InternalError(absl::StrCat("'", tensor, "' was not computed"));
+    if (found == outputs.end()) return absl::InternalError(absl::StrCat(Quoted(tensor), " was not computed"));
     return Norm(session_->output(static_cast<OutputId>(found - outputs.begin()), 0));
   }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "cli/classifier.h"
 #include "cli/client.h"
+#include "engine/echo.h"
 #include "resnetd/v1/inference.grpc.pb.h"
 
 namespace resnetd::cli {
@@ -44,8 +45,8 @@ absl::Status ServedClassifier::Ask(const std::string& model, const std::string& 
   const auto found = std::find_if(response.heads().begin(), response.heads().end(),
                                   [&](const v1::Head& h) { return head.empty() || h.name() == head; });
   if (found == response.heads().end()) {
-    return absl::InvalidArgumentError(absl::StrCat("model '", response.name(), "' has no ",
-                                                   head.empty() ? "classifier" : absl::StrCat("head '", head, "'")));
+    return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(response.name()), " has no ",
+                                                   head.empty() ? "classifier" : absl::StrCat("head ", Quoted(head))));
   }
   name_ = absl::StrCat(response.name(), " version ", response.version());
   classes_ = {found->classes(), {found->labels().begin(), found->labels().end()}};

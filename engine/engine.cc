@@ -7,6 +7,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/graph/graph.h"
 #include "engine/onednn/compile.h"
 #include "engine/onnx/onnx.h"
@@ -48,7 +49,7 @@ absl::Status AddOutputs(const std::vector<std::string>& names, graph::Graph& gra
     const auto produced = std::find_if(graph.nodes.begin(), graph.nodes.end(),
                                        [&](const graph::Node& node) { return graph.value(node.output).name == name; });
     if (produced == graph.nodes.end()) {
-      return absl::InvalidArgumentError(absl::StrCat("outputs: the model has no tensor '", name, "'"));
+      return absl::InvalidArgumentError(absl::StrCat("outputs: the model has no tensor ", Quoted(name)));
     }
     if (graph.outputs.size() + kStages >= kMostOutputs) {
       return absl::InvalidArgumentError(absl::StrCat("outputs: expected at most ", kMostOutputs - kStages));
@@ -166,7 +167,7 @@ absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& mod
   if (options.warm_up) RESNETD_RETURN_IF_ERROR(WarmUp(*engine));
   return engine;
 } catch (const std::bad_alloc&) {
-  return absl::ResourceExhaustedError(absl::StrCat("not enough memory to load model '", model.name, "'"));
+  return absl::ResourceExhaustedError(absl::StrCat("not enough memory to load model ", Quoted(model.name)));
 }
 
 }  // namespace resnetd

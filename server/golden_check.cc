@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/image/image.h"
 #include "server/slot_view.h"
 
@@ -20,9 +21,9 @@ absl::Status Compare(const v1::Golden& golden, const google::protobuf::RepeatedF
   for (int i = 0; i < expected.size(); ++i) {
     // Written so that a NaN on either side is a difference.
     if (std::abs(got[static_cast<size_t>(i)] - expected[i]) <= tolerance * largest) continue;
-    return absl::FailedPreconditionError(absl::StrCat("golden image '", golden.name(), "': expected ", what, " ", i,
-                                                      " to be ", expected[i], " within ", tolerance * largest, ", got ",
-                                                      got[static_cast<size_t>(i)]));
+    return absl::FailedPreconditionError(absl::StrCat("golden image ", Quoted(golden.name()), ": expected ", what, " ",
+                                                      i, " to be ", expected[i], " within ", tolerance * largest,
+                                                      ", got ", got[static_cast<size_t>(i)]));
   }
   return absl::OkStatus();
 }
@@ -31,7 +32,7 @@ absl::Status Compare(const v1::Golden& golden, const google::protobuf::RepeatedF
 absl::Status CheckSizes(const v1::Golden& golden, const ModelInfo& info) {
   const auto fault = [&](absl::string_view what, int expected, int got) {
     return absl::InvalidArgumentError(
-        absl::StrCat("golden image '", golden.name(), "': expected ", expected, what, ", got ", got));
+        absl::StrCat("golden image ", Quoted(golden.name()), ": expected ", expected, what, ", got ", got));
   };
   const int logits = golden.logits_size(), embedding = golden.embedding_size();
   if (logits != info.classes && (logits > 0 || embedding == 0)) return fault(" logits", info.classes, logits);
@@ -53,7 +54,7 @@ absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, con
     const absl::Status decoded =
         preprocessor.FromFile({bytes, one.image().size()}, recipe, ToTensorView(session.slot(0)));
     if (!decoded.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("golden image '", one.name(), "': ", decoded.message()));
+      return absl::InvalidArgumentError(absl::StrCat("golden image ", Quoted(one.name()), ": ", decoded.message()));
     }
     if (const auto run = session.Run({.count = 1}); !run.ok()) return run.status();
     const absl::Span<const float> logits = session.output(info.logits, 0);

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %L %v");
   spdlog::set_level(spdlog::level::from_str(options->log_level));
 
+  for (const std::string& warning : options->warnings) spdlog::warn("{}", warning);
   const resnetd::server::DescriptorLimit descriptors = resnetd::server::RaiseDescriptorLimit();
   spdlog::debug("open files: at most {}, {} before the start", descriptors.now, descriptors.before);
   resnetd::server::PrepareHeaps(resnetd::server::ReadCpuBudget());

@@ -14,6 +14,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "engine/echo.h"
 
 namespace resnetd::server {
 namespace {
@@ -24,7 +25,7 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
   explicit FirstError(absl::string_view file) : file_(file) {}
   void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
     if (!status_.ok()) return;
-    status_ = absl::InvalidArgumentError(absl::StrCat(file_, ":", line + 1, ":", column + 1, ": ", message));
+    status_ = absl::InvalidArgumentError(absl::StrCat(file_, ":", line + 1, ":", column + 1, ": ", EchoWords(message)));
   }
   const absl::Status& status() const { return status_; }
 
@@ -46,7 +47,7 @@ absl::StatusOr<Message> ParseText(const std::string& text, absl::string_view fil
 absl::Status CheckPlainName(absl::string_view name, absl::string_view field, absl::string_view file) {
   if (!absl::StrContains(name, '/') && name != "." && name != "..") return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(file, ": ", field, ": expected the name of a file beside the model, got '", name, "'"));
+      absl::StrCat(file, ": ", field, ": expected the name of a file beside the model, got ", Quoted(name)));
 }
 
 bool IsUtf8(absl::string_view text) {
@@ -168,7 +169,7 @@ absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::stri
   for (const v1::Golden& one : golden->golden()) {
     const bool sound = absl::c_all_of(one.logits(), finite) && absl::c_all_of(one.embedding(), finite);
     if (sound && one.logits_size() + one.embedding_size() > 0) continue;
-    return absl::InvalidArgumentError(absl::StrCat(file, ": golden '", one.name(), "': expected ",
+    return absl::InvalidArgumentError(absl::StrCat(file, ": golden ", Quoted(one.name()), ": expected ",
                                                    sound ? "logits or an embedding" : "finite values"));
   }
   return golden;
@@ -208,7 +209,7 @@ absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl:
   }
   if (recipe->channels() != model.channels && !image::TreatsChannelsAlike(*recipe) &&
       (config.mean().empty() || config.std().empty())) {
-    return absl::InvalidArgumentError(absl::StrCat("recipe '", chosen.preset, "' is for ", recipe->channels(),
+    return absl::InvalidArgumentError(absl::StrCat("recipe ", Quoted(chosen.preset), " is for ", recipe->channels(),
                                                    " channels, the model's input has ", model.channels,
                                                    ": expected preprocessing.mean and std too"));
   }

@@ -13,6 +13,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/image/image.h"
 #include "engine/status_macros.h"
 #include "server/arena.h"
@@ -89,9 +90,9 @@ absl::Status CheckFinite(const ModelInfo& info, const OutputSet& wanted, int cou
     for (int i = 0; i < count; ++i) {
       for (const float value : session.output(static_cast<OutputId>(id), i)) {
         if (std::isfinite(value)) continue;
-        return absl::FailedPreconditionError(
-            absl::StrCat("output '", info.outputs[id].name, "': expected finite values for an input of -2 to 2, got ",
-                         value, " in a batch of ", count, ": the file's weights are not finite or too large"));
+        return absl::FailedPreconditionError(absl::StrCat(
+            "output ", Quoted(info.outputs[id].name), ": expected finite values for an input of -2 to 2, got ", value,
+            " in a batch of ", count, ": the file's weights are not finite or too large"));
       }
     }
   }
@@ -302,8 +303,8 @@ absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source) {
 absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options) {
   absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run(key);
   if (loaded.ok()) return loaded;
-  return absl::Status(loaded.status().code(),
-                      absl::StrCat("model '", source.name, "' (", source.origin, "): ", loaded.status().message()));
+  return absl::Status(loaded.status().code(), absl::StrCat("model ", Quoted(source.name), " (", source.origin,
+                                                           "): ", loaded.status().message()));
 }
 
 absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session) {

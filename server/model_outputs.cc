@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/echo.h"
 #include "engine/status_macros.h"
 #include "server/embedding_space.h"
 
@@ -26,10 +27,9 @@ const OutputInfo& OutputOf(const ModelInfo& info, OutputId id) {
 
 absl::StatusOr<OutputId> NamedOutput(const ModelInfo& info, absl::string_view name, absl::string_view field) {
   if (const OutputId found = FindOutput(info, name); found != kNoOutput) return found;
-  const std::string names = absl::StrJoin(info.outputs, ", ", [](std::string* out, const OutputInfo& output) {
-    absl::StrAppend(out, "'", output.name, "'");
-  });
-  return FieldError(field, absl::StrCat("one of the model's outputs, ", names), absl::StrCat("'", name, "'"));
+  std::vector<absl::string_view> names;
+  for (const OutputInfo& output : info.outputs) names.push_back(output.name);
+  return FieldError(field, absl::StrCat("one of the model's outputs, ", QuotedList(names)), Quoted(name));
 }
 
 // Of several scores a softmax unless something else is said; of one, softmax would be 1 whatever the score.
@@ -72,7 +72,7 @@ absl::StatusOr<ChosenHead> MakeHead(const v1::HeadConfig& config, OutputId id, c
   const OutputInfo& output = OutputOf(info, id);
   if (output.dims.size() != 1) {
     return FieldError(absl::StrCat(prefix, "output"), "a vector",
-                      absl::StrCat("'", output.name, "' of ", absl::StrJoin(output.dims, "x")));
+                      absl::StrCat(Quoted(output.name), " of ", absl::StrJoin(output.dims, "x")));
   }
   ChosenHead chosen;
   Head& head = chosen.head;
@@ -146,7 +146,7 @@ absl::StatusOr<std::vector<int>> SizesOf(const v1::ModelConfig& config, const Mo
     if (truncation.sizes().empty()) return FieldError(field, "at least one", "none");
     for (const int size : truncation.sizes()) {
       if (size < 1 || size >= output.width) {
-        return FieldError(field, absl::StrCat("1 to ", output.width - 1, ", less than '", output.name, "' has"),
+        return FieldError(field, absl::StrCat("1 to ", output.width - 1, ", less than ", Quoted(output.name), " has"),
                           absl::StrCat(size));
       }
       sizes.push_back(size);
@@ -154,7 +154,7 @@ absl::StatusOr<std::vector<int>> SizesOf(const v1::ModelConfig& config, const Mo
   }
   std::sort(sizes.begin() + 1, sizes.end());
   if (const auto twice = absl::c_adjacent_find(sizes); twice != sizes.end()) {
-    return FieldError("truncatable", absl::StrCat("each size of '", output.name, "' once"),
+    return FieldError("truncatable", absl::StrCat("each size of ", Quoted(output.name), " once"),
                       absl::StrCat(*twice, " twice"));
   }
   return sizes;
@@ -190,7 +190,7 @@ absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& confi
     const std::string field = absl::StrCat(prefix, "output");
     RESNETD_ASSIGN_OR_RETURN(const OutputId id, NamedOutput(info, config.heads(i).output(), field));
     if (IsHead(heads, id)) {
-      return FieldError(field, "each head once", absl::StrCat("'", OutputOf(info, id).name, "' again"));
+      return FieldError(field, "each head once", absl::StrCat(Quoted(OutputOf(info, id).name), " again"));
     }
     RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(config.heads(i), id, info, LabelsOf(labels, i), prefix));
   }
@@ -209,7 +209,7 @@ namespace {
 
 // What the file calls it, where we call it otherwise: " (the file's 'y')".
 std::string NameInFile(const OutputInfo& output) {
-  return output.aliases.empty() ? "" : absl::StrCat(" (the file's '", output.aliases.front(), "')");
+  return output.aliases.empty() ? "" : absl::StrCat(" (the file's ", Quoted(output.aliases.front()), ")");
 }
 
 }  // namespace
@@ -223,7 +223,7 @@ std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelI
                                              : absl::StrCat(head.classes, head.classes == 1 ? " class, " : " classes, ",
                                                             kActivations[static_cast<size_t>(head.activation)]);
     OutputNote& note = notes.emplace_back();
-    note.text = absl::StrCat("head '", head.name, "'", NameInFile(output), ": ", what,
+    note.text = absl::StrCat("head ", Quoted(head.name), NameInFile(output), ": ", what,
                              head.evidence.empty() ? ""
                              : head.is_value()     ? ", as "
                                                    : ", by ",
@@ -233,13 +233,14 @@ std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelI
     if (head.is_value()) {
       absl::StrAppend(&note.text, "; \"activation: SIGMOID\" in config.textproto makes a probability of it");
     } else {
-      absl::StrAppend(&note.text, "; \"embedding: '", output.aliases.empty() ? output.name : output.aliases.front(),
-                      "'\" in config.textproto if it is an embedding");
+      absl::StrAppend(&note.text,
+                      "; \"embedding: ", Quoted(output.aliases.empty() ? output.name : output.aliases.front()),
+                      "\" in config.textproto if it is an embedding");
     }
   }
   const OutputInfo& embedding = OutputOf(info, info.embedding);
   if (!heads.empty() && !embedding.evidence.empty() && embedding.evidence != "the classifier reads it") {
-    notes.push_back({absl::StrCat("embedding '", embedding.name, "'", NameInFile(embedding), ": ", embedding.width,
+    notes.push_back({absl::StrCat("embedding ", Quoted(embedding.name), NameInFile(embedding), ": ", embedding.width,
                                   " values, by ", embedding.evidence)});
   }
   if (heads.empty()) {
@@ -252,13 +253,14 @@ std::string WhyNoClassifier(const ModelInfo& info) {
   const OutputInfo& output = OutputOf(info, info.embedding);
   const std::string& name = output.aliases.empty() ? output.name : output.aliases.front();
   if (output.role == OutputRole::kUndecided) {
-    return absl::StrCat("its output '", name, "' of ", output.width, " values: ", output.evidence,
+    return absl::StrCat("its output ", Quoted(name), " of ", output.width, " values: ", output.evidence,
                         "; say \"activation: SOFTMAX\" in config.textproto, or put labels.txt beside it, if they are "
-                        "classes, \"embedding: '",
-                        name, "'\" if not");
+                        "classes, \"embedding: ",
+                        Quoted(name), "\" if not");
   }
-  return absl::StrCat("its output '", name, "' of ", output.width, " values is an embedding, by ", output.evidence,
-                      "; \"heads { output: '", name, "' }\" in config.textproto makes classes of it");
+  return absl::StrCat("its output ", Quoted(name), " of ", output.width, " values is an embedding, by ",
+                      output.evidence, "; \"heads { output: ", Quoted(name),
+                      " }\" in config.textproto makes classes of it");
 }
 
 absl::StatusOr<std::vector<Layer>> ChooseLayers(const v1::ModelConfig& config, const ModelInfo& info,

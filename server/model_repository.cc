@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 
 namespace resnetd::server {
 namespace {
@@ -42,16 +43,16 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_
   }
   const auto it = name.empty() ? slots_.begin() : slots_.find(Std(name));
   if (it == slots_.end()) {
-    return absl::NotFoundError(absl::StrCat("no model '", name, "' here, expected one of: ", Names()));
+    return absl::NotFoundError(absl::StrCat("no model ", Quoted(name), " here, expected one of: ", Names()));
   }
   const ModelEntry& entry = it->second.entry;
   if (!version.empty() && version != entry.version) {
-    return absl::NotFoundError(
-        absl::StrCat("no version '", version, "' of model '", entry.name, "' here, expected '", entry.version, "'"));
+    return absl::NotFoundError(absl::StrCat("no version ", Quoted(version), " of model ", Quoted(entry.name),
+                                            " here, expected ", Quoted(entry.version)));
   }
   if (entry.state != ModelState::kReady) {
     return absl::UnavailableError(
-        absl::StrCat("model '", entry.name, "' version '", entry.version, "' ",
+        absl::StrCat("model ", Quoted(entry.name), " version ", Quoted(entry.version), " ",
                      entry.state == ModelState::kLoading ? "is still loading" : "could not be loaded"));
   }
   return it->second.model;
@@ -65,9 +66,9 @@ std::vector<ModelEntry> ModelRepository::List() const {
 }
 
 std::string ModelRepository::Names() const {
-  std::string names;
-  for (const auto& [name, slot] : slots_) absl::StrAppend(&names, names.empty() ? "'" : ", '", name, "'");
-  return names.empty() ? "(none)" : names;
+  std::vector<absl::string_view> names;
+  for (const auto& [name, slot] : slots_) names.push_back(name);
+  return names.empty() ? "(none)" : QuotedList(names);
 }
 
 }  // namespace resnetd::server

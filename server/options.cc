@@ -1,27 +1,23 @@
 // One line an option: the table a reader scrolls, and --help prints.
 #include "server/options.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <cctype>
 #include <cstdint>
-#include <cstdlib>
 #include <limits>
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/algorithm/container.h"
+#include "engine/echo.h"
+#include "server/environment.h"
 
 namespace resnetd::server {
 namespace {
 
 constexpr int kLargestBatch = 256, kMostThreads = 256;
 constexpr int64_t kDayMs = 24LL * 3600 * 1000;
-
-// --max-queue-ms -> RESNETD_MAX_QUEUE_MS
-std::string EnvironmentName(const std::string& option) {
-  std::string name = "RESNETD_";
-  for (const char c : option.substr(2)) name += c == '-' ? '_' : static_cast<char>(std::toupper(c));
-  return name;
-}
 
 class Table {
  public:
@@ -32,7 +28,7 @@ class Table {
 
   template <typename T>
   CLI::Option* Add(const std::string& name, T& value, const char* help) {
-    return app_.add_option(name, value, help)->envname(EnvironmentName(name))->capture_default_str()->group(group_);
+    return app_.add_option(name, value, help)->envname(VariableOf(name))->capture_default_str()->group(group_);
   }
 
   template <typename T>
@@ -40,7 +36,7 @@ class Table {
     const auto within = [name, least, most](const std::string& text) {
       int64_t number = 0;
       if (CLI::detail::lexical_cast(text, number) && number >= least && number <= most) return std::string();
-      return "expected " + std::to_string(least) + " to " + std::to_string(most) + ", got " + text;
+      return "expected " + std::to_string(least) + " to " + std::to_string(most) + ", got " + Echo(text);
     };
     Add(name, value, help)->check(within);
   }
@@ -52,11 +48,11 @@ class Table {
     const auto within = [](const std::string& text) {
       int64_t ms = 0;
       if (CLI::detail::lexical_cast(text, ms) && ms >= 0 && ms <= kDayMs) return std::string();
-      return "expected 0 to " + std::to_string(kDayMs) + " milliseconds, got " + text;
+      return "expected 0 to " + std::to_string(kDayMs) + " milliseconds, got " + Echo(text);
     };
     const int64_t now = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
     app_.add_option_function<int64_t>(name, set, help)
-        ->envname(EnvironmentName(name))
+        ->envname(VariableOf(name))
         ->default_str(std::to_string(now))
         ->check(within)
         ->group(group_);
@@ -116,16 +112,24 @@ void AddSchedulingOptions(Table& table, ServerOptions& o) {
 // The arguments, those that stand in the environment in front. CLI11 reads variables too, but its versions differ about
 // wrong values, and some pass over them; as arguments they are checked like any other. One that the command line gives
 // itself is left out.
-std::vector<std::string> WithEnvironment(const CLI::App& app, int argc, const char* const* argv) {
+std::vector<std::string> WithEnvironment(CLI::App& app, int argc, const char* const* argv,
+                                         std::vector<std::string>& warnings) {
   std::vector<std::string> arguments(argv + 1, argv + argc);
-  std::vector<std::string> from_environment;
+  std::vector<std::string> names, from_environment;
   for (const CLI::Option* option : app.get_options()) {
-    const char* value = option->get_envname().empty() ? nullptr : std::getenv(option->get_envname().c_str());
-    if (value == nullptr || *value == '\0') continue;
-    const std::string name = option->get_name();
+    if (!option->get_envname().empty()) names.push_back(option->get_name());
+  }
+  Environment environment = ReadEnvironment(environ, names);
+  warnings = std::move(environment.warnings);
+  for (const std::string& name : names) {
+    const std::string variable = VariableOf(name);
+    // CLI11 would read what was passed over.
+    if (absl::c_linear_search(environment.passed_over, variable)) app.get_option(name)->envname("");
+    const auto value = environment.values.find(variable);
+    if (value == environment.values.end()) continue;
     const auto is_option = [&](const std::string& a) { return a == name || a.rfind(name + "=", 0) == 0; };
     if (std::any_of(arguments.begin(), arguments.end(), is_option)) continue;
-    from_environment.push_back(name + "=" + value);
+    from_environment.push_back(name + "=" + value->second);
   }
   arguments.insert(arguments.begin(), from_environment.begin(), from_environment.end());
   return arguments;
@@ -138,12 +142,15 @@ std::optional<ServerOptions> ParseOptions(int argc, const char* const* argv, std
   ServerOptions options;
   CLI::App app{"Serves residual networks over gRPC. Without --model and --models: the embedded one.", "resnetd"};
   app.set_version_flag("--version", "resnetd " RESNETD_VERSION);
+  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
+    return EchoWords(CLI::FailureMessage::simple(failed, error));
+  });
   Table table(app);
   AddModelOptions(table, options);
   AddListeningOptions(table, options);
   AddSchedulingOptions(table, options);
   try {
-    std::vector<std::string> arguments = WithEnvironment(app, argc, argv);
+    std::vector<std::string> arguments = WithEnvironment(app, argc, argv, options.warnings);
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes a vector
     app.parse(std::move(arguments));
     if (std::adjacent_find(options.batch_sizes.begin(), options.batch_sizes.end(), std::greater_equal<>()) !=

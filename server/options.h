@@ -41,6 +41,8 @@ struct ServerOptions {
   std::chrono::milliseconds lame_duck{5000}, drain{30000};
 
   std::string log_level = "info";
+
+  std::vector<std::string> warnings;  // about the environment, for the log
 };
 
 // The options, or nullopt with the status to exit with: 0 after --help or --version, 2 after a mistake, which is

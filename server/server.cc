@@ -2,8 +2,9 @@
 //
 //   listen -> load all models -> SERVING ... Stop() -> NOT_SERVING, but serving on for the lame-duck time -> new calls
 //   are refused -> calls in flight finish -> end
-//                   |                                  a second Stop() -> new calls are refused, all are cancelled ->
-//                   end Stop() -> end
+//
+// A Stop() while models load is the end at once. A second Stop() ends both waits: new calls are refused, and those in
+// flight are cancelled.
 //
 // It listens before it loads, so that a port in use is found at once and liveness probes pass while large models
 // compile; until then health says NOT_SERVING and calls get UNAVAILABLE.

@@ -2,6 +2,7 @@
 add_subdirectory(reference)
 add_subdirectory(fuzz)
 
+resnetd_test(echo_test SOURCES unit/echo_test.cc LIBS resnetd::echo)
 resnetd_test(graph_test SOURCES unit/graph_test.cc LIBS resnetd::graph)
 resnetd_test(reference_test SOURCES unit/reference_test.cc LIBS resnetd::reference)
 resnetd_test(residual_units_test SOURCES unit/residual_units_test.cc LIBS resnetd::graph resnetd::reference absl::strings)

@@ -11,3 +11,4 @@ resnetd_test(model_outputs_test SOURCES unit/model_outputs_test.cc LIBS resnetd:
 resnetd_test(metrics_test SOURCES unit/metrics_test.cc LIBS resnetd::metrics)
 resnetd_test(model_repository_test SOURCES unit/model_repository_test.cc LIBS resnetd::model_repository)
 resnetd_test(listener_check_test SOURCES unit/listener_check_test.cc LIBS resnetd::server absl::synchronization absl::time)
+resnetd_test(environment_test SOURCES unit/environment_test.cc LIBS resnetd::server)

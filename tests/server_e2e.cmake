@@ -21,6 +21,7 @@ endfunction()
 
 server_e2e_test(answers_test)
 server_e2e_test(bad_input_test)
+server_e2e_test(echo_test)
 server_e2e_test(outputs_test)
 # Small networks as the field has them, which are not in the repository.
 set(RESNETD_FIELD "" CACHE PATH "Folder of the networks of e2e/field_test.py; if empty, that beside the checkout")

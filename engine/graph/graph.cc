@@ -4,6 +4,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 
 namespace resnetd::graph {
 namespace {
@@ -27,7 +28,7 @@ bool RightInputs(const Node& node) {
 }
 
 absl::Status Fault(const Node& node, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("node '", node.name, "' (", OpName(node.op), "): ", what));
+  return absl::InvalidArgumentError(absl::StrCat("node ", Quoted(node.name), " (", OpName(node.op), "): ", what));
 }
 
 }  // namespace
@@ -79,22 +80,22 @@ absl::Status Validate(const Graph& graph) {
     for (ValueId id : node.inputs) {
       if (!known(id)) return Fault(node, "reads a value that does not exist");
       if (!available.contains(id)) {
-        return Fault(node, absl::StrCat("reads '", graph.value(id).name, "' before any node yields it"));
+        return Fault(node, absl::StrCat("reads ", Quoted(graph.value(id).name), " before any node yields it"));
       }
     }
     if (!known(node.output)) return Fault(node, "yields a value that does not exist");
     if (!available.insert(node.output).second) {
-      return Fault(node, absl::StrCat("yields '", graph.value(node.output).name, "' a second time"));
+      return Fault(node, absl::StrCat("yields ", Quoted(graph.value(node.output).name), " a second time"));
     }
   }
   if (graph.outputs.empty()) return absl::InvalidArgumentError("the graph has no output");
   absl::flat_hash_set<absl::string_view> names;
   for (const Output& output : graph.outputs) {
     if (!known(output.value) || !available.contains(output.value)) {
-      return absl::InvalidArgumentError(absl::StrCat("output '", output.name, "' is yielded by no node"));
+      return absl::InvalidArgumentError(absl::StrCat("output ", Quoted(output.name), " is yielded by no node"));
     }
     if (!names.insert(output.name).second) {
-      return absl::InvalidArgumentError(absl::StrCat("two outputs are called '", output.name, "'"));
+      return absl::InvalidArgumentError(absl::StrCat("two outputs are called ", Quoted(output.name)));
     }
   }
   Graph inferred = graph;

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/graph/output_tail.h"
 
 namespace resnetd::graph {
@@ -170,7 +171,7 @@ class Chooser {
         if (other == i || !classifies || !o.tail.layer) continue;
         if (!ComesFrom(graph_.nodes[*o.tail.layer], judged_[i].tail.scores)) continue;
         judged_[i].role = OutputRole::kEmbedding;
-        judged_[i].evidence = absl::StrCat("the classifier '", graph_.outputs[other].name, "' reads it");
+        judged_[i].evidence = absl::StrCat("the classifier ", Quoted(graph_.outputs[other].name), " reads it");
         break;
       }
     }
@@ -271,7 +272,7 @@ absl::StatusOr<Output> Chooser::HintedTensor() {
                                  [&](const Node& n) { return graph_.value(n.output).name == hints_.embedding; });
   if (node == graph_.nodes.end()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("embedding: expected one of the model's tensors, got '", hints_.embedding, "'"));
+        absl::StrCat("embedding: expected one of the model's tensors, got ", Quoted(hints_.embedding)));
   }
   const ValueId value = node->output;
   if (!IsVector(dims(value))) return NoVector(value);
@@ -287,7 +288,7 @@ absl::StatusOr<Output> Chooser::HintedTensor() {
 
 absl::Status Chooser::NoVector(ValueId value) const {
   return absl::InvalidArgumentError(
-      absl::StrCat("embedding: expected a vector, got '", hints_.embedding, "' of ", ToString(dims(value))));
+      absl::StrCat("embedding: expected a vector, got ", Quoted(hints_.embedding), " of ", ToString(dims(value))));
 }
 
 absl::StatusOr<Output> Chooser::ReadByHead(const Tail& tail) {
@@ -308,14 +309,14 @@ absl::StatusOr<Output> Chooser::AverageOfMap() {
   if (!smallest) {
     const Output& first = graph_.outputs.front();
     return absl::InvalidArgumentError(absl::StrCat(
-        "output '", first.name, "': expected a vector or a map an image, got ", ToString(dims(first.value))));
+        "output ", Quoted(first.name), ": expected a vector or a map an image, got ", ToString(dims(first.value))));
   }
   absl::StatusOr<ValueId> average = Pooled(graph_.outputs[*smallest].value);
   if (!average.ok()) return average.status();
   return Output{.name = std::string(kPool),
                 .value = *average,
                 .role = OutputRole::kEmbedding,
-                .evidence = absl::StrCat("the average of output '", graph_.outputs[*smallest].name, "'")};
+                .evidence = absl::StrCat("the average of output ", Quoted(graph_.outputs[*smallest].name))};
 }
 
 // `taken`: the file's outputs that are dealt with.

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/graph/graph.h"
 
 namespace resnetd::graph {
@@ -318,7 +319,7 @@ absl::Status InferShape(Graph& graph, const Node& node) {
   if (status.ok()) status = CheckPostOps(node, *out, all.subspan(own));
   if (!status.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("node '", node.name, "' (", OpName(node.op), "): ", status.message()));
+        absl::StrCat("node ", Quoted(node.name), " (", OpName(node.op), "): ", status.message()));
   }
   graph.value(node.output).dims = *std::move(out);
   return absl::OkStatus();
@@ -327,7 +328,7 @@ absl::Status InferShape(Graph& graph, const Node& node) {
 absl::Status InferShapes(Graph& graph) {
   const Value& input = graph.value(graph.input);
   if (absl::Status s = CheckSize(input.dims); !s.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("input '", input.name, "': ", s.message()));
+    return absl::InvalidArgumentError(absl::StrCat("input ", Quoted(input.name), ": ", s.message()));
   }
   for (const Node& node : graph.nodes) {
     if (absl::Status s = InferShape(graph, node); !s.ok()) return s;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
+#include "engine/echo.h"
 
 namespace resnetd::image {
 namespace {
@@ -114,7 +115,7 @@ absl::StatusOr<Recipe> FindPreset(absl::string_view name) {
     if (preset.name == name) return preset.recipe;
   }
   return absl::NotFoundError(absl::StrCat(
-      "no recipe is called '", name, "'; there are ",
+      "no recipe is called ", Quoted(name), "; there are ",
       absl::StrJoin(kPresets, ", ", [](std::string* out, const Preset& p) { absl::StrAppend(out, p.name); })));
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/kernels/normalise.h"
 #include "engine/onednn/lowering.h"
 #include "engine/onednn/lowering_state.h"
@@ -110,7 +111,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Gemm& gemm) {
   });
   if (operands && dst_dims.size() > 2) {
     return absl::InvalidArgumentError(
-        absl::StrCat("node '", node.name, "' (Gemm) ", Info(node).shape,
+        absl::StrCat("node ", Quoted(node.name), " (Gemm) ", Info(node).shape,
                      ": expected no operand fused into an inner product of several rows"));
   }
   Fused fused = LowerPostOps(node, false);

@@ -1,6 +1,7 @@
 // Operators that only move elements. Reshape and Transpose are other views of a buffer; a copy happens where a reader
 // needs another order of elements.
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/onednn/lowering_state.h"
 
 namespace resnetd::onednn {
@@ -67,7 +68,7 @@ absl::Status Lowering::SliceThenPad(const Node& node, ValueId src_id, const grap
   const graph::Dims& dst_dims = graph_.value(node.output).dims;
   const size_t rank = src_dims.size();
   if (rank > 3) {
-    return absl::InvalidArgumentError(absl::StrCat("node '", node.name, "' (", graph::OpName(node.op), ") ",
+    return absl::InvalidArgumentError(absl::StrCat("node ", Quoted(node.name), " (", graph::OpName(node.op), ") ",
                                                    Info(node).shape, ": expected at most 3 axes beside the batch"));
   }
   const auto axis = [&](size_t i) {

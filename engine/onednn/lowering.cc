@@ -11,6 +11,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/onednn/lowering_state.h"
 #include "engine/onednn/status.h"
 
@@ -76,7 +77,7 @@ absl::StatusOr<Plan> Lowering::Run() {
     }
     return builder_.Finish(outputs);
   } catch (const dnnl::error& error) {
-    return ToStatus(error.status, absl::StrCat("compiling ", info.op, " '", info.node, "' ", info.shape));
+    return ToStatus(error.status, absl::StrCat("compiling ", info.op, " ", Quoted(info.node), " ", info.shape));
   }
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/onednn/status.h"
 
 namespace resnetd::onednn {
@@ -234,7 +235,7 @@ absl::Status PlanSession::Execute(const BoundStep& bound, dnnl_stream_t stream) 
                                                     static_cast<int>(bound.arguments.size()), bound.arguments.data());
   if (code == dnnl_success) return absl::OkStatus();
   const StepInfo& info = bound.step->info;
-  const absl::Status status = ToStatus(code, absl::StrCat(info.op, " '", info.node, "' ", info.shape));
+  const absl::Status status = ToStatus(code, absl::StrCat(info.op, " ", Quoted(info.node), " ", info.shape));
   return absl::InternalError(status.message());
 }
 
@@ -260,7 +261,7 @@ ThreadCount::~ThreadCount() {
 absl::StatusOr<std::unique_ptr<Session>> NewSession(std::shared_ptr<const Program> program,
                                                     absl::Span<std::byte> arena) {
   if (arena.size() < program->arena_bytes) {
-    return absl::InvalidArgumentError(absl::StrCat("model '", program->info.name, "' needs an arena of ",
+    return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(program->info.name), " needs an arena of ",
                                                    program->arena_bytes, " bytes, not ", arena.size()));
   }
   if (reinterpret_cast<uintptr_t>(arena.data()) % kArenaAlignment != 0) {

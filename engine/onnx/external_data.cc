@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/status_macros.h"
 
 namespace resnetd::onnx {
@@ -29,7 +30,7 @@ struct Place {
 };
 
 absl::Status Fault(absl::string_view file, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("external data '", file, "': ", what));
+  return absl::InvalidArgumentError(absl::StrCat("external data ", Quoted(file), ": ", what));
 }
 
 absl::Status NotRegular(absl::string_view file, absl::string_view kind) {
@@ -41,13 +42,13 @@ absl::StatusOr<Place> ReadPlace(const TensorProto& tensor) {
   absl::flat_hash_set<std::string> keys;
   for (const auto& entry : tensor.external_data()) {
     if (!keys.insert(entry.key()).second) {
-      return absl::InvalidArgumentError(absl::StrCat("external data: key '", entry.key(), "' comes twice"));
+      return absl::InvalidArgumentError(absl::StrCat("external data: key ", Quoted(entry.key()), " comes twice"));
     }
     uint64_t number = 0;
     const bool is_number = entry.key() == "offset" || entry.key() == "length";
     if (is_number && !absl::SimpleAtoi(entry.value(), &number)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("external data: ", entry.key(), ": expected a number of bytes, got '", entry.value(), "'"));
+      return absl::InvalidArgumentError(absl::StrCat("external data: ", Echo(entry.key()),
+                                                     ": expected a number of bytes, got ", Quoted(entry.value())));
     }
     if (entry.key() == "location") {
       place.location = entry.value();
@@ -57,7 +58,7 @@ absl::StatusOr<Place> ReadPlace(const TensorProto& tensor) {
       place.length = number;
     } else if (entry.key() != "checksum") {
       return absl::InvalidArgumentError(
-          absl::StrCat("external data: expected location, offset, length and checksum, got key '", entry.key(), "'"));
+          absl::StrCat("external data: expected location, offset, length and checksum, got key ", Quoted(entry.key())));
     }
   }
   return place;
@@ -119,7 +120,7 @@ absl::StatusOr<absl::string_view> ExternalData::Bytes(const TensorProto& tensor,
   RESNETD_ASSIGN_OR_RETURN(const Place place, ReadPlace(tensor));
   if (!IsPlainName(place.location)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "external data: location: expected the plain name of a file beside the model, got '", place.location, "'"));
+        "external data: location: expected the plain name of a file beside the model, got ", Quoted(place.location)));
   }
   if (folder_.empty()) return Fault(place.location, "expected the data inside this model's file: it has no folder");
   RESNETD_ASSIGN_OR_RETURN(File* const file, Open(place.location));

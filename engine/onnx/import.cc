@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/echo.h"
 #include "engine/status_macros.h"
 
 namespace resnetd::onnx {
@@ -18,14 +19,14 @@ absl::string_view KindOf(const Operand& operand) {
 template <typename T>
 absl::StatusOr<T> As(const NodeReader& n, int i, const Operand& operand) {
   if (const T* found = std::get_if<T>(&operand)) return *found;
-  return Expected(absl::StrCat("input ", i, " '", n.node().input(i), "'"), KindOf(Operand(std::in_place_type<T>)),
+  return Expected(absl::StrCat("input ", i, " ", Quoted(n.node().input(i))), KindOf(Operand(std::in_place_type<T>)),
                   KindOf(operand));
 }
 
 }  // namespace
 
 absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
-  return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", got));
+  return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", Echo(got)));
 }
 
 std::string ToString(absl::Span<const int64_t> values) {
@@ -37,7 +38,7 @@ std::string ToString(absl::Span<const int64_t> values) {
 absl::Status Import::Define(const std::string& name, Operand operand) {
   if (name.empty()) return absl::InvalidArgumentError("a tensor without a name");
   if (operands_.emplace(name, std::move(operand)).second) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("'", name, "' is defined twice"));
+  return absl::InvalidArgumentError(absl::StrCat(Quoted(name), " is defined twice"));
 }
 
 absl::StatusOr<Operand> Import::Read(const TensorProto& tensor, absl::string_view raw_data) {
@@ -79,7 +80,7 @@ absl::StatusOr<const Operand*> Import::Find(const NodeReader& n, int i) const {
   const auto it = operands_.find(n.node().input(i));
   if (it != operands_.end()) return &it->second;
   return absl::InvalidArgumentError(
-      absl::StrCat("input ", i, " '", n.node().input(i), "' is yielded by no earlier node"));
+      absl::StrCat("input ", i, " ", Quoted(n.node().input(i)), " is yielded by no earlier node"));
 }
 
 bool Import::IsActivation(const NodeReader& n, int i) const {
@@ -106,7 +107,7 @@ absl::StatusOr<Ints> Import::Integers(const NodeReader& n, int i) const {
   RESNETD_ASSIGN_OR_RETURN(const Operand* operand, Find(n, i));
   RESNETD_ASSIGN_OR_RETURN(Ints ints, As<Ints>(n, i, *operand));
   if (ints.dims.size() <= 1) return ints;
-  return Expected(absl::StrCat("input ", i, " '", n.node().input(i), "'"), "a list of integers",
+  return Expected(absl::StrCat("input ", i, " ", Quoted(n.node().input(i))), "a list of integers",
                   absl::StrCat(ints.dims.size(), " axes"));
 }
 

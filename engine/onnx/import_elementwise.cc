@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/onnx/fold.h"
 #include "engine/onnx/importers.h"
 #include "engine/status_macros.h"
@@ -47,7 +48,7 @@ absl::StatusOr<float> OneFloat(const NodeReader& n, const Import& into, int i, f
   if (!into.HasInput(n, i)) return fallback;
   RESNETD_ASSIGN_OR_RETURN(const WeightsRef value, into.Floats(n, i));
   if (value->data->size() == 1) return value->data->front();
-  return Expected(absl::StrCat("input ", i, " '", n.node().input(i), "'"), "one value", graph::ToString(value->dims));
+  return Expected(absl::StrCat("input ", i, " ", Quoted(n.node().input(i))), "one value", graph::ToString(value->dims));
 }
 
 }  // namespace

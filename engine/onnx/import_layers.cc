@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/onnx/fold.h"
 #include "engine/onnx/importers.h"
 #include "engine/status_macros.h"
@@ -34,7 +35,7 @@ absl::StatusOr<WeightsRef> AsBias(Import& into, const WeightsRef& w, int64_t col
 
 absl::Status CheckMatrix(const WeightsRef& w) {
   if (w->dims.size() == 2) return absl::OkStatus();
-  return Expected(absl::StrCat("weights '", w->name, "'"), "two axes", graph::ToString(w->dims));
+  return Expected(absl::StrCat("weights ", Quoted(w->name)), "two axes", graph::ToString(w->dims));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/echo.h"
 #include "engine/onnx/importers.h"
 #include "engine/status_macros.h"
 
@@ -36,7 +37,7 @@ absl::StatusOr<ValueId> ReadPoolSource(NodeReader& n, const Import& into) {
 absl::StatusOr<Size2> ReadPair(NodeReader& n, absl::string_view attribute, Size2 fallback) {
   const std::vector<int64_t> values = n.Ints(attribute, {fallback.h, fallback.w});
   if (values.size() == 2) return Size2{values[0], values[1]};
-  return Expected(absl::StrCat("attribute '", attribute, "'"), "two values", absl::StrJoin(values, ","));
+  return Expected(absl::StrCat("attribute ", Quoted(attribute)), "two values", absl::StrJoin(values, ","));
 }
 
 absl::Status ReadWindow(NodeReader& n, const graph::Dims& src, Size2 kernel, Size2& strides, Size2& dilations,

@@ -1,6 +1,7 @@
 #include "engine/onnx/node_reader.h"
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 
 namespace resnetd::onnx {
 namespace {
@@ -23,7 +24,7 @@ const AttributeProto* NodeReader::Find(absl::string_view attribute, AttributePro
     if (a.type() == type) return &a;
     if (status_.ok()) {
       status_ = absl::InvalidArgumentError(
-          absl::StrCat("attribute '", attribute, "': expected ", TypeName(type), ", got ", TypeName(a.type())));
+          absl::StrCat("attribute ", Quoted(attribute), ": expected ", TypeName(type), ", got ", TypeName(a.type())));
     }
   }
   return nullptr;
@@ -72,10 +73,10 @@ absl::Status NodeReader::Finish(absl::Status imported) const {
   absl::flat_hash_set<absl::string_view> seen;
   for (const AttributeProto& a : node_.attribute()) {
     if (!asked_.contains(a.name())) {
-      return absl::InvalidArgumentError(absl::StrCat("attribute '", a.name(), "' is not supported"));
+      return absl::InvalidArgumentError(absl::StrCat("attribute ", Quoted(a.name()), " is not supported"));
     }
     if (!seen.insert(a.name()).second) {
-      return absl::InvalidArgumentError(absl::StrCat("attribute '", a.name(), "' comes twice"));
+      return absl::InvalidArgumentError(absl::StrCat("attribute ", Quoted(a.name()), " comes twice"));
     }
   }
   return absl::OkStatus();

@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/graph/outputs.h"
 #include "engine/onnx/importers.h"
 #include "engine/onnx/parse.h"
@@ -54,7 +55,7 @@ absl::Status ToStatus(const OperatorCheck& check) {
   std::string list;
   for (size_t i = 0; i < std::min(count, kListedNodes); ++i) {
     const UnsupportedNode& node = check.unsupported[i];
-    absl::StrAppend(&list, i > 0 ? ", " : "", "'", node.name, "' (", node.op, ")");
+    absl::StrAppend(&list, i > 0 ? ", " : "", Quoted(node.name), " (", Echo(node.op), ")");
   }
   if (count > kListedNodes) absl::StrAppend(&list, " and ", count - kListedNodes, " more");
   return absl::InvalidArgumentError(absl::StrCat("unsupported operators at opset ", check.opset, ": ", list));
@@ -65,8 +66,8 @@ absl::Status ToStatus(const OperatorCheck& check) {
 absl::Status ReadInput(const ValueInfoProto& info, Import& into) {
   const auto fault = [&](absl::string_view got) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "input '", info.name(),
-        "': expected float32 images, batch x channels x height x width, all but the batch fixed; got ", got));
+        "input ", Quoted(info.name()),
+        ": expected float32 images, batch x channels x height x width, all but the batch fixed; got ", got));
   };
   if (!info.type().has_tensor_type()) return fault("no tensor");
   const auto& type = info.type().tensor_type();
@@ -106,7 +107,7 @@ absl::Status ReadInitializersAndInput(const ParsedModel& parsed, Import& into) {
   for (const ValueInfoProto& info : proto.input()) {
     if (initialized.contains(info.name())) continue;  // older exporters list the weights here too
     if (++inputs > 1)
-      return absl::InvalidArgumentError(absl::StrCat("expected one input, got also '", info.name(), "'"));
+      return absl::InvalidArgumentError(absl::StrCat("expected one input, got also ", Quoted(info.name())));
     RESNETD_RETURN_IF_ERROR(ReadInput(info, into));
   }
   return inputs == 1 ? absl::OkStatus() : absl::InvalidArgumentError("expected one input, got none");
@@ -118,7 +119,7 @@ absl::Status ReadNode(const NodeProto& node, int opset, Import& into) {
                                                       : n.Finish(FindImporter(node.op_type())(n, into));
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
-      absl::StrCat("node '", n.name(), "' (", node.op_type(), ", opset ", opset, "): ", status.message()));
+      absl::StrCat("node ", Quoted(n.name()), " (", Echo(node.op_type()), ", opset ", opset, "): ", status.message()));
 }
 
 // Says of all nodes at once what is wrong with them, but not of those that read what one at fault would have yielded.
@@ -179,7 +180,7 @@ absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::st
                                       const OutputHints& hints) {
   absl::StatusOr<graph::Graph> graph = Read(file, name, folder, hints);
   if (graph.ok()) return graph;
-  return absl::InvalidArgumentError(absl::StrCat("model '", name, "': ", graph.status().message()));
+  return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(name), ": ", graph.status().message()));
 }
 
 absl::StatusOr<OperatorCheck> CheckOperators(absl::Span<const std::byte> file) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/onnx/import.h"
 #include "engine/status_macros.h"
 
@@ -17,7 +18,7 @@ constexpr int64_t kMostIntegers = 256;                // of one tensor; pads of 
 constexpr int kMostAxes = 8;
 
 absl::Status Fault(const TensorProto& t, absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat("tensor '", t.name(), "': ", what));
+  return absl::InvalidArgumentError(absl::StrCat("tensor ", Quoted(t.name()), ": ", what));
 }
 
 absl::StatusOr<int64_t> ElementCount(const TensorProto& t) {

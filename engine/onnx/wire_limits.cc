@@ -9,6 +9,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
 
@@ -186,7 +187,7 @@ class Walker {
   absl::Status Refusal(absl::string_view what) const {
     const std::string where = !in_node_            ? std::string()
                               : node_name_.empty() ? absl::StrCat(" at node number ", nodes_)
-                                                   : absl::StrCat(" at node '", node_name_, "'");
+                                                   : absl::StrCat(" at node ", Quoted(node_name_));
     return absl::InvalidArgumentError(absl::StrCat("the file has ", what, where));
   }
 

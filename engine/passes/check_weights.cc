@@ -8,6 +8,7 @@
 #include <initializer_list>
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 
 namespace resnetd::passes {
 namespace {
@@ -56,8 +57,8 @@ absl::Status Check(const graph::Node& node, const WeightsRef& weights) {
   const std::vector<float>& values = *weights->data;
   const size_t at = FirstNotFinite(values);
   if (at == values.size()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("node '", node.name, "' (", graph::OpName(node.op), "): tensor '",
-                                                 weights->name, "': expected finite values, got ", values[at],
+  return absl::InvalidArgumentError(absl::StrCat("node ", Quoted(node.name), " (", graph::OpName(node.op), "): tensor ",
+                                                 Quoted(weights->name), ": expected finite values, got ", values[at],
                                                  " at index ", at));
 }
 

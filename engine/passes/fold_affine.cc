@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/passes/affine.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/uses.h"
@@ -95,8 +96,8 @@ absl::Status FoldAffine(graph::Graph& graph) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const absl::StatusOr<bool> done = Fold(graph, uses, owners, graph.nodes[i]);
     if (!done.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat("node '", graph.nodes[i].name, "' (", OpName(graph.nodes[i].op),
-                                                     "): ", done.status().message()));
+      return absl::InvalidArgumentError(absl::StrCat("node ", Quoted(graph.nodes[i].name), " (",
+                                                     OpName(graph.nodes[i].op), "): ", done.status().message()));
     }
     folded[i] = *done;
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/passes/affine.h"
 #include "engine/passes/passes.h"
 
@@ -17,7 +18,7 @@ absl::Status Split(graph::Node& node, size_t rank) {
   const auto channels = ChannelsOf(norm);
   if (!channels.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("node '", node.name, "' (BatchNorm): ", channels.status().message()));
+        absl::StrCat("node ", Quoted(node.name), " (BatchNorm): ", channels.status().message()));
   }
   std::vector<float> factors, shifts;
   for (const auto& [factor, shift] : *channels) {

@@ -41,7 +41,8 @@ inline constexpr char kNotAClassifier[] = "NOT_A_CLASSIFIER";
 
 using ErrorMetadata = std::vector<std::pair<std::string, std::string>>;
 
-// `code` with a google.rpc.ErrorInfo.
+// `code` with a google.rpc.ErrorInfo. Values of `metadata` are cut as echoes are; in `message` the caller does it
+// (engine/echo.h).
 absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string_view message,
                    const ErrorMetadata& metadata = {});
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/echo.h"
 #include "engine/status_macros.h"
 #include "resnetd/v1/inference.pb.h"
 #include "server/edge/error.h"
@@ -83,7 +84,7 @@ absl::Status NoSuchOutput(const Model& model, absl::string_view output, absl::st
 
 absl::Status NoClasses(const Model& model, const Head& head) {
   return Error(absl::StatusCode::kFailedPrecondition, reason::kNotAClassifier,
-               absl::StrCat("head '", head.name, "' of model \"", model.name,
+               absl::StrCat("head ", Quoted(head.name), " of model \"", model.name,
                             "\" is one value and no class: ask for "
                             "scores LOGITS, which gives it as it is, or say \"activation: SIGMOID\" in the model's "
                             "config.textproto if it is the score of a yes or no"),
@@ -93,7 +94,9 @@ absl::Status NoClasses(const Model& model, const Head& head) {
 // 'a', 'b'
 template <typename Named>
 std::string NamesOf(const std::vector<Named>& all) {
-  return absl::StrJoin(all, ", ", [](std::string* out, const Named& one) { absl::StrAppend(out, "'", one.name, "'"); });
+  std::vector<absl::string_view> names;
+  for (const Named& one : all) names.push_back(one.name);
+  return QuotedList(names);
 }
 
 // By its own name or what the file calls it.
@@ -114,7 +117,7 @@ absl::StatusOr<size_t> FindHead(const std::string& name, absl::string_view field
   if (const Head* head = FindNamed(model.heads, name, model)) return static_cast<size_t>(head - model.heads.data());
   return FieldError(absl::StrCat(field, ".head"),
                     absl::StrCat("expected one of ", NamesOf(model.heads), " (the heads of model \"", model.name,
-                                 "\"), got '", name, "'"));
+                                 "\"), got ", Quoted(name)));
 }
 
 // The layers by name, each once; the default where none is named.
@@ -126,10 +129,10 @@ absl::StatusOr<std::vector<const Layer*>> FindLayers(const v1::EmbedOptions& opt
     const Layer* layer = FindNamed(model.layers, options.layers(i), model);
     if (layer == nullptr) {
       return FieldError(path, absl::StrCat("expected one of ", NamesOf(model.layers), " (the layers of model \"",
-                                           model.name, "\"), got '", options.layers(i), "'"));
+                                           model.name, "\"), got ", Quoted(options.layers(i))));
     }
     if (std::find(layers.begin(), layers.end(), layer) != layers.end()) {
-      return FieldError(path, absl::StrCat("expected each layer once, got '", layer->name, "' again"));
+      return FieldError(path, absl::StrCat("expected each layer once, got ", Quoted(layer->name), " again"));
     }
     layers.push_back(layer);
   }
@@ -149,8 +152,8 @@ absl::StatusOr<const Space*> FindSpace(const Layer& layer, int dimensions, absl:
   const std::string allowed = absl::StrJoin(
       layer.spaces, ", ", [](std::string* out, const Space& space) { absl::StrAppend(out, space.dimensions); });
   return FieldError(absl::StrCat(field, ".dimensions"),
-                    absl::StrCat("expected 0 or one of ", allowed, " (what layer '", layer.name,
-                                 "' may be cut to is in the model's config: truncatable), got ", dimensions));
+                    absl::StrCat("expected 0 or one of ", allowed, " (what layer ", Quoted(layer.name),
+                                 " may be cut to is in the model's config: truncatable), got ", dimensions));
 }
 
 absl::Status CheckSpaces(const v1::EmbedOptions& options, absl::string_view field, const Model& model,
@@ -167,8 +170,8 @@ absl::Status CheckSpaces(const v1::EmbedOptions& options, absl::string_view fiel
     const std::string& actual = checked.l2_normalize ? space->normalized : space->plain;
     if (required == actual) continue;
     return Error(absl::StatusCode::kFailedPrecondition, reason::kOtherSpace,
-                 absl::StrCat(field, ".require_space[", i, "]: expected embedding space '", required, "', layer '",
-                              layer->name, "' of model \"", model.name, "\" is in '", actual, "'"),
+                 absl::StrCat(field, ".require_space[", i, "]: expected embedding space ", Quoted(required), ", layer ",
+                              Quoted(layer->name), " of model \"", model.name, "\" is in ", Quoted(actual)),
                  {{"model", model.name}, {"layer", layer->name}, {"expected", required}, {"actual", actual}});
   }
   return absl::OkStatus();
@@ -197,7 +200,7 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
   if (options.top_k() < 0) {
     return FieldError(
         absl::StrCat(field, ".top_k"),
-        absl::StrCat("expected 1 to ", classes, " (the classes of head '", head.name, "' of model \"", model.name,
+        absl::StrCat("expected 1 to ", classes, " (the classes of head ", Quoted(head.name), " of model \"", model.name,
                      "\"), more for all of them or 0 for the default, got ", options.top_k()));
   }
   if (options.scores() != v1::ClassifyOptions::PROBABILITIES && options.scores() != v1::ClassifyOptions::LOGITS) {

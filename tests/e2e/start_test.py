@@ -146,6 +146,23 @@ class Start(unittest.TestCase):
                     run = start(option, value, "--models", self.folder / "missing")
                     self.assert_fails(run, 1, ["--models: expected a folder"])
 
+    def test_variables_that_are_no_options(self):
+        """Those of Kubernetes beside Services called resnetd and resnetd-metrics, and mistakes: it starts, and says so."""
+        variables = {
+            "RESNETD_PORT": "tcp://10.0.0.1:8500", "RESNETD_METRICS_PORT": "tcp://10.0.0.2:8501",
+            "RESNETD_SERVICE_HOST": "10.0.0.1", "RESNETD_SERVICE_PORT": "8500", "RESNETD_SERVICE_PORT_GRPC": "8500",
+            "RESNETD_PORT_8500_TCP": "tcp://10.0.0.1:8500", "RESNETD_PORT_8500_TCP_PROTO": "tcp",
+            "RESNETD_PORT_8500_TCP_PORT": "8500", "RESNETD_PORT_8500_TCP_ADDR": "10.0.0.1",
+            "RESNETD_METRICS_SERVICE_HOST": "10.0.0.2", "RESNETD_MAX_QUEUE": "7", "RESNETD_LOG_LEVEL": "info",
+        }
+        run = start("--models", self.folder / "missing", **variables)
+        self.assert_fails(run, 1, ["--models: expected a folder"])
+        warnings = [line for line in run.stderr.splitlines() if re.match(r"\S+ W ", line)]
+        self.assertEqual(len(warnings), 3, run.stderr)
+        for words in ("RESNETD_PORT=tcp://10.0.0.1:8500 is passed over", "RESNETD_METRICS_PORT=tcp://10.0.0.2:8501 is passed",
+                      "RESNETD_MAX_QUEUE is no option's, and is passed over; the nearest is RESNETD_MAX_QUEUE_MS"):
+            self.assertEqual(len([line for line in warnings if words in line]), 1, words)
+
     def test_a_message_that_could_never_be_read(self):
         fitting = ["--max-bytes-in-flight", 1000, "--max-message-bytes"]
         self.assert_fails(start("--port", 0, "--metrics-port", 0, *fitting, 1001), 1,

@@ -87,6 +87,12 @@ class KubernetesManifests(unittest.TestCase):
         prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
         self.assertEqual(prometheus["scrape_configs"][0]["static_configs"], [{"targets": [f"localhost:{ports['metrics']}"]}])
 
+    def test_services_set_no_variables(self):
+        for name in self.names:
+            manifest = read(name)
+            if "template" in manifest.get("spec", {}):
+                self.assertIs(manifest["spec"]["template"]["spec"]["enableServiceLinks"], False, name)
+
     def test_the_end_fits_into_the_grace_period(self):
         end_ms = int(default_of("--lame-duck-ms")) + int(default_of("--drain-ms"))
         self.assertGreater(1000 * self.pod["spec"]["terminationGracePeriodSeconds"], end_ms)

@@ -15,6 +15,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "engine/echo.h"
 #include "engine/onnx/import.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -113,8 +114,8 @@ TEST(ExternalData, RefusesPlacesOutsideTheFolder) {
     EXPECT_EQ(
         Read(Tensor(1, {{"location", location}}), external).status(),
         absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data: location: expected the plain name of a "
-                                                "file beside the model, got '",
-                                                location, "'")));
+                                                "file beside the model, got ",
+                                                Quoted(location))));
   }
   ExpectRefused(folder, Tensor(1, {{"offset", "0"}}),
                 ": location: expected the plain name of a file beside the model, got ''");
@@ -155,7 +156,7 @@ TEST(ExternalData, RefusesWhatIsNoRegularFileOfOneName) {
       {std::string(300, 'n'), "cannot be opened: File name too long"},
   };
   for (const auto& [name, message] : cases) {
-    ExpectRefused(folder, Tensor(1, {{"location", name}}), absl::StrCat(" '", name, "': ", message));
+    ExpectRefused(folder, Tensor(1, {{"location", name}}), absl::StrCat(" ", Quoted(name), ": ", message));
   }
   // A device that lies in the folder itself.
   ExternalData devices("/dev", nullptr);

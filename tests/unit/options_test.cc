@@ -12,6 +12,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 
 struct Parsed {
   std::optional<ServerOptions> options;
@@ -108,6 +109,44 @@ TEST(Options, EnvironmentStandsInAndTheCommandLineWins) {
   EXPECT_EQ(overridden.options->edge.port, 4321);
   EXPECT_FALSE(wrong.options.has_value());
   EXPECT_EQ(wrong.exit_status, 2);
+}
+
+TEST(Options, WhatKubernetesSetsIsNoMistake) {
+  setenv("RESNETD_PORT", "tcp://10.0.0.1:8500", 1);
+  setenv("RESNETD_METRICS_PORT", "tcp://[fd00::1]:8501", 1);
+  setenv("RESNETD_SERVICE_HOST", "10.0.0.1", 1);
+  const Parsed parsed = Parse({});
+  const Parsed overridden = Parse({"--port", "4321"});
+  for (const char* name : {"RESNETD_PORT", "RESNETD_METRICS_PORT", "RESNETD_SERVICE_HOST"}) unsetenv(name);
+  ASSERT_TRUE(parsed.options.has_value()) << parsed.err;
+  EXPECT_EQ(parsed.options->edge.port, 8500);
+  EXPECT_EQ(parsed.options->metrics_port, 8501);
+  EXPECT_THAT(parsed.options->warnings,
+              UnorderedElementsAre(HasSubstr("RESNETD_PORT=tcp://10.0.0.1:8500 is passed over"),
+                                   HasSubstr("RESNETD_METRICS_PORT=tcp://[fd00::1]:8501")));
+  ASSERT_TRUE(overridden.options.has_value()) << overridden.err;
+  EXPECT_EQ(overridden.options->edge.port, 4321);
+}
+
+TEST(Options, WhatIsEchoedIsShort) {
+  const std::string letters(5000, 'x');
+  const std::string option = "--" + letters;
+  struct Case {
+    std::vector<const char*> arguments;
+    const char* said;
+  };
+  for (const Case& c :
+       {Case{{option.c_str()}, "--xx"}, Case{{letters.c_str()}, "xx"},
+        Case{{"--port", letters.c_str()}, "expected 0 to 65535"}, Case{{"--drain-ms", letters.c_str()}, "milliseconds"},
+        Case{{"--batch-sizes", letters.c_str()}, "--batch-sizes"},
+        Case{{"--log-level", letters.c_str()}, "--log-level"}}) {
+    const Parsed parsed = Parse(c.arguments);
+    SCOPED_TRACE(parsed.err);
+    EXPECT_EQ(parsed.exit_status, 2);
+    EXPECT_THAT(parsed.err, HasSubstr(c.said));
+    EXPECT_THAT(parsed.err, HasSubstr("bytes)"));
+    EXPECT_LT(parsed.err.size(), 500u);
+  }
 }
 
 TEST(Options, HelpAndVersionAreNoMistakes) {
