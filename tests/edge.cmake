@@ -1,5 +1,5 @@
 # Tests of server/edge. edge_core's need no server; the others call a real edge whose engine is a stand-in.
-foreach(name error exchange gate request scores wire)
+foreach(name connections error exchange gate request scores wire)
   resnetd_test(edge_${name}_test SOURCES unit/edge_${name}_test.cc LIBS resnetd::edge_core resnetd::metrics resnetd::proto absl::time)
 endforeach()
 
