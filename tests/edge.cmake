@@ -1,6 +1,6 @@
-# Tests of server/edge. edge_core's need no sockets; the others call a real edge whose engine is a stand-in.
-foreach(name error gate request scores wire)
-  resnetd_test(edge_${name}_test SOURCES unit/edge_${name}_test.cc LIBS resnetd::edge_core resnetd::proto)
+# Tests of server/edge. edge_core's need no server; the others call a real edge whose engine is a stand-in.
+foreach(name connections error exchange gate request scores wire)
+  resnetd_test(edge_${name}_test SOURCES unit/edge_${name}_test.cc LIBS resnetd::edge_core resnetd::metrics resnetd::proto absl::time)
 endforeach()
 
 # A distribution's gRPC is opaque to ThreadSanitizer, which then reports a race at every hand-over inside it.

@@ -46,11 +46,13 @@ double AddRepeatedly(double sum, double step, int64_t times) {
     const double before = sum;
     sum += step;
     --times;
+    if (sum == before) return sum;  // nor will it move the next time
     const int exponent = std::ilogb(sum);
     alike = exponent == std::ilogb(before) ? alike + 1 : 0;
     if (alike < 2) continue;
     const double moved = sum - before, room = std::ldexp(1.0, exponent + 1) - sum;
-    const int64_t more = std::min(times, static_cast<int64_t>(room / moved) - 1);
+    const double fit = room / moved;  // may be far more than an integer holds
+    const int64_t more = fit > static_cast<double>(times) ? times : static_cast<int64_t>(fit) - 1;
     if (more <= 0) continue;
     sum += static_cast<double>(more) * moved;
     times -= more;

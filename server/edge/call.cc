@@ -5,9 +5,12 @@
 //   read -> exchange Start() -> Submit() --+--> queue full: held until an earlier exchange of this stream is done
 //                                          +--> answered; in order: write (unary: write and finish)
 //
-// Finish() may end in `delete this` on another thread at once. It is decided only when nothing is being read or written
-// and every exchange is answered; so whoever raised one of these, or has yet to report an answer, knows that the call
-// lives, and nobody touches it after lowering the last. Within gRPC's own reactions it lives anyway.
+// Finish() is decided once, only when nothing is being read or written and every exchange is answered, and is the last
+// that gRPC hears of the call. OnDone() may follow on another thread at once, while others are still between the lock
+// and the end of their (empty) step. The call outlives them: whoever comes from gRPC does so within a reaction, and gRPC
+// calls OnDone() after all others; whoever comes from a worker is an exchange, which holds the call until it has
+// reported. After OnDone() nobody touches what is gRPC's, `context_` and the like: it belongs to steps that are not
+// empty, and with Finish() there are none left.
 #include "server/edge/call.h"
 
 #include <grpcpp/support/proto_buffer_reader.h>
@@ -54,8 +57,14 @@ class RefusedCall final : public Reactor {
 
 Call::Call(grpc::CallbackServerContext& context, const Served& served, const Services& services, Time arrived,
            Time deadline)
-    : context_(context), served_(served), services_(services), arrived_(arrived), deadline_(deadline) {
-  StartRead(&read_buffer_);
+    : context_(context), served_(served), services_(services), arrived_(arrived), deadline_(deadline) {}
+
+Reactor* Call::New(grpc::CallbackServerContext& context, const Served& served, const Services& services, Time arrived,
+                   Time deadline) {
+  const auto call = std::make_shared<Call>(context, served, services, arrived, deadline);
+  call->held_by_grpc_ = call;
+  call->StartRead(&call->read_buffer_);
+  return call.get();
 }
 
 void Call::OnReadDone(bool ok) {
@@ -71,8 +80,8 @@ void Call::OnReadDone(bool ok) {
     return Take(std::move(step));
   }
   const Time arrived = served_.streaming ? std::chrono::steady_clock::now() : arrived_;
-  const auto exchange = std::make_shared<Exchange>(services_, *served_.codec, arrived, deadline_,
-                                                   [this](Exchange& answered) { Answered(answered); });
+  const auto exchange =
+      std::make_shared<Exchange>(services_, *served_.codec, arrived, deadline_, shared_from_this());
   bool cancelled = false;
   {
     scheduling::MutexLock lock(&mu_);
@@ -123,7 +132,7 @@ void Call::OnCancel() {
 void Call::OnDone() {
   if (code_unless_cancelled_) Ended(context_.IsCancelled() ? CancelledCode() : *code_unless_cancelled_);
   services_.gate.Leave();
-  delete this;
+  const std::shared_ptr<Call> last = std::move(held_by_grpc_);
 }
 
 void Call::Answered(Exchange& exchange) {

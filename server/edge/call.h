@@ -28,12 +28,16 @@ struct Served {
 
 using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
-// A call that passed the gate: reads requests, sends their answers in order, finishes, leaves the gate and deletes
-// itself. To gRPC every method is a stream of bytes both ways, so a unary call is a stream of one, and a handler sees a
-// call at its headers.
-class Call final : public Reactor {
+// A call that passed the gate: reads requests, sends their answers in order, finishes and leaves the gate. To gRPC every
+// method is a stream of bytes both ways, so a unary call is a stream of one, and a handler sees a call at its headers.
+//
+// It is held by gRPC until OnDone() and by each exchange that has not reported yet, and goes with the last of them.
+class Call final : public Reactor, public ExchangeOwner, public std::enable_shared_from_this<Call> {
  public:
-  // `deadline`: steady clock, Time::max() for none.
+  // For gRPC, which is the first to hold it. `deadline`: steady clock, Time::max() for none.
+  static Reactor* New(grpc::CallbackServerContext& context, const Served& served, const Services& services,
+                      scheduling::Time arrived, scheduling::Time deadline);
+  // For New().
   Call(grpc::CallbackServerContext& context, const Served& served, const Services& services, scheduling::Time arrived,
        scheduling::Time deadline);
 
@@ -41,6 +45,7 @@ class Call final : public Reactor {
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
+  void Answered(Exchange& exchange) override;
 
  private:
   // A request on its way and whether its answer is there.
@@ -57,7 +62,6 @@ class Call final : public Reactor {
   Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Take(Step step);
-  void Answered(Exchange& exchange);
   bool Submit(const std::shared_ptr<Exchange>& exchange);
   void Submitted();
   void Send(Exchange& exchange);
@@ -73,6 +77,7 @@ class Call final : public Reactor {
   grpc::ByteBuffer read_buffer_, write_buffer_;
   // Set where the end of the requests may have been the end of the client, which OnDone() knows.
   std::optional<grpc::StatusCode> code_unless_cancelled_;
+  std::shared_ptr<Call> held_by_grpc_;  // this, from New() to OnDone()
 
   scheduling::Mutex mu_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);     // in order of arrival, unsent

@@ -2,6 +2,7 @@
 #include "server/edge/edge.h"
 
 #include <google/protobuf/message.h>
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -20,8 +21,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "grpc/health/v1/health.pb.h"
 #include "server/edge/authenticator.h"
+#include "server/edge/connections.h"
 #include "server/edge/gate.h"
 #include "server/edge/native_codec.h"
 #include "server/edge/service.h"
@@ -42,6 +46,9 @@ constexpr int kStreamsBesideCalls = 64;
 // What connections need beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
 constexpr char kLiveness[] = "liveness";
+constexpr absl::Duration kPoll = absl::Milliseconds(2);
+// For connections to be closed once nothing is read from them: an instant, unless a client does not take its answers.
+constexpr std::chrono::milliseconds kClosingTime(500);
 
 absl::Status CheckOptions(const EdgeOptions& options) {
   struct Minimum {
@@ -155,11 +162,21 @@ class GrpcEdge final : public Edge {
   void Shutdown(scheduling::Time deadline) override {
     if (server_ == nullptr || shut_down_.exchange(true)) return;
     gate_.Close();
-    const auto patience = std::max(deadline - std::chrono::steady_clock::now(), scheduling::Duration::zero());
-    server_->Shutdown(std::chrono::system_clock::now() + patience);
+    while (gate_.calls() > 0 && std::chrono::steady_clock::now() < deadline) absl::SleepFor(kPoll);
+    CloseConnections();
+    server_->Shutdown(std::chrono::system_clock::now());
   }
 
  private:
+  // What arrives while gRPC's Shutdown() begins is answered with CANCELLED, which is the client's word and no server's.
+  // So nothing can arrive any more by then: connections are closed before, which clients know as UNAVAILABLE.
+  void CloseConnections() {
+    // gRPC would report as an error that it cannot accept on a listener that listens no more.
+    gpr_set_log_verbosity(static_cast<gpr_log_severity>(GPR_LOG_SEVERITY_ERROR + 1));
+    const auto patience = std::chrono::steady_clock::now() + kClosingTime;
+    while (CloseInward(port_) > 0 && std::chrono::steady_clock::now() < patience) absl::SleepFor(kPoll);
+  }
+
   std::vector<Served> Methods(const EdgeOptions& options, const ModelRepository& models) {
     const RequestLimits limits{options.max_images_per_request, options.max_message_bytes, options.image_limits};
     std::vector<Served> methods;

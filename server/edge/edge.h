@@ -59,7 +59,8 @@ class Edge {
   // From now on calls get UNAVAILABLE at their headers; those in flight go on. Streams answer UNAVAILABLE to requests
   // they read from now on.
   virtual void RefuseNewCalls() = 0;
-  // Calls in flight may finish until `deadline`, then they are cancelled. Returns when no call is left.
+  // Calls in flight may finish until `deadline`; they and all others see UNAVAILABLE then, when their connections are
+  // closed. Returns when no call is left.
   virtual void Shutdown(scheduling::Time deadline) = 0;
   virtual int calls_in_flight() const = 0;
 };

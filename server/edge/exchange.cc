@@ -115,8 +115,8 @@ class Exchange::Waiting final : public Item {
 };
 
 Exchange::Exchange(const Services& services, const Codec& codec, Time arrived, Time deadline,
-                   std::function<void(Exchange&)> on_done)
-    : services_(services), codec_(codec), arrived_(arrived), deadline_(deadline), on_done_(std::move(on_done)) {}
+                   std::shared_ptr<ExchangeOwner> owner)
+    : services_(services), codec_(codec), arrived_(arrived), deadline_(deadline), owner_(std::move(owner)) {}
 
 Exchange::~Exchange() = default;
 
@@ -298,7 +298,9 @@ bool Exchange::Complete(absl::StatusOr<std::string> reply) {
   reply_ = std::move(reply);
   request_ = {};
   services_.gate.Release(bytes_);
-  on_done_(*this);
+  // The owner may let go of itself on another thread as soon as it knows, so it is held until the call returns.
+  const std::shared_ptr<ExchangeOwner> owner = std::exchange(owner_, nullptr);
+  owner->Answered(*this);
   return false;
 }
 

@@ -2,7 +2,6 @@
 #define RESNETD_SERVER_EDGE_EXCHANGE_H_
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,16 +24,27 @@ struct Services {
   size_t max_message_bytes;
 };
 
+class Exchange;
+
+// Whom an exchange tells that it is done: its call.
+class ExchangeOwner {
+ public:
+  virtual ~ExchangeOwner() = default;
+  // reply() is there. Called once, by any thread; the exchange does nothing after it.
+  virtual void Answered(Exchange& exchange) = 0;
+};
+
 // One request on its way to its answer: decoded, submitted, its images collected, encoded by whoever finishes the last.
 // A unary call has one, a stream several. Held by shared_ptr: by the call, and by each image that the scheduler holds.
+// The exchange in turn holds its owner until it has told it, so that the call lives for as long as anybody may still
+// report to it.
 //
 //   if (Start(bytes)) while (!Submit(final_try)) ...;      Cancel() at any time
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
-  // `deadline`: the call's; Time::max(): none, and the model's default counts from `arrived`. `on_done` is called once,
-  // by any thread, when reply() is there; the exchange does nothing after it.
+  // `deadline`: the call's; Time::max(): none, and the model's default counts from `arrived`.
   Exchange(const Services& services, const Codec& codec, scheduling::Time arrived, scheduling::Time deadline,
-           std::function<void(Exchange&)> on_done);
+           std::shared_ptr<ExchangeOwner> owner);
   ~Exchange();
 
   // Decodes and checks; `bytes` are not needed afterwards. True: to be submitted. False: done, since that failed or
@@ -67,7 +77,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   const Codec& codec_;
   const scheduling::Time arrived_;
   scheduling::Time deadline_;
-  const std::function<void(Exchange&)> on_done_;
+  std::shared_ptr<ExchangeOwner> owner_;  // null once told
 
   size_t bytes_ = 0;  // held at the gate
   ImageRequest request_;

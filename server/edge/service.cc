@@ -63,7 +63,7 @@ Reactor* InferenceEndpoint::Arrived(const Served& served, grpc::CallbackServerCo
     services_.metrics.Rejected(*rejection);
     return refuse(services_.gate.Refusal(*rejection));
   }
-  return new Call(context, served, services_, arrived, deadline);
+  return Call::New(context, served, services_, arrived, deadline);
 }
 
 grpc::ServerGenericBidiReactor* UnknownMethods::CreateReactor(grpc::GenericCallbackServerContext* context) {

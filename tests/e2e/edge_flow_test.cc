@@ -489,7 +489,40 @@ TEST(EdgeFlowTest, ShutdownEndsWhatIsStillThere) {
   ASSERT_TRUE(stream->Read(&response));
   server.edge().Shutdown(std::chrono::steady_clock::now() + std::chrono::milliseconds(50));
   EXPECT_EQ(server.edge().calls_in_flight(), 0);
-  EXPECT_FALSE(stream->Finish().ok());
+  EXPECT_EQ(stream->Finish().error_code(), grpc::UNAVAILABLE);
+}
+
+// gRPC's own end answers with CANCELLED what arrives while it begins.
+TEST(EdgeFlowTest, ShutdownUnderLoadCancelsNothing) {
+  for (int round = 0; round < 10; ++round) {
+    EdgeServer server({.scheduling = {.workers = 2}});
+    std::atomic<int> answered{0}, drained{0};
+    std::atomic<bool> over{false};
+    std::vector<std::thread> clients;
+    for (unsigned c = 0; c < 4; ++c) {
+      clients.emplace_back([&, c] {
+        const auto stub = server.NewStub();
+        for (unsigned i = 0; !over; ++i) {
+          grpc::ClientContext context;
+          v1::ClassifyResponse response;
+          const grpc::Status status = stub->Classify(&context, LogitsRequest({c, i}), &response);
+          if (status.ok()) {
+            ++answered;
+          } else {
+            EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE) << status.error_message();
+            if (Reason(status) == "DRAINING") ++drained;
+          }
+        }
+      });
+    }
+    Await([&] { return answered >= 50; });
+    server.edge().RefuseNewCalls();
+    Await([&] { return drained >= 20; });
+    server.edge().Shutdown(std::chrono::steady_clock::now() + std::chrono::seconds(10));
+    over = true;
+    for (std::thread& t : clients) t.join();
+    EXPECT_EQ(server.images_computed(), 2 * answered);
+  }
 }
 
 TEST(EdgeFlowTest, AStormOfCancellationsLeavesNothingBehind) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <random>
 #include <tuple>
 
@@ -291,6 +292,24 @@ TEST(TapsTest, AddRepeatedlyIsALoop) {
     ASSERT_EQ(AddRepeatedly(first, step, times), sum)
         << "case " << i << ": " << first << " + " << times << " * " << step;
   }
+}
+
+// Steps so small that the sum moves by less than it holds, by its last bit, or not at all; more of them fit between two
+// powers of two than 63 bits can count.
+TEST(TapsTest, AddRepeatedlyOfTheSmallestSteps) {
+  constexpr int64_t kMany = int64_t{1} << 40;
+  const double bit = std::ldexp(1.0, -52);  // of 1, the last
+  for (const double step : {std::numeric_limits<double>::denorm_min(), std::ldexp(1.0, -1000), bit / 4, bit / 2}) {
+    EXPECT_EQ(AddRepeatedly(1, step, 1000), 1) << step;
+    EXPECT_EQ(AddRepeatedly(1, step, kMany), 1) << step;
+    EXPECT_EQ(AddRepeatedly(3, step, std::numeric_limits<int64_t>::max()), 3) << step;
+  }
+  EXPECT_EQ(AddRepeatedly(1, bit, kMany), 1 + static_cast<double>(kMany) * bit);
+  EXPECT_EQ(AddRepeatedly(1, bit * 3 / 4, kMany), 1 + static_cast<double>(kMany) * bit);
+  // From a half up half a bit of 1 is a whole one, from 1 on it is lost: the loop stops there.
+  EXPECT_EQ(AddRepeatedly(0.5, bit / 2, std::numeric_limits<int64_t>::max()), 1);
+  const double tiny = std::ldexp(1.0, -1060);
+  EXPECT_EQ(AddRepeatedly(tiny, tiny, kMany), tiny * (static_cast<double>(kMany) + 1));
 }
 
 }  // namespace
