@@ -4,6 +4,7 @@
 #   scripts/test.sh                  all tests but those labelled "slow"
 #   scripts/test.sh --full           those too
 #   scripts/test.sh --preset asan    in another of CMakePresets.json's builds: debug, asan (with UBSan), tsan
+#   scripts/test.sh --clients-bytes  only what bytes of clients go through (tests/clients_bytes.cmake), and builds no more
 #   scripts/test.sh --image          builds the container image and tries it (needs root)
 # What follows "--" goes to ctest: scripts/test.sh -- -R policy
 set -euo pipefail
@@ -12,17 +13,22 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/step.sh
 
 preset=release
-selection=(--label-exclude '^slow$')
+slow=(--label-exclude '^slow$')
+some=() targets=()
 while [[ $# -gt 0 ]]; do
   case $1 in
-    --full) selection=() ;;
+    --full) slow=() ;;
+    --clients-bytes)
+      some=(--label-regex '^clients_bytes$')
+      targets=(--target clients_bytes)
+      ;;
     --preset) preset=${2:?--preset needs a name}; shift ;;
     --image)
       scripts/setup.sh image
       exec tests/packaging/image_test.sh
       ;;
     --) shift; break ;;
-    *) sed -n '2,8s/^# \?//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,9s/^# \?//p' "$0" >&2; exit 2 ;;
   esac
   shift
 done
@@ -31,18 +37,18 @@ scripts/setup.sh build test
 bench=(-DRESNETD_BUILD_BENCH=ON)
 [[ $preset != asan && $preset != tsan ]] || bench=()
 step "configuring ($preset)" cmake --preset "$preset" -DRESNETD_BUILD_TESTS=ON "${bench[@]}"
-step "building ($preset)" cmake --build --preset "$preset"
+step "building ($preset)" cmake --build --preset "$preset" "${targets[@]}"
 
 # ctest prints its summary before the list of what failed; it is said once more at the end.
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 status=0
-ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "${selection[@]}" "$@" 2>&1 | tee "$log" || status=$?
+ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "${slow[@]}" "${some[@]}" "$@" 2>&1 | tee "$log" || status=$?
 summary=$(grep '% tests passed, ' "$log" || true)
 if [[ -z $summary ]]; then
   echo "test: ctest ran no test" >&2
   exit 1
 fi
-[[ ${#selection[@]} -eq 0 ]] || echo "(tests labelled \"slow\" are left out; scripts/test.sh --full runs them)"
+[[ ${#slow[@]} -eq 0 ]] || echo "(tests labelled \"slow\" are left out; scripts/test.sh --full runs them)"
 echo "$summary"
 exit "$status"

@@ -17,44 +17,109 @@ namespace {
 
 std::atomic<int> ours{0}, of_the_library{0};
 
-void* Allocate(size_t bytes, size_t alignment, const void* caller) {
+// Null if there is no memory.
+void* Allocate(size_t bytes, size_t alignment, const void* caller) noexcept {
   Dl_info object;
   const bool library = dladdr(caller, &object) != 0 && std::strstr(object.dli_fname, "libdnnl") != nullptr;
   ++(library ? of_the_library : ours);
-  const size_t rounded = (bytes / alignment + 1) * alignment;
-  if (void* p = std::aligned_alloc(alignment, rounded)) return p;
-  throw std::bad_alloc();
+  return std::aligned_alloc(alignment, (bytes / alignment + 1) * alignment);
 }
+
+void* Checked(void* memory) {
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+// Not inlined: the compiler would warn of a free() of what operator new returned, which is what happens here.
+[[gnu::noinline]] void Free(void* p) {
+  std::free(p);
+}
+
+constexpr size_t kAlignment = alignof(std::max_align_t);
 
 }  // namespace
 
+// All forms that a program may replace: what one of them allocates another frees. Each asks for its own caller, so none
+// calls another. The sanitizers' libraries define all of them too, and memory of theirs must not come here.
+#define RESNETD_CALLER __builtin_return_address(0)
+
 void* operator new(size_t bytes) {
-  return Allocate(bytes, alignof(std::max_align_t), __builtin_return_address(0));
+  return Checked(Allocate(bytes, kAlignment, RESNETD_CALLER));
 }
 void* operator new[](size_t bytes) {
-  return Allocate(bytes, alignof(std::max_align_t), __builtin_return_address(0));
+  return Checked(Allocate(bytes, kAlignment, RESNETD_CALLER));
+}
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return Allocate(bytes, kAlignment, RESNETD_CALLER);
+}
+void* operator new[](size_t bytes, const std::nothrow_t&) noexcept {
+  return Allocate(bytes, kAlignment, RESNETD_CALLER);
 }
 void* operator new(size_t bytes, std::align_val_t alignment) {
-  return Allocate(bytes, static_cast<size_t>(alignment), __builtin_return_address(0));
+  return Checked(Allocate(bytes, static_cast<size_t>(alignment), RESNETD_CALLER));
+}
+void* operator new[](size_t bytes, std::align_val_t alignment) {
+  return Checked(Allocate(bytes, static_cast<size_t>(alignment), RESNETD_CALLER));
+}
+void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return Allocate(bytes, static_cast<size_t>(alignment), RESNETD_CALLER);
+}
+void* operator new[](size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return Allocate(bytes, static_cast<size_t>(alignment), RESNETD_CALLER);
 }
 void operator delete(void* p) noexcept {
-  std::free(p);
+  Free(p);
 }
 void operator delete[](void* p) noexcept {
-  std::free(p);
+  Free(p);
 }
 void operator delete(void* p, size_t) noexcept {
-  std::free(p);
+  Free(p);
 }
 void operator delete[](void* p, size_t) noexcept {
-  std::free(p);
+  Free(p);
+}
+void operator delete(void* p, const std::nothrow_t&) noexcept {
+  Free(p);
+}
+void operator delete[](void* p, const std::nothrow_t&) noexcept {
+  Free(p);
 }
 void operator delete(void* p, std::align_val_t) noexcept {
-  std::free(p);
+  Free(p);
+}
+void operator delete[](void* p, std::align_val_t) noexcept {
+  Free(p);
+}
+void operator delete(void* p, size_t, std::align_val_t) noexcept {
+  Free(p);
+}
+void operator delete[](void* p, size_t, std::align_val_t) noexcept {
+  Free(p);
+}
+void operator delete(void* p, std::align_val_t, const std::nothrow_t&) noexcept {
+  Free(p);
+}
+void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcept {
+  Free(p);
 }
 
 namespace resnetd {
 namespace {
+
+// What one form allocates another may free: nothing of it is the standard library's, or the sanitizer's.
+TEST(Operators, AreReplacedInEveryForm) {
+  constexpr std::align_val_t kAligned{64};
+  const int before = ours;
+  operator delete(operator new(8, std::nothrow));
+  operator delete[](operator new[](8, std::nothrow), size_t{8});
+  operator delete[](operator new[](8), std::nothrow);
+  operator delete(operator new(8), size_t{8});
+  operator delete[](operator new[](8, kAligned), size_t{8}, kAligned);
+  operator delete(operator new(8, kAligned, std::nothrow), kAligned);
+  operator delete[](operator new[](8, kAligned, std::nothrow), kAligned, std::nothrow);
+  EXPECT_EQ(ours - before, 7);
+}
 
 TEST(Run, AllocatesNothingOfOurs) {
   for (const char* path : {GOLDEN_MODELS "/cifar20-a-grey.onnx", GOLDEN_MODELS "/resnet18-97px.onnx"}) {

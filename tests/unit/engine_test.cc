@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/sanitized.h"
 #include "tests/unit/session_runner.h"
 
 namespace resnetd {
@@ -115,9 +116,7 @@ int64_t Resident() {
 }
 
 TEST(Engine, KeepsThePackedWeightsOnly) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers hold on to freed memory";
-#endif
+  if (kSanitized) GTEST_SKIP() << "sanitizers hold on to freed memory";
   std::string file = ReadModel("resnet50");
   const int64_t before = Resident() - static_cast<int64_t>(file.size());
   const auto engine = Load(file, {{1, 8}, 1});

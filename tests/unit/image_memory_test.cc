@@ -17,6 +17,7 @@
 #include "engine/image/image.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/sanitized.h"
 #include "tests/unit/image_golden.h"
 #include "tests/unit/image_hostile.h"
 #include "tests/unit/image_large.h"
@@ -31,11 +32,7 @@ using std::string_literals::operator""s;
 constexpr int64_t kConstant = int64_t{24} << 20;
 constexpr rlim_t kSeconds = 10;  // of the processor; most files take a hundredth of one
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMeasures = false;  // the sanitizers' own memory would be measured
-#else
-constexpr bool kMeasures = true;
-#endif
+constexpr bool kMeasures = !kSanitized;  // else the sanitizers' own memory would be measured
 
 struct Decoding {
   std::string message;  // "OK", or why the file was refused

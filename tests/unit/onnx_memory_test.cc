@@ -18,6 +18,7 @@
 #include "engine/onnx/wire_limits.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/sanitized.h"
 #include "tests/unit/onnx_file.h"
 #include "tests/unit/onnx_refusal.h"
 #include "tests/unit/temp_folder.h"
@@ -31,11 +32,7 @@ using ::testing::HasSubstr;
 constexpr int64_t kConstant = int64_t{96} << 20;
 constexpr rlim_t kSeconds = 10;  // of the processor; most files take a tenth of one
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMeasures = false;  // the sanitizers' own memory would be measured
-#else
-constexpr bool kMeasures = true;
-#endif
+constexpr bool kMeasures = !kSanitized;  // else the sanitizers' own memory would be measured
 
 struct Reading {
   std::string message;  // "OK", or why the file was refused
