@@ -7,8 +7,8 @@
 //
 // Finish() is decided once, only when nothing is being read or written and every exchange is answered, and is the last
 // that gRPC hears of the call. OnDone() may follow on another thread at once, while others are still between the lock
-// and the end of their (empty) step. The call outlives them: whoever comes from gRPC does so within a reaction, and gRPC
-// calls OnDone() after all others; whoever comes from a worker is an exchange, which holds the call until it has
+// and the end of their (empty) step. The call outlives them: whoever comes from gRPC does so within a reaction, and
+// gRPC calls OnDone() after all others; whoever comes from a worker is an exchange, which holds the call until it has
 // reported. After OnDone() nobody touches what is gRPC's, `context_` and the like: it belongs to steps that are not
 // empty, and with Finish() there are none left.
 #include "server/edge/call.h"
@@ -80,8 +80,7 @@ void Call::OnReadDone(bool ok) {
     return Take(std::move(step));
   }
   const Time arrived = served_.streaming ? std::chrono::steady_clock::now() : arrived_;
-  const auto exchange =
-      std::make_shared<Exchange>(services_, *served_.codec, arrived, deadline_, shared_from_this());
+  const auto exchange = std::make_shared<Exchange>(services_, *served_.codec, arrived, deadline_, shared_from_this());
   bool cancelled = false;
   {
     scheduling::MutexLock lock(&mu_);

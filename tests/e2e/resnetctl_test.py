@@ -155,7 +155,7 @@ class Resnetctl(ServerTest):
     def test_mistakes(self):
         for arguments, status, says in (
             (["classify", "--model", "nobody", str(self.pictures)], 1, "no model 'nobody'"),
-            (["classify", "--top-k", "11", str(self.pictures)], 1, "expected 1 to 10"),
+            (["classify", "--top-k", "-1", str(self.pictures)], 1, "expected 1 to 10"),
             (["models", "nobody"], 1, "no model 'nobody'"),
             (["classify", str(self.folder / "missing.png")], 1, "missing.png"),
             (["classify"], 2, "images"),

@@ -79,10 +79,11 @@ struct Case {
 };
 
 TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
-  for (const Case& c : {Case{"refused", FixedCodec::As::kAnswer, true, absl::StatusCode::kUnavailable, ""},
-                        Case{"malformed", FixedCodec::As::kError, false, absl::StatusCode::kInvalidArgument, ""},
-                        Case{"nothing to compute", FixedCodec::As::kAnswer, false, absl::StatusCode::kOk, "an answer"},
-                        Case{"computed by a worker", FixedCodec::As::kImage, false, absl::StatusCode::kOk, "computed"}}) {
+  for (const Case& c :
+       {Case{"refused", FixedCodec::As::kAnswer, true, absl::StatusCode::kUnavailable, ""},
+        Case{"malformed", FixedCodec::As::kError, false, absl::StatusCode::kInvalidArgument, ""},
+        Case{"nothing to compute", FixedCodec::As::kAnswer, false, absl::StatusCode::kOk, "an answer"},
+        Case{"computed by a worker", FixedCodec::As::kImage, false, absl::StatusCode::kOk, "computed"}}) {
     SCOPED_TRACE(c.what);
     Gate gate(1, 1);
     Metrics metrics;

@@ -114,7 +114,7 @@ TEST(Operators, AreReplacedInEveryForm) {
   operator delete(operator new(8, std::nothrow));
   operator delete[](operator new[](8, std::nothrow), size_t{8});
   operator delete[](operator new[](8), std::nothrow);
-  operator delete(operator new(8), size_t{8});
+  operator delete (operator new(8), size_t{8});
   operator delete[](operator new[](8, kAligned), size_t{8}, kAligned);
   operator delete(operator new(8, kAligned, std::nothrow), kAligned);
   operator delete[](operator new[](8, kAligned, std::nothrow), kAligned, std::nothrow);
