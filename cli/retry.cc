@@ -40,7 +40,8 @@ bool IsBadImage(const CallError& error) {
   const bool of_file = error.reason.empty() && error.violations.empty();
   if (of_file) return error.code == grpc::INVALID_ARGUMENT || error.code == grpc::NOT_FOUND;
   if (error.code != grpc::INVALID_ARGUMENT) return false;
-  return std::any_of(error.violations.begin(), error.violations.end(),
+  return error.reason == "BAD_IMAGE" ||
+         std::any_of(error.violations.begin(), error.violations.end(),
                      [](const FieldViolation& violation) { return absl::StartsWith(violation.field, "images["); });
 }
 
