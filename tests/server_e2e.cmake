@@ -39,8 +39,8 @@ server_e2e_test(stop_test)
 server_e2e_test(signals_test)
 server_e2e_test(descriptors_test)
 server_e2e_test(descriptors_test_slow ARGS slow LABELS slow)
-# Two SIGTERMs at each load, and in the slow variant a hundred.
-server_e2e_test(drain_test ARGS 2)
+# One SIGTERM at each load, and in the slow variant a hundred.
+server_e2e_test(drain_test ARGS 1)
 server_e2e_test(drain_test_slow ARGS 100 TIMEOUT 3600 LABELS slow)
 server_e2e_test(flow_test)
 server_e2e_test(keepalive_test)
