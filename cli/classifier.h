@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,9 @@ class Classifier {
   virtual ~Classifier() = default;
   virtual const std::string& name() const = 0;  // of the model, with its version
   virtual const ClassNames& classes() const = 0;
-  // Classifies all files, with a progress bar; hands over their outcomes in order, one at a time.
-  virtual void Run(const std::vector<std::string>& files, const OnImage& on_image) = 0;
+  // Classifies all files, with a progress bar; hands over their outcomes in order, one at a time. If that ends before
+  // the last: why.
+  virtual std::optional<Ended> Run(const std::vector<std::string>& files, const OnImage& on_image) = 0;
 };
 
 // A model of a server, empty: its only one, and a head of it, empty: its first. `context` outlives it.

@@ -1,4 +1,5 @@
 // resnetctl classify: one row an image, best class first.
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "cli/error.h"
 #include "cli/execution.h"
 #include "cli/inputs.h"
+#include "cli/served_model.h"
 #include "cli/table.h"
 #include "resnetd/v1/inference.grpc.pb.h"
 
@@ -53,7 +55,7 @@ bool Matches(const v1::ClassifyResult& result, const std::string& label) {
 class Report {
  public:
   Report(const Options& options, const std::vector<std::string>& files, const ExpectedLabels* expected)
-      : options_(options), files_(files), expected_(expected), table_(Header()) {}
+      : options_(options), files_(files), expected_(expected) {}
 
   void Add(size_t index, const v1::ClassifyResult* result, const CallError* error) {
     const std::string* truth = expected_ == nullptr ? nullptr : expected_->Find(files_[index]);
@@ -68,13 +70,14 @@ class Report {
     } else {
       if (truth != nullptr) ++(Matches(*result, *truth) ? correct_ : wrong_);
       json["classes"] = nlohmann::ordered_json::array();
+      most_classes_ = std::max(most_classes_, result->classes_size());
       for (const v1::Class& c : result->classes()) {
         json["classes"].push_back({{"index", c.index()}, {"label", c.label()}, {"score", c.score()}});
         row.push_back(Cell(c, options_.logits));
       }
       json["execution"] = ToJson(result->execution());
     }
-    table_.AddRow(std::move(row));
+    rows_.push_back(std::move(row));
     json_.push_back(std::move(json));
   }
 
@@ -83,7 +86,9 @@ class Report {
       *context.out << json_.dump(2) << '\n';
       return;
     }
-    table_.Print(*context.out);
+    Table table(Header());
+    for (const std::vector<std::string>& row : rows_) table.AddRow(row);
+    table.Print(*context.out);
     if (correct_ + wrong_ > 0) *context.out << correct_ << " of " << correct_ + wrong_ << " correct\n";
   }
 
@@ -93,22 +98,29 @@ class Report {
   std::vector<std::string> Header() const {
     std::vector<std::string> header = {"image"};
     if (expected_ != nullptr) header.push_back("true label");
-    for (int k = 1; k <= (options_.top_k == 0 ? 5 : options_.top_k); ++k) header.push_back(absl::StrCat("top ", k));
+    // Of images that all failed the column holds why.
+    for (int k = 1; k <= std::max(most_classes_, 1); ++k) header.push_back(absl::StrCat("top ", k));
     return header;
   }
 
   const Options& options_;
   const std::vector<std::string>& files_;
   const ExpectedLabels* expected_;
-  Table table_;
+  std::vector<std::vector<std::string>> rows_;
   nlohmann::ordered_json json_ = nlohmann::ordered_json::array();
+  int most_classes_ = 0;
   int failed_ = 0, correct_ = 0, wrong_ = 0;
 };
 
-v1::ClassifyRequest RequestFor(const Options& options) {
+v1::ClassifyRequest RequestFor(const Options& options, const v1::GetModelResponse& model) {
   v1::ClassifyRequest request;
-  request.set_model(options.model);
+  request.set_model(model.name());
+  request.set_model_version(model.version());
   request.mutable_options()->set_top_k(options.top_k);
+  // Of fewer classes: all.
+  if (const v1::Head* head = FindHead(model, options.head); head != nullptr) {
+    request.mutable_options()->set_top_k(std::min(options.top_k, head->classes()));
+  }
   if (options.logits) request.mutable_options()->set_scores(v1::ClassifyOptions::LOGITS);
   if (options.threshold) request.mutable_options()->set_threshold(*options.threshold);
   request.mutable_options()->set_head(options.head);
@@ -131,15 +143,28 @@ int Classify(const Context& context, const Options& options) {
     expected = *std::move(read);
   }
   const auto stub = v1::InferenceService::NewStub(Connect(context));
+  Patience patience(LimitsOf(context, options.bulk));
+  ServedModel model(context, *stub, patience);
+  if (const absl::Status asked = model.Ask(options.model); !asked.ok()) {
+    *context.err << context.server << ": " << OneLine(ErrorFrom(asked)) << '\n';
+    return kFailed;
+  }
   Report report(options, *files, expected ? &*expected : nullptr);
-  Classification bulk(context, options.bulk, RequestFor(options),
+  Classification bulk(context, options.bulk, patience, RequestFor(options, model.answer()),
                       [&](auto* call, const auto* request, auto* response, auto done) {
                         stub->async()->Classify(call, request, response, std::move(done));
                       });
-  bulk.Run(*files, [&](size_t i, const auto* result, const CallError* error) {
+  std::optional<Ended> ended = bulk.Run(*files, [&](size_t i, const auto* result, const CallError* error) {
     report.Add(i, result, error);
     if (error != nullptr) *context.err << files->at(i) << ": " << Explain(*error) << '\n';
+    return true;
   });
+  if (!ended) ended = model.AskWhetherSame(files->size());
+  if (ended) {
+    *context.err << Explain(context, *ended, files->size()) << '\n';
+    if (ended->mixed) return kFailed;
+    for (size_t i = ended->handed_over; i < files->size(); ++i) report.Add(i, nullptr, &ended->error);
+  }
   report.Print(context);
   return report.exit_code();
 }
@@ -149,7 +174,9 @@ int Classify(const Context& context, const Options& options) {
 Command AddClassify(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("images", options->images, "JPEG, PNG or WebP files, or folders of them")->required();
-  app.add_option("-k,--top-k", options->top_k, "Classes an image; 0: the server's default")->capture_default_str();
+  app.add_option("-k,--top-k", options->top_k, "Classes an image, or all there are; 0: the server's default")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   app.add_flag("--logits", options->logits, "The network's raw scores instead of probabilities");
   app.add_option("--threshold", options->threshold, "Leave out classes that score below");
   app.add_option("--model", options->model, "Model; needed if the server holds several");

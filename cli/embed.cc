@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -138,6 +139,11 @@ v1::EmbedRequest RequestFor(const Options& options) {
   return request;
 }
 
+// An image without a vector that is none of its fault: a row of NaN would hide that.
+bool RowIsMissing(const Outcome& outcome) {
+  return outcome.error.code != 0 && !ImageIsBad(outcome.error);
+}
+
 int Embed(const Context& context, const Options& options) {
   if (!options.npy.empty() && options.layers.size() > 1) {
     *context.err << "--npy: expected one --layer, got " << options.layers.size() << '\n';
@@ -149,43 +155,36 @@ int Embed(const Context& context, const Options& options) {
     return kUsage;
   }
   int exit_code = kOk;
-  bool complete = true;  // but for images that are bad
-  std::string space;     // of the first answer: rows of several mean nothing to each other
   std::vector<Outcome> outcomes(files->size());
   const auto stub = v1::InferenceService::NewStub(Connect(context));
-  Embedding bulk(context, options.bulk, RequestFor(options),
+  Patience patience(LimitsOf(context, options.bulk));
+  Embedding bulk(context, options.bulk, patience, RequestFor(options),
                  [&](auto* call, const auto* request, auto* response, auto done) {
                    stub->async()->Embed(call, request, response, std::move(done));
                  });
-  bulk.Run(*files, [&](size_t i, const auto* result, const CallError* error) {
+  const std::optional<Ended> ended = bulk.Run(*files, [&](size_t i, const auto* result, const CallError* error) {
     if (error == nullptr) {
-      const std::string of_image = VectorsOf(*result)[0].space;
-      if (space.empty()) space = of_image;
-      if (of_image == space) {
-        outcomes[i].result = *result;
-        return;
-      }
-      outcomes[i].error = ErrorFrom(absl::FailedPreconditionError(absl::StrCat(
-          "expected embedding space '", space, "' as before, got '", of_image, "': the model was replaced meanwhile")));
-    } else {
-      outcomes[i].error = *error;
+      outcomes[i].result = *result;
+      return true;
     }
-    const CallError& failure = outcomes[i].error;
-    complete = complete && IsBadImage(failure);
+    outcomes[i].error = *error;
     exit_code = kFailed;
-    *context.err << files->at(i) << ": " << Explain(failure) << '\n';
+    *context.err << files->at(i) << ": " << Explain(*error) << '\n';
+    return options.npy.empty() || !RowIsMissing(outcomes[i]);
   });
+  if (ended) {
+    *context.err << Explain(context, *ended, files->size()) << '\n';
+    if (!options.npy.empty()) *context.err << options.npy << ": not written\n";
+    for (size_t i = ended->handed_over; i < files->size(); ++i) outcomes[i].error = ended->error;
+    exit_code = kFailed;
+  }
 
   if (context.json) {
     PrintJson(context, *files, outcomes);
   } else if (options.npy.empty()) {
     PrintTable(context, *files, outcomes, !options.layers.empty());
   }
-  if (!options.npy.empty() && !complete) {
-    *context.err << options.npy << " not written: images failed that are not bad themselves\n";
-    return kFailed;
-  }
-  if (!options.npy.empty()) {
+  if (!options.npy.empty() && !ended) {
     if (const absl::Status saved = SaveNpy(options.npy, outcomes); !saved.ok()) {
       *context.err << Explain(ErrorFrom(saved)) << '\n';
       return kFailed;

@@ -62,6 +62,7 @@ struct Report {
   Evaluation predictions;  // the file's, of the images that were answered here
   std::vector<Failure> failures;
   std::vector<Difference> differences;
+  std::optional<Ended> ended;  // before the last image
   double seconds = 0;
 };
 
@@ -96,7 +97,7 @@ Report Evaluate(const Context& context, Classifier& classifier, const LabelledIm
   std::vector<std::string> files;
   for (const LabelledImage& image : data.images) files.push_back(image.path);
   const auto start = std::chrono::steady_clock::now();
-  classifier.Run(files, [&](size_t i, absl::Span<const int> best, const CallError* error) {
+  report.ended = classifier.Run(files, [&](size_t i, absl::Span<const int> best, const CallError* error) {
     if (error != nullptr) {
       *context.err << files[i] << ": " << Explain(*error) << '\n';
       report.failures.push_back({i, *error});
@@ -107,6 +108,9 @@ Report Evaluate(const Context& context, Classifier& classifier, const LabelledIm
     report.predictions.Add(known.truth.of_image[i], {&known.predicted[i], 1});
     if (known.predicted[i] != best[0]) report.differences.push_back({i, best[0], known.predicted[i]});
   });
+  for (size_t i = report.ended ? report.ended->handed_over : files.size(); i < files.size(); ++i) {
+    report.failures.push_back({i, report.ended->error});
+  }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }
@@ -279,6 +283,10 @@ int Run(const Context& context, const Options& options) {
   if (!known.ok()) return Fail(context, known.status(), kUsage);
 
   const Report report = Evaluate(context, **classifier, *data, *known);
+  if (report.ended) {
+    *context.err << Explain(context, *report.ended, data->images.size()) << '\n';
+    if (report.ended->mixed) return kFailed;
+  }
   if (context.json) {
     PrintJson(context, **classifier, *data, *known, report);
   } else {

@@ -115,7 +115,7 @@ class LocalClassifier final : public Classifier {
 
   const std::string& name() const override { return name_; }
   const ClassNames& classes() const override { return classes_; }
-  void Run(const std::vector<std::string>& files, const OnImage& on_image) override;
+  std::optional<Ended> Run(const std::vector<std::string>& files, const OnImage& on_image) override;
 
  private:
   const Context& context_;
@@ -127,7 +127,7 @@ class LocalClassifier final : public Classifier {
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 
-void LocalClassifier::Run(const std::vector<std::string>& files, const OnImage& on_image) {
+std::optional<Ended> LocalClassifier::Run(const std::vector<std::string>& files, const OnImage& on_image) {
   Progress progress(*context_.err, context_.err_is_terminal, static_cast<double>(files.size()), "images");
   std::vector<Outcome> outcomes(files.size());
   std::atomic<size_t> next{0}, done{0}, running{workers_.size()};
@@ -152,6 +152,7 @@ void LocalClassifier::Run(const std::vector<std::string>& files, const OnImage& 
     const CallError error = ErrorFrom(outcomes[i].status);
     on_image(i, outcomes[i].best, outcomes[i].status.ok() ? nullptr : &error);
   }
+  return std::nullopt;
 }
 
 }  // namespace

@@ -20,7 +20,12 @@ Progress::Progress(std::ostream& out, bool terminal, double total, std::string u
     : out_(out), terminal_(terminal), total_(total), unit_(std::move(unit)), next_draw_(start + kQuiet) {}
 
 Progress::~Progress() {
+  Wipe();
+}
+
+void Progress::Wipe() {
   if (drawn_) out_ << kWipeLine << std::flush;
+  drawn_ = false;
 }
 
 void Progress::Update(double done, Clock::time_point now) {

@@ -20,6 +20,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void Update(double done, Clock::time_point now = Clock::now());
+  // Makes room for a line of text; the next Update() draws again.
+  void Wipe();
 
  private:
   std::ostream& out_;

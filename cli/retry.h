@@ -3,45 +3,75 @@
 
 #include <chrono>
 #include <optional>
+#include <random>
+#include <string>
 
 #include "cli/error.h"
 #include "grpcpp/client_context.h"
 
+// What a failed call of a bulk command means, and when to try again.
 namespace resnetd::cli {
 
-// Whether the same images may be answered later: the server is too busy, goes away or comes back, or the call's own
-// time was up. Not what is wrong with the request, nor a message that is too large for either side.
-bool MayPass(const CallError& error);
+// A call's error, or an image's, with what the server says of another try.
+struct Failure {
+  CallError error;
+  // The trailer grpc-retry-pushback-ms: how long to wait. Negative, as gRPC has it: not to try again.
+  std::optional<std::chrono::milliseconds> pushback;
+};
 
-// Whether the image itself is at fault: its file cannot be read, or the server says that it is bad.
-bool IsBadImage(const CallError& error);
+// Of a call that has ended.
+Failure FailureOf(const grpc::Status& status, const grpc::ClientContext& context);
 
-// What the server said of when to try again (`grpc-retry-pushback-ms`), of a call that has ended; nullopt: nothing.
-std::optional<std::chrono::milliseconds> Pushback(const grpc::ClientContext& call);
+enum class Remedy {
+  kRetry,       // the same again later
+  kSplitLater,  // later, in smaller requests: it may be the size that the server has no room or no time for
+  kSplit,       // at once in smaller requests: of this size never
+  kImage,       // it is the outcome of the image
+  kGiveUp,      // whatever is sent, it will fail like this
+};
 
-// When to try again what failed, and when to give up. A pure class: time is an argument. One thread.
-//
-// A server that refuses is there: what it refuses is tried again for as long as the deadline allows. A server that does
-// not answer is waited for as long as the patience lasts since it last did; one that never did is most likely a wrong
-// address, and is not waited for.
-class Retry {
+// For a call of so many images that failed. Of one image there is nothing to split.
+Remedy RemedyOf(const CallError& error, int images);
+// For an image that failed in a call that did not: kRetry or kImage.
+Remedy RemedyOfImage(const CallError& error);
+// Whether the image alone is to blame: the file cannot be read, is no image, or is more than the server takes.
+bool ImageIsBad(const CallError& error);
+
+// How long a command goes on. Refusals with a pushback come from a server that is there and busy: they are waited for
+// until the deadline. Other failures are put up with for a while, counted from the first since an answer. Where nobody has
+// ever answered the address is most likely wrong, and nothing is waited for. One thread.
+class Patience {
  public:
-  using Time = std::chrono::steady_clock::time_point;
-  using Duration = std::chrono::steady_clock::duration;
+  using Clock = std::chrono::steady_clock;
+  struct Limits {
+    double timeout_seconds = 30;   // of a call
+    double deadline_seconds = 0;   // of the whole command, from `start`; 0: none
+    double patience_seconds = 60;  // without an answer
+  };
 
-  // `deadline`: of all calls together; Time::max(): none.
-  Retry(Time deadline, Duration patience) : deadline_(deadline), patience_(patience) {}
+  explicit Patience(const Limits& limits, Clock::time_point start = Clock::now());
 
-  // The server said something, if only that it refuses.
-  void Heard(Time now) { heard_ = now; }
-  // When to send again a call that failed for the `attempt`th time, 1 the first; nullopt: not at all.
-  std::optional<Time> Next(const CallError& error, std::optional<std::chrono::milliseconds> pushback, int attempt,
-                           Time now) const;
+  // Gives a call that starts now its deadline.
+  void SetDeadlineOf(grpc::ClientContext& call, Clock::time_point now = Clock::now()) const;
+  void Answered(Clock::time_point now = Clock::now());
+  // When to send again what has failed `tries` times in a row, last with `failure`; nullopt: no more, see why().
+  std::optional<Clock::time_point> NextTry(const Failure& failure, int tries, Clock::time_point now = Clock::now());
+  // Why NextTry() said no: "nothing was answered for 60 s (--patience)".
+  const std::string& why() const { return why_; }
+  // Whether it is time to tell a person that something is tried again and again. Saying yes, it is not for a while.
+  bool NoteIsDue(Clock::time_point now = Clock::now());
+  // A failure so far may have been the end of a server, in whose place there may be another.
+  bool interrupted() const { return interrupted_; }
 
  private:
-  const Time deadline_;
-  const Duration patience_;
-  std::optional<Time> heard_;
+  const Limits limits_;
+  const Clock::time_point end_;  // max(): never
+  std::optional<Clock::time_point> failing_since_;
+  Clock::time_point last_answer_, last_note_;
+  bool heard_ = false;  // anything from the server
+  bool interrupted_ = false;
+  std::string why_;
+  std::minstd_rand random_;
 };
 
 }  // namespace resnetd::cli

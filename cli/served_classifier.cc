@@ -5,7 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "cli/classifier.h"
 #include "cli/client.h"
+#include "cli/served_model.h"
 #include "engine/echo.h"
+#include "engine/status_macros.h"
 #include "resnetd/v1/inference.grpc.pb.h"
 
 namespace resnetd::cli {
@@ -16,35 +18,34 @@ using Classification = Bulk<v1::ClassifyRequest, v1::ClassifyResponse>;
 class ServedClassifier final : public Classifier {
  public:
   ServedClassifier(const Context& context, BulkOptions bulk)
-      : context_(context), bulk_(bulk), stub_(v1::InferenceService::NewStub(Connect(context))) {}
+      : context_(context),
+        bulk_(bulk),
+        stub_(v1::InferenceService::NewStub(Connect(context))),
+        patience_(LimitsOf(context, bulk)),
+        model_(context, *stub_, patience_) {}
 
   absl::Status Ask(const std::string& model, const std::string& head);
 
   const std::string& name() const override { return name_; }
   const ClassNames& classes() const override { return classes_; }
-  void Run(const std::vector<std::string>& files, const OnImage& on_image) override;
+  std::optional<Ended> Run(const std::vector<std::string>& files, const OnImage& on_image) override;
 
  private:
   const Context& context_;
   const BulkOptions bulk_;
   const std::unique_ptr<v1::InferenceService::Stub> stub_;
+  Patience patience_;
+  ServedModel model_;
   std::string name_;
   ClassNames classes_;
   v1::ClassifyRequest request_;  // but for the images
 };
 
 absl::Status ServedClassifier::Ask(const std::string& model, const std::string& head) {
-  v1::GetModelRequest request;
-  v1::GetModelResponse response;
-  request.set_model(model);
-  grpc::ClientContext call;
-  SetDeadline(call, context_.timeout_seconds);
-  if (const grpc::Status status = stub_->GetModel(&call, request, &response); !status.ok()) {
-    return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-  }
-  const auto found = std::find_if(response.heads().begin(), response.heads().end(),
-                                  [&](const v1::Head& h) { return head.empty() || h.name() == head; });
-  if (found == response.heads().end()) {
+  RESNETD_RETURN_IF_ERROR(model_.Ask(model));
+  const v1::GetModelResponse& response = model_.answer();
+  const v1::Head* found = FindHead(response, head);
+  if (found == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(response.name()), " has no ",
                                                    head.empty() ? "classifier" : absl::StrCat("head ", Quoted(head))));
   }
@@ -59,19 +60,22 @@ absl::Status ServedClassifier::Ask(const std::string& model, const std::string& 
   return absl::OkStatus();
 }
 
-void ServedClassifier::Run(const std::vector<std::string>& files, const OnImage& on_image) {
-  Classification bulk(context_, bulk_, request_, [&](auto* call, const auto* request, auto* response, auto done) {
-    stub_->async()->Classify(call, request, response, std::move(done));
-  });
+std::optional<Ended> ServedClassifier::Run(const std::vector<std::string>& files, const OnImage& on_image) {
+  Classification bulk(context_, bulk_, patience_, request_,
+                      [&](auto* call, const auto* request, auto* response, auto done) {
+                        stub_->async()->Classify(call, request, response, std::move(done));
+                      });
   const CallError no_class = ErrorFrom(absl::InternalError("the server named no class"));
   std::vector<int> best;
-  bulk.Run(files, [&](size_t i, const v1::ClassifyResult* result, const CallError* error) {
+  std::optional<Ended> ended = bulk.Run(files, [&](size_t i, const v1::ClassifyResult* result, const CallError* error) {
     best.clear();
     if (result != nullptr) {
       for (const v1::Class& c : result->classes()) best.push_back(c.index());
     }
     on_image(i, best, error == nullptr && best.empty() ? &no_class : error);
+    return true;
   });
+  return ended ? ended : model_.AskWhetherSame(files.size());
 }
 
 }  // namespace
