@@ -223,8 +223,8 @@ void BulkRun::Impl::SettleImages(Job& job, const std::shared_ptr<BulkCall>& call
       const std::string source = call->Source(i);
       if (source_.empty()) source_ = source;
       if (source != source_) {
-        const std::string text = absl::StrCat("the model changed while it was asked: first it was ", source_,
-                                              ", then ", source);
+        const std::string text =
+            absl::StrCat("the model changed while it was asked: first it was ", source_, ", then ", source);
         return End(ErrorFrom(absl::FailedPreconditionError(text)), "");
       }
       slot.call = call;
@@ -343,7 +343,8 @@ std::optional<Ended> BulkRun::Run(const NewCall& new_call, const OnImage& on_ima
 
 void AddBulkOptions(CLI::App& app, BulkOptions& options) {
   constexpr double kDay = 86400;
-  app.add_option("--images-per-request", options.images_per_request, "Images of one call, fewer where the server says so")
+  app.add_option("--images-per-request", options.images_per_request,
+                 "Images of one call, fewer where the server says so")
       ->capture_default_str()
       ->check(CLI::Range(1, 1024));
   app.add_option("--requests-in-flight", options.requests_in_flight, "Calls under way at once")

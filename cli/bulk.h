@@ -63,9 +63,9 @@ class BulkCall {
 // Sends image files in requests of several, a window of requests at a time, and hands over each image's outcome in
 // order. Files are read as the window moves, so any number of them fits into memory.
 //
-// What fails and may yet succeed is sent again, later or in smaller requests, as `patience` allows: a server may refuse,
-// be restarted or be away for a while, and its limits need not be known. An image's outcome is an error only where
-// RemedyOf() says that it is the image's.
+// What fails and may yet succeed is sent again, later or in smaller requests, as `patience` allows: a server may
+// refuse, be restarted or be away for a while, and its limits need not be known. An image's outcome is an error only
+// where RemedyOf() says that it is the image's.
 class BulkRun {
  public:
   using NewCall = std::function<std::unique_ptr<BulkCall>()>;

@@ -175,8 +175,7 @@ Command AddClassify(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("images", options->images, "JPEG, PNG or WebP files, or folders of them")->required();
   app.add_option("-k,--top-k", options->top_k, "Classes an image, or all there are; 0: the server's default")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->capture_default_str();
   app.add_flag("--logits", options->logits, "The network's raw scores instead of probabilities");
   app.add_option("--threshold", options->threshold, "Leave out classes that score below");
   app.add_option("--model", options->model, "Model; needed if the server holds several");

@@ -14,8 +14,8 @@ namespace resnetd::cli {
 // multiple of 64, as the format asks.
 std::string NpyHeader(absl::Span<const size_t> shape);
 
-// Writes as many floats as the shape holds as `path`, whole or not at all: beside it first, and renamed. Errors name the
-// path and why.
+// Writes as many floats as the shape holds as `path`, whole or not at all: beside it first, and renamed. Errors name
+// the path and why.
 absl::Status WriteNpy(const std::string& path, absl::Span<const float> values, absl::Span<const size_t> shape);
 
 }  // namespace resnetd::cli

@@ -113,8 +113,7 @@ void Patience::Answered(Clock::time_point now) {
   heard_ = true;
 }
 
-std::optional<Patience::Clock::time_point> Patience::NextTry(const Failure& failure, int tries,
-                                                             Clock::time_point now) {
+std::optional<Patience::Clock::time_point> Patience::NextTry(const Failure& failure, int tries, Clock::time_point now) {
   interrupted_ = interrupted_ || failure.error.code != grpc::StatusCode::RESOURCE_EXHAUSTED;
   if (failure.pushback && failure.pushback->count() < 0) {
     why_ = "the server asks not to try again (grpc-retry-pushback-ms)";

@@ -38,8 +38,8 @@ Remedy RemedyOfImage(const CallError& error);
 bool ImageIsBad(const CallError& error);
 
 // How long a command goes on. Refusals with a pushback come from a server that is there and busy: they are waited for
-// until the deadline. Other failures are put up with for a while, counted from the first since an answer. Where nobody has
-// ever answered the address is most likely wrong, and nothing is waited for. One thread.
+// until the deadline. Other failures are put up with for a while, counted from the first since an answer. Where nobody
+// has ever answered the address is most likely wrong, and nothing is waited for. One thread.
 class Patience {
  public:
   using Clock = std::chrono::steady_clock;

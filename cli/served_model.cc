@@ -45,10 +45,10 @@ std::optional<Ended> ServedModel::AskWhetherSame(size_t images) {
     return std::nullopt;
   }
   if (status.ok()) {
-    status = absl::FailedPreconditionError(
-        absl::StrCat("the model changed while it was asked: first its weights were ", answer_.weights_sha256(),
-                     ", recipe ", answer_.recipe_hash(), ", then ", now.weights_sha256(), ", recipe ",
-                     now.recipe_hash(), "; nothing tells which of them answered what"));
+    status = absl::FailedPreconditionError(absl::StrCat("the model changed while it was asked: first its weights were ",
+                                                        answer_.weights_sha256(), ", recipe ", answer_.recipe_hash(),
+                                                        ", then ", now.weights_sha256(), ", recipe ", now.recipe_hash(),
+                                                        "; nothing tells which of them answered what"));
   }
   return Ended{ErrorFrom(status), "", images, /*mixed=*/true};
 }

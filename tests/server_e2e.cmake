@@ -51,6 +51,7 @@ server_e2e_test(throttle_test_slow ARGS resnet18 LABELS slow)
 server_e2e_test(probes_test)
 server_e2e_test(resnetctl_test)
 server_e2e_test(bulk_test)
+server_e2e_test(bulk_test_slow ARGS beside_load TIMEOUT 1800 LABELS slow)
 server_e2e_test(inspect_test ARGS ${families})
 set_tests_properties(e2e_inspect_test PROPERTIES FIXTURES_REQUIRED "e2e_stubs;family_test_models")
 # ResNet-50 of 64x64 images; as published, 224x224, it takes minutes.

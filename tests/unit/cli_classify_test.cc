@@ -48,6 +48,22 @@ TEST_F(CommandsTest, ClassifyAsksForAHead) {
   EXPECT_THAT(out(), HasSubstr("colourlabel 3 75.0 %\n"));
 }
 
+// The model's first head has two.
+TEST_F(CommandsTest, ClassifyShowsAllClassesWhereMoreAreAskedFor) {
+  const std::string a = File("a.png", "ok 3");
+  for (const std::vector<std::string>& options : {std::vector<std::string>{}, std::vector<std::string>{"--top-k=10"},
+                                                  std::vector<std::string>{"--head=colour"}}) {
+    std::vector<std::string> args = {"classify", "--json", a};
+    args.insert(args.end(), options.begin(), options.end());
+    EXPECT_EQ(Ctl(args), 0) << err();
+    EXPECT_EQ(Json()[0]["classes"].size(), 2u) << testing::PrintToString(options);
+  }
+  EXPECT_EQ(Ctl({"classify", "--top-k=10", a}), 0) << err();
+  EXPECT_THAT(out(), HasSubstr("top 2\n")) << "a column for each class that is there";
+  EXPECT_EQ(Ctl({"classify", "--json", "--top-k=7", "--head=digit", a}), 0) << err();
+  EXPECT_EQ(Json()[0]["classes"].size(), 7u);
+}
+
 // An image that fails, in a batch or as a call, or that cannot be read, fails alone.
 TEST_F(CommandsTest, EachImageFailsAlone) {
   const std::string a = File("a.png", "ok 1"), b = File("b.png", "bad"), c = File("c.png", "ok 2");

@@ -15,14 +15,19 @@
 namespace resnetd::cli {
 namespace {
 
-google::rpc::Status BadImage() {
+google::rpc::Status Error(grpc::StatusCode code, const std::string& reason, const std::string& message) {
   google::rpc::Status status;
-  status.set_code(grpc::StatusCode::INVALID_ARGUMENT);
-  status.set_message("images: expected JPEG or PNG, got 3 bytes of text");
+  status.set_code(code);
+  status.set_message(message);
   google::rpc::ErrorInfo info;
-  info.set_reason("BAD_IMAGE");
+  info.set_reason(reason);
   status.add_details()->PackFrom(info);
   return status;
+}
+
+google::rpc::Status FailureOf(const std::string& image) {
+  if (image == "broken") return Error(grpc::StatusCode::INTERNAL, "ENGINE", "the engine broke");
+  return Error(grpc::StatusCode::INVALID_ARGUMENT, "BAD_IMAGE", "images: expected JPEG or PNG, got 3 bytes of text");
 }
 
 grpc::Status AsCall(const google::rpc::Status& status) {
@@ -30,6 +35,12 @@ grpc::Status AsCall(const google::rpc::Status& status) {
 }
 
 }  // namespace
+
+grpc::Status FakeRefusal(grpc::ServerContext& call, grpc::StatusCode code, const std::string& reason,
+                         const std::string& pushback_ms) {
+  if (!pushback_ms.empty()) call.AddTrailingMetadata("grpc-retry-pushback-ms", pushback_ms);
+  return AsCall(Error(code, reason, "refused"));
+}
 
 template <typename Request, typename Response, typename Fill>
 grpc::Status FakeInference::Answer(const Request& request, Response& response, Fill fill) {
@@ -49,8 +60,8 @@ grpc::Status FakeInference::Answer(const Request& request, Response& response, F
     absl::string_view text = image.encoded();
     int value = 0;
     if (!image.has_tensor() && !(absl::ConsumePrefix(&text, "ok ") && absl::SimpleAtoi(text, &value))) {
-      if (request.images_size() == 1) return AsCall(BadImage());
-      *result.mutable_status() = BadImage();
+      if (request.images_size() == 1) return AsCall(FailureOf(image.encoded()));
+      *result.mutable_status() = FailureOf(image.encoded());
       continue;
     }
     fill(value, result);
@@ -59,8 +70,9 @@ grpc::Status FakeInference::Answer(const Request& request, Response& response, F
   return grpc::Status::OK;
 }
 
-grpc::Status FakeInference::Classify(grpc::ServerContext*, const v1::ClassifyRequest* request,
+grpc::Status FakeInference::Classify(grpc::ServerContext* call, const v1::ClassifyRequest* request,
                                      v1::ClassifyResponse* response) {
+  if (grpc::Status status = gate_(*call, request->images_size()); !status.ok()) return status;
   return Answer(*request, *response, [&](int value, v1::ClassifyResult& result) {
     for (int k = 0; k < std::max(1, request->options().top_k()); ++k) {
       v1::Class& c = *result.add_classes();
@@ -71,7 +83,14 @@ grpc::Status FakeInference::Classify(grpc::ServerContext*, const v1::ClassifyReq
   });
 }
 
-grpc::Status FakeInference::Embed(grpc::ServerContext*, const v1::EmbedRequest* request, v1::EmbedResponse* response) {
+grpc::Status FakeInference::Embed(grpc::ServerContext* call, const v1::EmbedRequest* request,
+                                  v1::EmbedResponse* response) {
+  if (grpc::Status status = gate_(*call, request->images_size()); !status.ok()) return status;
+  std::string weights;
+  {
+    const std::lock_guard lock(mutex_);
+    if (weights_ != "some weights") weights = " by " + weights_;
+  }
   const v1::EmbedOptions& options = request->options();
   for (const std::string& space : options.require_space()) {
     if (space != "space of pool") return {grpc::StatusCode::FAILED_PRECONDITION, "another space than " + space};
@@ -80,7 +99,7 @@ grpc::Status FakeInference::Embed(grpc::ServerContext*, const v1::EmbedRequest* 
     result.add_embedding(static_cast<float>(value));
     result.add_embedding(4);
     result.add_embedding(options.l2_normalize() ? 1 : 0);
-    result.set_embedding_space("space of pool");
+    result.set_embedding_space("space of pool" + weights);
     if (options.dimensions() > 0) result.mutable_embedding()->Truncate(options.dimensions());
     for (const std::string& layer : options.layers()) {
       v1::LayerEmbedding& of = *result.add_layers();
@@ -107,11 +126,16 @@ grpc::Status FakeInference::ListModels(grpc::ServerContext*, const v1::ListModel
   return grpc::Status::OK;
 }
 
-grpc::Status FakeInference::GetModel(grpc::ServerContext*, const v1::GetModelRequest* request,
+grpc::Status FakeInference::GetModel(grpc::ServerContext* call, const v1::GetModelRequest* request,
                                      v1::GetModelResponse* model) {
+  if (grpc::Status status = gate_(*call, 0); !status.ok()) return status;
   if (!request->model().empty() && request->model() != "small") return {grpc::StatusCode::NOT_FOUND, "no such model"};
   model->set_name("small");
   model->set_classes(10);
+  {
+    const std::lock_guard lock(mutex_);
+    model->set_weights_sha256(weights_);
+  }
   model->mutable_input()->set_height(2);
   model->mutable_input()->set_width(3);
   model->mutable_input()->set_channels(1);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <sstream>
@@ -20,7 +21,8 @@
 namespace resnetd::cli {
 
 // An image file "ok 3" is of class 3 and has the embedding (3, 4, 0), which a layer's has its name's length behind; a
-// file "bad" fails with details. Tensors are of class 0. The model is "small" and has ten classes.
+// file "bad" fails with details, and "broken" breaks the engine. Tensors are of class 0. The model is "small" and has
+// ten classes, its first head two.
 class FakeInference : public v1::InferenceService::Service {
  public:
   grpc::Status Classify(grpc::ServerContext*, const v1::ClassifyRequest* request,
@@ -35,6 +37,14 @@ class FakeInference : public v1::InferenceService::Service {
   int most_calls_at_once() const { return most_at_once_; }
   // What an answer takes at least: how the tests make calls overlap, or outlast their deadline.
   void set_delay(std::chrono::milliseconds delay) { delay_ = delay; }
+  // Called for each call at first, with the images of it, 0: GetModel. An error is the call's answer.
+  using Gate = std::function<grpc::Status(grpc::ServerContext& call, int images)>;
+  void set_gate(Gate gate) { gate_ = std::move(gate); }
+  // Of what is served from now on: where its vectors are, and its weights.
+  void set_weights(const std::string& weights) {
+    const std::lock_guard lock(mutex_);
+    weights_ = weights;
+  }
 
  private:
   template <typename Request, typename Response, typename Fill>
@@ -45,7 +55,13 @@ class FakeInference : public v1::InferenceService::Service {
   std::vector<v1::Tensor> tensors_;
   std::atomic<int> at_once_{0}, most_at_once_{0};
   std::chrono::milliseconds delay_{0};
+  Gate gate_ = [](grpc::ServerContext&, int) { return grpc::Status::OK; };
+  std::string weights_ = "some weights";
 };
+
+// A server's refusal: with a reason, and with a pushback unless `pushback_ms` is empty.
+grpc::Status FakeRefusal(grpc::ServerContext& call, grpc::StatusCode code, const std::string& reason,
+                         const std::string& pushback_ms = "");
 
 class FakeHealth : public grpc::health::v1::Health::Service {
  public:
