@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-// What a network's outputs can be, for the graph and for those who load one.
+// The kinds of a network's outputs, for the graph and for those who load one.
 namespace resnetd {
 
-// What the ONNX file applied to the scores of an output. Softmax and Sigmoid are taken away and left to the output's
-// user, so that the output holds the scores before. kApplied: the file goes on behind its softmax, so that the output
-// holds probabilities already, or what became of them.
+// Says what the ONNX file applied to the scores of an output. Softmax and Sigmoid are taken away and left to the
+// output's user, so that the output holds the scores before. kApplied: the file goes on behind its softmax, so that the
+// output holds probabilities already, or what became of them.
 enum class HeadActivation : uint8_t { kNone, kSoftmax, kSigmoid, kApplied };
 
 enum class OutputRole : uint8_t {
@@ -21,7 +21,7 @@ enum class OutputRole : uint8_t {
   kUndecided,   // classes or an embedding; nothing says which, so it is served as the embedding
 };
 
-// What is known of a file's outputs from beside the file. It comes before all evidence that the file holds.
+// Holds what is known of a file's outputs from beside the file. It comes before all evidence that the file holds.
 struct OutputHints {
   std::string embedding = {};                 // the output, or else tensor, that is the embedding; empty: not said
   std::vector<std::string> classifiers = {};  // outputs that are classifiers

@@ -89,7 +89,7 @@ class Reader {
       if (!before) break;
       at = *before;
     }
-    // What is no layer's result may be a gate or a map of attention: then they are operators like others. A sigmoid,
+    // A value that no layer yields may be a gate or a map of attention: then they are operators like others. A sigmoid,
     // which ends many things, makes probabilities of a classifier's scores alone.
     const bool of_classes =
         tail_.activation == HeadActivation::kSigmoid ? CanClassify(graph_, tail_) : tail_.layer.has_value();

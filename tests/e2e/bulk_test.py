@@ -1,8 +1,8 @@
 """resnetctl on many images and a server that refuses, goes away or stays away: nothing is lost, or nothing is written.
 
-bulk_test.py RESNETD RESNETCTL [beside_load]
+bulk_test.py RESNETD RESNETCTL Refusals|Interruptions|BesideLoad
 
-With "beside_load" instead a ResNet-34 that is offered one and a half times what it can do, for minutes.
+The last is a ResNet-34 that is offered one and a half times what it can do, for minutes.
 """
 
 import json
@@ -25,7 +25,7 @@ SIDE = 64
 SMALL_QUEUE = ["--workers", "1", "--batch-sizes", "1", "--max-queue-ms", "20"]
 
 
-class BulkTest(unittest.TestCase):
+class BulkCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
@@ -40,21 +40,6 @@ class BulkTest(unittest.TestCase):
         scratch = self.folder / name
         scratch.mkdir()
         return RunningServer(sys.argv[1], sys.argv[2], scratch, "--model", str(self.model), *options)
-
-    def test_a_full_queue_is_waited_for(self):
-        npy = self.folder / "rows.npy"
-        with self.server("full", *SMALL_QUEUE) as server:
-            run = server.ctl("embed", "--npy", str(npy), str(self.pictures))
-            self.assertEqual(run.returncode, 0, run.stderr)
-            metrics = Metrics(server.metrics_url)
-            self.assertGreater(metrics.value("resnetd_rejections_total", reason="queue_time"), 0)
-            self.assertEqual(metrics.value("resnetd_images_total", result="ok"), COUNT)
-            run = server.ctl("--json", "classify", str(self.pictures))
-            self.assertEqual(run.returncode, 0, run.stderr)
-        rows = np.load(npy)
-        self.assertEqual(rows.shape[0], COUNT)
-        self.assertTrue(np.isfinite(rows).all())
-        self.assertEqual(len({row.tobytes() for row in rows}), COUNT)
 
     def start(self, server: RunningServer, *arguments: str) -> subprocess.Popen:
         """A command under way, of which the server has computed something."""
@@ -76,57 +61,22 @@ class BulkTest(unittest.TestCase):
         """More images than are answered before a test has looked."""
         return [str(self.pictures)] * MANY
 
-    def test_a_restart_loses_nothing(self):
-        for how in (signal.SIGKILL, signal.SIGTERM):
-            with self.subTest(how=how), self.server(f"restart{how}", "--workers", "1") as server:
-                npy = self.folder / f"restart{how}.npy"
-                run = self.start(server, "embed", "--npy", str(npy), *self.many())
-                self.stop(server, how)
-                self.assertIsNone(run.poll(), "ended before the server did")
-                server.__enter__()
-                status, _, err = self.finish(run)
-                self.assertEqual((status, err), (0, ""))
-                rows = np.load(npy)
-                self.assertEqual(len(rows), MANY * COUNT)
-                # In order, whatever was sent again: every folder's rows are the first one's, but for rounding.
-                for i in range(1, MANY):
-                    np.testing.assert_allclose(rows[i * COUNT : (i + 1) * COUNT], rows[:COUNT], rtol=1e-3, atol=1e-4)
 
-    def test_another_model_in_its_place_is_an_error(self):
-        """Of the same name and version: only the weights tell."""
-        served = self.folder / "replaced.onnx"
-        for command in ("embed", "classify"):
-            with self.subTest(command=command):
-                shutil.copy(self.model, served)
-                scratch = self.folder / f"replaced-{command}"
-                scratch.mkdir()
-                npy = scratch / "rows.npy"
-                output = ["--npy", str(npy)] if command == "embed" else []
-                with RunningServer(*sys.argv[1:3], scratch, "--model", str(served), "--workers", "1") as server:
-                    run = self.start(server, command, *output, *self.many())
-                    self.stop(server, signal.SIGKILL)
-                    images.make_resnet(served, "--arch", "resnet18", "--size", str(SIDE), "--seed", "5")
-                    server.__enter__()
-                    status, out, err = self.finish(run)
-                self.assertEqual((status, out if command == "classify" else ""), (1, ""))
-                self.assertIn("the model changed while it was asked", err)
-                self.assertFalse(npy.exists())
-
-    def test_a_server_that_goes_away_or_falls_silent(self):
-        for how in (signal.SIGKILL, signal.SIGSTOP):
-            with self.subTest(how=how), self.server(f"gone{how}", "--workers", "1") as server:
-                npy = self.folder / f"gone{how}.npy"
-                run = self.start(server, "--timeout", "1", "embed", "--patience", "1", "--npy", str(npy), *self.many())
-                server.process.send_signal(how)
-                status, _, err = self.finish(run)
-                if how == signal.SIGKILL:
-                    server.process.wait()
-                    server.__enter__()
-                server.process.send_signal(signal.SIGCONT)
-                self.assertEqual(status, 1)
-                self.assertIn("nothing was answered for 1 s (--patience)", err)
-                self.assertIn("not written", err)
-                self.assertEqual(list(self.folder.glob("gone*.npy*")), [])
+class Refusals(BulkCase):
+    def test_a_full_queue_is_waited_for(self):
+        npy = self.folder / "rows.npy"
+        with self.server("full", *SMALL_QUEUE) as server:
+            run = server.ctl("embed", "--npy", str(npy), str(self.pictures))
+            self.assertEqual(run.returncode, 0, run.stderr)
+            metrics = Metrics(server.metrics_url)
+            self.assertGreater(metrics.value("resnetd_rejections_total", reason="queue_time"), 0)
+            self.assertEqual(metrics.value("resnetd_images_total", result="ok"), COUNT)
+            run = server.ctl("--json", "classify", str(self.pictures))
+            self.assertEqual(run.returncode, 0, run.stderr)
+        rows = np.load(npy)
+        self.assertEqual(rows.shape[0], COUNT)
+        self.assertTrue(np.isfinite(rows).all())
+        self.assertEqual(len({row.tobytes() for row in rows}), COUNT)
 
     def test_small_limits_need_not_be_known(self):
         """Each image fits, and the requests of eight do not."""
@@ -194,6 +144,60 @@ class BulkTest(unittest.TestCase):
         self.assertFalse(npy.exists())
 
 
+class Interruptions(BulkCase):
+    def test_a_restart_loses_nothing(self):
+        for how in (signal.SIGKILL, signal.SIGTERM):
+            with self.subTest(how=how), self.server(f"restart{how}", "--workers", "1") as server:
+                npy = self.folder / f"restart{how}.npy"
+                run = self.start(server, "embed", "--npy", str(npy), *self.many())
+                self.stop(server, how)
+                self.assertIsNone(run.poll(), "ended before the server did")
+                server.__enter__()
+                status, _, err = self.finish(run)
+                self.assertEqual((status, err), (0, ""))
+                rows = np.load(npy)
+                self.assertEqual(len(rows), MANY * COUNT)
+                # In order, whatever was sent again: every folder's rows are the first one's, but for rounding.
+                for i in range(1, MANY):
+                    np.testing.assert_allclose(rows[i * COUNT : (i + 1) * COUNT], rows[:COUNT], rtol=1e-3, atol=1e-4)
+
+    def test_another_model_in_its_place_is_an_error(self):
+        """Of the same name and version: only the weights tell."""
+        served = self.folder / "replaced.onnx"
+        for command in ("embed", "classify"):
+            with self.subTest(command=command):
+                shutil.copy(self.model, served)
+                scratch = self.folder / f"replaced-{command}"
+                scratch.mkdir()
+                npy = scratch / "rows.npy"
+                output = ["--npy", str(npy)] if command == "embed" else []
+                with RunningServer(*sys.argv[1:3], scratch, "--model", str(served), "--workers", "1") as server:
+                    run = self.start(server, command, *output, *self.many())
+                    self.stop(server, signal.SIGKILL)
+                    images.make_resnet(served, "--arch", "resnet18", "--size", str(SIDE), "--seed", "5")
+                    server.__enter__()
+                    status, out, err = self.finish(run)
+                self.assertEqual((status, out if command == "classify" else ""), (1, ""))
+                self.assertIn("the model changed while it was asked", err)
+                self.assertFalse(npy.exists())
+
+    def test_a_server_that_goes_away_or_falls_silent(self):
+        for how in (signal.SIGKILL, signal.SIGSTOP):
+            with self.subTest(how=how), self.server(f"gone{how}", "--workers", "1") as server:
+                npy = self.folder / f"gone{how}.npy"
+                run = self.start(server, "--timeout", "1", "embed", "--patience", "1", "--npy", str(npy), *self.many())
+                server.process.send_signal(how)
+                status, _, err = self.finish(run)
+                if how == signal.SIGKILL:
+                    server.process.wait()
+                    server.__enter__()
+                server.process.send_signal(signal.SIGCONT)
+                self.assertEqual(status, 1)
+                self.assertIn("nothing was answered for 1 s (--patience)", err)
+                self.assertIn("not written", err)
+                self.assertEqual(list(self.folder.glob("gone*.npy*")), [])
+
+
 class BesideLoad(unittest.TestCase):
     IMAGES = 1000
 
@@ -229,4 +233,4 @@ class BesideLoad(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], defaultTest="BesideLoad" if "beside_load" in sys.argv[3:] else "BulkTest")
+    unittest.main(argv=sys.argv[:1], defaultTest=sys.argv[3])
