@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "base/echo.h"
 #include "cli/command.h"
-#include "engine/echo.h"
 
 namespace resnetd::cli {
 namespace {

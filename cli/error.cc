@@ -9,7 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "cli/table.h"
+#include "cli/print/table.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace resnetd::cli {

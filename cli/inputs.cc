@@ -12,7 +12,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 
 namespace resnetd::cli {
 namespace {

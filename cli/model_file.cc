@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/status_macros.h"
-#include "server/model_loader.h"
+#include "base/status_macros.h"
+#include "models/loader.h"
 
 namespace resnetd::cli {
 

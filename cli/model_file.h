@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
-#include "server/model_source.h"
+#include "models/source.h"
 
 namespace resnetd::cli {
 

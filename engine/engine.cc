@@ -7,13 +7,13 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
+#include "base/status_macros.h"
 #include "engine/graph/graph.h"
 #include "engine/onednn/compile.h"
 #include "engine/onnx/onnx.h"
 #include "engine/passes/check_weights.h"
 #include "engine/passes/passes.h"
-#include "engine/status_macros.h"
 
 namespace resnetd {
 namespace {

@@ -3,7 +3,7 @@
 # photographs, bit for bit where the decoded pixels are the same, and every size up to 64x64; without a folder on a few
 # generated images. The tests compare with recorded results; this is with the libraries themselves, of pinned versions.
 #
-#   scripts/check_images.sh [FOLDER]    exit status 0 only if all is as it must be (tests/golden/check_images.py says how).
+#   scripts/check_images.sh [FOLDER]    exit status 0 only if all is as it must be (tests/golden/make/check_images.py says how).
 #                                       RESNETD_PHOTOS may name the folder too
 set -euo pipefail
 
@@ -18,4 +18,4 @@ scripts/setup.sh build test
 [[ -d build/release ]] || step "configuring" cmake --preset release
 step "building" cmake --build --preset release --target image_dump
 step "Python environment with torchvision" scripts/venv.sh models-venv tools/requirements-models.txt
-exec build/models-venv/bin/python tests/golden/check_images.py build/release/tests/image_dump "$@"
+exec build/models-venv/bin/python tests/golden/make/check_images.py build/release/tests/image_dump "$@"

@@ -24,8 +24,8 @@ seconds=${1:-1800}
 seeds=build/fuzz/seeds
 case $part in
   load) start=("$seeds/load") ;;
-  jpeg | png | webp) start=("$seeds/$part" tests/golden/image) ;;
-  sniff) start=("$seeds"/{jpeg,png,webp,other} tests/golden/image) ;;
+  jpeg | png | webp) start=("$seeds/$part" tests/golden/data/image) ;;
+  sniff) start=("$seeds"/{jpeg,png,webp,other} tests/golden/data/image) ;;
   resize) start=() ;;
   *) usage ;;
 esac

@@ -4,7 +4,7 @@
 #   scripts/test.sh                  all tests but those labelled "slow"
 #   scripts/test.sh --full           those too
 #   scripts/test.sh --preset asan    in another of CMakePresets.json's builds: debug, asan (with UBSan), tsan
-#   scripts/test.sh --clients-bytes  only what bytes of clients go through (tests/clients_bytes.cmake), and builds no more
+#   scripts/test.sh --clients-bytes  only what bytes of clients go through (the label clients_bytes), and builds no more
 #   scripts/test.sh --image          builds the container image and tries it (needs root)
 # What follows "--" goes to ctest: scripts/test.sh -- -R policy
 set -euo pipefail

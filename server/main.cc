@@ -8,7 +8,7 @@
 #include <memory>
 #include <optional>
 
-#include "server/cpu_budget.h"
+#include "base/cpu_budget.h"
 #include "server/descriptor_limit.h"
 #include "server/options.h"
 #include "server/process_memory.h"

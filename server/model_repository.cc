@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 
 namespace resnetd::server {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/algorithm/container.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 #include "server/environment.h"
 
 namespace resnetd::server {

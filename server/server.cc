@@ -22,9 +22,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "engine/status_macros.h"
-#include "server/cpu_budget.h"
-#include "server/model_loader.h"
+#include "base/cpu_budget.h"
+#include "base/status_macros.h"
+#include "models/loader.h"
 #include "server/process_memory.h"
 
 namespace resnetd::server {

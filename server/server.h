@@ -9,15 +9,15 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "models/source.h"
+#include "server/compute/workers.h"
 #include "server/edge/edge.h"
-#include "server/http_server.h"
-#include "server/listener_check.h"
-#include "server/metrics.h"
 #include "server/model_repository.h"
-#include "server/model_source.h"
+#include "server/net/http_server.h"
+#include "server/net/listener_check.h"
+#include "server/observe/metrics.h"
 #include "server/options.h"
 #include "server/scheduling/scheduler.h"
-#include "server/workers.h"
 
 namespace resnetd::server {
 

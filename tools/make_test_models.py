@@ -2,7 +2,7 @@
 """Exports every residual family with weights from a seed, and what PyTorch and ONNX Runtime answer.
 
     venv=$(scripts/venv.sh models-venv tools/requirements-models.txt)
-    $venv/bin/python tools/make_test_models.py --templates tests/golden/families        what is committed
+    $venv/bin/python tools/make_test_models.py --templates tests/golden/data/families        what is committed
     $venv/bin/python tools/make_test_models.py --models FOLDER [--full-size] [NAME...]  whole ONNX files, with their images
 
 --templates writes, for each row of test_families.py and each of its exports, CASE.onnx without its weights

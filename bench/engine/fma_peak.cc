@@ -1,7 +1,7 @@
-// What this machine's cores can do at most (engine/fma_peak.h), as JSON lines.
+// What this machine's cores can do at most (engine/inspect/fma_peak.h), as JSON lines.
 //
 //   fma_peak --threads 2 --driven      a line about itself, then one for each line on standard input
-#include "engine/fma_peak.h"
+#include "engine/inspect/fma_peak.h"
 
 #include <iostream>
 #include <string>

@@ -4,7 +4,7 @@
 //
 // Time is the thread's own on a processor, the least of a few rounds, from the file's bytes to an input of 224x224. The
 // files are of three kinds: what encoders write of noise, which is the worst they can be given; what was made to be
-// dear, a megapixel or 50 of it in few bytes; and of those of tests/unit/image_hostile.h the one that costs the most
+// dear, a megapixel or 50 of it in few bytes; and of those of tests/support/image_hostile.h the one that costs the most
 // beside its price. Where Debian's libraries differ so do the figures.
 #include <algorithm>
 #include <cstdint>
@@ -30,9 +30,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/image/image.h"
-#include "tests/unit/image_golden.h"
-#include "tests/unit/image_hostile.h"
-#include "tests/unit/image_large.h"
+#include "tests/support/image_golden.h"
+#include "tests/support/image_hostile.h"
+#include "tests/support/image_large.h"
 
 namespace resnetd::image {
 namespace {

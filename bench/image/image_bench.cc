@@ -23,11 +23,11 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/types/span.h"
-#include "engine/image/decode.h"
+#include "engine/image/decode/decode.h"
+#include "engine/image/decode/orientation.h"
 #include "engine/image/image.h"
-#include "engine/image/orientation.h"
-#include "engine/image/placement.h"
-#include "engine/image/resize.h"
+#include "engine/image/resize/placement.h"
+#include "engine/image/resize/resize.h"
 #include "engine/image/scratch.h"
 #include "nlohmann/json.hpp"
 

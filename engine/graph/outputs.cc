@@ -11,7 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 #include "engine/graph/output_names.h"
 #include "engine/graph/output_tail.h"
 

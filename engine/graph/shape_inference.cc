@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 #include "engine/graph/graph.h"
 
 namespace resnetd::graph {

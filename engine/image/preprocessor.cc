@@ -5,12 +5,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/image/decode.h"
+#include "engine/image/decode/decode.h"
+#include "engine/image/decode/orientation.h"
 #include "engine/image/image.h"
 #include "engine/image/normalise.h"
-#include "engine/image/orientation.h"
-#include "engine/image/placement.h"
-#include "engine/image/resize.h"
+#include "engine/image/resize/placement.h"
+#include "engine/image/resize/resize.h"
 #include "engine/image/scratch.h"
 
 namespace resnetd::image {

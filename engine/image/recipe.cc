@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 
 namespace resnetd::image {
 namespace {

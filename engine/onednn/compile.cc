@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/onednn/fingerprint.h"
-#include "engine/onednn/lowering.h"
+#include "engine/onednn/lowering/lowering.h"
 #include "engine/onednn/plan.h"
 #include "engine/onednn/session.h"
 #include "engine/onednn/weights_cache.h"

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 #include "engine/onednn/status.h"
 
 namespace resnetd::onednn {

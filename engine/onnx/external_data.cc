@@ -17,8 +17,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
-#include "engine/status_macros.h"
+#include "base/echo.h"
+#include "base/status_macros.h"
 
 namespace resnetd::onnx {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "engine/echo.h"
-#include "engine/status_macros.h"
+#include "base/echo.h"
+#include "base/status_macros.h"
 
 namespace resnetd::onnx {
 namespace {

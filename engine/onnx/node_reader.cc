@@ -1,7 +1,7 @@
 #include "engine/onnx/node_reader.h"
 
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 
 namespace resnetd::onnx {
 namespace {

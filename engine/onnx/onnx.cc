@@ -9,12 +9,12 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
+#include "base/status_macros.h"
 #include "engine/graph/outputs.h"
-#include "engine/onnx/importers.h"
+#include "engine/onnx/operators/importers.h"
 #include "engine/onnx/parse.h"
 #include "engine/onnx/schema.h"
-#include "engine/status_macros.h"
 
 namespace resnetd::onnx {
 namespace {

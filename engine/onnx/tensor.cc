@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
+#include "base/status_macros.h"
 #include "engine/onnx/import.h"
-#include "engine/status_macros.h"
 
 namespace resnetd::onnx {
 namespace {

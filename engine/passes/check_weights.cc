@@ -8,7 +8,7 @@
 #include <initializer_list>
 
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 
 namespace resnetd::passes {
 namespace {

@@ -11,7 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "engine/echo.h"
+#include "base/echo.h"
 #include "engine/passes/affine.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/uses.h"

@@ -11,10 +11,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "base/mutex.h"
 #include "server/edge/codec.h"
 #include "server/edge/exchange.h"
-#include "server/metrics.h"
-#include "server/scheduling/mutex.h"
+#include "server/observe/metrics.h"
 
 namespace resnetd::server {
 

@@ -27,7 +27,7 @@
 #include "server/edge/authenticator.h"
 #include "server/edge/connections.h"
 #include "server/edge/gate.h"
-#include "server/edge/native_codec.h"
+#include "server/edge/native/codec.h"
 #include "server/edge/service.h"
 #include "server/model_repository.h"
 

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "engine/image/image.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 
 // The gRPC side of the server: it turns calls into items for the scheduler and finished items into answers.

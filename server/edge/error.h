@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 namespace google::rpc {
 class Status;
@@ -42,7 +42,7 @@ inline constexpr char kNotAClassifier[] = "NOT_A_CLASSIFIER";
 using ErrorMetadata = std::vector<std::pair<std::string, std::string>>;
 
 // `code` with a google.rpc.ErrorInfo. Values of `metadata` are cut as echoes are; in `message` the caller does it
-// (engine/echo.h).
+// (base/echo.h).
 absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string_view message,
                    const ErrorMetadata& metadata = {});
 

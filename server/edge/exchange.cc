@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "models/scores.h"
 #include "server/edge/error.h"
-#include "server/edge/scores.h"
 
 namespace resnetd::server {
 namespace {

@@ -8,10 +8,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
+#include "base/mutex.h"
 #include "server/edge/codec.h"
 #include "server/edge/gate.h"
-#include "server/metrics.h"
-#include "server/scheduling/mutex.h"
+#include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 
 namespace resnetd::server {

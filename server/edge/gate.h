@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
-#include "server/metrics.h"
+#include "server/observe/metrics.h"
 
 namespace resnetd::server {
 

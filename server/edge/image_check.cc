@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "engine/image/orientation.h"
-#include "engine/status_macros.h"
+#include "base/status_macros.h"
+#include "engine/image/decode/orientation.h"
 #include "server/edge/error.h"
 
 namespace resnetd::server {

@@ -9,8 +9,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/inference.h"
-#include "server/model.h"
+#include "models/model.h"
+#include "server/compute/item.h"
 
 // What lies between the protocols and the scheduler: plain values, of no protocol.
 namespace resnetd::server {

@@ -19,7 +19,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "server/scheduling/mutex.h"
+#include "base/mutex.h"
 
 namespace resnetd::scheduling {
 namespace {

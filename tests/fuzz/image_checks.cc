@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/image/orientation.h"
+#include "engine/image/decode/orientation.h"
 
 namespace resnetd::fuzz {
 namespace {

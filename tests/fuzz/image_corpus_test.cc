@@ -9,8 +9,8 @@
 
 #include "gtest/gtest.h"
 #include "tests/fuzz/image_checks.h"
-#include "tests/unit/image_golden.h"
-#include "tests/unit/image_hostile.h"
+#include "tests/support/image_golden.h"
+#include "tests/support/image_hostile.h"
 
 namespace resnetd::fuzz {
 namespace {

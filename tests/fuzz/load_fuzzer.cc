@@ -9,7 +9,7 @@
 #include "absl/strings/match.h"
 #include "engine/engine.h"
 #include "engine/graph/graph.h"
-#include "engine/inspect.h"
+#include "engine/inspect/inspect.h"
 #include "engine/onnx/onnx.h"
 #include "engine/passes/passes.h"
 #include "tests/fuzz/load_fuzzer.h"

@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "tests/unit/onnx_file.h"
+#include "tests/support/onnx_file.h"
 
 namespace resnetd::fuzz {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "tests/fuzz/seed_networks.h"
-#include "tests/unit/onnx_file.h"
+#include "tests/support/onnx_file.h"
 
 namespace resnetd::fuzz {
 namespace {

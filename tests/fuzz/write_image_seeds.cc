@@ -1,10 +1,10 @@
-// What the image fuzzers start from beside tests/golden/image: write_image_seeds FOLDER writes the small ones of
-// tests/unit/image_hostile.h into FOLDER/jpeg, /png, /webp and /other, a file each.
+// What the image fuzzers start from beside tests/golden/data/image: write_image_seeds FOLDER writes the small ones of
+// tests/support/image_hostile.h into FOLDER/jpeg, /png, /webp and /other, a file each.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 
-#include "tests/unit/image_hostile.h"
+#include "tests/support/image_hostile.h"
 
 namespace image = resnetd::image;
 

@@ -9,7 +9,7 @@
 #include "engine/engine.h"
 #include "gtest/gtest.h"
 #include "tests/golden/golden_files.h"
-#include "tests/unit/session_runner.h"
+#include "tests/support/session_runner.h"
 
 namespace resnetd {
 namespace {

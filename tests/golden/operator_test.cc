@@ -13,7 +13,7 @@
 #include "gtest/gtest.h"
 #include "tests/golden/golden_files.h"
 #include "tests/reference/executor.h"
-#include "tests/unit/session_runner.h"
+#include "tests/support/session_runner.h"
 
 namespace resnetd {
 namespace {

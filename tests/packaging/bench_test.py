@@ -53,7 +53,7 @@ class Benches(unittest.TestCase):
         folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
         (folder / "photos").mkdir()
         for name in ("420.jpg", "progressive.jpg"):
-            shutil.copy(ROOT / "tests/golden/image" / name, folder / "photos")
+            shutil.copy(ROOT / "tests/golden/data/image" / name, folder / "photos")
         for script, options, first_cells in scripts:
             with self.subTest(script):
                 options = [option.format(folder=folder) for option in options]
@@ -98,7 +98,7 @@ class BenchTest(Benches):
     def test_images(self):
         bench = self.build / "bench/image/image_bench"
         with tempfile.TemporaryDirectory() as folder:
-            shutil.copy(ROOT / "tests/golden/image/420.jpg", folder)
+            shutil.copy(ROOT / "tests/golden/data/image/420.jpg", folder)
             done = self.run_program(bench, "--folder", folder, stdin="files\nresize\ncrop\n")
             wrong = self.run_program(bench, "--folder", folder, stdin="decode\n")
         self.assertEqual(done.returncode, 0, done.stderr)

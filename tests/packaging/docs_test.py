@@ -70,7 +70,7 @@ class Documents(unittest.TestCase):
         self.assertEqual(named, in_code)
 
     def rejections(self) -> str:
-        return (ROOT / "server/metrics.cc").read_text().split("RejectionName(Rejection reason) {")[1].split("\n}\n")[0]
+        return (ROOT / "server/observe/metrics.cc").read_text().split("RejectionName(Rejection reason) {")[1].split("\n}\n")[0]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,97 @@
+// UTF-8: a lead byte says how many continuation bytes (10xxxxxx) follow; the smallest code points of a length and the
+// largest, and the surrogates, are told apart by the first of these.
+//
+//   00..7F                C2..DF 80..BF            E0 A0..BF 80..BF        ED 80..9F 80..BF
+//   E1..EF 80..BF 80..BF  F0 90..BF 80..BF 80..BF  F1..F3 80..BF (3 times) F4 80..8F 80..BF 80..BF
+#include "base/echo.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
+namespace resnetd {
+namespace {
+
+constexpr size_t kListed = 16;
+
+bool IsWithin(unsigned char c, unsigned char low, unsigned char high) {
+  return c >= low && c <= high;
+}
+
+// Bytes of the printable character that `text`, which is not empty, begins with; 0 if it begins with none.
+size_t CharacterBytes(absl::string_view text) {
+  const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
+  const unsigned char lead = at(0);
+  if (lead < 0x80) return lead >= 0x20 && lead != 0x7F ? 1 : 0;
+  if (!IsWithin(lead, 0xC2, 0xF4)) return 0;
+  const size_t size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  unsigned char low = 0x80, high = 0xBF;
+  if (lead == 0xC2 || lead == 0xE0) low = 0xA0;  // C2 80 to C2 9F are control characters
+  if (lead == 0xF0) low = 0x90;
+  if (lead == 0xED) high = 0x9F;
+  if (lead == 0xF4) high = 0x8F;
+  if (!IsWithin(at(1), low, high)) return 0;
+  for (size_t i = 2; i < size; ++i) {
+    if (!IsWithin(at(i), 0x80, 0xBF)) return 0;
+  }
+  return size;
+}
+
+struct Beginning {
+  std::string printable;
+  size_t bytes = 0;  // of the text that it stands for
+};
+
+Beginning Begin(absl::string_view text, size_t most) {
+  Beginning begin;
+  while (begin.bytes < text.size()) {
+    const absl::string_view rest = text.substr(begin.bytes);
+    const size_t size = CharacterBytes(rest);
+    if (begin.bytes + std::max<size_t>(size, 1) > most) break;
+    if (size > 0) {
+      begin.printable.append(rest.data(), size);
+    } else {
+      absl::StrAppend(&begin.printable, "\\x", absl::Hex(static_cast<unsigned char>(rest[0]), absl::kZeroPad2));
+    }
+    begin.bytes += std::max<size_t>(size, 1);
+  }
+  return begin;
+}
+
+std::string EchoBetween(absl::string_view quote, absl::string_view text) {
+  const Beginning begin = Begin(text, kEchoBytes);
+  if (begin.bytes == text.size()) return absl::StrCat(quote, begin.printable, quote);
+  return absl::StrCat(quote, begin.printable, quote, "... (", text.size(), " bytes)");
+}
+
+}  // namespace
+
+std::string Echo(absl::string_view text) {
+  return EchoBetween("", text);
+}
+
+std::string Quoted(absl::string_view text) {
+  return EchoBetween("'", text);
+}
+
+std::string QuotedList(const std::vector<absl::string_view>& texts) {
+  std::string list;
+  for (size_t i = 0; i < std::min(texts.size(), kListed); ++i)
+    absl::StrAppend(&list, i > 0 ? ", " : "", Quoted(texts[i]));
+  if (texts.size() > kListed) absl::StrAppend(&list, ", ... (", texts.size() - kListed, " more)");
+  return list;
+}
+
+std::string EchoWords(absl::string_view message) {
+  std::string words;
+  while (!message.empty()) {
+    const size_t end = message.find_first_of(" \n");
+    absl::StrAppend(&words, Echo(message.substr(0, end)));
+    if (end == absl::string_view::npos) break;
+    words += message[end];
+    message.remove_prefix(end + 1);
+  }
+  return words;
+}
+
+}  // namespace resnetd

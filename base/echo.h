@@ -1,0 +1,32 @@
+#ifndef RESNETD_BASE_ECHO_H_
+#define RESNETD_BASE_ECHO_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+// What a client or a file has sent, as errors repeat it: short enough that the rest of the error is still seen, and
+// printable, whatever it was. Every box may use it.
+namespace resnetd {
+
+inline constexpr size_t kEchoBytes = 128;
+
+// At most the first kEchoBytes of `text`, without half a character at the end, and how long it was: "aaa... (5000
+// bytes)". Control characters and bytes that are no UTF-8 become \xNN, which makes it longer: up to four times.
+std::string Echo(absl::string_view text);
+
+// Echo(text) in single quotes: 'aaa'... (5000 bytes).
+std::string Quoted(absl::string_view text);
+
+// 'a', 'b', 'c', and after 16 of them how many more there are: ", ... (48 more)".
+std::string QuotedList(const std::vector<absl::string_view>& texts);
+
+// A message that somebody else has put together, as a library does: each run without a space that is longer than
+// kEchoBytes is cut as Echo() does it, and nothing else is changed but control characters and the like.
+std::string EchoWords(absl::string_view message);
+
+}  // namespace resnetd
+
+#endif  // RESNETD_BASE_ECHO_H_

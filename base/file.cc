@@ -1,0 +1,57 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace resnetd::server {
+namespace {
+
+absl::Status NotRegular(const std::string& path) {
+  return absl::InvalidArgumentError(absl::StrCat("'", path, "': expected a regular file"));
+}
+
+// Where ErrnoToStatus() would mislead: ENXIO is a socket, ENOTDIR a path through something that is no folder.
+absl::Status CannotOpen(int error, const std::string& path) {
+  if (error == ENXIO) return NotRegular(path);
+  const std::string what = absl::StrCat("cannot open '", path, "'");
+  if (error == ENOTDIR) return absl::NotFoundError(absl::StrCat(what, ": Not a directory"));
+  return absl::ErrnoToStatus(error, what);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
+  // O_NONBLOCK: a pipe must not hold us up before we see that it is one.
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return CannotOpen(errno, path);
+  const auto close_fd = absl::MakeCleanup([fd] { close(fd); });
+  struct stat info {};
+  if (fstat(fd, &info) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot look at '", path, "'"));
+  if (!S_ISREG(info.st_mode)) return NotRegular(path);
+  if (static_cast<size_t>(info.st_size) > max_bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", path, "': expected at most ", max_bytes, " bytes, got ", info.st_size));
+  }
+  // Part by part, since a string of the whole size would be filled with zeros first.
+  std::string content;
+  content.reserve(static_cast<size_t>(info.st_size));
+  std::array<char, 1 << 16> part;
+  while (content.size() <= static_cast<size_t>(info.st_size)) {
+    const ssize_t n = read(fd, part.data(), part.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read '", path, "'"));
+    if (n == 0) return content;
+    content.append(part.data(), static_cast<size_t>(n));
+  }
+  return absl::UnknownError(absl::StrCat("'", path, "' grew while it was read"));
+}
+
+}  // namespace resnetd::server

@@ -1,0 +1,156 @@
+// Times to wait: what the server says, at least a delay that doubles with each failure in a row, and up to a quarter
+// more by chance, so that several clients that were refused together do not come back together.
+#include "cli/call/retry.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace resnetd::cli {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstDelay(20), kLongestDelay(2000);
+// A server that has work to do first says more. Who may come back at once, again and again, sends what is never let in:
+// more than its queue may hold.
+constexpr milliseconds kAtOnce(1);
+constexpr int kDoublings = 7;  // from the one to more than the other
+constexpr double kChance = 0.25;
+constexpr auto kQuiet = std::chrono::seconds(5), kBetweenNotes = std::chrono::seconds(30);
+
+Patience::Clock::duration Seconds(double seconds) {
+  return std::chrono::duration_cast<Patience::Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+bool Blames(const CallError& error, absl::string_view field) {
+  return std::any_of(error.violations.begin(), error.violations.end(),
+                     [&](const FieldViolation& v) { return absl::StartsWith(v.field, field); });
+}
+
+}  // namespace
+
+Failure FailureOf(const grpc::Status& status, const grpc::ClientContext& context) {
+  Failure failure{ErrorFrom(status), std::nullopt};
+  const auto& trailers = context.GetServerTrailingMetadata();
+  if (const auto found = trailers.find("grpc-retry-pushback-ms"); found != trailers.end()) {
+    int64_t ms = 0;
+    // What is no number says no as well, by gRPC's rules.
+    if (!absl::SimpleAtoi(absl::string_view(found->second.data(), found->second.size()), &ms)) ms = -1;
+    failure.pushback = milliseconds(ms);
+  }
+  return failure;
+}
+
+Remedy RemedyOf(const CallError& error, int images) {
+  const bool several = images > 1;
+  switch (error.code) {
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      if (error.reason == "MESSAGE_SIZE") return several ? Remedy::kSplit : Remedy::kImage;
+      if (error.reason == "QUEUE_BYTES" || error.reason == "DEADLINE") {
+        return several ? Remedy::kSplitLater : Remedy::kRetry;
+      }
+      return Remedy::kRetry;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return several ? Remedy::kSplitLater : Remedy::kRetry;
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::CANCELLED:  // not by this client: by what is between it and the server
+    case grpc::StatusCode::ABORTED:
+    case grpc::StatusCode::UNKNOWN:
+      return Remedy::kRetry;
+    case grpc::StatusCode::INTERNAL:
+      // gRPC's word for some broken connections too; the server's own comes with a reason.
+      if (error.reason.empty()) return Remedy::kRetry;
+      return several ? Remedy::kSplit : Remedy::kImage;
+    case grpc::StatusCode::INVALID_ARGUMENT:
+      // Of several images the request as a whole is meant: more images or larger answers than the server takes, or what
+      // a request of one will show to be wrong with any number.
+      if (several) return Remedy::kSplit;
+      return error.reason == "BAD_IMAGE" || Blames(error, "images[") ? Remedy::kImage : Remedy::kGiveUp;
+    default:
+      return Remedy::kGiveUp;
+  }
+}
+
+Remedy RemedyOfImage(const CallError& error) {
+  switch (error.code) {
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:  // no memory to decode it, for now
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::ABORTED:
+      return Remedy::kRetry;
+    default:
+      return Remedy::kImage;
+  }
+}
+
+bool ImageIsBad(const CallError& error) {
+  return error.code == grpc::StatusCode::INVALID_ARGUMENT || error.code == grpc::StatusCode::NOT_FOUND ||
+         error.reason == "MESSAGE_SIZE";
+}
+
+Patience::Patience(const Limits& limits, Clock::time_point start)
+    : limits_(limits),
+      end_(limits.deadline_seconds > 0 ? start + Seconds(limits.deadline_seconds) : Clock::time_point::max()),
+      last_answer_(start),
+      last_note_(start - kBetweenNotes),
+      random_(std::random_device()()) {}
+
+void Patience::SetDeadlineOf(grpc::ClientContext& call, Clock::time_point now) const {
+  Clock::duration time = Seconds(limits_.timeout_seconds);
+  if (end_ != Clock::time_point::max()) time = std::min(time, end_ - now);
+  call.set_deadline(std::chrono::system_clock::now() +
+                    std::chrono::duration_cast<std::chrono::system_clock::duration>(time));
+}
+
+void Patience::Answered(Clock::time_point now) {
+  failing_since_.reset();
+  last_answer_ = now;
+  heard_ = true;
+}
+
+std::optional<Patience::Clock::time_point> Patience::NextTry(const Failure& failure, int tries, Clock::time_point now) {
+  interrupted_ = interrupted_ || failure.error.code != grpc::StatusCode::RESOURCE_EXHAUSTED;
+  if (failure.pushback && failure.pushback->count() < 0) {
+    why_ = "the server asks not to try again (grpc-retry-pushback-ms)";
+    return std::nullopt;
+  }
+  heard_ = heard_ || failure.pushback || !failure.error.reason.empty();
+  if (!heard_ && failure.error.code == grpc::StatusCode::UNAVAILABLE) {
+    why_ = "no server has answered there";
+    return std::nullopt;
+  }
+  const bool busy = failure.pushback > kAtOnce;
+  if (busy) {
+    failing_since_.reset();
+  } else {
+    if (!failing_since_) failing_since_ = now;
+    if (now - *failing_since_ >= Seconds(limits_.patience_seconds)) {
+      why_ = absl::StrCat("nothing was answered for ", limits_.patience_seconds, " s (--patience)");
+      return std::nullopt;
+    }
+  }
+  // Longer than this nothing can wait, and sums do not overflow.
+  constexpr milliseconds kMost = std::chrono::hours(24);
+  milliseconds wait = std::min(kFirstDelay * (1 << std::min(tries, kDoublings)), kLongestDelay);
+  if (busy) wait = std::clamp(*failure.pushback, wait, kMost);
+  const double chance = std::uniform_real_distribution<double>(0, kChance)(random_);
+  const Clock::time_point next = now + wait + std::chrono::duration_cast<Clock::duration>(chance * wait);
+  if (next >= end_) {
+    why_ = absl::StrCat("the ", limits_.deadline_seconds, " s of --deadline are over, or would be before another try");
+    return std::nullopt;
+  }
+  return next;
+}
+
+bool Patience::NoteIsDue(Clock::time_point now) {
+  if (now - last_answer_ < kQuiet || now - last_note_ < kBetweenNotes) return false;
+  last_note_ = now;
+  return true;
+}
+
+}  // namespace resnetd::cli

@@ -1,0 +1,79 @@
+#ifndef RESNETD_CLI_CALL_RETRY_H_
+#define RESNETD_CLI_CALL_RETRY_H_
+
+#include <chrono>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "cli/error.h"
+#include "grpcpp/client_context.h"
+
+// What a failed call of a bulk command means, and when to try again.
+namespace resnetd::cli {
+
+// A call's error, or an image's, with what the server says of another try.
+struct Failure {
+  CallError error;
+  // The trailer grpc-retry-pushback-ms: how long to wait. Negative, as gRPC has it: not to try again.
+  std::optional<std::chrono::milliseconds> pushback;
+};
+
+// Of a call that has ended.
+Failure FailureOf(const grpc::Status& status, const grpc::ClientContext& context);
+
+enum class Remedy {
+  kRetry,       // the same again later
+  kSplitLater,  // later, in smaller requests: it may be the size that the server has no room or no time for
+  kSplit,       // at once in smaller requests: of this size never
+  kImage,       // it is the outcome of the image
+  kGiveUp,      // whatever is sent, it will fail like this
+};
+
+// For a call of so many images that failed. Of one image there is nothing to split.
+Remedy RemedyOf(const CallError& error, int images);
+// For an image that failed in a call that did not: kRetry or kImage.
+Remedy RemedyOfImage(const CallError& error);
+// Whether the image alone is to blame: the file cannot be read, is no image, or is more than the server takes.
+bool ImageIsBad(const CallError& error);
+
+// How long a command goes on. Refusals with a pushback come from a server that is there and busy: they are waited for
+// until the deadline. Other failures are put up with for a while, counted from the first since an answer. Where nobody
+// has ever answered the address is most likely wrong, and nothing is waited for. One thread.
+class Patience {
+ public:
+  using Clock = std::chrono::steady_clock;
+  struct Limits {
+    double timeout_seconds = 30;   // of a call
+    double deadline_seconds = 0;   // of the whole command, from `start`; 0: none
+    double patience_seconds = 60;  // without an answer
+  };
+
+  explicit Patience(const Limits& limits, Clock::time_point start = Clock::now());
+
+  // Gives a call that starts now its deadline.
+  void SetDeadlineOf(grpc::ClientContext& call, Clock::time_point now = Clock::now()) const;
+  void Answered(Clock::time_point now = Clock::now());
+  // When to send again what has failed `tries` times in a row, last with `failure`; nullopt: no more, see why().
+  std::optional<Clock::time_point> NextTry(const Failure& failure, int tries, Clock::time_point now = Clock::now());
+  // Why NextTry() said no: "nothing was answered for 60 s (--patience)".
+  const std::string& why() const { return why_; }
+  // Whether it is time to tell a person that something is tried again and again. Saying yes, it is not for a while.
+  bool NoteIsDue(Clock::time_point now = Clock::now());
+  // A failure so far may have been the end of a server, in whose place there may be another.
+  bool interrupted() const { return interrupted_; }
+
+ private:
+  const Limits limits_;
+  const Clock::time_point end_;  // max(): never
+  std::optional<Clock::time_point> failing_since_;
+  Clock::time_point last_answer_, last_note_;
+  bool heard_ = false;  // anything from the server
+  bool interrupted_ = false;
+  std::string why_;
+  std::minstd_rand random_;
+};
+
+}  // namespace resnetd::cli
+
+#endif  // RESNETD_CLI_CALL_RETRY_H_

@@ -1,0 +1,62 @@
+#include "cli/call/served_model.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+
+namespace resnetd::cli {
+
+absl::Status ServedModel::Call(const v1::GetModelRequest& request, v1::GetModelResponse& response) {
+  for (int tries = 0;; ++tries) {
+    grpc::ClientContext call;
+    patience_.SetDeadlineOf(call);
+    const grpc::Status status = stub_.GetModel(&call, request, &response);
+    if (status.ok()) {
+      patience_.Answered();
+      return absl::OkStatus();
+    }
+    const Failure failure = FailureOf(status, call);
+    const auto code = static_cast<absl::StatusCode>(status.error_code());
+    if (RemedyOf(failure.error, 1) != Remedy::kRetry) return absl::Status(code, status.error_message());
+    const auto next = patience_.NextTry(failure, tries);
+    if (!next) return absl::Status(code, absl::StrCat(status.error_message(), " (", patience_.why(), ")"));
+    if (patience_.NoteIsDue()) {
+      *context_.err << context_.server << ": " << OneLine(failure.error) << "; trying again\n" << std::flush;
+    }
+    std::this_thread::sleep_until(*next);
+  }
+}
+
+absl::Status ServedModel::Ask(const std::string& name) {
+  v1::GetModelRequest request;
+  request.set_model(name);
+  return Call(request, answer_);
+}
+
+std::optional<Ended> ServedModel::AskWhetherSame(size_t images) {
+  if (!patience_.interrupted()) return std::nullopt;
+  v1::GetModelRequest request;
+  request.set_model(answer_.name());
+  request.set_model_version(answer_.version());
+  v1::GetModelResponse now;
+  absl::Status status = Call(request, now);
+  if (status.ok() && now.weights_sha256() == answer_.weights_sha256() && now.recipe_hash() == answer_.recipe_hash()) {
+    return std::nullopt;
+  }
+  if (status.ok()) {
+    status = absl::FailedPreconditionError(absl::StrCat("the model changed while it was asked: first its weights were ",
+                                                        answer_.weights_sha256(), ", recipe ", answer_.recipe_hash(),
+                                                        ", then ", now.weights_sha256(), ", recipe ", now.recipe_hash(),
+                                                        "; nothing tells which of them answered what"));
+  }
+  return Ended{ErrorFrom(status), "", images, /*mixed=*/true};
+}
+
+const v1::Head* FindHead(const v1::GetModelResponse& model, const std::string& name) {
+  const auto found = std::find_if(model.heads().begin(), model.heads().end(),
+                                  [&](const v1::Head& h) { return name.empty() || h.name() == name; });
+  return found == model.heads().end() ? nullptr : &*found;
+}
+
+}  // namespace resnetd::cli

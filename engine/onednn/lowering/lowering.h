@@ -1,0 +1,25 @@
+#ifndef RESNETD_ENGINE_ONEDNN_LOWERING_LOWERING_H_
+#define RESNETD_ENGINE_ONEDNN_LOWERING_LOWERING_H_
+
+#include <dnnl.hpp>
+
+#include "absl/status/statusor.h"
+#include "engine/graph/graph.h"
+#include "engine/onednn/plan.h"
+#include "engine/onednn/split.h"
+#include "engine/onednn/weights_cache.h"
+
+namespace resnetd::onednn {
+
+// Images are planes, NCHW, in every plan: oneDNN's direct kernel for few input channels reads planes, and on ResNet's
+// first layer it is faster than the NHWC one by more than reordering the pooled result costs.
+inline constexpr dnnl::memory::format_tag kImageLayout = dnnl::memory::format_tag::abcd;
+
+// The plan of a valid graph for one batch size, for the number of OpenMP threads set in the calling thread.
+// INVALID_ARGUMENT or RESOURCE_EXHAUSTED names node, operator and shape.
+absl::StatusOr<Plan> Lower(const graph::Graph& graph, int batch, const Split& split, const dnnl::engine& engine,
+                           WeightsCache& weights);
+
+}  // namespace resnetd::onednn
+
+#endif  // RESNETD_ENGINE_ONEDNN_LOWERING_LOWERING_H_

@@ -1,0 +1,133 @@
+// Constants, and the integer arithmetic on shapes and pads with which exporters surround the operators that do the
+// work. It is computed here and leaves no node behind.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "engine/onnx/fold.h"
+#include "engine/onnx/operators/importers.h"
+
+namespace resnetd::onnx {
+namespace {
+
+using graph::Dims;
+using graph::ValueId;
+
+// The one value of an input or attribute.
+absl::StatusOr<int64_t> One(absl::string_view what, const Ints& ints) {
+  if (ints.values.size() == 1) return ints.values[0];
+  return Expected(what, "one value", ToString(ints.values));
+}
+
+}  // namespace
+
+absl::Status ImportConstant(NodeReader& n, Import& into) {
+  if (const TensorProto* tensor = n.Tensor("value")) {
+    RESNETD_ASSIGN_OR_RETURN(Operand operand, into.Read(*tensor));
+    return into.Alias(n, std::move(operand));
+  }
+  if (n.Has("value_int")) return into.Alias(n, Ints::Scalar(n.Int("value_int", 0)));
+  if (n.Has("value_ints")) {
+    std::vector<int64_t> values = n.Ints("value_ints", {});
+    if (static_cast<int64_t>(values.size()) > kMostIntegers) {
+      return Expected("attribute 'value_ints'", absl::StrCat("at most ", kMostIntegers), absl::StrCat(values.size()));
+    }
+    return into.Alias(n, Ints::List(std::move(values)));
+  }
+  if (n.Has("value_float")) return into.Alias(n, MakeWeights(n.name(), {}, {n.Float("value_float", 0)}));
+  if (n.Has("value_floats")) {
+    std::vector<float> values = n.Floats("value_floats");
+    const int64_t size = static_cast<int64_t>(values.size());
+    if (size == 0) return Expected("attribute 'value_floats'", "at least one value", "none");
+    return into.Alias(n, MakeWeights(n.name(), {size}, std::move(values)));
+  }
+  return absl::InvalidArgumentError("expected a value that is a tensor, floats or integers");
+}
+
+absl::Status ImportConstantOfShape(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(const Ints shape, into.Integers(n, 0));
+  RESNETD_ASSIGN_OR_RETURN(const int64_t size, One("shape", shape));
+  if (size < 0 || size > kMostIntegers) {
+    return Expected("shape", absl::StrCat("0 to ", kMostIntegers), ToString({size}));
+  }
+  const TensorProto* tensor = n.Tensor("value");
+  if (tensor == nullptr) return Expected("attribute 'value'", "an integer", "none");
+  RESNETD_ASSIGN_OR_RETURN(const Operand operand, into.Read(*tensor));
+  const Ints* value = std::get_if<Ints>(&operand);
+  if (value == nullptr) return Expected("attribute 'value'", "an integer", "a float");
+  RESNETD_ASSIGN_OR_RETURN(const int64_t fill, One("attribute 'value'", *value));
+  return into.Alias(n, Ints::List(std::vector<int64_t>(static_cast<size_t>(size), fill)));
+}
+
+absl::Status ImportShape(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(const Operand src, into.Any(n, 0));
+  std::vector<int64_t> shape;
+  if (const ValueId* value = std::get_if<ValueId>(&src)) {
+    const Dims& dims = into.dims(*value);
+    shape.assign(dims.begin(), dims.end());
+    shape.insert(shape.begin(), Ints::kBatch);
+  } else {
+    shape.assign(DimsOf(src).begin(), DimsOf(src).end());
+  }
+  const int64_t rank = static_cast<int64_t>(shape.size());
+  if (rank > kMostIntegers) return Expected("input", absl::StrCat("at most ", kMostIntegers, " axes"), "more");
+  const auto bound = [rank](int64_t axis) { return std::clamp<int64_t>(axis < 0 ? axis + rank : axis, 0, rank); };
+  const int64_t start = bound(n.Int("start", 0)), end = std::max(start, bound(n.Int("end", rank)));
+  return into.Alias(n, Ints::List({shape.begin() + start, shape.begin() + end}));
+}
+
+absl::Status ImportGather(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(const Ints data, into.Integers(n, 0));
+  RESNETD_ASSIGN_OR_RETURN(Ints indices, into.Integers(n, 1));
+  if (data.dims.empty()) return Expected("input 0", "a list of integers", "one integer");
+  if (const int64_t axis = n.Int("axis", 0); axis != 0 && axis != -1) {
+    return Expected("attribute 'axis'", "0", absl::StrCat(axis));
+  }
+  const int64_t size = data.dims[0];
+  if (static_cast<int64_t>(indices.values.size()) > kMostIntegers) {
+    return Expected("indices", absl::StrCat("at most ", kMostIntegers), absl::StrCat(indices.values.size()));
+  }
+  for (int64_t& index : indices.values) {
+    if (index < -size || index >= size) {
+      return Expected("index", absl::StrCat(-size, "..", size - 1), ToString({index}));
+    }
+    index += index < 0 ? size : 0;
+  }
+  Ints taken = FoldTake(data, 0, indices.values);
+  return into.Alias(n, Ints{std::move(taken.values), indices.dims});
+}
+
+// Floats stay floats; integers become what is asked for.
+absl::Status ImportCast(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(Operand src, into.Any(n, 0));
+  const int64_t to = n.Int("to", 0);
+  n.Int("saturate", 1);  // of eight-bit floats
+  const Ints* ints = std::get_if<Ints>(&src);
+  if (ints == nullptr && to == TensorProto::FLOAT) return into.Alias(n, std::move(src));
+  if (ints == nullptr) {
+    return Expected("attribute 'to'", "FLOAT, as the input is", absl::StrCat("data type ", to));
+  }
+  if (to == TensorProto::INT64 || to == TensorProto::INT32) return into.Alias(n, std::move(src));
+  if (to != TensorProto::FLOAT)
+    return Expected("attribute 'to'", "INT64, INT32 or FLOAT", absl::StrCat("data type ", to));
+  if (ints->values.empty()) return Expected("input", "at least one integer", "none");
+  if (std::find(ints->values.begin(), ints->values.end(), Ints::kBatch) != ints->values.end()) {
+    return Expected("input", "integers known at load", ToString(ints->values));
+  }
+  return into.Alias(n, MakeWeights(n.name(), ints->dims, {ints->values.begin(), ints->values.end()}));
+}
+
+// Identity, and Dropout at inference.
+absl::Status ImportSame(NodeReader& n, Import& into) {
+  n.Float("ratio", 0.5f);
+  n.Int("seed", 0);
+  if (into.HasInput(n, 2)) {
+    RESNETD_ASSIGN_OR_RETURN(const Ints training, into.Integers(n, 2));
+    if (training.values != std::vector<int64_t>{0}) return Expected("training_mode", "false", "true");
+  }
+  RESNETD_ASSIGN_OR_RETURN(Operand src, into.Any(n, 0));
+  return into.Alias(n, std::move(src));
+}
+
+}  // namespace resnetd::onnx

@@ -1,0 +1,88 @@
+// Every operator we read. An operator that is missing here makes a load fail with its name.
+#include "engine/onnx/operators/importers.h"
+
+namespace resnetd::onnx {
+
+using graph::ActivationKind;
+using graph::BinaryKind;
+using graph::ReduceKind;
+
+Importer FindImporter(absl::string_view op_type) {
+  struct Entry {
+    const char* op_type;
+    Importer importer;
+  };
+  using N = NodeReader;
+  using I = Import;
+  static constexpr Entry kTable[] = {
+      {"Add", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kAdd); }},
+      {"AveragePool", ImportAveragePool},
+      {"BatchNormalization", ImportBatchNormalization},
+      {"Cast", ImportCast},
+      {"Clip", ImportClip},
+      {"Concat", ImportConcat},
+      {"Constant", ImportConstant},
+      {"ConstantOfShape", ImportConstantOfShape},  // of integers
+      {"Conv", ImportConv},
+      {"Div", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kDiv); }},
+      {"Dropout", ImportSame},
+      {"Elu",
+       [](N& n, I& into) {
+         return ImportActivation(n, into, {ActivationKind::kElu, n.Float("alpha", 1)});
+       }},
+      {"Erf", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kErf}); }},
+      {"Exp", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kExp}); }},
+      {"Flatten", ImportFlatten},
+      {"Gather", ImportGather},  // of integers
+      {"Gelu", ImportGelu},
+      {"Gemm", ImportGemm},
+      {"GlobalAveragePool", [](N& n, I& into) { return ImportGlobalPool(n, into, ReduceKind::kMean); }},
+      {"GlobalMaxPool", [](N& n, I& into) { return ImportGlobalPool(n, into, ReduceKind::kMax); }},
+      {"GroupNormalization", ImportGroupNormalization},
+      {"HardSigmoid",
+       [](N& n, I& into) {
+         return ImportActivation(n, into,
+                                 {ActivationKind::kHardSigmoid, n.Float("alpha", 0.2f), n.Float("beta", 0.5f)});
+       }},
+      {"HardSwish",
+       [](N& n, I& into) {
+         return ImportActivation(n, into, {ActivationKind::kHardSwish, 1.0f / 6, 0.5f});
+       }},
+      {"Identity", ImportSame},
+      {"InstanceNormalization", ImportInstanceNormalization},
+      {"LeakyRelu",
+       [](N& n, I& into) {
+         return ImportActivation(n, into, {ActivationKind::kLeakyRelu, n.Float("alpha", 0.01f)});
+       }},
+      {"LogSoftmax", [](N& n, I& into) { return ImportSoftmax(n, into, true); }},
+      {"MatMul", ImportMatMul},
+      {"MaxPool", ImportMaxPool},
+      {"Mul", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kMul); }},
+      {"PRelu", ImportPRelu},
+      {"Pad", ImportPad},
+      {"Pow", ImportPow},
+      {"ReduceL2", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kL2); }},
+      {"ReduceMax", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kMax); }},
+      {"ReduceMean", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kMean); }},
+      {"ReduceSum", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kSum); }},
+      {"Relu", [](N& n, I& into) { return ImportActivation(n, into, graph::Relu()); }},
+      {"Reshape", ImportReshape},
+      {"Shape", ImportShape},
+      {"Sigmoid", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSigmoid}); }},
+      {"Slice", ImportSlice},
+      {"Softmax", [](N& n, I& into) { return ImportSoftmax(n, into, false); }},
+      {"Split", ImportSplit},
+      {"Sqrt", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSqrt}); }},
+      {"Squeeze", ImportSqueeze},
+      {"Sub", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kSub); }},
+      {"Tanh", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kTanh}); }},
+      {"Transpose", ImportTranspose},
+      {"Unsqueeze", ImportUnsqueeze},
+  };
+  for (const Entry& entry : kTable) {
+    if (op_type == entry.op_type) return entry.importer;
+  }
+  return nullptr;
+}
+
+}  // namespace resnetd::onnx

@@ -1,0 +1,81 @@
+#ifndef RESNETD_ENGINE_ONNX_OPERATORS_IMPORTERS_H_
+#define RESNETD_ENGINE_ONNX_OPERATORS_IMPORTERS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "engine/graph/graph.h"
+#include "engine/onnx/import.h"
+#include "engine/onnx/node_reader.h"
+
+namespace resnetd::onnx {
+
+// Reads one node into the graph. Semantics: the ONNX operator specification, opsets 7 to 22.
+using Importer = absl::Status (*)(NodeReader& n, Import& into);
+
+// The importer of an ONNX operator of the default domain; null if there is none.
+Importer FindImporter(absl::string_view op_type);
+
+// Importers by theme; the table is in importers.cc.
+absl::Status ImportConv(NodeReader& n, Import& into);
+absl::Status ImportGemm(NodeReader& n, Import& into);
+absl::Status ImportMatMul(NodeReader& n, Import& into);
+
+absl::Status ImportBatchNormalization(NodeReader& n, Import& into);
+absl::Status ImportGroupNormalization(NodeReader& n, Import& into);
+absl::Status ImportInstanceNormalization(NodeReader& n, Import& into);
+
+absl::Status ImportActivation(NodeReader& n, Import& into, graph::Activation op);
+absl::Status ImportBinary(NodeReader& n, Import& into, graph::BinaryKind kind);
+absl::Status ImportClip(NodeReader& n, Import& into);
+absl::Status ImportGelu(NodeReader& n, Import& into);
+absl::Status ImportPow(NodeReader& n, Import& into);
+absl::Status ImportPRelu(NodeReader& n, Import& into);
+
+absl::Status ImportSoftmax(NodeReader& n, Import& into, bool log);
+
+absl::Status ImportMaxPool(NodeReader& n, Import& into);
+absl::Status ImportAveragePool(NodeReader& n, Import& into);
+absl::Status ImportGlobalPool(NodeReader& n, Import& into, graph::ReduceKind kind);
+absl::Status ImportReduce(NodeReader& n, Import& into, graph::ReduceKind kind);
+
+absl::Status ImportConcat(NodeReader& n, Import& into);
+absl::Status ImportFlatten(NodeReader& n, Import& into);
+absl::Status ImportPad(NodeReader& n, Import& into);
+absl::Status ImportReshape(NodeReader& n, Import& into);
+absl::Status ImportSlice(NodeReader& n, Import& into);
+absl::Status ImportSplit(NodeReader& n, Import& into);
+absl::Status ImportSqueeze(NodeReader& n, Import& into);
+absl::Status ImportTranspose(NodeReader& n, Import& into);
+absl::Status ImportUnsqueeze(NodeReader& n, Import& into);
+
+absl::Status ImportCast(NodeReader& n, Import& into);
+absl::Status ImportConstant(NodeReader& n, Import& into);
+absl::Status ImportConstantOfShape(NodeReader& n, Import& into);
+absl::Status ImportGather(NodeReader& n, Import& into);
+absl::Status ImportSame(NodeReader& n, Import& into);
+absl::Status ImportShape(NodeReader& n, Import& into);
+
+// Attributes that convolutions and pools share. `src` is CxHxW; sets pads from auto_pad too.
+absl::Status ReadWindow(NodeReader& n, const graph::Dims& src, graph::Size2 kernel, graph::Size2& strides,
+                        graph::Size2& dilations, graph::Pads2& pads);
+absl::StatusOr<graph::Size2> ReadPair(NodeReader& n, absl::string_view attribute, graph::Size2 fallback);
+
+// The node's integers from input `i` (newer opsets) or attribute `name` (older ones).
+absl::StatusOr<std::vector<int64_t>> InputOrAttribute(NodeReader& n, const Import& into, int i, absl::string_view name);
+
+// The axis of one image's share that an ONNX axis means, whose 0 is the batch: 1 is the share's 0, -1 its last. `rank`
+// is the share's.
+absl::StatusOr<int64_t> ImageAxis(int64_t axis, size_t rank);
+// Several of them, ascending, each once.
+absl::StatusOr<std::vector<int64_t>> ImageAxes(absl::Span<const int64_t> axes, size_t rank);
+
+int64_t Product(absl::Span<const int64_t> dims);
+
+}  // namespace resnetd::onnx
+
+#endif  // RESNETD_ENGINE_ONNX_OPERATORS_IMPORTERS_H_

@@ -1,0 +1,69 @@
+#include "models/golden_check.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "base/echo.h"
+#include "engine/image/image.h"
+#include "models/slot_view.h"
+
+namespace resnetd::server {
+namespace {
+
+constexpr float kDefaultTolerance = 1e-3f;
+
+// `what`: of each value, "the logit of class".
+absl::Status Compare(const v1::Golden& golden, const google::protobuf::RepeatedField<float>& expected,
+                     absl::Span<const float> got, float tolerance, absl::string_view what) {
+  float largest = 0;
+  for (const float value : expected) largest = std::max(largest, std::abs(value));
+  for (int i = 0; i < expected.size(); ++i) {
+    // Written so that a NaN on either side is a difference.
+    if (std::abs(got[static_cast<size_t>(i)] - expected[i]) <= tolerance * largest) continue;
+    return absl::FailedPreconditionError(absl::StrCat("golden image ", Quoted(golden.name()), ": expected ", what, " ",
+                                                      i, " to be ", expected[i], " within ", tolerance * largest,
+                                                      ", got ", got[static_cast<size_t>(i)]));
+  }
+  return absl::OkStatus();
+}
+
+// None are not checked; both none would make a check that cannot fail.
+absl::Status CheckSizes(const v1::Golden& golden, const ModelInfo& info) {
+  const auto fault = [&](absl::string_view what, int expected, int got) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("golden image ", Quoted(golden.name()), ": expected ", expected, what, ", got ", got));
+  };
+  const int logits = golden.logits_size(), embedding = golden.embedding_size();
+  if (logits != info.classes && (logits > 0 || embedding == 0)) return fault(" logits", info.classes, logits);
+  if (embedding != info.features && (embedding > 0 || logits == 0)) {
+    return fault(" values of the embedding", info.features, embedding);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, const image::Recipe& recipe,
+                         Session& session) {
+  const float tolerance = golden.tolerance() > 0 ? golden.tolerance() : kDefaultTolerance;
+  image::Preprocessor preprocessor;
+  for (const v1::Golden& one : golden.golden()) {
+    if (absl::Status s = CheckSizes(one, info); !s.ok()) return s;
+    const auto* bytes = reinterpret_cast<const std::byte*>(one.image().data());
+    const absl::Status decoded =
+        preprocessor.FromFile({bytes, one.image().size()}, recipe, ToTensorView(session.slot(0)));
+    if (!decoded.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("golden image ", Quoted(one.name()), ": ", decoded.message()));
+    }
+    if (const auto run = session.Run({.count = 1}); !run.ok()) return run.status();
+    const absl::Span<const float> logits = session.output(info.logits, 0);
+    if (absl::Status s = Compare(one, one.logits(), logits, tolerance, "the logit of class"); !s.ok()) return s;
+    const absl::Span<const float> embedding = session.output(info.embedding, 0);
+    if (absl::Status s = Compare(one, one.embedding(), embedding, tolerance, "the embedding's value"); !s.ok())
+      return s;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace resnetd::server

@@ -1,0 +1,329 @@
+// From files to a Model, in the order in which mistakes are cheapest to find.
+#include "models/loader.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <future>
+#include <optional>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/echo.h"
+#include "base/file.h"
+#include "base/sha256.h"
+#include "base/status_macros.h"
+#include "engine/arena.h"
+#include "engine/image/image.h"
+#include "models/config.h"
+#include "models/embedding_space.h"
+#include "models/golden_check.h"
+#include "models/outputs.h"
+#include "models/slot_view.h"
+
+namespace resnetd::server {
+namespace {
+
+constexpr size_t kMaxOnnxBytes = (size_t{1} << 31) - 1;  // protobuf's own limit
+constexpr size_t kMaxConfigBytes = size_t{1} << 20;
+constexpr size_t kMaxLabelsBytes = size_t{16} << 20;
+constexpr size_t kMaxGoldenBytes = size_t{64} << 20;
+constexpr char kConfigFile[] = "config.textproto";
+constexpr char kLabelsFile[] = "labels.txt";
+constexpr char kGoldenFile[] = "golden.textproto";
+
+// How long one batch size is measured: long enough for a run that nothing disturbs. What takes longer than
+// kMostCostTime runs once: memory that is touched for the first time makes it a few parts in a hundred too long, and
+// the start of a large network as short as it can be.
+constexpr int kCostRuns = 3;
+constexpr std::chrono::milliseconds kLeastCostTime{20}, kMostCostTime{30};
+
+// A file that may be missing, unless the config names it.
+absl::StatusOr<std::optional<std::string>> ReadOptional(const ModelSource& source, const std::string& named,
+                                                        const char* default_name, size_t max_bytes) {
+  absl::StatusOr<std::string> text = source.read(named.empty() ? default_name : named, max_bytes);
+  if (text.ok()) return std::optional<std::string>(*std::move(text));
+  if (named.empty() && absl::IsNotFound(text.status())) return std::optional<std::string>();
+  return text.status();
+}
+
+// What most requests want. Further outputs cost little beside it, and what they cost the scheduler learns by itself.
+OutputSet CommonOutputs(const ModelInfo& info) {
+  OutputSet common;
+  for (const OutputId id : {info.logits, info.embedding}) {
+    if (id != kNoOutput) common.set(static_cast<size_t>(id));
+  }
+  return common;
+}
+
+// On a busy machine no run of milliseconds gets through undisturbed. A clock that stands while others run tells what it
+// costs all the same, and so how sizes compare; by how much all take longer the scheduler learns by itself.
+Duration ThreadCpuTime() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+}
+
+// Values as a network may see them, -2 to 2, the same at every load and different in each slot.
+void FillSlots(int count, Session& session) {
+  uint32_t state = 1;
+  for (int i = 0; i < count; ++i) {
+    const image::TensorView dst = ToTensorView(session.slot(i));
+    for (int y = 0; y < dst.height; ++y) {
+      for (int x = 0; x < dst.width; ++x) {
+        for (int c = 0; c < dst.channels; ++c) {
+          state = state * 1664525u + 1013904223u;  // Numerical Recipes' generator
+          dst.data[y * dst.row + x * dst.pixel + c * dst.channel] = static_cast<float>(state >> 8) * 0x1p-22f - 2;
+        }
+      }
+    }
+  }
+}
+
+absl::Status CheckFinite(const ModelInfo& info, const OutputSet& wanted, int count, const Session& session) {
+  for (size_t id = 0; id < info.outputs.size(); ++id) {
+    if (!wanted[id]) continue;
+    for (int i = 0; i < count; ++i) {
+      for (const float value : session.output(static_cast<OutputId>(id), i)) {
+        if (std::isfinite(value)) continue;
+        return absl::FailedPreconditionError(absl::StrCat(
+            "output ", Quoted(info.outputs[id].name), ": expected finite values for an input of -2 to 2, got ", value,
+            " in a batch of ", count, ": the file's weights are not finite or too large"));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Those that MeasureCosts() does not ask for: one run more, of models that have such.
+absl::Status CheckFurtherOutputs(const ModelInfo& info, Session& session) {
+  OutputSet all;
+  for (size_t id = 0; id < info.outputs.size(); ++id) all.set(id);
+  if ((all & ~CommonOutputs(info)).none()) return absl::OkStatus();
+  FillSlots(1, session);
+  RESNETD_RETURN_IF_ERROR(session.Run({.count = 1, .wanted = all}).status());
+  return CheckFinite(info, all, 1, session);
+}
+
+class Loading {
+ public:
+  Loading(const ModelSource& source, const LoadOptions& options) : source_(source), options_(options) {}
+
+  absl::StatusOr<LoadedModel> Run(scheduling::ModelKey key);
+
+ private:
+  absl::Status ReadConfig();
+  absl::Status ReadLabels();
+  absl::Status CompileEngine();
+  absl::Status ReadRecipe();
+  absl::Status ReadHeads();
+  absl::Status SetLabels(const std::optional<std::string>& text, absl::string_view file, Head& head);
+  absl::Status TryOut();  // golden answers and costs
+
+  const ModelSource& source_;
+  const LoadOptions& options_;
+  v1::ModelConfig config_;
+  std::optional<std::string> first_labels_;         // the first head's labels as text
+  std::string first_labels_file_;                   // where they are from
+  std::vector<std::optional<std::string>> labels_;  // those of the config's heads
+  LabelCounts label_counts_;
+  Model model_;
+  std::vector<std::string> notes_, outputs_;
+};
+
+absl::StatusOr<LoadedModel> Loading::Run(scheduling::ModelKey key) {
+  model_.name = source_.name;
+  model_.version = source_.version;
+  model_.key = key;
+  RESNETD_RETURN_IF_ERROR(ReadConfig());
+  RESNETD_RETURN_IF_ERROR(ReadLabels());
+  RESNETD_RETURN_IF_ERROR(CompileEngine());
+  RESNETD_RETURN_IF_ERROR(ReadRecipe());
+  RESNETD_RETURN_IF_ERROR(ReadHeads());
+  RESNETD_ASSIGN_OR_RETURN(model_.layers, ChooseLayers(config_, model_.engine->info(), model_.sha256, model_.recipe));
+  RESNETD_RETURN_IF_ERROR(TryOut());
+  return LoadedModel{std::make_shared<const Model>(std::move(model_)), std::move(notes_), std::move(outputs_)};
+}
+
+absl::Status Loading::ReadConfig() {
+  RESNETD_ASSIGN_OR_RETURN(config_, ReadModelConfig(source_));
+  model_.description = config_.description();
+  model_.default_deadline = config_.default_deadline_ms() > 0 ? std::chrono::milliseconds(config_.default_deadline_ms())
+                                                              : options_.default_deadline;
+  return absl::OkStatus();
+}
+
+// Before the network: how many there are says what its outputs are.
+absl::Status Loading::ReadLabels() {
+  first_labels_file_ = config_.labels_file().empty() ? kLabelsFile : config_.labels_file();
+  if (!options_.labels_file.empty()) {
+    first_labels_file_ = options_.labels_file;
+    RESNETD_ASSIGN_OR_RETURN(first_labels_, ReadFile(first_labels_file_, kMaxLabelsBytes));
+  } else {
+    RESNETD_ASSIGN_OR_RETURN(first_labels_, ReadOptional(source_, config_.labels_file(), kLabelsFile, kMaxLabelsBytes));
+  }
+  if (first_labels_.has_value()) label_counts_.first = CountLabels(*first_labels_);
+  for (const v1::HeadConfig& head : config_.heads()) {
+    labels_.emplace_back();
+    if (!head.labels_file().empty()) {
+      RESNETD_ASSIGN_OR_RETURN(labels_.back(), source_.read(head.labels_file(), kMaxLabelsBytes));
+    }
+    label_counts_.heads.push_back(labels_.back().has_value() ? CountLabels(*labels_.back()) : 0);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loading::CompileEngine() {
+  RESNETD_ASSIGN_OR_RETURN(std::string onnx, ReadOnnxFile(source_));
+  EngineOptions engine;
+  engine.threads = options_.threads;
+  engine.warm_up = false;  // MeasureCosts() runs every batch size
+  engine.batch_sizes = options_.batch_sizes;
+  if (config_.batch_sizes_size() > 0)
+    engine.batch_sizes.assign(config_.batch_sizes().begin(), config_.batch_sizes().end());
+  engine.outputs.assign(config_.outputs().begin(), config_.outputs().end());
+  engine.hints = HintsOf(config_, label_counts_);
+  ModelBytes bytes{{reinterpret_cast<const std::byte*>(onnx.data()), onnx.size()}, source_.name, source_.folder};
+  Sha256 hash;
+  // Beside the reading: of a hundred megabytes it takes as long.
+  const std::future<void> hashed = std::async(std::launch::async, [&] { hash.Add(bytes.onnx); });
+  bytes.on_external_file = [&](absl::Span<const std::byte> file) {
+    hashed.wait();
+    hash.Add(file);
+  };
+  bytes.on_read = [&] {
+    hashed.wait();
+    std::string().swap(onnx);  // assigning an empty one would keep the memory
+  };
+  RESNETD_ASSIGN_OR_RETURN(model_.engine, Engine::Load(bytes, engine));
+  model_.sha256 = hash.Hex();
+  return absl::OkStatus();
+}
+
+absl::Status Loading::ReadRecipe() {
+  RESNETD_ASSIGN_OR_RETURN(ChosenRecipe chosen,
+                           ChooseRecipe(config_.preprocessing(), options_.recipe, model_.engine->info()));
+  model_.recipe = chosen.recipe;
+  model_.recipe_id = image::NameOf(model_.recipe);
+  model_.recipe_hash = RecipeHash(model_.recipe);
+  if (chosen.assumed) {
+    notes_.push_back(absl::StrCat("no preset given, assuming ", chosen.preset, " by the input's size (",
+                                  image::ToString(model_.recipe), ")"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loading::ReadHeads() {
+  const ModelInfo& info = model_.engine->info();
+  RESNETD_ASSIGN_OR_RETURN(std::vector<ChosenHead> chosen, ChooseHeads(config_, info, label_counts_));
+  if (info.logits == kNoOutput && !options_.labels_file.empty()) {
+    return absl::InvalidArgumentError("--labels: expected none, as the model has no logits");
+  }
+  for (auto& [head, labels_file] : chosen) {
+    if (head.output == info.logits && labels_file == config_.labels_file()) {
+      RESNETD_RETURN_IF_ERROR(SetLabels(first_labels_, first_labels_file_, head));
+      if (!first_labels_.has_value()) notes_.push_back("no labels, answers carry class indices only");
+    } else if (!labels_file.empty()) {
+      const auto config = absl::c_find_if(
+          config_.heads(), [&](const v1::HeadConfig& one) { return FindOutput(info, one.output()) == head.output; });
+      RESNETD_RETURN_IF_ERROR(
+          SetLabels(labels_[static_cast<size_t>(config - config_.heads().begin())], labels_file, head));
+    }
+    model_.heads.push_back(std::move(head));
+  }
+  if (model_.heads.empty()) {
+    model_.no_classifier = WhyNoClassifier(info);
+    if (first_labels_.has_value()) {
+      if (info.outputs[static_cast<size_t>(info.embedding)].role == OutputRole::kUndecided) {
+        return absl::InvalidArgumentError(absl::StrCat(first_labels_file_,
+                                                       ": expected as many labels as an output has ", "values, got ",
+                                                       label_counts_.first, "; ", model_.no_classifier));
+      }
+      notes_.push_back(absl::StrCat(first_labels_file_, " is not used, as the model has no classifier"));
+    }
+  }
+  for (OutputNote& note : OutputNotes(model_.heads, info)) {
+    (note.assumed ? notes_ : outputs_).push_back(std::move(note.text));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Loading::SetLabels(const std::optional<std::string>& text, absl::string_view file, Head& head) {
+  if (!text.has_value()) return absl::OkStatus();
+  const int width = model_.engine->info().outputs[static_cast<size_t>(head.output)].width;
+  if (const int count = CountLabels(*text); width == 1 && count > 2) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ": expected 1 label, of what the one score of output '",
+                                                   head.name, "' is the score of, or 2, without it and with it; got ",
+                                                   count));
+  }
+  RESNETD_ASSIGN_OR_RETURN(head.labels, ParseLabels(*text, file, head.classes));
+  return absl::OkStatus();
+}
+
+absl::Status Loading::TryOut() {
+  const Arena arena(model_.engine->arena_bytes());
+  RESNETD_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session, model_.engine->NewSession(arena.span()));
+  RESNETD_ASSIGN_OR_RETURN(std::optional<std::string> text,
+                           ReadOptional(source_, config_.golden_file(), kGoldenFile, kMaxGoldenBytes));
+  if (text.has_value()) {
+    RESNETD_ASSIGN_OR_RETURN(const v1::GoldenSet golden, ParseGoldenSet(*text, kGoldenFile));
+    RESNETD_RETURN_IF_ERROR(CheckGolden(golden, model_.engine->info(), model_.recipe, *session));
+  } else {
+    notes_.push_back("no golden answers beside it, none were checked");
+  }
+  RESNETD_ASSIGN_OR_RETURN(model_.costs, MeasureCosts(*model_.engine, *session));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadOnnxFile(const ModelSource& source) {
+  return source.read(source.onnx_file, kMaxOnnxBytes);
+}
+
+std::vector<std::string> FilesBeside(const v1::ModelConfig& config) {
+  std::vector<std::string> files = {config.labels_file().empty() ? kLabelsFile : config.labels_file(),
+                                    config.golden_file().empty() ? kGoldenFile : config.golden_file()};
+  for (const v1::HeadConfig& head : config.heads()) {
+    if (!head.labels_file().empty()) files.push_back(head.labels_file());
+  }
+  return files;
+}
+
+absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source) {
+  RESNETD_ASSIGN_OR_RETURN(const std::optional<std::string> text,
+                           ReadOptional(source, "", kConfigFile, kMaxConfigBytes));
+  return text.has_value() ? ParseModelConfig(*text, kConfigFile) : v1::ModelConfig();
+}
+
+absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options) {
+  absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run(key);
+  if (loaded.ok()) return loaded;
+  return absl::Status(loaded.status().code(), absl::StrCat("model ", Quoted(source.name), " (", source.origin,
+                                                           "): ", loaded.status().message()));
+}
+
+absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session) {
+  std::vector<scheduling::BatchCost> costs;
+  const OutputSet wanted = CommonOutputs(engine.info());
+  RESNETD_RETURN_IF_ERROR(CheckFurtherOutputs(engine.info(), session));
+  for (const int batch : engine.info().batch_sizes) {
+    Duration least = Duration::max(), spent{};
+    for (int run = 0; run == 0 || (spent < kMostCostTime && (run < kCostRuns || spent < kLeastCostTime)); ++run) {
+      FillSlots(batch, session);
+      const Duration before = ThreadCpuTime();
+      RESNETD_ASSIGN_OR_RETURN(const RunTimings timings, session.Run({.count = batch, .wanted = wanted}));
+      least = std::min(least, ThreadCpuTime() - before);
+      if (run == 0) RESNETD_RETURN_IF_ERROR(CheckFinite(engine.info(), wanted, batch, session));
+      spent += timings.compute;
+    }
+    costs.push_back({batch, std::max(least, Duration(1))});
+  }
+  return costs;
+}
+
+}  // namespace resnetd::server

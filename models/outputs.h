@@ -1,0 +1,54 @@
+#ifndef RESNETD_MODELS_OUTPUTS_H_
+#define RESNETD_MODELS_OUTPUTS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "engine/engine.h"
+#include "engine/image/recipe.h"
+#include "models/model.h"
+#include "resnetd/v1/model_config.pb.h"
+
+// What a model's config and its file say of its outputs. Errors are INVALID_ARGUMENT and name the config's field.
+namespace resnetd::server {
+
+struct ChosenHead {
+  Head head;                // without labels
+  std::string labels_file;  // as the config names it; may be empty
+};
+
+// How many labels there are for each head; 0: none.
+struct LabelCounts {
+  int first = 0;           // for the first head
+  std::vector<int> heads;  // for those of the config, in order; may be shorter
+};
+
+// What the config and the labels say of the file's outputs, for the engine.
+OutputHints HintsOf(const v1::ModelConfig& config, const LabelCounts& labels);
+
+// "logits" if the model has it, the heads of the config in order, then the file's other classifiers and values. One
+// value is the score of a class if the file or the config makes a probability of it, or one or two labels name it.
+absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& config, const ModelInfo& info,
+                                                    const LabelCounts& labels = {});
+
+// A sentence on what an output is taken for.
+struct OutputNote {
+  std::string text;
+  bool assumed = false;  // the evidence is weak: somebody who knows the network should look at it
+};
+
+// On each head, and on the embedding where it is not just what the classifier reads, with the evidence.
+std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelInfo& info);
+
+// Of a model without heads: why it has none, and the config's line that would make one.
+std::string WhyNoClassifier(const ModelInfo& info);
+
+// All outputs, with the spaces their vectors can be in.
+absl::StatusOr<std::vector<Layer>> ChooseLayers(const v1::ModelConfig& config, const ModelInfo& info,
+                                                absl::string_view weights_sha256, const image::Recipe& recipe);
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_MODELS_OUTPUTS_H_

@@ -1,0 +1,76 @@
+// softmax(x)[i] = exp(x[i] - max x) / sum_j exp(x[j] - max x): subtracting the maximum keeps exp() from overflowing,
+// and the sum is kept in double. sigmoid(x)[i] = 1 / (1 + exp(-x[i])). Both keep the order, so the best k are chosen on
+// the logits and only they are scored.
+#include "models/scores.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace resnetd::server {
+namespace {
+
+// From logits to probabilities.
+class Probabilities {
+ public:
+  Probabilities(absl::Span<const float> logits, Activation activation) : logits_(logits), activation_(activation) {
+    if (activation != Activation::kSoftmax) return;
+    largest_ = *std::max_element(logits.begin(), logits.end());
+    for (const float x : logits) sum_ += std::exp(x - largest_);
+  }
+
+  double operator[](size_t i) const {
+    const double x = logits_[i];
+    if (activation_ == Activation::kSoftmax) return std::exp(x - largest_) / sum_;
+    return activation_ == Activation::kSigmoid ? 1 / (1 + std::exp(-x)) : x;
+  }
+
+ private:
+  const absl::Span<const float> logits_;
+  const Activation activation_;
+  double largest_ = 0, sum_ = 0;
+};
+
+}  // namespace
+
+std::vector<ScoredClass> BestClasses(absl::Span<const float> logits, const Head& head, const ClassifyOptions& options) {
+  const bool by_head = !options.threshold && !head.thresholds.empty();
+  const bool as_they_are = options.logits && !by_head;
+  const Probabilities probabilities(logits, as_they_are ? Activation::kNone : head.activation);
+  std::vector<int> order;
+  order.reserve(logits.size());
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (!by_head || static_cast<float>(probabilities[i]) >= head.thresholds[i]) order.push_back(static_cast<int>(i));
+  }
+  const auto k = std::min(static_cast<size_t>(options.top_k), order.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<ptrdiff_t>(k), order.end(),
+                    [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
+
+  std::vector<ScoredClass> best;
+  best.reserve(k);
+  for (size_t i = 0; i < k; ++i) {
+    const auto index = static_cast<size_t>(order[i]);
+    const float score = options.logits ? logits[index] : static_cast<float>(probabilities[index]);
+    if (options.threshold && score < *options.threshold) break;
+    best.push_back({order[i], score});
+  }
+  return best;
+}
+
+double Confidence(absl::Span<const float> logits, Activation activation) {
+  const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+  return Probabilities(logits, activation)[static_cast<size_t>(best)];
+}
+
+std::vector<float> Embedding(absl::Span<const float> values, size_t dimensions, bool l2_normalize) {
+  const absl::Span<const float> kept = values.first(dimensions);
+  std::vector<float> embedding(kept.begin(), kept.end());
+  if (!l2_normalize) return embedding;
+  double squares = 0;
+  for (float x : embedding) squares += static_cast<double>(x) * x;
+  if (squares == 0) return embedding;
+  const double scale = 1 / std::sqrt(squares);
+  for (float& x : embedding) x = static_cast<float>(x * scale);
+  return embedding;
+}
+
+}  // namespace resnetd::server

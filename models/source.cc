@@ -1,0 +1,155 @@
+// Folders follow the layout that model servers share: <name>/<version>/model.onnx.
+#include "models/source.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <iterator>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/file.h"
+#include "models/embedded/embedded_model.h"
+#include "server/observe/metrics.h"
+
+namespace resnetd::server {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kModelFile[] = "model.onnx";
+
+std::string CleanName(std::string name) {
+  for (char& c : name) {
+    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '_' && c != '-') c = '_';
+  }
+  return name.empty() ? "model" : name;
+}
+
+// A folder's name as a version: digits only.
+std::optional<uint64_t> ParseVersion(const std::string& text) {
+  uint64_t version = 0;
+  const bool digits = absl::c_all_of(text, [](unsigned char c) { return absl::ascii_isdigit(c); });
+  if (text.empty() || !digits || !absl::SimpleAtoi(text, &version)) return std::nullopt;
+  return version;
+}
+
+// What lies in a folder, ordered by name; nothing, and an error, if it cannot be read.
+std::vector<fs::path> List(const fs::path& folder, std::error_code& error) {
+  std::vector<fs::path> entries;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    entries.push_back(it->path());
+  }
+  absl::c_sort(entries);
+  return entries;
+}
+
+// The version folder with the highest number that holds a model; of equal numbers, "01" and "1", the last by name.
+std::optional<fs::path> HighestVersion(const fs::path& model_folder) {
+  std::optional<std::pair<uint64_t, fs::path>> best;
+  std::error_code error;
+  for (const fs::path& folder : List(model_folder, error)) {
+    const std::optional<uint64_t> version = ParseVersion(folder.filename().string());
+    if (!version.has_value() || !fs::exists(folder / kModelFile, error)) continue;
+    if (!best.has_value() || *version >= best->first) best.emplace(*version, folder);
+  }
+  if (!best.has_value()) return std::nullopt;
+  return best->second;
+}
+
+}  // namespace
+
+ModelSource EmbeddedSource() {
+  ModelSource source;
+  source.name = models::kEmbeddedName;
+  source.version = models::kEmbeddedVersion;
+  source.onnx_file = kModelFile;
+  source.origin = "embedded";
+  source.read = [](absl::string_view file, size_t) -> absl::StatusOr<std::string> {
+    for (const models::EmbeddedFile& embedded : models::EmbeddedFiles()) {
+      if (embedded.name == file) return std::string(embedded.content);
+    }
+    return absl::NotFoundError(absl::StrCat("no file '", file, "' in the program"));
+  };
+  return source;
+}
+
+ModelSource FileSource(const std::string& path) {
+  std::error_code error;
+  const fs::path full = fs::absolute(path, error);
+  const fs::path named = full.lexically_normal().parent_path();
+  ModelSource source;
+  source.version = "1";
+  source.onnx_file = full.filename().string();
+  source.origin = path;
+  if (source.onnx_file != kModelFile) {
+    source.name = CleanName(std::string(absl::StripSuffix(source.onnx_file, ".onnx")));
+  } else if (ParseVersion(named.filename().string()).has_value()) {
+    source.name = CleanName(named.parent_path().filename().string());
+    source.version = named.filename().string();
+  } else {
+    source.name = CleanName(named.filename().string());
+  }
+  // Not by the normal form: "link/.." need not be where the link is.
+  source.folder = full.parent_path().string();
+  source.read = [folder = full.parent_path()](absl::string_view file, size_t max_bytes) {
+    return ReadFile((folder / std::string(file)).string(), max_bytes);
+  };
+  return source;
+}
+
+absl::StatusOr<ModelSource> FindSource(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    if (fs::exists(path, error)) return FileSource(path);
+    return absl::NotFoundError(absl::StrCat("expected an ONNX file or a model's folder, found no '", path, "'"));
+  }
+  if (fs::exists(fs::path(path) / kModelFile, error)) return FileSource((fs::path(path) / kModelFile).string());
+  const std::optional<fs::path> version = HighestVersion(path);
+  if (version.has_value()) return FileSource((*version / kModelFile).string());
+  return absl::NotFoundError(
+      absl::StrCat("expected model.onnx or <version>/model.onnx in '", path, "', found neither"));
+}
+
+absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) {
+    return absl::NotFoundError(absl::StrCat("--models: expected a folder, got '", folder, "'"));
+  }
+  std::vector<ModelSource> sources;
+  if (fs::exists(fs::path(folder) / kModelFile, error)) {
+    sources.push_back(FileSource((fs::path(folder) / kModelFile).string()));
+    return sources;
+  }
+  for (const fs::path& entry : List(folder, error)) {
+    const std::optional<fs::path> version = HighestVersion(entry);
+    if (version.has_value()) sources.push_back(FileSource((*version / kModelFile).string()));
+  }
+  if (error) return absl::NotFoundError(absl::StrCat("--models: cannot list '", folder, "': ", error.message()));
+  if (sources.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("--models: expected <name>/<version>/model.onnx or model.onnx in '", folder, "', found neither"));
+  }
+  if (sources.size() > static_cast<size_t>(kMaxModels)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--models: expected at most ", kMaxModels, " models in '", folder, "', found ", sources.size()));
+  }
+  absl::c_sort(sources, [](const ModelSource& a, const ModelSource& b) { return a.name < b.name; });
+  const auto same =
+      absl::c_adjacent_find(sources, [](const ModelSource& a, const ModelSource& b) { return a.name == b.name; });
+  if (same != sources.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("--models: expected one folder for each model name, got two for '",
+                                                   same->name, "': '", same->origin, "' and '", std::next(same)->origin,
+                                                   "'"));
+  }
+  return sources;
+}
+
+}  // namespace resnetd::server

@@ -1,0 +1,40 @@
+#ifndef RESNETD_SERVER_COMPUTE_WORKERS_H_
+#define RESNETD_SERVER_COMPUTE_WORKERS_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "engine/image/image.h"
+#include "models/model.h"
+#include "server/compute/item.h"
+#include "server/observe/metrics.h"
+#include "server/scheduling/scheduler.h"
+
+namespace resnetd::server {
+
+// What computes batches: for each of the scheduler's worker threads an arena, a session of every model in it, and a
+// preprocessor. Run(w, ...) is called by one thread at a time for each w; Prepare() before any of them.
+class Workers {
+ public:
+  Workers(int workers, const image::Limits& limits, Metrics& metrics);
+  ~Workers();
+
+  // Sessions of these models, whose keys are 0..size-1, for every worker; a worker's sessions share its arena, as it
+  // runs one at a time. Once, before their first batch.
+  absl::Status Prepare(const std::vector<std::shared_ptr<const Model>>& models);
+
+  // Decodes each image straight into its slot, computes those that could be decoded, and finishes every job.
+  void Run(int worker, const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs);
+
+ private:
+  class Worker;
+
+  const image::Limits limits_;
+  Metrics& metrics_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_COMPUTE_WORKERS_H_

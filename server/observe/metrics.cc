@@ -1,0 +1,312 @@
+// Children of every family are looked up once, here at construction, and recording goes straight to them. Codes are the
+// exception: 8 methods times 17 codes would be mostly empty series, so a child is made when its code is first seen, and
+// found through an atomic pointer from then on. Gauges that somebody else owns are read when they are scraped.
+#include "server/observe/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "server/observe/process_metrics.h"
+
+namespace resnetd::server {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Histogram;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr size_t kMethods = static_cast<size_t>(Method::kUnknown) + 1;
+constexpr size_t kStages = static_cast<size_t>(Stage::kInfer) + 1;
+constexpr size_t kRejections = static_cast<size_t>(Rejection::kUnauthenticated) + 1;
+
+// As gRPC names its codes 0..16.
+constexpr std::array<const char*, 17> kCodes = {
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+constexpr size_t kUnknownCode = 2;
+
+// Five a decade: two neighbours differ by a factor of about 1.6, which is what a quantile may be off by.
+const std::vector<double> kCallBuckets = {100e-6, 160e-6, 250e-6, 400e-6, 630e-6, 1e-3, 1.6e-3, 2.5e-3, 4e-3, 6.3e-3,
+                                          10e-3,  16e-3,  25e-3,  40e-3,  63e-3,  0.1,  0.16,   0.25,   0.4,  0.63,
+                                          1,      1.6,    2.5,    4,      6.3,    10,   16,     25,     40};
+// Stages of small images start a decade lower.
+const std::vector<double> kStageBuckets = [] {
+  std::vector<double> buckets = {10e-6, 16e-6, 25e-6, 40e-6, 63e-6};
+  buckets.insert(buckets.end(), kCallBuckets.begin(), kCallBuckets.end());
+  return buckets;
+}();
+const std::vector<double> kBatchBuckets = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256};
+// Closer where predictions should be, so that a median near 1 can be told from one beside it.
+const std::vector<double> kRatioBuckets = {0.1,  0.2, 0.33, 0.5, 0.6, 0.7, 0.77, 0.85, 0.92, 1, 1.09,
+                                           1.18, 1.3, 1.43, 1.6, 1.8, 2,   2.5,  3,    5,    10};
+const std::vector<double> kConfidenceBuckets = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1};
+
+double Seconds(scheduling::Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
+
+std::string Str(absl::string_view s) {
+  return std::string(s);
+}
+
+template <typename Builder>
+auto& Build(Builder builder, const char* name, const char* help, prometheus::Registry& registry) {
+  return builder.Name(name).Help(help).Register(registry);
+}
+
+// A family of one figure without labels.
+MetricFamily Single(const char* name, const char* help, MetricType type, double value) {
+  prometheus::ClientMetric metric;
+  if (type == MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+  return {name, help, type, {metric}};
+}
+
+void AppendProcess(std::vector<MetricFamily>& out) {
+  const ProcessFigures p = ReadProcessFigures();
+  constexpr MetricType kGauge = MetricType::Gauge;
+  out.push_back(Single("process_cpu_seconds_total", "User and system CPU time", MetricType::Counter, p.cpu_seconds));
+  out.push_back(Single("process_resident_memory_bytes", "Resident memory", kGauge, p.resident_bytes));
+  out.push_back(Single("process_virtual_memory_bytes", "Virtual memory", kGauge, p.virtual_bytes));
+  out.push_back(Single("process_open_fds", "Open file descriptors", kGauge, p.open_fds));
+  out.push_back(Single("process_max_fds", "Most file descriptors that may be open", kGauge, p.max_fds));
+  out.push_back(
+      Single("process_start_time_seconds", "Start of the process since the epoch", kGauge, p.start_time_seconds));
+}
+
+void AppendSnapshot(const scheduling::Snapshot& s, std::vector<MetricFamily>& out) {
+  constexpr MetricType kGauge = MetricType::Gauge;
+  out.push_back(Single("resnetd_queue_depth", "Images that wait", kGauge, static_cast<double>(s.waiting)));
+  out.push_back(
+      Single("resnetd_queue_bytes", "Memory held by images that wait", kGauge, static_cast<double>(s.waiting_bytes)));
+  out.push_back(Single("resnetd_queue_oldest_age_seconds", "How long the oldest of them has waited", kGauge,
+                       Seconds(s.oldest_age)));
+  out.push_back(Single("resnetd_workers_busy", "Workers that compute a batch", kGauge, s.busy_workers));
+}
+
+}  // namespace
+
+absl::string_view MethodName(Method method) {
+  switch (method) {
+    case Method::kClassify:
+      return "Classify";
+    case Method::kEmbed:
+      return "Embed";
+    case Method::kPredict:
+      return "Predict";
+    case Method::kClassifyStream:
+      return "ClassifyStream";
+    case Method::kEmbedStream:
+      return "EmbedStream";
+    case Method::kListModels:
+      return "ListModels";
+    case Method::kGetModel:
+      return "GetModel";
+    case Method::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+absl::string_view RejectionName(Rejection reason) {
+  switch (reason) {
+    case Rejection::kQueueTime:
+      return "queue_time";
+    case Rejection::kQueueBytes:
+      return "queue_bytes";
+    case Rejection::kDeadline:
+      return "deadline";
+    case Rejection::kCallsInFlight:
+      return "calls_in_flight";
+    case Rejection::kBytesInFlight:
+      return "bytes_in_flight";
+    case Rejection::kMessageSize:
+      return "message_size";
+    case Rejection::kDraining:
+      return "draining";
+    case Rejection::kUnauthenticated:
+      break;
+  }
+  return "unauthenticated";
+}
+
+struct Metrics::State {
+  prometheus::Registry registry;
+  Family<Counter>& request_family = Build(prometheus::BuildCounter(), "resnetd_requests_total",
+                                          "Calls and streams that ended, by method and gRPC code", registry);
+  Family<Histogram>& confidence_family = Build(prometheus::BuildHistogram(), "resnetd_prediction_confidence",
+                                               "Largest softmax probability of an answered image", registry);
+  Family<prometheus::Gauge>& model_info_family =
+      Build(prometheus::BuildGauge(), "resnetd_model_info", "Always 1; the labels describe the model", registry);
+  Family<prometheus::Gauge>& model_load_family =
+      Build(prometheus::BuildGauge(), "resnetd_model_load_seconds",
+            "From reading the model's file to its golden answers and costs", registry);
+
+  std::array<std::array<std::atomic<Counter*>, kCodes.size()>, kMethods> requests{};
+  std::array<Histogram*, kMethods> request_duration;
+  std::array<Histogram*, kStages> stages;
+  std::array<Counter*, kRejections> rejections;
+  Counter *images_ok, *images_failed, *not_finite, *stray_bytes, *busy;
+  Histogram *batch_size, *predicted_ratio;
+  prometheus::Gauge* workers;
+  std::array<std::atomic<Histogram*>, kMaxModels> confidence{};
+
+  absl::Mutex mu;
+  std::function<scheduling::Snapshot()> snapshot ABSL_GUARDED_BY(mu);
+  std::function<int()> calls_in_flight ABSL_GUARDED_BY(mu);
+
+  State();
+};
+
+Metrics::State::State() {
+  auto& durations = Build(prometheus::BuildHistogram(), "resnetd_request_duration_seconds",
+                          "From a call's headers to its status, by method", registry);
+  for (size_t m = 0; m < kMethods; ++m) {
+    request_duration[m] = &durations.Add({{"method", Str(MethodName(static_cast<Method>(m)))}}, kCallBuckets);
+  }
+  auto& stage_family = Build(prometheus::BuildHistogram(), "resnetd_stage_duration_seconds",
+                             "What an image spent in the queue, being decoded, and in its batch's inference", registry);
+  const std::array<const char*, kStages> stage_names = {"queue", "decode", "infer"};
+  for (size_t s = 0; s < kStages; ++s) stages[s] = &stage_family.Add({{"stage", stage_names[s]}}, kStageBuckets);
+  auto& rejection_family = Build(prometheus::BuildCounter(), "resnetd_rejections_total",
+                                 "Requests refused before anything was computed, by reason", registry);
+  for (size_t r = 0; r < kRejections; ++r) {
+    rejections[r] = &rejection_family.Add({{"reason", Str(RejectionName(static_cast<Rejection>(r)))}});
+  }
+  auto& images = Build(prometheus::BuildCounter(), "resnetd_images_total", "Images answered, by result", registry);
+  images_ok = &images.Add({{"result", "ok"}});
+  images_failed = &images.Add({{"result", "error"}});
+  not_finite = &Build(prometheus::BuildCounter(), "resnetd_not_finite_outputs_total",
+                      "Images of finite values for which the network's output was not finite", registry)
+                    .Add({});
+  stray_bytes = &Build(prometheus::BuildCounter(), "resnetd_image_stray_bytes_total",
+                       "Bytes of JPEG files that belong to no segment; they are passed over", registry)
+                     .Add({});
+  batch_size = &Build(prometheus::BuildHistogram(), "resnetd_batch_size", "Images computed together", registry)
+                    .Add({}, kBatchBuckets);
+  predicted_ratio = &Build(prometheus::BuildHistogram(), "resnetd_predicted_completion_ratio",
+                           "Predicted over actual time from a request's admission to its last image", registry)
+                         .Add({}, kRatioBuckets);
+  busy = &Build(prometheus::BuildCounter(), "resnetd_worker_busy_seconds_total",
+                "Time workers spent on batches, summed over workers", registry)
+              .Add({});
+  workers = &Build(prometheus::BuildGauge(), "resnetd_workers", "Threads that compute batches", registry).Add({});
+  Build(prometheus::BuildGauge(), "resnetd_build_info", "Always 1; the labels describe the program", registry)
+      .Add({{"version", RESNETD_VERSION}})
+      .Set(1);
+}
+
+Metrics::Metrics() : state_(std::make_unique<State>()) {}
+Metrics::~Metrics() = default;
+
+void Metrics::CallEnded(Method method, int grpc_code, scheduling::Duration latency) {
+  const size_t m = static_cast<size_t>(method);
+  const size_t code =
+      grpc_code >= 0 && static_cast<size_t>(grpc_code) < kCodes.size() ? static_cast<size_t>(grpc_code) : kUnknownCode;
+  Counter* counter = state_->requests[m][code].load(std::memory_order_acquire);
+  if (counter == nullptr) {  // two threads may come here at once: Add() gives both the same child
+    counter = &state_->request_family.Add({{"method", Str(MethodName(method))}, {"code", kCodes[code]}});
+    state_->requests[m][code].store(counter, std::memory_order_release);
+  }
+  counter->Increment();
+  state_->request_duration[m]->Observe(Seconds(latency));
+}
+
+void Metrics::StageEnded(Stage stage, scheduling::Duration took) {
+  state_->stages[static_cast<size_t>(stage)]->Observe(Seconds(took));
+}
+
+void Metrics::BatchRun(int images) {
+  state_->batch_size->Observe(images);
+}
+
+void Metrics::WorkerBusy(scheduling::Duration took) {
+  state_->busy->Increment(Seconds(took));
+}
+
+void Metrics::Rejected(Rejection reason) {
+  state_->rejections[static_cast<size_t>(reason)]->Increment();
+}
+
+void Metrics::Answered(scheduling::Duration predicted, scheduling::Duration actual) {
+  state_->predicted_ratio->Observe(Seconds(predicted) / Seconds(actual));
+}
+
+void Metrics::ImageEnded(bool ok) {
+  (ok ? state_->images_ok : state_->images_failed)->Increment();
+}
+
+void Metrics::NotFinite() {
+  state_->not_finite->Increment();
+}
+void Metrics::StrayBytes(int64_t bytes) {
+  state_->stray_bytes->Increment(static_cast<double>(bytes));
+}
+
+void Metrics::Confidence(const Model& model, double top1) {
+  const size_t key = static_cast<size_t>(model.key);
+  Histogram* histogram = key < kMaxModels ? state_->confidence[key].load(std::memory_order_acquire) : nullptr;
+  if (histogram != nullptr) histogram->Observe(top1);
+}
+
+void Metrics::ModelLoaded(const Model& model, scheduling::Duration load_time) {
+  const ModelInfo& info = model.engine->info();
+  const prometheus::Labels which = {{"model", model.name}, {"version", model.version}};
+  prometheus::Labels all = which;
+  all.insert({{"precision", info.precision}, {"isa", info.isa}, {"sha256", model.sha256}});
+  state_->model_info_family.Add(all).Set(1);
+  state_->model_load_family.Add(which).Set(Seconds(load_time));
+  const size_t key = static_cast<size_t>(model.key);
+  if (key < kMaxModels) {
+    Histogram& histogram = state_->confidence_family.Add({{"model", model.name}}, kConfidenceBuckets);
+    state_->confidence[key].store(&histogram, std::memory_order_release);
+  }
+}
+
+void Metrics::SetSnapshot(std::function<scheduling::Snapshot()> snapshot) {
+  absl::MutexLock lock(&state_->mu);
+  state_->snapshot = std::move(snapshot);
+}
+
+void Metrics::SetCallsInFlight(std::function<int()> calls) {
+  absl::MutexLock lock(&state_->mu);
+  state_->calls_in_flight = std::move(calls);
+}
+
+void Metrics::SetWorkers(int workers) {
+  state_->workers->Set(workers);
+}
+
+std::string Metrics::Scrape() {
+  std::vector<MetricFamily> families = state_->registry.Collect();
+  {
+    absl::MutexLock lock(&state_->mu);
+    if (state_->snapshot) AppendSnapshot(state_->snapshot(), families);
+    if (state_->calls_in_flight) {
+      families.push_back(Single("resnetd_calls_in_flight", "Calls and streams between their headers and their status",
+                                MetricType::Gauge, state_->calls_in_flight()));
+    }
+  }
+  AppendProcess(families);
+  return prometheus::TextSerializer().Serialize(families);
+}
+
+}  // namespace resnetd::server

@@ -1,0 +1,90 @@
+#ifndef RESNETD_SERVER_OBSERVE_METRICS_H_
+#define RESNETD_SERVER_OBSERVE_METRICS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "models/model.h"
+#include "server/scheduling/scheduler.h"
+
+// What Prometheus sees. Seconds and bytes, field conventions, and no label value that a client could invent: methods,
+// codes and reasons come from our own lists, models from the repository.
+namespace resnetd::server {
+
+enum class Method : uint8_t {
+  kClassify,
+  kEmbed,
+  kPredict,
+  kClassifyStream,
+  kEmbedStream,
+  kListModels,
+  kGetModel,
+  kUnknown
+};
+absl::string_view MethodName(Method method);  // "Classify", ...
+
+enum class Stage : uint8_t { kQueue, kDecode, kInfer };
+
+// Why a call was refused before anything was computed.
+enum class Rejection : uint8_t {
+  kQueueTime,
+  kQueueBytes,
+  kDeadline,
+  kCallsInFlight,
+  kBytesInFlight,
+  kMessageSize,
+  kDraining,
+  kUnauthenticated
+};
+absl::string_view RejectionName(Rejection reason);  // "queue_time", ...
+
+inline constexpr int kMaxModels = 256;
+
+// Thread-safe; recording takes no lock of ours and allocates nothing, but for the first call of a method that ends with
+// a code not seen before.
+class Metrics {
+ public:
+  Metrics();
+  ~Metrics();
+
+  // A unary call or a stream ended with this gRPC code, `latency` after its headers arrived.
+  void CallEnded(Method method, int grpc_code, scheduling::Duration latency);
+  // One image spent this long in a stage.
+  void StageEnded(Stage stage, scheduling::Duration took);
+  // A batch of so many images is about to be computed.
+  void BatchRun(int images);
+  // A worker spent this long on a batch, from taking it to its last answer.
+  void WorkerBusy(scheduling::Duration took);
+  void Rejected(Rejection reason);
+  // A request was answered `actual` after its admission, and had been predicted to be after `predicted`. Both > 0.
+  void Answered(scheduling::Duration predicted, scheduling::Duration actual);
+  void ImageEnded(bool ok);
+  // A network's output for one image was not finite, though its input was.
+  void NotFinite();
+  // So many bytes of an image file belonged to nothing, and were passed over.
+  void StrayBytes(int64_t bytes);
+  // Largest probability of an image classified by its model's first head, of a model that ModelLoaded() announced.
+  void Confidence(const Model& model, double top1);
+  // Keys 0..kMaxModels-1.
+  void ModelLoaded(const Model& model, scheduling::Duration load_time);
+
+  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight. What they call must live until
+  // they are replaced; an empty function leaves its figures out.
+  void SetSnapshot(std::function<scheduling::Snapshot()> snapshot);
+  void SetCallsInFlight(std::function<int()> calls);
+  void SetWorkers(int workers);
+
+  // The text exposition format, with the process's own figures (CPU, memory, descriptors, start time).
+  std::string Scrape();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_OBSERVE_METRICS_H_

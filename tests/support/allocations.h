@@ -1,0 +1,16 @@
+#ifndef RESNETD_TESTS_SUPPORT_ALLOCATIONS_H_
+#define RESNETD_TESTS_SUPPORT_ALLOCATIONS_H_
+
+#include <cstddef>
+
+namespace resnetd {
+
+// How often this program has called operator new, which linking allocations.cc replaces. Libraries in C do not.
+size_t Allocations();
+
+// What it holds of that memory.
+size_t AllocatedBytes();
+
+}  // namespace resnetd
+
+#endif  // RESNETD_TESTS_SUPPORT_ALLOCATIONS_H_

@@ -1,0 +1,256 @@
+// Tensors in files beside the model: what is read, and what is refused without being read.
+#include "engine/onnx/external_data.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "base/echo.h"
+#include "engine/onnx/import.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/temp_folder.h"
+
+namespace resnetd::onnx {
+namespace {
+
+using ::testing::HasSubstr;
+using Entries = std::vector<std::pair<std::string, std::string>>;
+
+// A tensor "w" of `count` floats that lie where `entries` say.
+TensorProto Tensor(int64_t count, const Entries& entries) {
+  TensorProto tensor;
+  tensor.set_name("w");
+  tensor.set_data_type(TensorProto::FLOAT);
+  tensor.add_dims(count);
+  tensor.set_data_location(TensorProto::EXTERNAL);
+  for (const auto& [key, value] : entries) {
+    auto* entry = tensor.add_external_data();
+    entry->set_key(key), entry->set_value(value);
+  }
+  return tensor;
+}
+
+std::string FloatBytes(const std::vector<float>& values) {
+  std::string bytes(values.size() * sizeof(float), '\0');
+  std::memcpy(bytes.data(), values.data(), bytes.size());
+  return bytes;
+}
+
+absl::StatusOr<Operand> Read(const TensorProto& tensor, ExternalData& external) {
+  return ReadTensor(tensor, tensor.raw_data(), external);
+}
+
+std::vector<float> Values(const absl::StatusOr<Operand>& operand) {
+  if (!operand.ok()) return {};
+  return *std::get<graph::WeightsRef>(*operand)->data;
+}
+
+TEST(ExternalData, ReadsEachFileOnce) {
+  const TempFolder folder;
+  folder.Write("model.onnx.data", FloatBytes({1, 2, 3, 4, 5, 6}));
+  folder.Write("more data", FloatBytes({7}));
+  std::vector<size_t> files;
+  ExternalData external(folder.path(), [&](absl::Span<const std::byte> bytes) { files.push_back(bytes.size()); });
+  struct Case {
+    Entries entries;
+    std::vector<float> expected;
+  };
+  const std::vector<Case> cases = {
+      {{{"location", "model.onnx.data"}, {"offset", "0"}, {"length", "8"}}, {1, 2}},
+      {{{"location", "model.onnx.data"}, {"offset", "20"}}, {6}},
+      {{{"length", "12"}, {"offset", "8"}, {"location", "model.onnx.data"}, {"checksum", "any"}}, {3, 4, 5}},
+      {{{"location", "more data"}}, {7}},
+  };
+  for (const Case& c : cases) {
+    const auto read = Read(Tensor(static_cast<int64_t>(c.expected.size()), c.entries), external);
+    EXPECT_EQ(Values(read), c.expected) << read.status();
+    std::filesystem::remove(folder / "model.onnx.data");  // it was read whole
+  }
+  EXPECT_EQ(files, (std::vector<size_t>{24, 4}));
+}
+
+TEST(ExternalData, ReadsIntegersAndFloatsBetweenOtherBytes) {
+  const TempFolder folder;
+  folder.Write("data", absl::StrCat("x", FloatBytes({1.5f, -2}), std::string("\x05\0\0\0", 4), "y"));
+  ExternalData external(folder.path(), nullptr);
+  EXPECT_EQ(Values(Read(Tensor(2, {{"location", "data"}, {"offset", "1"}, {"length", "8"}}), external)),
+            (std::vector<float>{1.5f, -2}));
+  TensorProto integer = Tensor(1, {{"location", "data"}, {"offset", "9"}, {"length", "4"}});
+  integer.set_data_type(TensorProto::INT32);
+  const auto read = Read(integer, external);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(std::get<Ints>(*read).values, std::vector<int64_t>{5});
+}
+
+// The message without "tensor 'w': external data ".
+void ExpectRefused(const TempFolder& folder, const TensorProto& tensor, const std::string& message) {
+  ExternalData external(folder.path(), nullptr);
+  EXPECT_EQ(Read(tensor, external).status(),
+            absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data", message)));
+}
+
+TEST(ExternalData, RefusesPlacesOutsideTheFolder) {
+  const TempFolder folder;
+  folder.Write("secret", FloatBytes({1}));
+  folder.Write("model/sub/data", FloatBytes({1}));
+  const std::string absolute = folder / "secret";
+  for (const std::string& location :
+       {absolute, std::string("../secret"), std::string("sub/data"), std::string("sub/../data"), std::string("./data"),
+        std::string("data/"), std::string("/dev/zero"), std::string("//"), std::string("."), std::string(".."),
+        std::string(), std::string("data\0.bin", 9), std::string("../model/data")}) {
+    folder.Write("model/data", FloatBytes({1}));
+    ExternalData external(folder / "model", nullptr);
+    EXPECT_EQ(
+        Read(Tensor(1, {{"location", location}}), external).status(),
+        absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data: location: expected the plain name of a "
+                                                "file beside the model, got ",
+                                                Quoted(location))));
+  }
+  ExpectRefused(folder, Tensor(1, {{"offset", "0"}}),
+                ": location: expected the plain name of a file beside the model, got ''");
+  ExternalData nowhere("", nullptr);
+  EXPECT_EQ(
+      Read(Tensor(1, {{"location", "secret"}}), nowhere).status(),
+      absl::InvalidArgumentError("tensor 'w': external data 'secret': expected the data inside this model's file: "
+                                 "it has no folder"));
+}
+
+TEST(ExternalData, RefusesWhatIsNoRegularFileOfOneName) {
+  const TempFolder folder;
+  folder.Write("data", FloatBytes({1}));
+  folder.Write("two names", FloatBytes({1}));
+  ASSERT_EQ(link((folder / "two names").c_str(), (folder / "hard").c_str()), 0);
+  ASSERT_EQ(symlink("data", (folder / "soft").c_str()), 0);
+  ASSERT_EQ(symlink("/dev/zero", (folder / "zero").c_str()), 0);
+  ASSERT_EQ(symlink("nowhere", (folder / "dangling").c_str()), 0);
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);  // nobody writes to it: opening it must not wait
+  ASSERT_EQ(mkdir((folder / "folder").c_str(), 0700), 0);
+  const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  const auto close_listener = absl::MakeCleanup([listener] { close(listener); });
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT((folder / "socket").size(), sizeof address.sun_path);
+  (folder / "socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"hard", "expected a file of one name, got one with 2 hard links"},
+      {"two names", "expected a file of one name, got one with 2 hard links"},
+      {"soft", "expected a regular file, got a symbolic link"},
+      {"zero", "expected a regular file, got a symbolic link"},
+      {"dangling", "expected a regular file, got a symbolic link"},
+      {"pipe", "expected a regular file, got a pipe"},
+      {"folder", "expected a regular file, got a folder"},
+      {"socket", "expected a regular file, got a socket"},
+      {"missing", "there is no such file beside the model"},
+      {std::string(300, 'n'), "cannot be opened: File name too long"},
+  };
+  for (const auto& [name, message] : cases) {
+    ExpectRefused(folder, Tensor(1, {{"location", name}}), absl::StrCat(" ", Quoted(name), ": ", message));
+  }
+  // A device that lies in the folder itself.
+  ExternalData devices("/dev", nullptr);
+  EXPECT_EQ(Read(Tensor(1, {{"location", "zero"}}), devices).status(),
+            absl::InvalidArgumentError("tensor 'w': external data 'zero': expected a regular file, got a device"));
+}
+
+TEST(ExternalData, RefusesWhatDoesNotFit) {
+  const TempFolder folder;
+  folder.Write("data", FloatBytes({1, 2, 3}));
+  folder.Write("empty");
+  const auto at = [](int64_t count, const std::string& offset, const std::string& length) {
+    Entries entries = {{"location", "data"}};
+    if (!offset.empty()) entries.emplace_back("offset", offset);
+    if (!length.empty()) entries.emplace_back("length", length);
+    return Tensor(count, entries);
+  };
+  const std::string within = " 'data': expected offset and length within the file's 12 bytes, got offset ";
+  ExpectRefused(folder, at(3, "4", "12"), within + "4 and length 12");
+  ExpectRefused(folder, at(1, "13", ""), within + "13 and length 0");
+  ExpectRefused(folder, at(1, "12", "4"), within + "12 and length 4");
+  ExpectRefused(folder, at(1, "0", "13"), within + "0 and length 13");
+  ExpectRefused(folder, at(1, "18446744073709551612", "8"), within + "18446744073709551612 and length 8");
+  ExpectRefused(folder, at(1, "4", "18446744073709551612"), within + "4 and length 18446744073709551612");
+  ExpectRefused(folder, at(3, "", "8"), " 'data': expected 12 bytes for the tensor's dims, got 8");
+  ExpectRefused(folder, at(2, "", ""), " 'data': expected 8 bytes for the tensor's dims, got 12");
+  ExpectRefused(folder, at(1, "12", ""), " 'data': expected 4 bytes for the tensor's dims, got 0");
+  ExpectRefused(folder, Tensor(1, {{"location", "empty"}}), " 'empty': expected 4 bytes for the tensor's dims, got 0");
+  for (const std::string number : {"-4", "four", "18446744073709551616", "0x4", ""}) {
+    const std::string message = absl::StrCat(": expected a number of bytes, got '", number, "'");
+    ExpectRefused(folder, Tensor(1, {{"location", "data"}, {"offset", number}}), ": offset" + message);
+    ExpectRefused(folder, Tensor(1, {{"location", "data"}, {"length", number}}), ": length" + message);
+  }
+  ExpectRefused(folder, Tensor(1, {{"location", "data"}, {"location", "data"}}), ": key 'location' comes twice");
+  ExpectRefused(folder, Tensor(1, {{"location", "data"}, {"basepath", "/etc"}}),
+                ": expected location, offset, length and checksum, got key 'basepath'");
+}
+
+// A file of 12 bytes cannot become more than 12 bytes of tensors.
+TEST(ExternalData, RefusesTensorsThatOverlap) {
+  const TempFolder folder;
+  folder.Write("data", FloatBytes({1, 2, 3}));
+  ExternalData external(folder.path(), nullptr);
+  const auto first = Tensor(2, {{"location", "data"}, {"length", "8"}});
+  EXPECT_TRUE(Read(first, external).ok());
+  EXPECT_EQ(
+      Read(first, external).status(),
+      absl::InvalidArgumentError("tensor 'w': external data 'data': expected tensors that don't overlap, got more "
+                                 "bytes in tensors than the 12 of the file"));
+  EXPECT_TRUE(Read(Tensor(1, {{"location", "data"}, {"offset", "8"}}), external).ok());
+}
+
+TEST(ExternalData, RefusesFilesThatAreTooLarge) {
+  const TempFolder folder;
+  folder.Write("small", FloatBytes({1}));
+  folder.Write("most");
+  std::filesystem::resize_file(folder / "most", kMaxExternalBytes);  // no block of it is on the disk
+  folder.Write("large");
+  std::filesystem::resize_file(folder / "large", kMaxExternalBytes + 1);
+  const std::string message = ": expected at most 2147483647 bytes in all files beside the model, got ";
+  ExpectRefused(folder, Tensor(1, {{"location", "large"}}), absl::StrCat(" 'large'", message, "0 and 2147483648"));
+  ExternalData external(folder.path(), nullptr);
+  EXPECT_TRUE(Read(Tensor(1, {{"location", "small"}}), external).ok());
+  EXPECT_EQ(Read(Tensor(1, {{"location", "most"}}), external).status(),
+            absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data 'most'", message, "4 and 2147483647")));
+}
+
+TEST(ReadTensor, RefusesElementsInTwoPlaces) {
+  const TempFolder folder;
+  folder.Write("data", FloatBytes({1}));
+  ExternalData external(folder.path(), nullptr);
+  const TensorProto good = Tensor(1, {{"location", "data"}});
+  struct Case {
+    const char* what;
+    void (*spoil)(TensorProto&);
+    const char* message;
+  };
+  const Case cases[] = {
+      {"raw data too", [](TensorProto& t) { t.set_raw_data("1234"); }, "holds its elements twice"},
+      {"floats too", [](TensorProto& t) { t.add_float_data(1); }, "holds its elements twice"},
+      {"integers too", [](TensorProto& t) { t.add_int64_data(1); }, "holds its elements twice"},
+      {"said to be inside", [](TensorProto& t) { t.set_data_location(TensorProto::DEFAULT); },
+       "names external data, but data_location is not EXTERNAL"},
+      {"nothing said", [](TensorProto& t) { t.clear_data_location(); },
+       "names external data, but data_location is not EXTERNAL"},
+      {"a segment", [](TensorProto& t) { t.mutable_segment()->set_begin(0); }, "is a segment of a tensor"},
+  };
+  for (const Case& c : cases) {
+    TensorProto tensor = good;
+    c.spoil(tensor);
+    EXPECT_THAT(std::string(Read(tensor, external).status().message()), HasSubstr(c.message)) << c.what;
+  }
+  EXPECT_TRUE(Read(good, external).ok()) << "the file was not used up by those";
+}
+
+}  // namespace
+}  // namespace resnetd::onnx

@@ -1,0 +1,371 @@
+#include "models/config.h"
+
+#include <google/protobuf/text_format.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace resnetd::server {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+void ExpectInvalid(const absl::Status& status, const std::string& message) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+  EXPECT_THAT(status.message(), HasSubstr(message));
+}
+
+// ---- config.textproto
+
+TEST(ModelConfig, ParsesAConfig) {
+  const auto config = ParseModelConfig(R"(# A comment.
+    description: "a network"
+    preprocessing { preset: "cifar10" resize: SHORTER_SIDE mean: 0.5 mean: 0.25 mean: 0.125 }
+    labels_file: "classes.txt"
+    golden_file: "..golden"
+    batch_sizes: [1, 8]
+    default_deadline_ms: 250
+    outputs: ["layer2", "layer3"]
+    activation: SIGMOID
+    thresholds: [0.5, 0.25]
+    heads { output: "colour" labels_file: "colours.txt" activation: NONE thresholds: 2 }
+    truncatable { layer: "pool" sizes: [16, 32] })",
+                                       "config.textproto");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->description(), "a network");
+  EXPECT_EQ(config->preprocessing().preset(), "cifar10");
+  EXPECT_EQ(config->preprocessing().resize(), v1::Preprocessing::SHORTER_SIDE);
+  EXPECT_THAT(config->preprocessing().mean(), ElementsAre(0.5f, 0.25f, 0.125f));
+  EXPECT_EQ(config->labels_file(), "classes.txt");
+  EXPECT_EQ(config->golden_file(), "..golden");
+  EXPECT_THAT(config->batch_sizes(), ElementsAre(1, 8));
+  EXPECT_EQ(config->default_deadline_ms(), 250);
+  EXPECT_THAT(config->outputs(), ElementsAre("layer2", "layer3"));
+  EXPECT_EQ(config->activation(), v1::HeadConfig::SIGMOID);
+  EXPECT_THAT(config->thresholds(), ElementsAre(0.5f, 0.25f));
+  EXPECT_EQ(config->heads(0).output(), "colour");
+  EXPECT_EQ(config->heads(0).labels_file(), "colours.txt");
+  EXPECT_EQ(config->heads(0).activation(), v1::HeadConfig::NONE);
+  EXPECT_THAT(config->heads(0).thresholds(), ElementsAre(2.0f));
+  EXPECT_EQ(config->truncatable(0).layer(), "pool");
+  EXPECT_THAT(config->truncatable(0).sizes(), ElementsAre(16, 32));
+}
+
+TEST(ModelConfig, EveryFieldIsOptional) {
+  for (const char* text : {"", "\n", "# nothing\n", "preprocessing {}", "default_deadline_ms: 0"}) {
+    EXPECT_TRUE(ParseModelConfig(text, "c").ok()) << text;
+  }
+}
+
+struct BadConfigCase {
+  std::string text, message;
+};
+
+const BadConfigCase kBadConfigs[] = {
+    {"descriptoin: 'x'", "no field named \"descriptoin\""},
+    {"preprocessing { means: 0.5 }", "no field named \"means\""},
+    {"preprocessing { resize: SHORTEST }", "SHORTEST"},
+    {"description: 'a' description: 'b'", "\"description\" is specified multiple times"},
+    {"description: 7", "Expected string"},
+    {"batch_sizes: 1.5", "Expected integer"},
+    {"default_deadline_ms: 3000000000", "out of range"},
+    {"preprocessing {", "Expected"},
+    {"{}", "Expected"},
+    {"default_deadline_ms: -1", "default_deadline_ms: expected at least 0, got -1"},
+    {"labels_file: '../labels.txt'", "labels_file: expected the name of a file beside the model, got '../labels.txt'"},
+    {"labels_file: '/etc/passwd'", "labels_file: expected the name of a file beside the model, got '/etc/passwd'"},
+    {"labels_file: '..'", "labels_file: expected the name of a file beside the model, got '..'"},
+    {"golden_file: '.'", "golden_file: expected the name of a file beside the model, got '.'"},
+    {"golden_file: 'a/b'", "golden_file: expected the name of a file beside the model, got 'a/b'"},
+    {"activation: sigmoid", "sigmoid"},
+    {"heads { output: 'a' size: 3 }", "no field named \"size\""},
+    {"heads {} heads { labels_file: '../l' }", "heads[1].labels_file: expected the name of a file beside the model"},
+    {"golden_file: 'a\\000/b'", "golden_file: expected the name of a file beside the model"},
+};
+
+TEST(ModelConfig, RefusesMistakes) {
+  for (const BadConfigCase& c : kBadConfigs) {
+    SCOPED_TRACE(c.text);
+    const absl::Status status = ParseModelConfig(c.text, "config.textproto").status();
+    ExpectInvalid(status, c.message);
+    EXPECT_THAT(std::string(status.message()), StartsWith("config.textproto:"));
+  }
+}
+
+TEST(ModelConfig, NamesLineAndColumnOfTheFirstMistake) {
+  ExpectInvalid(ParseModelConfig("description: 'x'\n\n  colour: RGB\nsize: 1\n", "config.textproto").status(),
+                "config.textproto:3:9: ");
+}
+
+// ---- golden.textproto
+
+TEST(GoldenSet, ParsesTheSet) {
+  const auto set = ParseGoldenSet(
+      "tolerance: 0.01 golden { name: 'boot' image: '\\xff\\xd8' logits: [1, -2.5] label: 9 }", "golden.textproto");
+  ASSERT_TRUE(set.ok()) << set.status();
+  EXPECT_FLOAT_EQ(set->tolerance(), 0.01f);
+  ASSERT_EQ(set->golden_size(), 1);
+  EXPECT_EQ(set->golden(0).name(), "boot");
+  EXPECT_EQ(set->golden(0).image(), "\xff\xd8");
+  EXPECT_THAT(set->golden(0).logits(), ElementsAre(1, -2.5f));
+  EXPECT_EQ(set->golden(0).label(), 9);
+}
+
+TEST(GoldenSet, RefusesWhatCouldNotFail) {
+  struct Case {
+    std::string text, message;  // none: good
+  };
+  for (const Case& c : {
+           Case{"golden { logits: 1 }", ""},
+           Case{"tolerance: 0 golden { logits: 1 }", ""},
+           Case{"tolerance: 0.999 golden { logits: 1 }", ""},
+           Case{"tolerance: 1 golden { logits: 1 }", "tolerance: expected a fraction from 0 to below 1, got 1"},
+           Case{"tolerance: -0.001 golden { logits: 1 }",
+                "tolerance: expected a fraction from 0 to below 1, got -0.001"},
+           Case{"tolerance: inf golden { logits: 1 }", "tolerance: expected a fraction from 0 to below 1, got inf"},
+           Case{"tolerance: nan golden { logits: 1 }", "tolerance: expected a fraction from 0 to below 1, got nan"},
+           Case{"", "golden: expected at least one image, got none"},
+           Case{"golden { embedding: 1 }", ""},
+           Case{"golden { name: 'a' logits: [1, 2] } golden { name: 'b' logits: [1, inf] }",
+                "golden 'b': expected finite values"},
+           Case{"golden { name: 'a' logits: [nan, 2] }", "golden 'a': expected finite values"},
+           Case{"golden { name: 'a' logits: 1 embedding: [0, -inf] }", "golden 'a': expected finite values"},
+           Case{"golden { logits: 1 } golden { name: 'b' label: 1 }", "golden 'b': expected logits or an embedding"},
+           Case{"golden { logit: 1 }", "no field named \"logit\""},
+       }) {
+    SCOPED_TRACE(c.text);
+    const absl::Status status = ParseGoldenSet(c.text, "golden.textproto").status();
+    if (c.message.empty()) {
+      EXPECT_TRUE(status.ok()) << status;
+      continue;
+    }
+    ExpectInvalid(status, c.message);
+    EXPECT_THAT(std::string(status.message()), StartsWith("golden.textproto:"));
+  }
+}
+
+// ---- labels.txt
+
+TEST(Labels, OneALine) {
+  struct Case {
+    std::string text;
+    std::vector<std::string> labels;
+  };
+  for (const Case& c : {Case{"cat\ndog\n", {"cat", "dog"}}, Case{"cat\ndog", {"cat", "dog"}},
+                        Case{"cat\r\ndog\r\n", {"cat", "dog"}}, Case{"cat\r\ndog\r", {"cat", "dog"}},
+                        Case{"a cat, or two\n", {"a cat, or two"}}, Case{"\xc3\xa9l\xc3\xa9phant\n", {"éléphant"}},
+                        Case{"\n", {""}}, Case{"\ncat\n\n", {"", "cat", ""}}, Case{"", {}}}) {
+    const auto labels = ParseLabels(c.text, "labels.txt", static_cast<int>(c.labels.size()));
+    ASSERT_TRUE(labels.ok()) << labels.status();
+    EXPECT_EQ(*labels, c.labels) << '"' << c.text << '"';
+  }
+}
+
+TEST(Labels, AsManyAsClasses) {
+  struct Case {
+    std::string text;
+    int classes, labels;
+  };
+  for (const Case& c : {Case{"a\nb\n", 3, 2}, Case{"a\nb\nc\nd\n", 3, 4}, Case{"a\nb\nc\n\n", 3, 4}, Case{"", 1, 0},
+                        Case{"\n", 0, 1}}) {
+    ExpectInvalid(ParseLabels(c.text, "labels.txt", c.classes).status(),
+                  absl::StrCat("labels.txt: expected ", c.classes,
+                               " labels, one a line for each class of the model, got ", c.labels));
+  }
+}
+
+TEST(Labels, RefusesWhatIsNotUtf8) {
+  for (const char* text : {"caf\xe9\n", "\xff\n", "\xc3\n", "\xed\xa0\x80\n"}) {
+    ExpectInvalid(ParseLabels(text, "labels.txt", 1).status(), "labels.txt: expected UTF-8 text");
+  }
+}
+
+// ---- the recipe
+
+ModelInfo Input(int channels, int height, int width) {
+  ModelInfo info;
+  info.channels = channels;
+  info.height = height;
+  info.width = width;
+  return info;
+}
+
+absl::StatusOr<ChosenRecipe> Choose(const std::string& preprocessing, const std::string& preset,
+                                    const ModelInfo& input) {
+  v1::Preprocessing config;
+  if (!google::protobuf::TextFormat::ParseFromString(preprocessing, &config)) {
+    ADD_FAILURE() << "not a Preprocessing: " << preprocessing;
+  }
+  return ChooseRecipe(config, preset, input);
+}
+
+struct RecipeCase {
+  std::string config, preset;
+  ModelInfo input;
+  bool assumed;
+  std::string from, recipe;  // the preset it started from, and what ToString() says
+};
+
+constexpr char kImageNet[] = "mean 0.485 0.456 0.406, std 0.229 0.224 0.225";
+constexpr char kCifar[] = "mean 0.4914 0.4822 0.4465, std 0.2023 0.1994 0.201";
+
+const RecipeCase kRecipes[] = {
+    // By the input's size.
+    {"", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 256, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"", "", Input(3, 65, 65), true, "torchvision-v1",
+     absl::StrCat("shorter side 74, bilinear, crop 65x65, RGB, ", kImageNet)},
+    {"", "", Input(3, 64, 64), true, "cifar10", absl::StrCat("resize to 64x64, bilinear, RGB, ", kCifar)},
+    {"", "", Input(3, 32, 65), true, "torchvision-v1",
+     absl::StrCat("shorter side 74, bilinear, crop 65x32, RGB, ", kImageNet)},
+    {"", "", Input(3, 32, 32), true, "cifar10", absl::StrCat("resize to 32x32, bilinear, RGB, ", kCifar)},
+    {"", "", Input(1, 28, 28), true, "mnist", "resize to 28x28, bilinear, grey, mean 0.1307, std 0.3081"},
+    {"", "", Input(1, 224, 224), true, "mnist", "resize to 224x224, bilinear, grey, mean 0.1307, std 0.3081"},
+    // By name. The ratio of the shorter side to the crop is kept for another input.
+    {"preset: 'torchvision-v2'", "", Input(3, 224, 224), false, "torchvision-v2",
+     absl::StrCat("shorter side 232, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"preset: 'torchvision-v1'", "", Input(3, 448, 448), false, "torchvision-v1",
+     absl::StrCat("shorter side 512, bilinear, crop 448x448, RGB, ", kImageNet)},
+    {"preset: 'torchvision-v1'", "", Input(3, 32, 32), false, "torchvision-v1",
+     absl::StrCat("shorter side 37, bilinear, crop 32x32, RGB, ", kImageNet)},
+    {"preset: 'cifar10'", "torchvision-v2", Input(3, 224, 224), false, "torchvision-v2",
+     absl::StrCat("shorter side 232, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"", "cifar10", Input(3, 224, 224), false, "cifar10", absl::StrCat("resize to 224x224, bilinear, RGB, ", kCifar)},
+    // Changed field by field.
+    {"resize: NONE", "", Input(3, 32, 32), true, "cifar10", absl::StrCat("no resize, 32x32, RGB, ", kCifar)},
+    {"resize: EXACT", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("resize to 224x224, bilinear, RGB, ", kImageNet)},
+    {"resize: SHORTER_SIDE resize_size: 40", "", Input(3, 32, 32), true, "cifar10",
+     absl::StrCat("shorter side 40, bilinear, crop 32x32, RGB, ", kCifar)},
+    {"crop_offset: DOWN", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 256, bilinear, crop 224x224, odd margins rounded down, RGB, ", kImageNet)},
+    {"crop_offset: HALF_TO_EVEN", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 256, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"resize_size: 224", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 224, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"interpolation: NEAREST", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 256, nearest, crop 224x224, RGB, ", kImageNet)},
+    {"interpolation: BICUBIC", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 256, bicubic, crop 224x224, RGB, ", kImageNet)},
+    {"colour: BGR", "", Input(3, 32, 32), true, "cifar10", absl::StrCat("resize to 32x32, bilinear, BGR, ", kCifar)},
+    {"colour: BGR", "", Input(1, 28, 28), true, "mnist", "resize to 28x28, bilinear, grey, mean 0.1307, std 0.3081"},
+    {"mean: [0.5, 0.25, 0.125]", "", Input(3, 32, 32), false, "cifar10",
+     "resize to 32x32, bilinear, RGB, mean 0.5 0.25 0.125, std 0.2023 0.1994 0.201"},
+    {"mean: 0.286 std: 0.353", "", Input(1, 28, 28), false, "mnist",
+     "resize to 28x28, bilinear, grey, mean 0.286, std 0.353"},
+    {"resize_size: 100", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 100, bilinear, crop 224x224 with black around, RGB, ", kImageNet)},
+    {"alpha: BLACK orientation: APPLY scale: 0.5", "", Input(3, 32, 32), true, "cifar10",
+     absl::StrCat("turned upright, resize to 32x32, bilinear, RGB on black, times 0.5, ", kCifar)},
+    {"dct_scaling: true", "", Input(3, 32, 32), true, "cifar10",
+     absl::StrCat("resize to 32x32, bilinear, RGB, ", kCifar, ", JPEG by DCT scaling")},
+    {"alpha: DROP orientation: IGNORE", "", Input(3, 32, 32), true, "cifar10",
+     absl::StrCat("resize to 32x32, bilinear, RGB, ", kCifar)},
+    // timm's own arithmetic: math.floor(side / crop_pct).
+    {"preset: 'timm'", "", Input(3, 224, 224), false, "timm",
+     absl::StrCat("shorter side 256, bicubic, crop 224x224, RGB, ", kImageNet)},
+    {"preset: 'timm' crop_fraction: 0.95", "", Input(3, 224, 224), false, "timm",
+     absl::StrCat("shorter side 235, bicubic, crop 224x224, RGB, ", kImageNet)},
+    {"preset: 'timm' crop_fraction: 0.965 interpolation: BILINEAR", "", Input(3, 288, 288), false, "timm",
+     absl::StrCat("shorter side 298, bilinear, crop 288x288, RGB, ", kImageNet)},
+    {"crop_fraction: 1", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 224, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"crop_fraction: 0.00341797", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 65535, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"resize_size: 65535", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 65535, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"resize_size: 1", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 1, bilinear, crop 224x224 with black around, RGB, ", kImageNet)},
+    // Nothing changed, whatever the channels; those that are no colours come no other way by themselves.
+    {"preset: 'none'", "", Input(3, 224, 224), false, "none",
+     "no resize, 224x224, RGB, times 1, mean 0 0 0, std 1 1 1"},
+    {"preset: 'none'", "", Input(1, 28, 28), false, "none", "no resize, 28x28, grey, times 1, mean 0, std 1"},
+    {"preset: 'none' resize: EXACT scale: 0.25", "", Input(1, 28, 28), false, "none",
+     "resize to 28x28, bilinear, grey, times 0.25, mean 0, std 1"},
+    {"", "", Input(2, 32, 32), true, "none", "no resize, 32x32, 2 channels, times 1, mean 0 0, std 1 1"},
+    {"", "", Input(4, 224, 224), true, "none", "no resize, 224x224, 4 channels, times 1, mean 0 0 0 0, std 1 1 1 1"},
+    {"preset: 'torchvision-v1' resize: NONE mean: [1, 2, 3, 4] std: [5, 6, 7, 8]", "", Input(4, 32, 32), false,
+     "torchvision-v1", "no resize, 32x32, 4 channels, mean 1 2 3 4, std 5 6 7 8"},
+    // A preset for other channels, with the figures that it lacks.
+    {"mean: 0.5 std: 0.25", "torchvision-v1", Input(1, 224, 224), false, "torchvision-v1",
+     "shorter side 256, bilinear, crop 224x224, grey, mean 0.5, std 0.25"},
+    {"preset: 'mnist' mean: [0.5, 0.5, 0.5] std: [1, 1, 2]", "", Input(3, 28, 28), false, "mnist",
+     "resize to 28x28, bilinear, RGB, mean 0.5 0.5 0.5, std 1 1 2"},
+};
+
+TEST(Recipe, ChosenByPresetAndField) {
+  for (const RecipeCase& c : kRecipes) {
+    SCOPED_TRACE(testing::Message() << '"' << c.config << "\", preset '" << c.preset << "', " << c.input.channels << 'x'
+                                    << c.input.height << 'x' << c.input.width);
+    const auto chosen = Choose(c.config, c.preset, c.input);
+    ASSERT_TRUE(chosen.ok()) << chosen.status();
+    EXPECT_EQ(chosen->assumed, c.assumed);
+    EXPECT_EQ(chosen->preset, c.from);
+    EXPECT_EQ(image::ToString(chosen->recipe), c.recipe);
+  }
+}
+
+struct BadRecipeCase {
+  std::string config, preset;
+  ModelInfo input;
+  std::string message;
+};
+
+const BadRecipeCase kBadRecipes[] = {
+    {"", "", Input(0, 32, 32), "the model's input: expected 1 to 4 channels, got 0"},
+    {"", "", Input(5, 32, 32), "the model's input: expected 1 to 4 channels, got 5"},
+    {"", "cifar10", Input(4, 32, 32), "recipe 'cifar10' is for 3 channels, the model's input has 4"},
+    {"resize: EXACT", "", Input(4, 32, 32), "recipe.resize: expected none with 4 channels, which are no colours"},
+    {"mean: [0, 0] std: [1, 1]", "torchvision-v1", Input(2, 32, 32), "recipe.resize: expected none with 2 channels"},
+    {"preset: 'imagenet'", "", Input(3, 224, 224), "preprocessing.preset: no recipe is called 'imagenet'"},
+    {"preset: 'cifar10'", "imagenet", Input(3, 224, 224), "--recipe: no recipe is called 'imagenet'"},
+    {"", "mnist", Input(3, 32, 32), "recipe 'mnist' is for 1 channels, the model's input has 3"},
+    {"mean: 0.5", "cifar10", Input(1, 32, 32), "recipe 'cifar10' is for 3 channels, the model's input has 1"},
+    {"std: 0.5", "cifar10", Input(1, 32, 32), "recipe 'cifar10' is for 3 channels, the model's input has 1"},
+    {"mean: [0.5, 0.5]", "", Input(3, 32, 32), "preprocessing.mean: expected 3 values, one a channel, got 2"},
+    {"std: [1, 1, 1, 1]", "", Input(3, 32, 32), "preprocessing.std: expected 3 values, one a channel, got 4"},
+    {"mean: [1, 1, 1]", "", Input(1, 28, 28), "preprocessing.mean: expected 1 values, one a channel, got 3"},
+    {"std: [1, 0, 1]", "", Input(3, 32, 32), "std[1]"},
+    {"mean: [0, 0, nan]", "", Input(3, 32, 32), "mean[2]"},
+    {"resize_size: 65536", "", Input(3, 224, 224), "recipe.resize_size: expected 1 to 65535, got 65536"},
+    {"resize_size: 0", "", Input(3, 224, 224), "recipe.resize_size: expected 1 to 65535, got 0"},
+    {"crop_fraction: 0 resize_size: 256", "", Input(3, 224, 224), "expected resize_size or crop_fraction, got both"},
+    {"resize_size: -1", "", Input(3, 224, 224), "recipe.resize_size: expected 1 to 65535, got -1"},
+    {"crop_fraction: 1.001", "", Input(3, 224, 224),
+     "preprocessing.crop_fraction: expected above 0 and up to 1, got 1.001"},
+    {"crop_fraction: -0.5", "", Input(3, 224, 224),
+     "preprocessing.crop_fraction: expected above 0 and up to 1, got -0.5"},
+    {"crop_fraction: nan", "", Input(3, 224, 224),
+     "preprocessing.crop_fraction: expected above 0 and up to 1, got nan"},
+    {"crop_fraction: 0", "", Input(3, 224, 224), "preprocessing.crop_fraction: expected above 0 and up to 1, got 0"},
+    {"crop_fraction: 1e-300", "", Input(3, 224, 224),
+     "preprocessing.crop_fraction: expected a scaled side, 224 / crop_fraction, of at most 65535, got 1e-300"},
+    {"crop_fraction: 0.00341796", "", Input(3, 224, 224), "224 / crop_fraction, of at most 65535, got 0.00341796"},
+    {"crop_fraction: 0.9", "", Input(3, 224, 192),
+     "preprocessing.crop_fraction: expected with a square input, got 192x224"},
+    {"crop_fraction: 0.9", "", Input(3, 32, 32), "preprocessing.crop_fraction: expected with SHORTER_SIDE only"},
+    {"crop_fraction: 0.9 resize_size: 256", "", Input(3, 224, 224), "expected resize_size or crop_fraction, got both"},
+    {"scale: 0", "", Input(3, 32, 32), "recipe.scale: expected a finite number above 0, got 0"},
+    {"scale: -1", "", Input(3, 32, 32), "recipe.scale: expected a finite number above 0, got -1"},
+    {"scale: nan", "", Input(3, 32, 32), "recipe.scale: expected a finite number above 0, got nan"},
+    {"resize_size: 40", "", Input(3, 32, 32), "preprocessing.resize_size: expected with SHORTER_SIDE only"},
+    {"resize: NONE resize_size: 256", "", Input(3, 224, 224), "preprocessing.resize_size: expected with SHORTER_SIDE"},
+    {"", "", Input(3, 1, 2'000'000'000), "width"},  // the scaled side must not overflow either
+};
+
+TEST(Recipe, RefusesWhatCannotWork) {
+  for (const BadRecipeCase& c : kBadRecipes) {
+    SCOPED_TRACE(testing::Message() << '"' << c.config << "\", preset '" << c.preset << "', " << c.input.channels << 'x'
+                                    << c.input.height << 'x' << c.input.width);
+    ExpectInvalid(Choose(c.config, c.preset, c.input).status(), c.message);
+  }
+}
+
+}  // namespace
+}  // namespace resnetd::server

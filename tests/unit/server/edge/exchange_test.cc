@@ -1,0 +1,121 @@
+#include "server/edge/exchange.h"
+
+#include <google/protobuf/io/zero_copy_stream.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "tests/support/fake_model.h"
+
+namespace resnetd::server {
+namespace {
+
+using scheduling::Time;
+
+class NoBytes final : public RequestBytes {
+ public:
+  size_t size() const override { return 1; }
+  std::unique_ptr<google::protobuf::io::ZeroCopyInputStream> Open() override { return nullptr; }
+};
+
+// Decodes everything to the same.
+class FixedCodec final : public Codec {
+ public:
+  enum class As { kError, kAnswer, kImage };
+  explicit FixedCodec(As as) : as_(as) {}
+
+  absl::StatusOr<Decoded> Decode(RequestBytes&) const override {
+    if (as_ == As::kError) return absl::InvalidArgumentError("malformed");
+    if (as_ == As::kAnswer) return std::string("an answer");
+    ImageRequest request;
+    request.model = FakeModel();
+    request.classify = ClassifyOptions();
+    request.images.push_back(CheckedImage());
+    return request;
+  }
+  std::string Encode(const ImageRequest&, absl::Span<const ImageAnswer>) const override { return "computed"; }
+  std::string FieldOf(SourceKind, size_t) const override { return "images[0]"; }
+  std::string EncodeError(const absl::Status&) const override { return "error"; }
+
+ private:
+  const As as_;
+};
+
+// A call whose OnDone() comes while Answered() still runs: what held it is gone, but for the exchange.
+class Owner final : public ExchangeOwner {
+ public:
+  struct Seen {
+    std::atomic<int> answered = 0;
+    std::atomic<bool> alive_when_told = false, gone = false;
+    absl::StatusOr<std::string> reply;
+  };
+  explicit Owner(Seen& seen) : seen_(seen) {}
+  ~Owner() override { seen_.gone = true; }
+
+  void Hold(std::shared_ptr<Owner> self) { held_ = std::move(self); }
+  void Answered(Exchange& exchange) override {
+    std::thread([this] { std::exchange(held_, nullptr).reset(); }).join();
+    seen_.alive_when_told = !seen_.gone;
+    seen_.reply = exchange.reply();
+    ++seen_.answered;
+  }
+
+ private:
+  Seen& seen_;
+  std::shared_ptr<Owner> held_;
+};
+
+struct Case {
+  const char* what;
+  FixedCodec::As as;
+  bool refuse;
+  absl::StatusCode code;
+  const char* reply;
+};
+
+TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
+  for (const Case& c :
+       {Case{"refused", FixedCodec::As::kAnswer, true, absl::StatusCode::kUnavailable, ""},
+        Case{"malformed", FixedCodec::As::kError, false, absl::StatusCode::kInvalidArgument, ""},
+        Case{"nothing to compute", FixedCodec::As::kAnswer, false, absl::StatusCode::kOk, "an answer"},
+        Case{"computed by a worker", FixedCodec::As::kImage, false, absl::StatusCode::kOk, "computed"}}) {
+    SCOPED_TRACE(c.what);
+    Gate gate(1, 1);
+    Metrics metrics;
+    const FixedCodec codec(c.as);
+    scheduling::Scheduler scheduler(
+        {}, [](int, const scheduling::Dispatch&, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
+          const std::vector<float> logits(10, 0.5f);
+          for (const auto& job : jobs) {
+            static_cast<Item&>(*job).OnComputed([&](OutputId) -> absl::Span<const float> { return logits; }, {});
+          }
+        });
+    scheduler.AddModel(FakeModel()->key, FakeModel()->costs);
+
+    Owner::Seen seen;
+    auto owner = std::make_shared<Owner>(seen);
+    owner->Hold(owner);
+    auto exchange = std::make_shared<Exchange>(Services{gate, scheduler, metrics, 1}, codec,
+                                               std::chrono::steady_clock::now(), Time::max(), std::move(owner));
+    NoBytes bytes;
+    if (c.refuse) {
+      exchange->Refuse(absl::UnavailableError("closed"));
+    } else if (exchange->Start(bytes)) {
+      EXPECT_TRUE(exchange->Submit(true));
+    }
+    while (!seen.gone) absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_EQ(seen.answered, 1);
+    EXPECT_TRUE(seen.alive_when_told);
+    EXPECT_EQ(seen.reply.status().code(), c.code);
+    EXPECT_EQ(seen.reply.value_or(""), c.reply);
+    EXPECT_EQ(gate.bytes(), 0u);
+  }
+}
+
+}  // namespace
+}  // namespace resnetd::server

@@ -1,0 +1,600 @@
+// Calls in time: order, backpressure, caps, cancellation, deadlines, draining. The worker is held where a test needs
+// work to pile up, so no test waits for a clock to be right.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <random>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "server/edge/authenticator.h"
+#include "tests/support/edge_server.h"
+
+namespace resnetd::server {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Reason(const grpc::Status& status) {
+  return Info(Details(status)).reason();
+}
+
+// A unary Classify on its own thread.
+class Background {
+ public:
+  Background(v1::InferenceService::Stub& stub, v1::ClassifyRequest request,
+             std::chrono::milliseconds deadline = std::chrono::milliseconds(0)) {
+    if (deadline.count() > 0) context_.set_deadline(std::chrono::system_clock::now() + deadline);
+    thread_ = std::thread(
+        [this, &stub, request = std::move(request)] { status_ = stub.Classify(&context_, request, &response_); });
+  }
+  ~Background() {
+    if (thread_.joinable()) thread_.join();
+  }
+  void Cancel() { context_.TryCancel(); }
+  const grpc::Status& Join() {
+    thread_.join();
+    return status_;
+  }
+  const v1::ClassifyResponse& response() const { return response_; }
+
+ private:
+  grpc::ClientContext context_;
+  grpc::Status status_;
+  v1::ClassifyResponse response_;
+  std::thread thread_;
+};
+
+// For conditions that nothing signals; a test that hangs here is stopped by its own time limit.
+void Await(const std::function<bool()>& condition) {
+  while (!condition()) absl::SleepFor(absl::Milliseconds(1));
+}
+
+TEST(EdgeStreamTest, AnswersInOrderWithErrorsInTheirPlace) {
+  EdgeServer server({.scheduling = {.workers = 2}});
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->ClassifyStream(&context);
+  constexpr unsigned kRequests = 200;
+  std::thread writer([&] {
+    for (unsigned i = 0; i < kRequests; ++i) {
+      v1::ClassifyRequest request = LogitsRequest({i, i + 1});
+      if (i % 7 == 3) request.mutable_options()->set_top_k(-1);
+      ASSERT_TRUE(stream->Write(request));
+    }
+    stream->WritesDone();
+  });
+  v1::ClassifyStreamResponse response;
+  unsigned read = 0;
+  for (; stream->Read(&response); ++read) {
+    if (read % 7 == 3) {
+      ASSERT_TRUE(response.has_error()) << read;
+      EXPECT_EQ(response.error().code(), grpc::INVALID_ARGUMENT);
+      EXPECT_THAT(response.error().message(), HasSubstr("options.top_k"));
+      continue;
+    }
+    ASSERT_EQ(response.response().results_size(), 2) << read;
+    EXPECT_TRUE(IsAnswerOf(response.response().results(0), read)) << read;
+    EXPECT_TRUE(IsAnswerOf(response.response().results(1), read + 1)) << read;
+  }
+  writer.join();
+  EXPECT_EQ(read, kRequests);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(EdgeStreamTest, EmbedStream) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->EmbedStream(&context);
+  v1::EmbedRequest request;
+  *request.add_images() = FakeImage(8);
+  ASSERT_TRUE(stream->Write(request));
+  v1::EmbedStreamResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  const auto& got = response.response().results(0).embedding();
+  EXPECT_EQ(std::vector<float>(got.begin(), got.end()), FakeEmbedding(FakeImage(8).tensor().data()));
+  stream->WritesDone();
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(EdgeStreamTest, MalformedRequestIsAnErrorInItsPlace) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->ClassifyStream(&context);
+  ASSERT_TRUE(stream->Write(v1::ClassifyRequest()));
+  ASSERT_TRUE(stream->Write(LogitsRequest({1})));
+  stream->WritesDone();
+  v1::ClassifyStreamResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.error().code(), grpc::INVALID_ARGUMENT);
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_TRUE(IsAnswerOf(response.response().results(0), 1));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(EdgeStreamTest, ReadsNoFurtherThanItsWindow) {
+  constexpr int kWindow = 4;
+  EdgeServer server({.edge = {.stream_window = kWindow}});
+  server.Hold();
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->ClassifyStream(&context);
+  // The first is taken by the worker alone, the rest of the window waits behind it.
+  ASSERT_TRUE(stream->Write(LogitsRequest({0})));
+  server.AwaitBatches(1);
+  std::thread writer([&] {
+    for (unsigned i = 1; i < 40; ++i) stream->Write(LogitsRequest({i}));
+    stream->WritesDone();
+  });
+  server.AwaitWaiting(kWindow - 1);
+  // What the connection carries later finds it no further.
+  for (int i = 0; i < 20; ++i) {
+    grpc::ClientContext list;
+    v1::ListModelsResponse models;
+    EXPECT_TRUE(stub->ListModels(&list, {}, &models).ok());
+    EXPECT_EQ(server.scheduler().snapshot().waiting, static_cast<size_t>(kWindow - 1));
+  }
+  server.Release();
+  v1::ClassifyStreamResponse response;
+  unsigned read = 0;
+  for (; stream->Read(&response); ++read) EXPECT_TRUE(IsAnswerOf(response.response().results(0), read)) << read;
+  EXPECT_EQ(read, 40u);
+  writer.join();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(EdgeStreamTest, AClientThatDoesNotReadIsNotReadFrom) {
+  EdgeServer server;
+  grpc::ChannelArguments small_window;  // of answers on their way: 64 KiB, and not growing
+  small_window.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  const auto stub = server.NewStub(small_window);
+  grpc::ClientContext context;
+  const auto stream = stub->ClassifyStream(&context);
+  constexpr unsigned kRequests = 5000;
+  std::thread writer([&] {
+    for (unsigned i = 0; i < kRequests && stream->Write(LogitsRequest({i})); ++i) {
+    }
+    stream->WritesDone();
+  });
+  // Until nothing has moved for a while: who gives up too early only tests less.
+  server.AwaitBatches(1);
+  for (int still = 0, last = 0; still < 100; still = last == server.images_computed() ? still + 1 : 0) {
+    last = server.images_computed();
+    absl::SleepFor(absl::Milliseconds(3));
+  }
+  EXPECT_LT(server.images_computed(), static_cast<int>(kRequests));
+  v1::ClassifyStreamResponse response;
+  unsigned read = 0;
+  for (; stream->Read(&response); ++read) ASSERT_TRUE(IsAnswerOf(response.response().results(0), read)) << read;
+  EXPECT_EQ(read, kRequests);
+  writer.join();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(EdgeStreamTest, AFullQueueSlowsAStreamDownAndRefusesNothing) {
+  // Room for three images to wait, and a window of ten requests of one.
+  EdgeServer server({.edge = {.stream_window = 10}, .scheduling = {.max_queue_bytes = 3 * 784}});
+  server.Hold();
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->ClassifyStream(&context);
+  ASSERT_TRUE(stream->Write(LogitsRequest({0})));
+  server.AwaitBatches(1);
+  for (unsigned i = 1; i < 30; ++i) ASSERT_TRUE(stream->Write(LogitsRequest({i})));
+  stream->WritesDone();
+  server.AwaitWaiting(3);
+  server.Release();
+  v1::ClassifyStreamResponse response;
+  unsigned read = 0;
+  for (; stream->Read(&response); ++read) {
+    ASSERT_FALSE(response.has_error()) << read << " " << response.error().message();
+    EXPECT_TRUE(IsAnswerOf(response.response().results(0), read)) << read;
+  }
+  EXPECT_EQ(read, 30u);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(EdgeStreamTest, ARequestLargerThanTheQueueIsRefusedInItsPlace) {
+  EdgeServer server({.scheduling = {.max_queue_bytes = 3 * 784}});
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->ClassifyStream(&context);
+  ASSERT_TRUE(stream->Write(LogitsRequest({1, 2, 3, 4})));
+  ASSERT_TRUE(stream->Write(LogitsRequest({1, 2, 3})));
+  stream->WritesDone();
+  v1::ClassifyStreamResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.error().code(), grpc::RESOURCE_EXHAUSTED);
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.response().results_size(), 3);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(EdgeStreamTest, CancelledStreamLeavesNothingBehind) {
+  EdgeServer server;
+  server.Hold();
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->ClassifyStream(&context);
+  ASSERT_TRUE(stream->Write(LogitsRequest({0})));
+  server.AwaitBatches(1);
+  for (unsigned i = 1; i < 6; ++i) ASSERT_TRUE(stream->Write(LogitsRequest({i})));
+  server.AwaitWaiting(5);
+  context.TryCancel();
+  Await([&] { return server.scheduler().snapshot().waiting == 0; });
+  server.Release();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::CANCELLED);
+  Await([&] { return server.edge().calls_in_flight() == 0; });
+  EXPECT_EQ(server.images_computed(), 1) << "only what a worker already had";
+}
+
+TEST(EdgeFlowTest, CancelledCallFreesItsPlaceInTheQueue) {
+  EdgeServer server;
+  server.Hold();
+  const auto stub = server.NewStub();
+  Background first(*stub, LogitsRequest({1}));
+  server.AwaitBatches(1);
+  Background second(*stub, LogitsRequest({2, 3}));
+  server.AwaitWaiting(2);
+  second.Cancel();
+  EXPECT_EQ(second.Join().error_code(), grpc::CANCELLED);
+  Await([&] { return server.scheduler().snapshot().waiting == 0; });
+  server.Release();
+  EXPECT_TRUE(first.Join().ok());
+  EXPECT_EQ(server.images_computed(), 1);
+}
+
+// A client of few words: the start of HTTP/2, a call's headers and its message, if any, on a plain socket.
+int SendClassify(int port, const std::optional<v1::ClassifyRequest>& request) {
+  const auto frame = [](char type, char flags, char stream, const std::string& payload) {
+    const auto byte = [&](int shift) { return static_cast<char>(payload.size() >> shift); };
+    return std::string{byte(16), byte(8), byte(0), type, flags, 0, 0, 0, stream} + payload;
+  };
+  const auto text = [](const std::string& s) { return std::string(1, static_cast<char>(s.size())) + s; };
+  // HPACK: 83 ":method: POST", 86 ":scheme: http", 04 ":path", 01 ":authority", 00 a name of its own.
+  const std::string headers = "\x83\x86\x04" + text("/resnetd.v1.InferenceService/Classify") + "\x01" + text("x") +
+                              std::string(1, 0) + text("te") + text("trailers") + std::string(1, 0) +
+                              text("content-type") + text("application/grpc");
+  const std::string message = request ? request->SerializeAsString() : "";
+  const std::string prefix = {0, 0, 0, static_cast<char>(message.size() >> 8), static_cast<char>(message.size())};
+  const std::string bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, "") + frame(1, 4, 1, headers) +
+                            (request ? frame(0, 0, 1, prefix + message) : "");
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(write(fd, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  return fd;
+}
+
+TEST(EdgeFlowTest, AConnectionThatBreaksFreesItsPlaceInTheQueue) {
+  EdgeServer server;
+  server.Hold();
+  const auto stub = server.NewStub();
+  Background first(*stub, LogitsRequest({1}));
+  server.AwaitBatches(1);
+  const int connection = SendClassify(server.edge().port(), LogitsRequest({2}));
+  server.AwaitWaiting(1);
+  EXPECT_EQ(server.edge().calls_in_flight(), 2);
+  close(connection);
+  Await([&] { return server.scheduler().snapshot().waiting == 0; });
+  Await([&] { return server.edge().calls_in_flight() == 1; });
+  server.Release();
+  EXPECT_TRUE(first.Join().ok());
+  EXPECT_EQ(server.images_computed(), 1);
+}
+
+// Neither an empty stream nor a unary call without its message: the client has gone.
+TEST(EdgeFlowTest, CallsCancelledBeforeTheirMessageAreCountedAsCancelled) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  for (int i = 0; i < 50; ++i) {
+    grpc::ClientContext context;
+    const auto stream = stub->ClassifyStream(&context);
+    Await([&] { return server.edge().calls_in_flight() == 1; });
+    context.TryCancel();
+    EXPECT_EQ(stream->Finish().error_code(), grpc::CANCELLED);
+    Await([&] { return server.edge().calls_in_flight() == 0; });
+    const int connection = SendClassify(server.edge().port(), std::nullopt);
+    Await([&] { return server.edge().calls_in_flight() == 1; });
+    close(connection);
+    Await([&] { return server.edge().calls_in_flight() == 0; });
+  }
+  const std::string metrics = server.metrics().Scrape();
+  EXPECT_THAT(metrics, HasSubstr("resnetd_requests_total{code=\"CANCELLED\",method=\"ClassifyStream\"} 50\n"));
+  EXPECT_THAT(metrics, HasSubstr("resnetd_requests_total{code=\"CANCELLED\",method=\"Classify\"} 50\n"));
+}
+
+TEST(EdgeFlowTest, DeadlinePassesInTheQueueAndNothingIsComputed) {
+  EdgeServer server;
+  server.Hold();
+  const auto stub = server.NewStub();
+  Background first(*stub, LogitsRequest({1}));
+  server.AwaitBatches(1);
+  Background second(*stub, LogitsRequest({2}), std::chrono::milliseconds(100));
+  EXPECT_EQ(second.Join().error_code(), grpc::DEADLINE_EXCEEDED);
+  Await([&] { return server.scheduler().snapshot().waiting == 0; });
+  server.Release();
+  EXPECT_TRUE(first.Join().ok());
+  EXPECT_EQ(server.images_computed(), 1);
+}
+
+TEST(EdgeFlowTest, AModelsDefaultDeadlineIsForCallsThatBringNone) {
+  auto model = FakeModel();
+  model->default_deadline = std::chrono::milliseconds(100);
+  EdgeServer server({.model = model});
+  server.Hold();
+  const auto stub = server.NewStub();
+  Background first(*stub, LogitsRequest({1}));
+  server.AwaitBatches(1);
+  Background without(*stub, LogitsRequest({2, 3}));
+  Background with(*stub, LogitsRequest({4}), std::chrono::hours(1));
+  const grpc::Status& status = without.Join();
+  EXPECT_EQ(status.error_code(), grpc::DEADLINE_EXCEEDED) << status.error_message();
+  EXPECT_EQ(Reason(status), "DEADLINE_EXCEEDED") << "the server's answer, not the client's own";
+  server.Release();
+  EXPECT_TRUE(with.Join().ok());
+}
+
+TEST(EdgeFlowTest, CallsUpToTheCapAndHealthBeside) {
+  EdgeServer server({.edge = {.max_calls_in_flight = 2}});
+  server.Hold();
+  const auto stub = server.NewStub();
+  Background first(*stub, LogitsRequest({1})), second(*stub, LogitsRequest({2}));
+  Await([&] { return server.edge().calls_in_flight() == 2; });
+  grpc::ClientContext context;
+  v1::ClassifyResponse response;
+  const grpc::Status refused = stub->Classify(&context, LogitsRequest({3}), &response);
+  EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Reason(refused), "CALLS_IN_FLIGHT");
+  EXPECT_THAT(refused.error_message(), HasSubstr("--max-calls-in-flight"));
+  EXPECT_EQ(context.GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 1u);
+  server.Release();
+  EXPECT_TRUE(first.Join().ok());
+  EXPECT_TRUE(second.Join().ok());
+  Await([&] { return server.edge().calls_in_flight() == 0; });
+  grpc::ClientContext again;
+  EXPECT_TRUE(stub->Classify(&again, LogitsRequest({3}), &response).ok());
+}
+
+TEST(EdgeFlowTest, BytesUpToTheCap) {
+  const size_t size = LogitsRequest({1}).ByteSizeLong();
+  EdgeServer server({.edge = {.max_bytes_in_flight = 2 * size, .max_message_bytes = 2 * size}});
+  server.Hold();
+  const auto stub = server.NewStub();
+  Background first(*stub, LogitsRequest({1}));
+  server.AwaitBatches(1);
+  grpc::ClientContext context;
+  v1::ClassifyResponse response;
+  const grpc::Status refused = stub->Classify(&context, LogitsRequest({2, 3}), &response);
+  EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Reason(refused), "BYTES_IN_FLIGHT");
+  EXPECT_THAT(refused.error_message(), HasSubstr("--max-bytes-in-flight"));
+  Background second(*stub, LogitsRequest({2}));
+  server.AwaitWaiting(1);
+  grpc::ClientContext at_headers;
+  EXPECT_EQ(stub->Classify(&at_headers, LogitsRequest({4}), &response).error_code(), grpc::RESOURCE_EXHAUSTED);
+  server.Release();
+  EXPECT_TRUE(first.Join().ok());
+  EXPECT_TRUE(second.Join().ok());
+  grpc::ClientContext again;
+  EXPECT_TRUE(stub->Classify(&again, LogitsRequest({4}), &response).ok()) << "answered requests hold no bytes";
+}
+
+TEST(EdgeFlowTest, AFullQueueRefusesUnaryCalls) {
+  EdgeServer server({.scheduling = {.max_queue_bytes = 784}});
+  server.Hold();
+  const auto stub = server.NewStub();
+  Background first(*stub, LogitsRequest({1}));
+  server.AwaitBatches(1);
+  Background second(*stub, LogitsRequest({2}));
+  server.AwaitWaiting(1);
+  grpc::ClientContext context;
+  v1::ClassifyResponse response;
+  const grpc::Status refused = stub->Classify(&context, LogitsRequest({3}), &response);
+  EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Reason(refused), "QUEUE_BYTES");
+  EXPECT_THAT(refused.error_message(), HasSubstr("--max-queue-bytes"));
+  EXPECT_EQ(context.GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 1u);
+  server.Release();
+  EXPECT_TRUE(first.Join().ok());
+  EXPECT_TRUE(second.Join().ok());
+}
+
+TEST(EdgeFlowTest, DrainingRefusesNewCallsAndFinishesAdmittedOnes) {
+  EdgeServer server;
+  server.Hold();
+  const auto stub = server.NewStub();
+  Background admitted(*stub, LogitsRequest({1}));
+  server.AwaitBatches(1);
+  server.edge().RefuseNewCalls();
+  grpc::ClientContext context;
+  v1::ClassifyResponse response;
+  const grpc::Status refused = stub->Classify(&context, LogitsRequest({2}), &response);
+  EXPECT_EQ(refused.error_code(), grpc::UNAVAILABLE);
+  EXPECT_EQ(Reason(refused), "DRAINING");
+  EXPECT_EQ(server.edge().calls_in_flight(), 1);
+  server.Release();
+  EXPECT_TRUE(admitted.Join().ok());
+  EXPECT_TRUE(IsAnswerOf(admitted.response().results(0), 1));
+  Await([&] { return server.edge().calls_in_flight() == 0; });
+}
+
+TEST(EdgeFlowTest, DrainingUnderLoadCancelsNothing) {
+  EdgeServer server({.scheduling = {.workers = 2}});
+  std::atomic<int> answered{0}, drained{0};
+  std::vector<std::thread> clients;
+  for (unsigned c = 0; c < 4; ++c) {
+    clients.emplace_back([&, c] {
+      const auto stub = server.NewStub();
+      for (unsigned i = 0;; ++i) {
+        grpc::ClientContext context;
+        v1::ClassifyResponse response;
+        const grpc::Status status = stub->Classify(&context, LogitsRequest({c, i}), &response);
+        if (!status.ok()) {
+          EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE) << status.error_message();
+          EXPECT_EQ(Reason(status), "DRAINING");
+          ++drained;
+          return;
+        }
+        EXPECT_TRUE(IsAnswerOf(response.results(1), i));
+        ++answered;
+      }
+    });
+  }
+  Await([&] { return answered >= 200; });
+  server.edge().RefuseNewCalls();
+  for (std::thread& t : clients) t.join();
+  EXPECT_EQ(drained, 4);
+  Await([&] { return server.edge().calls_in_flight() == 0; });
+  EXPECT_EQ(server.images_computed(), 2 * answered);
+}
+
+TEST(EdgeFlowTest, DrainingAnswersAStreamsLaterRequestsInTheirPlace) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->ClassifyStream(&context);
+  v1::ClassifyStreamResponse response;
+  ASSERT_TRUE(stream->Write(LogitsRequest({1})));
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_TRUE(response.has_response());
+  server.edge().RefuseNewCalls();
+  ASSERT_TRUE(stream->Write(LogitsRequest({2})));
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.error().code(), grpc::UNAVAILABLE);
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST(EdgeFlowTest, ShutdownEndsWhatIsStillThere) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  const auto stream = stub->ClassifyStream(&context);
+  ASSERT_TRUE(stream->Write(LogitsRequest({1})));
+  v1::ClassifyStreamResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  server.edge().Shutdown(std::chrono::steady_clock::now() + std::chrono::milliseconds(50));
+  EXPECT_EQ(server.edge().calls_in_flight(), 0);
+  EXPECT_EQ(stream->Finish().error_code(), grpc::UNAVAILABLE);
+}
+
+// gRPC's own end answers with CANCELLED what arrives while it begins.
+TEST(EdgeFlowTest, ShutdownUnderLoadCancelsNothing) {
+  for (int round = 0; round < 10; ++round) {
+    EdgeServer server({.scheduling = {.workers = 2}});
+    std::atomic<int> answered{0}, drained{0};
+    std::atomic<bool> over{false};
+    std::vector<std::thread> clients;
+    for (unsigned c = 0; c < 4; ++c) {
+      clients.emplace_back([&, c] {
+        const auto stub = server.NewStub();
+        for (unsigned i = 0; !over; ++i) {
+          grpc::ClientContext context;
+          v1::ClassifyResponse response;
+          const grpc::Status status = stub->Classify(&context, LogitsRequest({c, i}), &response);
+          if (status.ok()) {
+            ++answered;
+          } else {
+            EXPECT_EQ(status.error_code(), grpc::UNAVAILABLE) << status.error_message();
+            if (Reason(status) == "DRAINING") ++drained;
+          }
+        }
+      });
+    }
+    Await([&] { return answered >= 50; });
+    server.edge().RefuseNewCalls();
+    Await([&] { return drained >= 20; });
+    server.edge().Shutdown(std::chrono::steady_clock::now() + std::chrono::seconds(10));
+    over = true;
+    for (std::thread& t : clients) t.join();
+    EXPECT_EQ(server.images_computed(), 2 * answered);
+  }
+}
+
+TEST(EdgeFlowTest, AStormOfCancellationsLeavesNothingBehind) {
+  EdgeServer server({.edge = {.max_calls_in_flight = 12, .stream_window = 3},
+                     .scheduling = {.max_queue_bytes = 20 * 784, .workers = 2}});
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> clients;
+  for (unsigned c = 0; c < 6; ++c) {
+    clients.emplace_back([&, c] {
+      std::mt19937 random(c);
+      const auto stub = server.NewStub();
+      for (unsigned i = 0; i < 150; ++i) {
+        grpc::ClientContext context;
+        if (random() % 4 == 0) {
+          context.set_deadline(std::chrono::system_clock::now() + std::chrono::microseconds(random() % 2000));
+        }
+        std::thread canceller([&context, after = random() % 1500, cancel = random() % 2 == 0] {
+          absl::SleepFor(absl::Microseconds(after));
+          if (cancel) context.TryCancel();
+        });
+        const unsigned seed = c * 1000 + i;
+        if (random() % 2 == 0) {
+          v1::ClassifyResponse response;
+          const grpc::Status status = stub->Classify(&context, LogitsRequest({seed, seed + 1}), &response);
+          if (status.ok() && !IsAnswerOf(response.results(1), seed + 1)) ++wrong;
+        } else {
+          const auto stream = stub->ClassifyStream(&context);
+          for (unsigned n = 0; n < 8 && stream->Write(LogitsRequest({seed + n})); ++n) {
+          }
+          stream->WritesDone();
+          v1::ClassifyStreamResponse response;
+          for (unsigned n = 0; stream->Read(&response); ++n) {
+            if (response.has_response() && !IsAnswerOf(response.response().results(0), seed + n)) ++wrong;
+          }
+          stream->Finish();
+        }
+        canceller.join();
+      }
+    });
+  }
+  for (std::thread& t : clients) t.join();
+  EXPECT_EQ(wrong, 0);
+  Await([&] { return server.edge().calls_in_flight() == 0; });
+  EXPECT_EQ(server.scheduler().snapshot().waiting, 0u);
+  const auto stub = server.NewStub();
+  grpc::ClientContext context;
+  v1::ClassifyResponse response;
+  ASSERT_TRUE(stub->Classify(&context, LogitsRequest({1}), &response).ok());
+  EXPECT_TRUE(IsAnswerOf(response.results(0), 1));
+}
+
+class OneTokenOnly final : public Authenticator {
+ public:
+  absl::StatusOr<PrincipalId> Authenticate(const Metadata& metadata) override {
+    const auto it = metadata.find("token");
+    if (it == metadata.end()) return absl::UnauthenticatedError("no token");
+    if (it->second != "good") return absl::PermissionDeniedError("not with this token");
+    return PrincipalId{7};
+  }
+};
+
+TEST(EdgeFlowTest, AuthenticatorDecidesAtTheHeaders) {
+  EdgeServer server({.edge = {.authenticator = std::make_shared<OneTokenOnly>()}});
+  const auto stub = server.NewStub();
+  for (const auto& [token, code] : std::vector<std::pair<std::string, grpc::StatusCode>>{
+           {"", grpc::UNAUTHENTICATED}, {"bad", grpc::PERMISSION_DENIED}, {"good", grpc::OK}}) {
+    grpc::ClientContext context;
+    if (!token.empty()) context.AddMetadata("token", token);
+    v1::ClassifyResponse response;
+    EXPECT_EQ(stub->Classify(&context, LogitsRequest({1}), &response).error_code(), code) << token;
+  }
+}
+
+}  // namespace
+}  // namespace resnetd::server

@@ -1,0 +1,265 @@
+// What lies below the messages: raw bytes, compression, unknown methods, health, reflection, ports.
+#include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "tests/support/edge_server.h"
+
+namespace resnetd::server {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+using testing::HasSubstr;
+
+struct RawReply {
+  grpc::Status status;
+  std::string bytes;
+};
+
+// A call of any method with these messages as they are; the last answer.
+RawReply CallRaw(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                 const std::vector<std::string>& messages) {
+  grpc::GenericStub stub(channel);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  const auto stream = stub.PrepareCall(&context, method, &queue);
+  const auto next = [&] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  stream->StartCall(nullptr);
+  next();
+  for (const std::string& message : messages) {
+    const grpc::Slice slice(message);
+    stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    next();
+  }
+  stream->WritesDone(nullptr);
+  next();
+  RawReply reply;
+  for (;;) {
+    grpc::ByteBuffer buffer;
+    stream->Read(&buffer, nullptr);
+    if (!next()) break;
+    grpc::Slice slice;
+    if (buffer.DumpToSingleSlice(&slice).ok()) reply.bytes.assign(slice.begin(), slice.end());
+  }
+  stream->Finish(&reply.status, nullptr);
+  next();
+  return reply;
+}
+
+TEST(EdgeProtocolTest, MalformedMessagesSayWhatWasExpected) {
+  EdgeServer server;
+  const auto channel = server.NewChannel();
+  std::string too_many;
+  for (int i = 0; i < 100'000; ++i) too_many += std::string("\x1a\x00", 2);
+  const std::string malformed[] = {"\xff\xff\xff\xff", std::string("\x1a\x7f", 2), "not a protobuf at all",
+                                   std::string("\x0a\x02\xc3\x28", 4) /* a model's name that is no UTF-8 */, too_many};
+  for (const auto& [method, expects] :
+       std::vector<std::pair<std::string, std::string>>{{"Classify", "resnetd.v1.ClassifyRequest"},
+                                                        {"Embed", "resnetd.v1.EmbedRequest"},
+                                                        {"Predict", "resnetd.v1.PredictRequest"},
+                                                        {"GetModel", "resnetd.v1.GetModelRequest"}}) {
+    for (const std::string& bytes : malformed) {
+      SCOPED_TRACE(testing::Message() << method << " " << bytes.substr(0, 30));
+      const RawReply reply = CallRaw(channel, "/resnetd.v1.InferenceService/" + method, {bytes});
+      EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT);
+      EXPECT_THAT(reply.status.error_message(), HasSubstr("request: expected a " + expects));
+      EXPECT_THAT(reply.status.error_message(), HasSubstr(std::to_string(bytes.size()) + " bytes"));
+      EXPECT_EQ(Field(Details(reply.status)), "request");
+      EXPECT_EQ(Info(Details(reply.status)).reason(), "MALFORMED_MESSAGE");
+    }
+  }
+  EXPECT_TRUE(CallRaw(channel, "/resnetd.v1.InferenceService/ListModels", {""}).status.ok());
+}
+
+TEST(EdgeProtocolTest, InAStreamAMalformedMessageIsAnErrorInItsPlace) {
+  EdgeServer server;
+  const RawReply reply = CallRaw(server.NewChannel(), "/resnetd.v1.InferenceService/ClassifyStream",
+                                 {LogitsRequest({1}).SerializeAsString(), "not a protobuf at all"});
+  EXPECT_TRUE(reply.status.ok()) << reply.status.error_message();
+  v1::ClassifyStreamResponse last;
+  ASSERT_TRUE(last.ParseFromString(reply.bytes));
+  EXPECT_EQ(last.error().code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(Field(last.error()), "request");
+  EXPECT_EQ(server.images_computed(), 1);
+}
+
+TEST(EdgeProtocolTest, AnEmptyMessageIsARequestWithoutImages) {
+  EdgeServer server;
+  const RawReply reply = CallRaw(server.NewChannel(), "/resnetd.v1.InferenceService/Classify", {""});
+  EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(Field(Details(reply.status)), "images");
+}
+
+TEST(EdgeProtocolTest, UnaryCallWithoutItsMessage) {
+  EdgeServer server;
+  const RawReply reply = CallRaw(server.NewChannel(), "/resnetd.v1.InferenceService/Classify", {});
+  EXPECT_EQ(reply.status.error_code(), grpc::INVALID_ARGUMENT) << reply.status.error_message();
+  EXPECT_THAT(reply.status.error_message(), HasSubstr("expected one message, got none"));
+  EXPECT_EQ(Field(Details(reply.status)), "request");
+}
+
+TEST(EdgeProtocolTest, StreamWithoutMessagesIsEmpty) {
+  EdgeServer server;
+  const RawReply reply = CallRaw(server.NewChannel(), "/resnetd.v1.InferenceService/ClassifyStream", {});
+  EXPECT_TRUE(reply.status.ok()) << reply.status.error_message();
+  EXPECT_TRUE(reply.bytes.empty());
+}
+
+TEST(EdgeProtocolTest, UnknownMethods) {
+  EdgeServer server;
+  for (const char* method : {"/resnetd.v1.InferenceService/Classified", "/somebody.else/Classify", "/x"}) {
+    const RawReply reply = CallRaw(server.NewChannel(), method, {"bytes"});
+    EXPECT_EQ(reply.status.error_code(), grpc::UNIMPLEMENTED) << method;
+    EXPECT_THAT(reply.status.error_message(), HasSubstr("no such method")) << method;
+  }
+}
+
+TEST(EdgeProtocolTest, CompressedRequestsAreRefusedPlainly) {
+  EdgeServer server;
+  const auto stub = server.NewStub();
+  for (auto algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    grpc::ClientContext context;
+    context.set_compression_algorithm(algorithm);
+    v1::ClassifyRequest request = LogitsRequest({1});
+    request.mutable_images(0)->mutable_tensor()->set_data(std::string(784, 'x'));  // worth compressing
+    v1::ClassifyResponse response;
+    const grpc::Status status = stub->Classify(&context, request, &response);
+    EXPECT_EQ(status.error_code(), grpc::UNIMPLEMENTED) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr("disabled"));
+  }
+  grpc::ClientContext context;
+  v1::ClassifyResponse response;
+  EXPECT_TRUE(stub->Classify(&context, LogitsRequest({1}), &response).ok());
+}
+
+HealthCheckResponse::ServingStatus Check(Health::Stub& stub, const std::string& name) {
+  grpc::ClientContext context;
+  HealthCheckRequest request;
+  request.set_service(name);
+  HealthCheckResponse response;
+  const grpc::Status status = stub.Check(&context, request, &response);
+  return status.ok()                              ? response.status()
+         : status.error_code() == grpc::NOT_FOUND ? HealthCheckResponse::SERVICE_UNKNOWN
+                                                  : HealthCheckResponse::UNKNOWN;
+}
+
+TEST(EdgeHealthTest, NamesAndTheirStates) {
+  EdgeServer server;
+  const auto stub = Health::NewStub(server.NewChannel());
+  EXPECT_EQ(Check(*stub, ""), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Check(*stub, "fake"), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Check(*stub, "liveness"), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Check(*stub, "nobody"), HealthCheckResponse::SERVICE_UNKNOWN);
+  server.edge().SetServing("", true);
+  server.edge().SetServing("fake", true);
+  EXPECT_EQ(Check(*stub, ""), HealthCheckResponse::SERVING);
+  EXPECT_EQ(Check(*stub, "fake"), HealthCheckResponse::SERVING);
+  server.edge().SetServing("", false);
+  server.edge().RefuseNewCalls();
+  EXPECT_EQ(Check(*stub, ""), HealthCheckResponse::NOT_SERVING);
+  EXPECT_EQ(Check(*stub, "liveness"), HealthCheckResponse::SERVING) << "draining kills nothing";
+}
+
+TEST(EdgeHealthTest, WatchSeesEveryTurnAndDoesNotHoldShutdownUp) {
+  EdgeServer server;
+  const auto stub = Health::NewStub(server.NewChannel());
+  grpc::ClientContext context;
+  const auto reader = stub->Watch(&context, HealthCheckRequest());
+  HealthCheckResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  for (bool serving : {true, false}) {
+    server.edge().SetServing("", serving);
+    ASSERT_TRUE(reader->Read(&response));
+    EXPECT_EQ(response.status(), serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
+  }
+  server.edge().Shutdown(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
+  while (reader->Read(&response)) {
+  }
+  EXPECT_FALSE(reader->Finish().ok());
+}
+
+TEST(EdgeProtocolTest, ReflectionListsTheService) {
+  EdgeServer server;
+  const char* method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+  // ServerReflectionRequest{list_services: "*"}
+  const RawReply list = CallRaw(server.NewChannel(), method, {std::string("\x3a\x01*", 3)});
+  ASSERT_TRUE(list.status.ok()) << list.status.error_message();
+  EXPECT_THAT(list.bytes, HasSubstr("resnetd.v1.InferenceService"));
+  EXPECT_THAT(list.bytes, HasSubstr("grpc.health.v1.Health"));
+  // ServerReflectionRequest{file_containing_symbol: ...}
+  const std::string symbol = "resnetd.v1.InferenceService";
+  const RawReply file = CallRaw(server.NewChannel(), method, {"\x22" + std::string(1, char(symbol.size())) + symbol});
+  ASSERT_TRUE(file.status.ok()) << file.status.error_message();
+  for (const char* name : {"Classify", "EmbedStream", "GetModel", "ClassifyRequest"}) {
+    EXPECT_THAT(file.bytes, HasSubstr(name));
+  }
+}
+
+TEST(EdgeStartTest, PortInUseIsSaidPlainly) {
+  EdgeServer first;
+  ModelRepository models;
+  Metrics metrics;
+  EdgeOptions options;
+  options.port = first.edge().port();
+  const auto second = Edge::Start(options, models, first.scheduler(), metrics);
+  ASSERT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("the port is in use"));
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(first.address()));
+}
+
+TEST(EdgeStartTest, AddressThatIsNotOurs) {
+  EdgeServer first;
+  ModelRepository models;
+  Metrics metrics;
+  EdgeOptions options;
+  options.port = 0;
+  for (const char* address : {"192.0.2.1", "not an address"}) {
+    options.address = address;
+    const auto edge = Edge::Start(options, models, first.scheduler(), metrics);
+    ASSERT_EQ(edge.status().code(), absl::StatusCode::kUnavailable) << address;
+    EXPECT_THAT(std::string(edge.status().message()), HasSubstr("cannot listen on"));
+    EXPECT_THAT(std::string(edge.status().message()), testing::Not(HasSubstr("in use")));
+  }
+}
+
+TEST(EdgeStartTest, OptionsOutOfRangeAreNamed) {
+  EdgeServer first;
+  ModelRepository models;
+  Metrics metrics;
+  struct Case {
+    const char* option;
+    void (*spoil)(EdgeOptions&);
+  };
+  for (const Case& c : {
+           Case{"--port", [](EdgeOptions& o) { o.port = 65536; }},
+           Case{"--port", [](EdgeOptions& o) { o.port = -1; }},
+           Case{"--max-calls-in-flight", [](EdgeOptions& o) { o.max_calls_in_flight = 0; }},
+           Case{"--max-bytes-in-flight", [](EdgeOptions& o) { o.max_bytes_in_flight = 0; }},
+           Case{"--max-message-bytes", [](EdgeOptions& o) { o.max_message_bytes = 0; }},
+           Case{"--max-message-bytes", [](EdgeOptions& o) { o.max_bytes_in_flight = o.max_message_bytes - 1; }},
+           Case{"--max-images-per-request", [](EdgeOptions& o) { o.max_images_per_request = 0; }},
+           Case{"--stream-window", [](EdgeOptions& o) { o.stream_window = 0; }},
+       }) {
+    EdgeOptions options;
+    options.port = 0;
+    c.spoil(options);
+    const auto edge = Edge::Start(options, models, first.scheduler(), metrics);
+    ASSERT_EQ(edge.status().code(), absl::StatusCode::kInvalidArgument) << c.option;
+    EXPECT_THAT(std::string(edge.status().message()), HasSubstr(c.option));
+  }
+}
+
+}  // namespace
+}  // namespace resnetd::server

@@ -1,0 +1,396 @@
+// Each recording function against the page that Prometheus reads, parsed here line by line.
+#include "server/observe/metrics.h"
+
+#include <functional>
+#include <iterator>
+#include <limits>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/fake_model.h"
+
+namespace resnetd::server {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// Series, as they are written, to values.
+using Page = std::map<std::string, double>;
+
+Page Parse(const std::string& text) {
+  Page page;
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(text, '\n', absl::SkipEmpty()))) {
+    if (line[0] == '#') continue;
+    const size_t space = line.rfind(' ');
+    double value = 0;
+    EXPECT_TRUE(absl::SimpleAtod(line.substr(space + 1), &value)) << line;
+    EXPECT_TRUE(page.emplace(line.substr(0, space), value).second) << "twice: " << line;
+  }
+  return page;
+}
+
+Page Scrape(Metrics& metrics) {
+  return Parse(metrics.Scrape());
+}
+
+// What became different, but for the process's own figures.
+Page Changed(const Page& before, const Page& after) {
+  Page changed;
+  for (const auto& [series, value] : after) {
+    const auto it = before.find(series);
+    if (!absl::StartsWith(series, "process_") && (it == before.end() || it->second != value)) changed[series] = value;
+  }
+  return changed;
+}
+
+template <typename Record>
+Page ChangedBy(Metrics& metrics, Record record) {
+  const Page before = Scrape(metrics);
+  record();
+  return Changed(before, Scrape(metrics));
+}
+
+Page WithoutBuckets(Page page) {
+  std::erase_if(page, [](const auto& series) { return absl::StrContains(series.first, "_bucket{"); });
+  return page;
+}
+
+// ---- names
+
+TEST(Metrics, FieldConventions) {
+  Metrics metrics;
+  metrics.SetSnapshot([] { return scheduling::Snapshot(); });
+  metrics.SetCallsInFlight([] { return 0; });
+  metrics.ModelLoaded(*FakeModel(), seconds(1));
+  metrics.CallEnded(Method::kClassify, 0, milliseconds(1));
+  std::map<std::string, std::string> types;
+  std::set<std::string> helped;
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(metrics.Scrape(), '\n', absl::SkipEmpty()))) {
+    const std::vector<std::string> words = absl::StrSplit(line, absl::MaxSplits(' ', 3));
+    if (words[1] == "HELP") helped.insert(words[2]);
+    if (words[1] == "TYPE") types[words[2]] = words[3];
+  }
+  EXPECT_GE(types.size(), 20u);
+  const std::regex name_rule("(resnetd|process)_[a-z0-9_]+");
+  for (const auto& [name, type] : types) {
+    EXPECT_TRUE(std::regex_match(name, name_rule)) << name;
+    EXPECT_TRUE(helped.count(name)) << name;
+    EXPECT_EQ(type == "counter", absl::EndsWith(name, "_total")) << name << " is a " << type;
+    EXPECT_FALSE(std::regex_search(name, std::regex("_(ms|us|milliseconds|mb|kb|percent)(_|$)"))) << name;
+  }
+}
+
+TEST(Metrics, NamesOfMethodsAndReasons) {
+  std::set<std::string> methods, reasons;
+  for (int m = 0; m <= static_cast<int>(Method::kUnknown); ++m) {
+    methods.insert(std::string(MethodName(static_cast<Method>(m))));
+  }
+  for (int r = 0; r <= static_cast<int>(Rejection::kUnauthenticated); ++r) {
+    reasons.insert(std::string(RejectionName(static_cast<Rejection>(r))));
+  }
+  EXPECT_THAT(methods, ElementsAre("Classify", "ClassifyStream", "Embed", "EmbedStream", "GetModel", "ListModels",
+                                   "Predict", "unknown"));
+  EXPECT_THAT(reasons, ElementsAre("bytes_in_flight", "calls_in_flight", "deadline", "draining", "message_size",
+                                   "queue_bytes", "queue_time", "unauthenticated"));
+}
+
+TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {
+  Metrics metrics;
+  const Page page = Scrape(metrics);
+  for (const char* series :
+       {"resnetd_rejections_total{reason=\"queue_time\"}", "resnetd_images_total{result=\"ok\"}",
+        "resnetd_images_total{result=\"error\"}", "resnetd_worker_busy_seconds_total",
+        "resnetd_image_stray_bytes_total", "resnetd_not_finite_outputs_total", "resnetd_batch_size_count",
+        "resnetd_predicted_completion_ratio_count", "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
+        "resnetd_request_duration_seconds_count{method=\"Classify\"}"}) {
+    ASSERT_TRUE(page.count(series)) << series;
+    EXPECT_EQ(page.at(series), 0) << series;
+  }
+  int build_info = 0;
+  for (const auto& [series, value] : page) {
+    if (absl::StartsWith(series, "resnetd_build_info{version=\"")) build_info += static_cast<int>(value);
+    EXPECT_FALSE(absl::StartsWith(series, "resnetd_requests_total")) << "a code that was never seen: " << series;
+  }
+  EXPECT_EQ(build_info, 1);
+}
+
+// ---- counters
+
+TEST(Metrics, CountsCallsByMethodAndCode) {
+  struct Case {
+    Method method;
+    int code;
+    std::string labels;
+  };
+  for (const Case& c : {Case{Method::kClassify, 0, "code=\"OK\",method=\"Classify\""},
+                        Case{Method::kEmbed, 3, "code=\"INVALID_ARGUMENT\",method=\"Embed\""},
+                        Case{Method::kEmbedStream, 1, "code=\"CANCELLED\",method=\"EmbedStream\""},
+                        Case{Method::kGetModel, 14, "code=\"UNAVAILABLE\",method=\"GetModel\""},
+                        Case{Method::kUnknown, 16, "code=\"UNAUTHENTICATED\",method=\"unknown\""},
+                        Case{Method::kPredict, 17, "code=\"UNKNOWN\",method=\"Predict\""},
+                        Case{Method::kPredict, -1, "code=\"UNKNOWN\",method=\"Predict\""}}) {
+    Metrics metrics;
+    const std::string method(MethodName(c.method));
+    for (int n = 1; n <= 2; ++n) {
+      const Page changed = WithoutBuckets(ChangedBy(metrics, [&] { metrics.CallEnded(c.method, c.code, seconds(2)); }));
+      const Page expected = {{absl::StrCat("resnetd_requests_total{", c.labels, "}"), n},
+                             {absl::StrCat("resnetd_request_duration_seconds_count{method=\"", method, "\"}"), n},
+                             {absl::StrCat("resnetd_request_duration_seconds_sum{method=\"", method, "\"}"), 2 * n}};
+      EXPECT_EQ(changed, expected) << c.labels;
+    }
+  }
+}
+
+TEST(Metrics, CountsTheRest) {
+  Metrics metrics;
+  struct Case {
+    std::function<void()> record;
+    Page changed;
+  };
+  const Case cases[] = {
+      {[&] { metrics.StageEnded(Stage::kQueue, milliseconds(500)); },
+       {{"resnetd_stage_duration_seconds_count{stage=\"queue\"}", 1},
+        {"resnetd_stage_duration_seconds_sum{stage=\"queue\"}", 0.5}}},
+      {[&] { metrics.StageEnded(Stage::kDecode, seconds(2)); },
+       {{"resnetd_stage_duration_seconds_count{stage=\"decode\"}", 1},
+        {"resnetd_stage_duration_seconds_sum{stage=\"decode\"}", 2}}},
+      {[&] { metrics.StageEnded(Stage::kInfer, seconds(3)); },
+       {{"resnetd_stage_duration_seconds_count{stage=\"infer\"}", 1},
+        {"resnetd_stage_duration_seconds_sum{stage=\"infer\"}", 3}}},
+      {[&] { metrics.BatchRun(8); }, {{"resnetd_batch_size_count", 1}, {"resnetd_batch_size_sum", 8}}},
+      {[&] { metrics.Answered(milliseconds(30), milliseconds(20)); },
+       {{"resnetd_predicted_completion_ratio_count", 1}, {"resnetd_predicted_completion_ratio_sum", 1.5}}},
+      {[&] { metrics.WorkerBusy(milliseconds(250)); }, {{"resnetd_worker_busy_seconds_total", 0.25}}},
+      {[&] { metrics.WorkerBusy(milliseconds(500)); }, {{"resnetd_worker_busy_seconds_total", 0.75}}},
+      {[&] { metrics.ImageEnded(true); }, {{"resnetd_images_total{result=\"ok\"}", 1}}},
+      {[&] { metrics.ImageEnded(false); }, {{"resnetd_images_total{result=\"error\"}", 1}}},
+      {[&] { metrics.StrayBytes(7); }, {{"resnetd_image_stray_bytes_total", 7}}},
+      {[&] { metrics.NotFinite(); }, {{"resnetd_not_finite_outputs_total", 1}}},
+      {[&] { metrics.SetWorkers(3); }, {{"resnetd_workers", 3}}},
+      {[&] { metrics.SetWorkers(2); }, {{"resnetd_workers", 2}}},
+  };
+  for (size_t i = 0; i < std::size(cases); ++i) {
+    EXPECT_EQ(WithoutBuckets(ChangedBy(metrics, cases[i].record)), cases[i].changed) << "case " << i;
+  }
+  for (int r = 0; r <= static_cast<int>(Rejection::kUnauthenticated); ++r) {
+    const auto reason = static_cast<Rejection>(r);
+    const Page expected = {{absl::StrCat("resnetd_rejections_total{reason=\"", RejectionName(reason), "\"}"), 1}};
+    EXPECT_EQ(ChangedBy(metrics, [&] { metrics.Rejected(reason); }), expected);
+  }
+}
+
+// ---- buckets
+
+// The bounds of the buckets that count one observation, the smallest first.
+std::vector<std::string> Bounds(const Page& changed, const std::string& prefix) {
+  std::map<double, std::string> bounds;
+  for (const auto& [series, value] : changed) {
+    const size_t le = series.find("le=\"");
+    if (!absl::StartsWith(series, prefix + "_bucket{") || le == std::string::npos) continue;
+    const std::string bound = series.substr(le + 4, series.find('"', le + 4) - le - 4);
+    double number = 0;
+    EXPECT_TRUE(absl::SimpleAtod(bound, &number)) << series;
+    bounds[number] = bound;
+  }
+  std::vector<std::string> ordered;
+  for (const auto& [number, bound] : bounds) ordered.push_back(bound);
+  return ordered;
+}
+
+TEST(Metrics, BucketsHoldTheirUpperBound) {
+  struct Case {
+    Duration took;
+    double call, stage;  // the smallest bucket that counts it, in seconds; infinity: none but +Inf
+  };
+  const double kInf = std::numeric_limits<double>::infinity();
+  for (const Case& c :
+       {Case{Duration(0), 100e-6, 10e-6}, Case{microseconds(9), 100e-6, 10e-6}, Case{microseconds(11), 100e-6, 16e-6},
+        Case{microseconds(99), 100e-6, 100e-6}, Case{microseconds(101), 160e-6, 160e-6},
+        Case{milliseconds(7), 10e-3, 10e-3}, Case{seconds(1), 1, 1}, Case{seconds(1) + Duration(1000), 1.6, 1.6},
+        Case{seconds(40), 40, 40}, Case{seconds(41), kInf, kInf}}) {
+    Metrics metrics;
+    const Page changed = ChangedBy(metrics, [&] {
+      metrics.CallEnded(Method::kClassify, 0, c.took);
+      metrics.StageEnded(Stage::kInfer, c.took);
+    });
+    for (const auto& [prefix, bound] : {std::pair("resnetd_request_duration_seconds", c.call),
+                                        std::pair("resnetd_stage_duration_seconds", c.stage)}) {
+      const std::vector<std::string> bounds = Bounds(changed, prefix);
+      ASSERT_FALSE(bounds.empty());
+      double smallest = 0;
+      EXPECT_TRUE(absl::SimpleAtod(bounds.front(), &smallest));
+      EXPECT_DOUBLE_EQ(smallest, bound) << prefix << " of " << c.took.count() << " ns";
+      EXPECT_EQ(bounds.back(), "+Inf");
+    }
+  }
+}
+
+TEST(Metrics, NeighbouringBucketsAreCloseEnoughForAQuantile) {
+  Metrics metrics;
+  const Page changed = ChangedBy(metrics, [&] { metrics.CallEnded(Method::kClassify, 0, Duration(0)); });
+  const std::vector<std::string> bounds = Bounds(changed, "resnetd_request_duration_seconds");
+  ASSERT_GT(bounds.size(), 20u);
+  EXPECT_EQ(bounds.front(), "0.0001");
+  for (size_t i = 1; i + 1 < bounds.size(); ++i) {
+    const double ratio = std::stod(bounds[i]) / std::stod(bounds[i - 1]);
+    EXPECT_GT(ratio, 1.4) << bounds[i];
+    EXPECT_LT(ratio, 1.7) << bounds[i];
+  }
+}
+
+TEST(Metrics, EachServedBatchSizeHasItsBucket) {
+  for (const int size : {1, 2, 4, 8, 16, 32, 64, 128, 256}) {
+    Metrics metrics;
+    const Page changed = ChangedBy(metrics, [&] { metrics.BatchRun(size); });
+    EXPECT_EQ(Bounds(changed, "resnetd_batch_size").front(), absl::StrCat(size));
+  }
+}
+
+// A median between 1/1.3 and 1.3 can be told from one outside.
+TEST(Metrics, PredictionsNearTheTruthAreToldApart) {
+  for (const auto& [predicted, bound] : {std::pair(9, "0.1"),
+                                         {76, "0.77"},
+                                         {78, "0.85"},
+                                         {99, "1"},
+                                         {101, "1.09"},
+                                         {129, "1.3"},
+                                         {131, "1.43"},
+                                         {999, "10"},
+                                         {1001, "+Inf"}}) {
+    Metrics metrics;
+    const Page changed = ChangedBy(metrics, [&] { metrics.Answered(milliseconds(predicted), milliseconds(100)); });
+    EXPECT_EQ(Bounds(changed, "resnetd_predicted_completion_ratio").front(), bound) << predicted;
+  }
+}
+
+// ---- models
+
+TEST(Metrics, DescribesModels) {
+  Metrics metrics;
+  auto model = FakeModel("net");
+  model->sha256 = "abc";
+  const Page changed = WithoutBuckets(ChangedBy(metrics, [&] { metrics.ModelLoaded(*model, milliseconds(1500)); }));
+  const Page expected = {
+      {"resnetd_model_info{isa=\"avx2\",model=\"net\",precision=\"f32\",sha256=\"abc\",version=\"1\"}", 1},
+      {"resnetd_model_load_seconds{model=\"net\",version=\"1\"}", 1.5},
+      {"resnetd_prediction_confidence_count{model=\"net\"}", 0},
+      {"resnetd_prediction_confidence_sum{model=\"net\"}", 0}};
+  EXPECT_EQ(changed, expected);
+}
+
+TEST(Metrics, ConfidenceOfAnnouncedModelsOnly) {
+  struct Case {
+    uint32_t key;
+    bool announced, counted;
+  };
+  for (const Case& c : {Case{0, true, true}, Case{kMaxModels - 1, true, true}, Case{kMaxModels, true, false},
+                        Case{0, false, false}, Case{std::numeric_limits<uint32_t>::max(), false, false}}) {
+    Metrics metrics;
+    auto model = FakeModel("net");
+    model->key = scheduling::ModelKey{c.key};
+    if (c.announced) metrics.ModelLoaded(*model, seconds(1));
+    const Page changed = ChangedBy(metrics, [&] { metrics.Confidence(*model, 0.75); });
+    if (!c.counted) {
+      EXPECT_THAT(changed, IsEmpty()) << "key " << c.key;
+      continue;
+    }
+    EXPECT_EQ(changed.at("resnetd_prediction_confidence_count{model=\"net\"}"), 1) << "key " << c.key;
+    EXPECT_EQ(changed.at("resnetd_prediction_confidence_sum{model=\"net\"}"), 0.75) << "key " << c.key;
+    EXPECT_EQ(Bounds(changed, "resnetd_prediction_confidence").front(), "0.8") << "key " << c.key;
+  }
+}
+
+TEST(Metrics, ModelsDoNotShareConfidence) {
+  Metrics metrics;
+  auto a = FakeModel("a"), b = FakeModel("b");
+  a->key = scheduling::ModelKey{0};
+  b->key = scheduling::ModelKey{1};
+  metrics.ModelLoaded(*a, seconds(1));
+  metrics.ModelLoaded(*b, seconds(1));
+  const Page changed = WithoutBuckets(ChangedBy(metrics, [&] { metrics.Confidence(*b, 0.5); }));
+  const Page expected = {{"resnetd_prediction_confidence_count{model=\"b\"}", 1},
+                         {"resnetd_prediction_confidence_sum{model=\"b\"}", 0.5}};
+  EXPECT_EQ(changed, expected);
+}
+
+// ---- what is read at a scrape
+
+TEST(Metrics, ReadsGaugesWhenScraped) {
+  Metrics metrics;
+  const Page without = Scrape(metrics);
+  int calls = 7;
+  scheduling::Snapshot snapshot{3, 1000, milliseconds(1500), 2};
+  metrics.SetSnapshot([&] { return snapshot; });
+  metrics.SetCallsInFlight([&] { return calls; });
+  const Page expected = {{"resnetd_queue_depth", 3},
+                         {"resnetd_queue_bytes", 1000},
+                         {"resnetd_queue_oldest_age_seconds", 1.5},
+                         {"resnetd_workers_busy", 2},
+                         {"resnetd_calls_in_flight", 7}};
+  EXPECT_EQ(Changed(without, Scrape(metrics)), expected);
+  snapshot.waiting = 4;
+  calls = 8;
+  EXPECT_EQ(Scrape(metrics).at("resnetd_queue_depth"), 4);
+  EXPECT_EQ(Scrape(metrics).at("resnetd_calls_in_flight"), 8);
+  metrics.SetSnapshot({});
+  metrics.SetCallsInFlight({});
+  EXPECT_THAT(Changed(without, Scrape(metrics)), IsEmpty());
+  EXPECT_FALSE(Scrape(metrics).count("resnetd_queue_depth"));
+}
+
+TEST(Metrics, TellsOfTheProcess) {
+  Metrics metrics;
+  const Page page = Scrape(metrics);
+  for (const char* series :
+       {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
+        "process_open_fds", "process_max_fds", "process_start_time_seconds"}) {
+    ASSERT_TRUE(page.count(series)) << series;
+  }
+  EXPECT_GT(page.at("process_resident_memory_bytes"), 1 << 20);
+  EXPECT_GE(page.at("process_open_fds"), 3);
+  EXPECT_GT(page.at("process_start_time_seconds"), 1.6e9) << "seconds since the epoch";
+}
+
+// ---- many threads
+
+TEST(Metrics, LosesNothingUnderContention) {
+  constexpr int kThreads = 4, kCalls = 5000;
+  Metrics metrics;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kCalls; ++i) {
+        metrics.CallEnded(static_cast<Method>(i % 8), i % 17, milliseconds(1));
+        metrics.ImageEnded(i % 2 == 0);
+        if (i % 1000 == 0) metrics.Scrape();
+      }
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  double requests = 0, durations = 0;
+  const Page page = Scrape(metrics);
+  for (const auto& [series, value] : page) {
+    if (absl::StartsWith(series, "resnetd_requests_total{")) requests += value;
+    if (absl::StartsWith(series, "resnetd_request_duration_seconds_count{")) durations += value;
+  }
+  EXPECT_EQ(requests, kThreads * kCalls);
+  EXPECT_EQ(durations, kThreads * kCalls);
+  EXPECT_EQ(page.at("resnetd_images_total{result=\"ok\"}"), kThreads * kCalls / 2);
+}
+
+}  // namespace
+}  // namespace resnetd::server
