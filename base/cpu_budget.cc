@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 std::optional<std::string> ReadText(const std::string& path) {
@@ -108,4 +108,4 @@ int ReadCpuBudget() {
   return CpuBudget(cpus, ReadCpuQuota(ReadText("/proc/self/cgroup").value_or(""), "/sys/fs/cgroup"));
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

@@ -7,7 +7,7 @@
 #include "absl/strings/string_view.h"
 
 // How many threads may compute at once. A limited container that counts its host's cores is throttled to a crawl.
-namespace resnetd::server {
+namespace resnetd {
 
 // CPUs allowed by cgroup v2's cpu.max, "150000 100000" or "max 100000"; nullopt: no limit, or not such a file.
 std::optional<double> ParseCpuMax(absl::string_view cpu_max);
@@ -30,6 +30,6 @@ int CpuBudget(int affinity_cpus, std::optional<double> quota);
 // This process's.
 int ReadCpuBudget();
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_BASE_CPU_BUDGET_H_

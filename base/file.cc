@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 absl::Status NotRegular(const std::string& path) {
@@ -54,4 +54,4 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   return absl::UnknownError(absl::StrCat("'", path, "' grew while it was read"));
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

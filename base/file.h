@@ -6,13 +6,13 @@
 
 #include "absl/status/statusor.h"
 
-namespace resnetd::server {
+namespace resnetd {
 
 // The content of a regular file of at most `max_bytes`, read once: what is checked is what is used, whatever happens to
 // the file meanwhile. Messages name the path. NOT_FOUND; INVALID_ARGUMENT: not a regular file, or too large;
 // PERMISSION_DENIED; UNKNOWN: it grew meanwhile; any other code: it cannot be read.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes);
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_BASE_FILE_H_

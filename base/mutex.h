@@ -1,16 +1,16 @@
 #ifndef RESNETD_BASE_MUTEX_H_
 #define RESNETD_BASE_MUTEX_H_
 
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
 #include "absl/base/thread_annotations.h"
+#include "base/time.h"
 
 // The standard library's mutex and condition variable with annotations that clang's -Wthread-safety checks. Not
 // abseil's: those wait by the wall clock, whose steps would delay deadlines, and a distribution's build of them is
 // opaque to ThreadSanitizer, which then reports a race on everything they guard.
-namespace resnetd::scheduling {
+namespace resnetd {
 
 class ABSL_LOCKABLE Mutex {
  public:
@@ -41,8 +41,8 @@ class CondVar {
     cv_.wait(lock);
     lock.release();
   }
-  void WaitUntil(Mutex* mu, std::chrono::steady_clock::time_point time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
-    if (time == std::chrono::steady_clock::time_point::max()) return Wait(mu);
+  void WaitUntil(Mutex* mu, Time time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    if (time == Time::max()) return Wait(mu);
     std::unique_lock<std::mutex> lock(mu->mu_, std::adopt_lock);
     cv_.wait_until(lock, time);
     lock.release();
@@ -54,6 +54,6 @@ class CondVar {
   std::condition_variable cv_;
 };
 
-}  // namespace resnetd::scheduling
+}  // namespace resnetd
 
 #endif  // RESNETD_BASE_MUTEX_H_

@@ -6,7 +6,7 @@
 
 #include "absl/strings/escaping.h"
 
-namespace resnetd::server {
+namespace resnetd {
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
   EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
@@ -22,4 +22,4 @@ std::string Sha256::Hex() {
   return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

@@ -9,7 +9,7 @@
 
 #include "absl/types/span.h"
 
-namespace resnetd::server {
+namespace resnetd {
 
 // The hash of bytes that come in parts. One thread.
 class Sha256 {
@@ -22,6 +22,6 @@ class Sha256 {
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_BASE_SHA256_H_

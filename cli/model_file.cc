@@ -15,11 +15,11 @@ std::string ModelFile::Title() const {
 absl::StatusOr<ModelFile> OpenModel(const std::string& path) {
   ModelFile model;
   if (path.empty()) {
-    model.source = server::EmbeddedSource();
+    model.source = EmbeddedSource();
   } else {
-    RESNETD_ASSIGN_OR_RETURN(model.source, server::FindSource(path));
+    RESNETD_ASSIGN_OR_RETURN(model.source, FindSource(path));
   }
-  RESNETD_ASSIGN_OR_RETURN(model.onnx, server::ReadOnnxFile(model.source));
+  RESNETD_ASSIGN_OR_RETURN(model.onnx, ReadOnnxFile(model.source));
   return model;
 }
 

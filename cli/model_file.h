@@ -12,7 +12,7 @@ namespace resnetd::cli {
 // A model that no server serves: a file or folder of this machine, or the one in the program. Its bytes are read, and
 // nothing is checked yet.
 struct ModelFile {
-  server::ModelSource source;
+  ModelSource source;
   std::string onnx;
 
   // Valid while this lives and is not moved.
@@ -22,7 +22,7 @@ struct ModelFile {
   std::string Title() const;  // "resnet50 version 1 (models/resnet50.onnx)"
 };
 
-// `path` as for server::FindSource(); empty: the model in the program.
+// `path` as for FindSource(); empty: the model in the program.
 absl::StatusOr<ModelFile> OpenModel(const std::string& path);
 
 }  // namespace resnetd::cli

@@ -9,7 +9,7 @@
 #include "absl/types/span.h"
 #include "engine/engine.h"
 
-namespace resnetd::server {
+namespace resnetd {
 
 // Memory that sessions borrow, aligned as they want it. One owner.
 class Arena {
@@ -28,6 +28,6 @@ class Arena {
   std::unique_ptr<std::byte, Free> memory_;
 };
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_ENGINE_ARENA_H_

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/time.h"
 #include "engine/graph/output_kinds.h"
 
 // The engine: an ONNX file in, logits and embeddings out. It knows nothing of gRPC, protobuf services or metrics.
@@ -24,8 +25,6 @@
 //   (*session)->Run({.count = 1});
 //   (*session)->output((*engine)->info().logits, 0);
 namespace resnetd {
-
-using Duration = std::chrono::nanoseconds;
 
 inline constexpr size_t kArenaAlignment = 64;
 

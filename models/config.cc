@@ -16,7 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "base/echo.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 // Keeps the first error: the others follow from it.
@@ -224,4 +224,4 @@ absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl:
   return chosen;
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

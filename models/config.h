@@ -12,7 +12,7 @@
 
 // What lies beside a model.onnx, from text to values. Errors are INVALID_ARGUMENT and name the file, as `file`, and the
 // line or the field.
-namespace resnetd::server {
+namespace resnetd {
 
 // An unknown key is an error, as is a file name that is not plain.
 absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::string_view file);
@@ -37,6 +37,6 @@ struct ChosenRecipe {
 absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl::string_view preset,
                                           const ModelInfo& model);
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_MODELS_CONFIG_H_

@@ -7,7 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "base/sha256.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 constexpr size_t kDigits = 16;
@@ -31,4 +31,4 @@ std::string RecipeHash(const image::Recipe& recipe) {
   return Hash(absl::StrCat("recipe 1\n", image::CanonicalText(recipe), "\n"));
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

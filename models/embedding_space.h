@@ -6,7 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "engine/image/recipe.h"
 
-namespace resnetd::server {
+namespace resnetd {
 
 // What decides whether two vectors can be compared. The machine, the batch and the plan are not among it: they change
 // the last bits of a vector, not what it means.
@@ -25,6 +25,6 @@ std::string EmbeddingSpace(const SpaceKey& key);
 // Of all that a recipe says, likewise.
 std::string RecipeHash(const image::Recipe& recipe);
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_MODELS_EMBEDDING_SPACE_H_

@@ -8,7 +8,7 @@
 #include "engine/image/image.h"
 #include "models/slot_view.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 constexpr float kDefaultTolerance = 1e-3f;
@@ -66,4 +66,4 @@ absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, con
   return absl::OkStatus();
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

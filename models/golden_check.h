@@ -6,7 +6,7 @@
 #include "engine/image/recipe.h"
 #include "resnetd/v1/model_config.pb.h"
 
-namespace resnetd::server {
+namespace resnetd {
 
 // Decodes and computes the golden images with `session`, one of an engine described by `info`, and compares their
 // logits and embedding, whichever the set holds, all within the set's tolerance times the largest |value| of either:
@@ -15,6 +15,6 @@ namespace resnetd::server {
 absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, const image::Recipe& recipe,
                          Session& session);
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_MODELS_GOLDEN_CHECK_H_

@@ -25,7 +25,7 @@
 #include "models/outputs.h"
 #include "models/slot_view.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 constexpr size_t kMaxOnnxBytes = (size_t{1} << 31) - 1;  // protobuf's own limit
@@ -113,7 +113,7 @@ class Loading {
  public:
   Loading(const ModelSource& source, const LoadOptions& options) : source_(source), options_(options) {}
 
-  absl::StatusOr<LoadedModel> Run(scheduling::ModelKey key);
+  absl::StatusOr<LoadedModel> Run();
 
  private:
   absl::Status ReadConfig();
@@ -132,13 +132,13 @@ class Loading {
   std::vector<std::optional<std::string>> labels_;  // those of the config's heads
   LabelCounts label_counts_;
   Model model_;
+  std::vector<MeasuredBatch> costs_;
   std::vector<std::string> notes_, outputs_;
 };
 
-absl::StatusOr<LoadedModel> Loading::Run(scheduling::ModelKey key) {
+absl::StatusOr<LoadedModel> Loading::Run() {
   model_.name = source_.name;
   model_.version = source_.version;
-  model_.key = key;
   RESNETD_RETURN_IF_ERROR(ReadConfig());
   RESNETD_RETURN_IF_ERROR(ReadLabels());
   RESNETD_RETURN_IF_ERROR(CompileEngine());
@@ -146,7 +146,10 @@ absl::StatusOr<LoadedModel> Loading::Run(scheduling::ModelKey key) {
   RESNETD_RETURN_IF_ERROR(ReadHeads());
   RESNETD_ASSIGN_OR_RETURN(model_.layers, ChooseLayers(config_, model_.engine->info(), model_.sha256, model_.recipe));
   RESNETD_RETURN_IF_ERROR(TryOut());
-  return LoadedModel{std::make_shared<const Model>(std::move(model_)), std::move(notes_), std::move(outputs_)};
+  return LoadedModel{.model = std::make_shared<const Model>(std::move(model_)),
+                     .costs = std::move(costs_),
+                     .notes = std::move(notes_),
+                     .outputs = std::move(outputs_)};
 }
 
 absl::Status Loading::ReadConfig() {
@@ -275,7 +278,7 @@ absl::Status Loading::TryOut() {
   } else {
     notes_.push_back("no golden answers beside it, none were checked");
   }
-  RESNETD_ASSIGN_OR_RETURN(model_.costs, MeasureCosts(*model_.engine, *session));
+  RESNETD_ASSIGN_OR_RETURN(costs_, MeasureCosts(*model_.engine, *session));
   return absl::OkStatus();
 }
 
@@ -300,15 +303,15 @@ absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source) {
   return text.has_value() ? ParseModelConfig(*text, kConfigFile) : v1::ModelConfig();
 }
 
-absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options) {
-  absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run(key);
+absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, const LoadOptions& options) {
+  absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run();
   if (loaded.ok()) return loaded;
   return absl::Status(loaded.status().code(), absl::StrCat("model ", Quoted(source.name), " (", source.origin,
                                                            "): ", loaded.status().message()));
 }
 
-absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session) {
-  std::vector<scheduling::BatchCost> costs;
+absl::StatusOr<std::vector<MeasuredBatch>> MeasureCosts(const Engine& engine, Session& session) {
+  std::vector<MeasuredBatch> costs;
   const OutputSet wanted = CommonOutputs(engine.info());
   RESNETD_RETURN_IF_ERROR(CheckFurtherOutputs(engine.info(), session));
   for (const int batch : engine.info().batch_sizes) {
@@ -326,4 +329,4 @@ absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& en
   return costs;
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

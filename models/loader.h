@@ -11,7 +11,7 @@
 #include "models/source.h"
 #include "resnetd/v1/model_config.pb.h"
 
-namespace resnetd::server {
+namespace resnetd {
 
 struct LoadOptions {
   int threads = 1;                                // of one batch
@@ -21,8 +21,15 @@ struct LoadOptions {
   std::string labels_file;                        // a path, in place of the file beside the model; empty: none
 };
 
+// What a run of this batch size costs.
+struct MeasuredBatch {
+  int batch = 1;
+  std::chrono::nanoseconds cost{};
+};
+
 struct LoadedModel {
   std::shared_ptr<const Model> model;
+  std::vector<MeasuredBatch> costs;  // one a batch size, ascending
   std::vector<std::string> notes;    // what was assumed, for the log
   std::vector<std::string> outputs;  // what the outputs are taken for on good evidence, likewise
 };
@@ -37,12 +44,12 @@ std::vector<std::string> FilesBeside(const v1::ModelConfig& config);
 // Reads a model and all that lies beside it, compiles it, computes its golden answers and measures what each batch size
 // costs. Errors name the file or the field, and are not worth a retry: INVALID_ARGUMENT, NOT_FOUND;
 // FAILED_PRECONDITION: a golden answer did not come out, or an output is not finite for a fixed finite input.
-absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, scheduling::ModelKey key, const LoadOptions& options);
+absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, const LoadOptions& options);
 
 // The calling thread's CPU time of one run of each batch size for logits and embedding, the least of a few: what a
 // batch costs when nothing disturbs it. FAILED_PRECONDITION: an output is not finite.
-absl::StatusOr<std::vector<scheduling::BatchCost>> MeasureCosts(const Engine& engine, Session& session);
+absl::StatusOr<std::vector<MeasuredBatch>> MeasureCosts(const Engine& engine, Session& session);
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_MODELS_LOADER_H_

@@ -11,9 +11,8 @@
 #include "absl/types/span.h"
 #include "engine/engine.h"
 #include "engine/image/recipe.h"
-#include "server/scheduling/policy.h"
 
-namespace resnetd::server {
+namespace resnetd {
 
 // What makes probabilities of logits. kNone: they are what they are.
 enum class Activation : uint8_t { kSoftmax, kSigmoid, kNone };
@@ -52,11 +51,10 @@ struct Layer {
   std::vector<Space> spaces;
 };
 
-// A model that is ready to serve: compiled, measured, its golden answers checked. Immutable, shared by all threads; a
+// A model that is ready to serve: compiled, tried out, its golden answers checked. Immutable, shared by all threads; a
 // call holds the one it was admitted with, so every answer comes from exactly one version.
 struct Model {
   std::string name, version, description;
-  scheduling::ModelKey key{};
   std::shared_ptr<const Engine> engine;
   image::Recipe recipe;
   std::string recipe_id, recipe_hash;             // a preset's name or "custom"; of all its values
@@ -65,9 +63,8 @@ struct Model {
   std::vector<Layer> layers;                      // one an output of the engine, by OutputId
   std::string sha256;                             // of the ONNX file and then the files with its weights, hex
   std::chrono::milliseconds default_deadline{0};  // of calls that bring none; 0: none
-  std::vector<scheduling::BatchCost> costs;       // measured at load
 };
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_MODELS_MODEL_H_

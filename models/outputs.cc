@@ -14,7 +14,7 @@
 #include "base/status_macros.h"
 #include "models/embedding_space.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 absl::Status FieldError(absl::string_view field, absl::string_view expected, absl::string_view got) {
@@ -288,4 +288,4 @@ absl::StatusOr<std::vector<Layer>> ChooseLayers(const v1::ModelConfig& config, c
   return layers;
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

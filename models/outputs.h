@@ -12,7 +12,7 @@
 #include "resnetd/v1/model_config.pb.h"
 
 // What a model's config and its file say of its outputs. Errors are INVALID_ARGUMENT and name the config's field.
-namespace resnetd::server {
+namespace resnetd {
 
 struct ChosenHead {
   Head head;                // without labels
@@ -49,6 +49,6 @@ std::string WhyNoClassifier(const ModelInfo& info);
 absl::StatusOr<std::vector<Layer>> ChooseLayers(const v1::ModelConfig& config, const ModelInfo& info,
                                                 absl::string_view weights_sha256, const image::Recipe& recipe);
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_MODELS_OUTPUTS_H_

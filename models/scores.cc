@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 // From logits to probabilities.
@@ -73,4 +73,4 @@ std::vector<float> Embedding(absl::Span<const float> values, size_t dimensions, 
   return embedding;
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

@@ -2,13 +2,26 @@
 #define RESNETD_MODELS_SCORES_H_
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
-#include "server/edge/request.h"
+#include "models/model.h"
 
 // From what the network yields to what a client asked for.
-namespace resnetd::server {
+namespace resnetd {
+
+struct ClassifyOptions {
+  int top_k = 5;                     // 1..classes
+  bool logits = false;               // else probabilities
+  std::optional<float> threshold{};  // of the kind of score asked for, in place of the head's
+  size_t head = 0;                   // of the model's heads
+};
+
+struct ScoredClass {
+  int index = 0;
+  float score = 0;
+};
 
 // The best classes, best first; of equal scores the lower index first. `logits`, one a class of the head, is not empty.
 // Without a threshold in the options, classes whose probability is below the head's own are left out.
@@ -20,6 +33,6 @@ double Confidence(absl::Span<const float> logits, Activation activation);
 // A copy of the first values, of length 1 if asked for. A zero vector stays zero. `dimensions`: at most values.size().
 std::vector<float> Embedding(absl::Span<const float> values, size_t dimensions, bool l2_normalize);
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_MODELS_SCORES_H_

@@ -4,7 +4,7 @@
 #include "engine/engine.h"
 #include "engine/image/image.h"
 
-namespace resnetd::server {
+namespace resnetd {
 
 // A session's slot as the image box sees it: the engine and the image box know nothing of each other. Strides of a slot
 // are whole floats.
@@ -19,6 +19,6 @@ inline image::TensorView ToTensorView(const SlotView& slot) {
           .channel = slot.channel_bytes / kFloat};
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_MODELS_SLOT_VIEW_H_

@@ -17,9 +17,8 @@
 #include "absl/strings/strip.h"
 #include "base/file.h"
 #include "models/embedded/embedded_model.h"
-#include "server/observe/metrics.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 namespace fs = std::filesystem;
@@ -152,4 +151,4 @@ absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder
   return sources;
 }
 
-}  // namespace resnetd::server
+}  // namespace resnetd

@@ -9,7 +9,10 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
-namespace resnetd::server {
+namespace resnetd {
+
+// The most that a folder may hold.
+inline constexpr int kMaxModels = 256;
 
 // Where the files of one model come from: a folder, or the program itself.
 struct ModelSource {
@@ -38,6 +41,6 @@ absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder
 // NOT_FOUND otherwise.
 absl::StatusOr<ModelSource> FindSource(const std::string& path);
 
-}  // namespace resnetd::server
+}  // namespace resnetd
 
 #endif  // RESNETD_MODELS_SOURCE_H_

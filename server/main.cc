@@ -49,7 +49,7 @@ int main(int argc, char** argv) {
   for (const std::string& warning : options->warnings) spdlog::warn("{}", warning);
   const resnetd::server::DescriptorLimit descriptors = resnetd::server::RaiseDescriptorLimit();
   spdlog::debug("open files: at most {}, {} before the start", descriptors.now, descriptors.before);
-  resnetd::server::PrepareHeaps(resnetd::server::ReadCpuBudget());
+  resnetd::server::PrepareHeaps(resnetd::ReadCpuBudget());
   resnetd::server::Server server(*options);
   const resnetd::server::SignalThread signals([&server] { server.Stop(); });
   if (const absl::Status status = server.Run(); !status.ok()) {

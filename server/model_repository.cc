@@ -1,4 +1,4 @@
-// A map from names to models behind a readers' lock: calls only read.
+// A map from names to models behind a lock, which a call holds for as long as it takes to copy two pointers.
 #include "server/model_repository.h"
 
 #include <utility>
@@ -17,27 +17,26 @@ std::string_view Std(absl::string_view s) {
 }  // namespace
 
 void ModelRepository::SetLoading(absl::string_view name, absl::string_view version) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   slots_.insert_or_assign(std::string(name),
-                          Slot{{std::string(name), std::string(version), ModelState::kLoading, ""}, nullptr});
+                          Slot{{std::string(name), std::string(version), ModelState::kLoading, ""}, {}});
 }
 
-void ModelRepository::Add(std::shared_ptr<const Model> model) {
-  ModelEntry entry{model->name, model->version, ModelState::kReady, ""};
-  absl::MutexLock lock(&mu_);
+void ModelRepository::Add(ServedModel model) {
+  ModelEntry entry{model.model->name, model.model->version, ModelState::kReady, ""};
+  MutexLock lock(&mu_);
   slots_.insert_or_assign(entry.name, Slot{entry, std::move(model)});
 }
 
 void ModelRepository::SetFailed(absl::string_view name, absl::string_view version, const absl::Status& why) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   slots_.insert_or_assign(
       std::string(name),
-      Slot{{std::string(name), std::string(version), ModelState::kFailed, std::string(why.message())}, nullptr});
+      Slot{{std::string(name), std::string(version), ModelState::kFailed, std::string(why.message())}, {}});
 }
 
-absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_view name,
-                                                                   absl::string_view version) const {
-  absl::ReaderMutexLock lock(&mu_);
+absl::StatusOr<ServedModel> ModelRepository::Find(absl::string_view name, absl::string_view version) const {
+  MutexLock lock(&mu_);
   if (name.empty() && slots_.size() > 1) {
     return absl::InvalidArgumentError(absl::StrCat("expected one of ", Names(), ", got none"));
   }
@@ -59,7 +58,7 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRepository::Find(absl::string_
 }
 
 std::vector<ModelEntry> ModelRepository::List() const {
-  absl::ReaderMutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   std::vector<ModelEntry> entries;
   for (const auto& [name, slot] : slots_) entries.push_back(slot.entry);
   return entries;

@@ -10,8 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
-#include "models/model.h"
+#include "base/mutex.h"
+#include "server/served_model.h"
 
 namespace resnetd::server {
 
@@ -29,24 +29,24 @@ class ModelRepository {
   // The model is known and cannot be called yet.
   void SetLoading(absl::string_view name, absl::string_view version);
   // It can be called from now on. Replaces what was known of its name.
-  void Add(std::shared_ptr<const Model> model);
+  void Add(ServedModel model);
   // It will not come. `why` is shown to clients.
   void SetFailed(absl::string_view name, absl::string_view version, const absl::Status& why);
 
   // An empty name means the only model, an empty version the one there is. INVALID_ARGUMENT: no name, and several
   // models; NOT_FOUND: no such model or version (both list what there is); UNAVAILABLE: it is loading or has failed.
-  absl::StatusOr<std::shared_ptr<const Model>> Find(absl::string_view name, absl::string_view version) const;
+  absl::StatusOr<ServedModel> Find(absl::string_view name, absl::string_view version) const;
   // Ordered by name.
   std::vector<ModelEntry> List() const;
 
  private:
   struct Slot {
     ModelEntry entry;
-    std::shared_ptr<const Model> model;  // null unless kReady
+    ServedModel model;  // of kReady only
   };
-  std::string Names() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  std::string Names() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::map<std::string, Slot, std::less<>> slots_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -20,17 +20,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "base/cpu_budget.h"
 #include "base/status_macros.h"
+#include "base/time.h"
 #include "models/loader.h"
 #include "server/process_memory.h"
 
 namespace resnetd::server {
 namespace {
-
-using std::chrono::steady_clock;
 
 int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
@@ -52,7 +49,13 @@ absl::StatusOr<std::vector<ModelSource>> SourcesOf(const ServerOptions& options)
   return std::vector<ModelSource>{options.model_file.empty() ? EmbeddedSource() : FileSource(options.model_file)};
 }
 
-void LogModel(const LoadedModel& loaded, steady_clock::duration took) {
+std::vector<scheduling::BatchCost> CostsOf(const LoadedModel& loaded) {
+  std::vector<scheduling::BatchCost> costs;
+  for (const MeasuredBatch& measured : loaded.costs) costs.push_back({measured.batch, measured.cost});
+  return costs;
+}
+
+void LogModel(const LoadedModel& loaded, Duration took) {
   const Model& model = *loaded.model;
   const ModelInfo& info = model.engine->info();
   spdlog::info(
@@ -64,7 +67,7 @@ void LogModel(const LoadedModel& loaded, steady_clock::duration took) {
       static_cast<double>(model.engine->arena_bytes()) / (1 << 20),
       static_cast<double>(model.engine->arena_bytes()) / static_cast<double>(info.arena_lower_bound),
       std::chrono::duration<double>(took).count());
-  for (const scheduling::BatchCost& cost : model.costs) {
+  for (const MeasuredBatch& cost : loaded.costs) {
     spdlog::debug("model {}: a batch of {} takes {:.3f} ms", model.name, cost.batch,
                   std::chrono::duration<double, std::milli>(cost.cost).count());
   }
@@ -90,7 +93,7 @@ absl::Status Server::Run() {
   for (const ModelSource& source : sources) repository_.SetLoading(source.name, source.version);
   RESNETD_RETURN_IF_ERROR(Listen());
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (stops_ > 0) LeaveWhileLoading();
     loading_ = true;
   }
@@ -98,22 +101,23 @@ absl::Status Server::Run() {
   RESNETD_RETURN_IF_ERROR(workers_.Prepare(models_));
   ReleaseLoadingMemory();
   Publish();
-  Stopped(1, absl::InfiniteDuration());
+  Stopped(1, Time::max());
   Announce();
   Drain();
   return absl::OkStatus();
 }
 
 void Server::Stop() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   ++stops_;
+  stopped_.SignalAll();
   if (loading_) LeaveWhileLoading();
 }
 
-bool Server::Stopped(int times, absl::Duration patience) {
-  const auto stopped = [this, times]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return stops_ >= times; };
-  absl::MutexLock lock(&mu_);
-  return mu_.AwaitWithTimeout(absl::Condition(&stopped), patience);
+bool Server::Stopped(int times, Time until) {
+  MutexLock lock(&mu_);
+  while (stops_ < times && Now() < until) stopped_.WaitUntil(&mu_, until);
+  return stops_ >= times;
 }
 
 // Neither joins the thread that loads nor runs destructors that it may need. Nothing is lost by that: no call has been
@@ -121,7 +125,7 @@ bool Server::Stopped(int times, absl::Duration patience) {
 // an end in place of a connection that breaks.
 void Server::LeaveWhileLoading() {
   spdlog::info("asked to stop while models are loading: nothing is served yet, and loading is not waited for");
-  edge_->Shutdown(steady_clock::now());
+  edge_->Shutdown(Now());
   spdlog::info("stopped");
   spdlog::default_logger()->flush();
   std::_Exit(EXIT_SUCCESS);
@@ -149,27 +153,28 @@ absl::Status Server::Load(const std::vector<ModelSource>& sources) {
                             .recipe = options_.recipe,
                             .labels_file = options_.labels_file};
   for (const ModelSource& source : sources) {
-    const steady_clock::time_point start = steady_clock::now();
-    RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded,
-                             LoadModel(source, scheduling::ModelKey(static_cast<uint32_t>(models_.size())), load));
-    const steady_clock::duration took = steady_clock::now() - start;
+    const Time start = Now();
+    RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(source, load));
+    const Duration took = Now() - start;
     LogModel(loaded, took);
-    metrics_.ModelLoaded(*loaded.model, took);
-    models_.push_back(loaded.model);
+    models_.push_back({.model = loaded.model,
+                       .key = scheduling::ModelKey(static_cast<uint32_t>(models_.size())),
+                       .metrics = &metrics_.ModelLoaded(*loaded.model, took)});
+    costs_.push_back(CostsOf(loaded));
   }
   return absl::OkStatus();
 }
 
 void Server::Publish() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     loading_ = false;  // first: from here on there may be calls
   }
-  for (const auto& model : models_) {
-    scheduler_.AddModel(model->key, model->costs);
-    repository_.Add(model);
+  for (size_t i = 0; i < models_.size(); ++i) {
+    scheduler_.AddModel(models_[i].key, costs_[i]);
+    repository_.Add(models_[i]);
   }
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   published_ = true;
   ShowReadiness();
   spdlog::info("serving");
@@ -178,26 +183,26 @@ void Server::Publish() {
 void Server::Announce() {
   spdlog::info("asked to stop: not ready from now on, serving on for {} ms", options_.lame_duck.count());
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     ShowReadiness();
   }
   listener_check_.reset();
-  Stopped(2, absl::FromChrono(options_.lame_duck));
+  Stopped(2, Now() + options_.lame_duck);
 }
 
 void Server::Drain() {
   edge_->RefuseNewCalls();
   spdlog::info("refusing new calls, {} in flight", edge_->calls_in_flight());
-  const absl::Time deadline = absl::Now() + absl::FromChrono(options_.drain);
-  while (edge_->calls_in_flight() > 0 && absl::Now() < deadline && !Stopped(2, absl::Milliseconds(10))) {
+  const Time deadline = Now() + options_.drain;
+  while (edge_->calls_in_flight() > 0 && Now() < deadline && !Stopped(2, Now() + std::chrono::milliseconds(10))) {
   }
   if (const int left = edge_->calls_in_flight(); left > 0) spdlog::warn("cancelling {} calls that did not end", left);
-  edge_->Shutdown(steady_clock::now());
+  edge_->Shutdown(Now());
   spdlog::info("stopped");
 }
 
 void Server::PortIsDeaf(const std::string& why) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   deaf_ = why;
   ShowReadiness();
   if (why.empty()) {
@@ -210,12 +215,12 @@ void Server::PortIsDeaf(const std::string& why) {
 void Server::ShowReadiness() {
   if (!published_) return;  // as it has been from the start, and `models_` is being written
   const bool ready = WhyNotReadyLocked().empty();
-  for (const auto& model : models_) edge_->SetServing(model->name, ready);
+  for (const ServedModel& served : models_) edge_->SetServing(served.model->name, ready);
   edge_->SetServing("", ready);
 }
 
 std::string Server::WhyNotReady() const {
-  absl::ReaderMutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return WhyNotReadyLocked();
 }
 

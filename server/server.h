@@ -7,8 +7,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
+#include "base/mutex.h"
+#include "base/time.h"
 #include "models/source.h"
 #include "server/compute/workers.h"
 #include "server/edge/edge.h"
@@ -38,18 +38,19 @@ class Server {
   void Publish();
   void Announce();  // that it will stop, and serves on for the lame-duck time
   void Drain();
-  // Waits until Stop() has been called so often, at most for `patience`.
-  bool Stopped(int times, absl::Duration patience);
+  // Waits until Stop() has been called so often, at most until then.
+  bool Stopped(int times, Time until);
   void PortIsDeaf(const std::string& why);
   void ShowReadiness() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // in health
   std::string WhyNotReady() const;                          // empty: it is
-  std::string WhyNotReadyLocked() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  std::string WhyNotReadyLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   [[noreturn]] void LeaveWhileLoading();
 
   const ServerOptions options_;
   const int workers_count_;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
+  CondVar stopped_;  // Stop() was called
   int stops_ ABSL_GUARDED_BY(mu_) = 0;
   bool loading_ ABSL_GUARDED_BY(mu_) = false, published_ ABSL_GUARDED_BY(mu_) = false;
   std::string deaf_ ABSL_GUARDED_BY(mu_);  // why, if the gRPC port is
@@ -57,7 +58,8 @@ class Server {
   Metrics metrics_;
   ModelRepository repository_;
   Workers workers_;
-  std::vector<std::shared_ptr<const Model>> models_;  // by key; constant once published_
+  std::vector<ServedModel> models_;                        // constant once published_
+  std::vector<std::vector<scheduling::BatchCost>> costs_;  // theirs, as measured
   scheduling::Scheduler scheduler_;
   // Destroyed first: they call the parts above.
   std::unique_ptr<Edge> edge_;

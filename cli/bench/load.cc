@@ -10,13 +10,12 @@
 #include <thread>
 #include <utility>
 
+#include "base/time.h"
 #include "grpcpp/completion_queue.h"
 #include "grpcpp/generic/generic_stub.h"
 
 namespace resnetd::cli {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // The clock is looked at so often even if no answer comes.
 constexpr auto kTick = std::chrono::milliseconds(100);
@@ -40,7 +39,7 @@ class Run {
   LoadResult Go(Progress& progress) {
     std::thread sender;
     if (load_.concurrency > 0) {
-      for (int i = 0; i < load_.concurrency; ++i) Send(Now());
+      for (int i = 0; i < load_.concurrency; ++i) Send(SinceStart());
       under_way_ = load_.concurrency;
     } else {
       sender = std::thread([this] { SendWhenDue(); });
@@ -60,7 +59,7 @@ class Run {
     std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader;
   };
 
-  double Now() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  double SinceStart() const { return Seconds(Now() - start_); }
 
   // In open loop only the sender thread calls this, in closed loop only the reader.
   void Send(double due) {
@@ -72,7 +71,7 @@ class Run {
     const grpc::ByteBuffer& request = load_.requests[sent_ % load_.requests.size()];
     call->reader = stubs_[sent_ % stubs_.size()].PrepareUnaryCall(&call->context, load_.method, request, &queue_);
     ++sent_;
-    call->record.sent = load_.concurrency > 0 ? due : Now();
+    call->record.sent = load_.concurrency > 0 ? due : SinceStart();
     call->reader->StartCall();
     Call* const tag = call.release();
     tag->reader->Finish(&tag->answer, &tag->status, tag);
@@ -81,8 +80,7 @@ class Run {
   void SendWhenDue() {
     Arrivals arrivals(load_.arrivals, load_.calls_per_second, load_.seed);
     for (double due = arrivals.Next(); due < to_; due = arrivals.Next()) {
-      std::this_thread::sleep_until(start_ +
-                                    std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(due)));
+      std::this_thread::sleep_until(start_ + std::chrono::duration_cast<Duration>(std::chrono::duration<double>(due)));
       Send(due);
     }
     queue_.Shutdown();
@@ -94,7 +92,7 @@ class Run {
     for (;;) {
       const auto next = queue_.AsyncNext(&tag, &ok, std::chrono::system_clock::now() + kTick);
       if (next == grpc::CompletionQueue::SHUTDOWN) return;
-      const double now = Now();
+      const double now = SinceStart();
       MeasureCpu(now);
       progress.Update(now);
       if (next == grpc::CompletionQueue::TIMEOUT) continue;
@@ -124,7 +122,7 @@ class Run {
 
   const Load& load_;
   const double from_, to_;
-  const Clock::time_point start_ = Clock::now();
+  const Time start_ = Now();
   std::vector<grpc::GenericStub> stubs_;
   grpc::CompletionQueue queue_;
   size_t sent_ = 0;

@@ -14,15 +14,14 @@
 #include <list>
 
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "base/mutex.h"
+#include "base/time.h"
 #include "cli/inputs.h"
 #include "cli/print/progress.h"
 
 namespace resnetd::cli {
 namespace {
-
-using Clock = Patience::Clock;
 
 // Some photos are large: a request is closed before it outgrows what servers accept.
 constexpr size_t kRequestBytes = size_t{8} << 20;
@@ -43,7 +42,7 @@ struct Job {
   size_t begin = 0;         // of the files
   std::vector<Slot> slots;  // one a file
   int tries = 0;            // that failed in a row
-  Clock::time_point due;    // when to send it
+  Time due;                 // when to send it
   std::shared_ptr<BulkCall> call;
   std::vector<size_t> sent;  // the slots whose images the call has
   grpc::Status status;       // of the call, once it is in the mailbox
@@ -65,21 +64,22 @@ struct Job {
 class Mailbox {
  public:
   void Put(Job* job, grpc::Status status) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     job->status = std::move(status);
     ended_.push_back(job);
+    arrived_.Signal();
   }
   // What has ended; waits for something until then.
-  std::vector<Job*> Take(Clock::time_point until) {
-    absl::MutexLock lock(&mu_);
-    const auto any = [](std::vector<Job*>* ended) { return !ended->empty(); };
-    mu_.AwaitWithTimeout(absl::Condition(+any, &ended_), absl::FromChrono(until - Clock::now()));
+  std::vector<Job*> Take(Time until) {
+    MutexLock lock(&mu_);
+    while (ended_.empty() && Now() < until) arrived_.WaitUntil(&mu_, until);
     return std::exchange(ended_, {});
   }
 
  private:
-  absl::Mutex mu_;
-  std::vector<Job*> ended_;
+  Mutex mu_;
+  CondVar arrived_;
+  std::vector<Job*> ended_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace
@@ -111,7 +111,7 @@ class BulkRun::Impl {
   Job Read();
   void SendDue(const NewCall& new_call);
   void Send(Job& job, const NewCall& new_call);
-  Clock::time_point WakeTime() const;
+  Time WakeTime() const;
   void Settle(Job& job);
   void SettleImages(Job& job, const std::shared_ptr<BulkCall>& call);
   void SettleFailure(Job& job, BulkCall& call, const Failure& failure);
@@ -174,7 +174,7 @@ Job BulkRun::Impl::Read() {
 }
 
 void BulkRun::Impl::SendDue(const NewCall& new_call) {
-  const Clock::time_point now = Clock::now();
+  const Time now = Now();
   for (auto job = jobs_.begin(); job != jobs_.end() && under_way_ < most_under_way_; ++job) {
     if (!job->under_way() && job->due <= now && !job->done()) Send(*job, new_call);
   }
@@ -189,10 +189,10 @@ void BulkRun::Impl::Send(Job& job, const NewCall& new_call) {
   job.call->Send([mailbox = mailbox_, job = &job](grpc::Status status) { mailbox->Put(job, std::move(status)); });
 }
 
-Clock::time_point BulkRun::Impl::WakeTime() const {
-  const Clock::time_point now = Clock::now();
+Time BulkRun::Impl::WakeTime() const {
+  const Time now = Now();
   if (!jobs_.empty() && jobs_.front().done()) return now;
-  Clock::time_point wake = now + kTick;
+  Time wake = now + kTick;
   if (under_way_ == most_under_way_) return wake;
   for (const Job& job : jobs_) {
     if (!job.under_way() && !job.done()) wake = std::min(wake, job.due);
@@ -300,7 +300,7 @@ Job& BulkRun::Impl::Halve(Job& job) {
 }
 
 void BulkRun::Impl::Retry(Job& job, const Failure& failure) {
-  const std::optional<Clock::time_point> next = patience_.NextTry(failure, job.tries++);
+  const std::optional<Time> next = patience_.NextTry(failure, job.tries++);
   if (!next) return End(failure.error, patience_.why());
   job.due = *next;
   if (!patience_.NoteIsDue()) return;
@@ -329,7 +329,7 @@ void BulkRun::Impl::CancelAll() {
   for (Job& job : jobs_) {
     if (job.under_way()) job.call->context.TryCancel();
   }
-  while (under_way_ > 0) under_way_ -= mailbox_->Take(Clock::now() + kTick).size();
+  while (under_way_ > 0) under_way_ -= mailbox_->Take(Now() + kTick).size();
 }
 
 BulkRun::BulkRun(const Context& context, const BulkOptions& options, Patience& patience,

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "CLI/CLI.hpp"
+#include "base/time.h"
 #include "cli/call/client.h"
 #include "cli/command.h"
 #include "cli/error.h"
@@ -18,7 +19,6 @@ namespace resnetd::cli {
 namespace {
 
 namespace health = grpc::health::v1;
-using Clock = std::chrono::steady_clock;
 
 constexpr auto kPollInterval = std::chrono::milliseconds(100);
 
@@ -56,16 +56,16 @@ void Print(const Context& context, const std::string& service, const health::Hea
 // Asks until the service is SERVING or the time is up; the last answer.
 Answer CheckUntilServing(const Context& context, health::Health::Stub& stub, const Options& options) {
   Progress progress(*context.err, context.err_is_terminal, options.wait_seconds, "s");
-  const auto start = Clock::now();
+  const auto start = Now();
   const auto give_up = start + std::chrono::duration<double>(options.wait_seconds);
   for (;;) {
-    const double left = std::chrono::duration<double>(give_up - Clock::now()).count();
+    const double left = std::chrono::duration<double>(give_up - Now()).count();
     // The last try gets a moment even if the time is up.
     const double timeout =
         options.wait_seconds > 0 ? std::min(std::max(left, 0.1), context.timeout_seconds) : context.timeout_seconds;
     Answer answer = Check(stub, options.service, timeout);
-    if (answer.serving() || Clock::now() + kPollInterval >= give_up) return answer;
-    progress.Update(std::chrono::duration<double>(Clock::now() - start).count());
+    if (answer.serving() || Now() + kPollInterval >= give_up) return answer;
+    progress.Update(std::chrono::duration<double>(Now() - start).count());
     std::this_thread::sleep_for(kPollInterval);
   }
 }

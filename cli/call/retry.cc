@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/time.h"
 
 namespace resnetd::cli {
 namespace {
@@ -22,8 +23,8 @@ constexpr int kDoublings = 7;  // from the one to more than the other
 constexpr double kChance = 0.25;
 constexpr auto kQuiet = std::chrono::seconds(5), kBetweenNotes = std::chrono::seconds(30);
 
-Patience::Clock::duration Seconds(double seconds) {
-  return std::chrono::duration_cast<Patience::Clock::duration>(std::chrono::duration<double>(seconds));
+Duration FromSeconds(double seconds) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
 bool Blames(const CallError& error, absl::string_view field) {
@@ -93,27 +94,27 @@ bool ImageIsBad(const CallError& error) {
          error.reason == "MESSAGE_SIZE";
 }
 
-Patience::Patience(const Limits& limits, Clock::time_point start)
+Patience::Patience(const Limits& limits, Time start)
     : limits_(limits),
-      end_(limits.deadline_seconds > 0 ? start + Seconds(limits.deadline_seconds) : Clock::time_point::max()),
+      end_(limits.deadline_seconds > 0 ? start + FromSeconds(limits.deadline_seconds) : Time::max()),
       last_answer_(start),
       last_note_(start - kBetweenNotes),
       random_(std::random_device()()) {}
 
-void Patience::SetDeadlineOf(grpc::ClientContext& call, Clock::time_point now) const {
-  Clock::duration time = Seconds(limits_.timeout_seconds);
-  if (end_ != Clock::time_point::max()) time = std::min(time, end_ - now);
+void Patience::SetDeadlineOf(grpc::ClientContext& call, Time now) const {
+  Duration time = FromSeconds(limits_.timeout_seconds);
+  if (end_ != Time::max()) time = std::min(time, end_ - now);
   call.set_deadline(std::chrono::system_clock::now() +
                     std::chrono::duration_cast<std::chrono::system_clock::duration>(time));
 }
 
-void Patience::Answered(Clock::time_point now) {
+void Patience::Answered(Time now) {
   failing_since_.reset();
   last_answer_ = now;
   heard_ = true;
 }
 
-std::optional<Patience::Clock::time_point> Patience::NextTry(const Failure& failure, int tries, Clock::time_point now) {
+std::optional<Time> Patience::NextTry(const Failure& failure, int tries, Time now) {
   interrupted_ = interrupted_ || failure.error.code != grpc::StatusCode::RESOURCE_EXHAUSTED;
   if (failure.pushback && failure.pushback->count() < 0) {
     why_ = "the server asks not to try again (grpc-retry-pushback-ms)";
@@ -129,7 +130,7 @@ std::optional<Patience::Clock::time_point> Patience::NextTry(const Failure& fail
     failing_since_.reset();
   } else {
     if (!failing_since_) failing_since_ = now;
-    if (now - *failing_since_ >= Seconds(limits_.patience_seconds)) {
+    if (now - *failing_since_ >= FromSeconds(limits_.patience_seconds)) {
       why_ = absl::StrCat("nothing was answered for ", limits_.patience_seconds, " s (--patience)");
       return std::nullopt;
     }
@@ -139,7 +140,7 @@ std::optional<Patience::Clock::time_point> Patience::NextTry(const Failure& fail
   milliseconds wait = std::min(kFirstDelay * (1 << std::min(tries, kDoublings)), kLongestDelay);
   if (busy) wait = std::clamp(*failure.pushback, wait, kMost);
   const double chance = std::uniform_real_distribution<double>(0, kChance)(random_);
-  const Clock::time_point next = now + wait + std::chrono::duration_cast<Clock::duration>(chance * wait);
+  const Time next = now + wait + std::chrono::duration_cast<Duration>(chance * wait);
   if (next >= end_) {
     why_ = absl::StrCat("the ", limits_.deadline_seconds, " s of --deadline are over, or would be before another try");
     return std::nullopt;
@@ -147,7 +148,7 @@ std::optional<Patience::Clock::time_point> Patience::NextTry(const Failure& fail
   return next;
 }
 
-bool Patience::NoteIsDue(Clock::time_point now) {
+bool Patience::NoteIsDue(Time now) {
   if (now - last_answer_ < kQuiet || now - last_note_ < kBetweenNotes) return false;
   last_note_ = now;
   return true;

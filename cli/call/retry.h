@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 
+#include "base/time.h"
 #include "cli/error.h"
 #include "grpcpp/client_context.h"
 
@@ -42,32 +43,31 @@ bool ImageIsBad(const CallError& error);
 // has ever answered the address is most likely wrong, and nothing is waited for. One thread.
 class Patience {
  public:
-  using Clock = std::chrono::steady_clock;
   struct Limits {
     double timeout_seconds = 30;   // of a call
     double deadline_seconds = 0;   // of the whole command, from `start`; 0: none
     double patience_seconds = 60;  // without an answer
   };
 
-  explicit Patience(const Limits& limits, Clock::time_point start = Clock::now());
+  explicit Patience(const Limits& limits, Time start = Now());
 
   // Gives a call that starts now its deadline.
-  void SetDeadlineOf(grpc::ClientContext& call, Clock::time_point now = Clock::now()) const;
-  void Answered(Clock::time_point now = Clock::now());
+  void SetDeadlineOf(grpc::ClientContext& call, Time now = Now()) const;
+  void Answered(Time now = Now());
   // When to send again what has failed `tries` times in a row, last with `failure`; nullopt: no more, see why().
-  std::optional<Clock::time_point> NextTry(const Failure& failure, int tries, Clock::time_point now = Clock::now());
+  std::optional<Time> NextTry(const Failure& failure, int tries, Time now = Now());
   // Why NextTry() said no: "nothing was answered for 60 s (--patience)".
   const std::string& why() const { return why_; }
   // Whether it is time to tell a person that something is tried again and again. Saying yes, it is not for a while.
-  bool NoteIsDue(Clock::time_point now = Clock::now());
+  bool NoteIsDue(Time now = Now());
   // A failure so far may have been the end of a server, in whose place there may be another.
   bool interrupted() const { return interrupted_; }
 
  private:
   const Limits limits_;
-  const Clock::time_point end_;  // max(): never
-  std::optional<Clock::time_point> failing_since_;
-  Clock::time_point last_answer_, last_note_;
+  const Time end_;  // max(): never
+  std::optional<Time> failing_since_;
+  Time last_answer_, last_note_;
   bool heard_ = false;  // anything from the server
   bool interrupted_ = false;
   std::string why_;

@@ -14,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "base/cpu_budget.h"
 #include "base/status_macros.h"
+#include "base/time.h"
 #include "cli/command.h"
 #include "cli/error.h"
 #include "cli/evaluate/classifier.h"
@@ -34,7 +35,7 @@ constexpr size_t kDifferencesShown = 20;
 struct Options {
   std::string model, data, head, predictions, svg;
   bool local = false;
-  int threads = server::ReadCpuBudget();
+  int threads = ReadCpuBudget();
   BulkOptions bulk;
 };
 
@@ -96,7 +97,7 @@ Report Evaluate(const Context& context, Classifier& classifier, const LabelledIm
   Report report(classifier.classes().count);
   std::vector<std::string> files;
   for (const LabelledImage& image : data.images) files.push_back(image.path);
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Now();
   report.ended = classifier.Run(files, [&](size_t i, absl::Span<const int> best, const CallError* error) {
     if (error != nullptr) {
       *context.err << files[i] << ": " << Explain(*error) << '\n';
@@ -111,7 +112,7 @@ Report Evaluate(const Context& context, Classifier& classifier, const LabelledIm
   for (size_t i = report.ended ? report.ended->handed_over : files.size(); i < files.size(); ++i) {
     report.failures.push_back({i, report.ended->error});
   }
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = std::chrono::duration<double>(Now() - start).count();
   return report;
 }
 

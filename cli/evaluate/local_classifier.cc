@@ -48,8 +48,7 @@ std::vector<int> FiveBest(absl::Span<const float> logits) {
 // One thread's part.
 class Worker {
  public:
-  Worker(const server::Model& model, const server::Head& head)
-      : model_(model), head_(head), arena_(model.engine->arena_bytes()) {}
+  Worker(const Model& model, const Head& head) : model_(model), head_(head), arena_(model.engine->arena_bytes()) {}
 
   absl::Status Prepare() {
     RESNETD_ASSIGN_OR_RETURN(session_, model_.engine->NewSession(arena_.span()));
@@ -73,7 +72,7 @@ class Worker {
       if (!run.ok()) continue;
       std::array<float, 2> pair;
       const absl::Span<const float> logits =
-          server::LogitsOf(head_, session_->output(head_.output, static_cast<int>(slot)), pair);
+          LogitsOf(head_, session_->output(head_.output, static_cast<int>(slot)), pair);
       if (std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
         outcome.best = FiveBest(logits);
       } else {
@@ -85,19 +84,19 @@ class Worker {
  private:
   absl::Status Fill(const std::string& path, int slot) {
     RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadImageFile(path));
-    return PreprocessFile(preprocessor_, file, model_.recipe, server::ToTensorView(session_->slot(slot)));
+    return PreprocessFile(preprocessor_, file, model_.recipe, ToTensorView(session_->slot(slot)));
   }
 
-  const server::Model& model_;
-  const server::Head& head_;  // of the model
-  const server::Arena arena_;
+  const Model& model_;
+  const Head& head_;  // of the model
+  const Arena arena_;
   std::unique_ptr<Session> session_;
   image::Preprocessor preprocessor_;
 };
 
 class LocalClassifier final : public Classifier {
  public:
-  LocalClassifier(const Context& context, std::shared_ptr<const server::Model> model, const server::Head& head)
+  LocalClassifier(const Context& context, std::shared_ptr<const Model> model, const Head& head)
       : context_(context),
         model_(std::move(model)),
         head_(head),
@@ -119,8 +118,8 @@ class LocalClassifier final : public Classifier {
 
  private:
   const Context& context_;
-  const std::shared_ptr<const server::Model> model_;
-  const server::Head& head_;  // of the model
+  const std::shared_ptr<const Model> model_;
+  const Head& head_;  // of the model
   const size_t batch_;
   const std::string name_;
   const ClassNames classes_;
@@ -160,11 +159,10 @@ std::optional<Ended> LocalClassifier::Run(const std::vector<std::string>& files,
 absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& context, const std::string& path,
                                                                const std::string& head, int threads) {
   RESNETD_ASSIGN_OR_RETURN(const ModelFile file, OpenModel(path));
-  server::LoadOptions options;
+  LoadOptions options;
   options.batch_sizes = {kBatch};
-  RESNETD_ASSIGN_OR_RETURN(const server::LoadedModel loaded,
-                           server::LoadModel(file.source, scheduling::ModelKey{}, options));
-  const std::vector<server::Head>& heads = loaded.model->heads;
+  RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(file.source, options));
+  const std::vector<Head>& heads = loaded.model->heads;
   const OutputId output = FindOutput(loaded.model->engine->info(), head);
   const auto found =
       std::find_if(heads.begin(), heads.end(), [&](const auto& h) { return head.empty() || h.output == output; });

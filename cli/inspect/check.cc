@@ -23,7 +23,7 @@ struct Verdict {
   ModelFile model;
   OperatorReport operators;
   std::vector<absl::Status> mistakes;  // unsupported operators aside
-  server::LoadedModel loaded;          // null if anything is wrong
+  LoadedModel loaded;                  // null if anything is wrong
 
   bool ok() const { return loaded.model != nullptr; }
 };
@@ -40,11 +40,11 @@ Verdict Judge(const std::string& path) {
     verdict.operators = *std::move(report);
   }  // else loading fails for the same reason
   if (!verdict.operators.unsupported.empty()) {
-    const absl::Status config = server::ReadModelConfig(verdict.model.source).status();
+    const absl::Status config = ReadModelConfig(verdict.model.source).status();
     if (!config.ok()) verdict.mistakes.push_back(config);
     return verdict;
   }
-  absl::StatusOr<server::LoadedModel> loaded = server::LoadModel(verdict.model.source, scheduling::ModelKey{}, {});
+  absl::StatusOr<LoadedModel> loaded = LoadModel(verdict.model.source, {});
   if (loaded.ok()) {
     verdict.loaded = *std::move(loaded);
   } else {
@@ -74,7 +74,7 @@ void PrintJson(const Context& context, const Verdict& verdict) {
 }
 
 void PrintSound(std::ostream& out, const Verdict& verdict) {
-  const server::Model& model = *verdict.loaded.model;
+  const Model& model = *verdict.loaded.model;
   const ModelInfo& info = model.engine->info();
   Table table({"model", verdict.model.Title()});
   table.AddRow({"operators", absl::StrCat("all ", verdict.operators.nodes, " nodes, opset ", verdict.operators.opset)});

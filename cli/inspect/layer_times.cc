@@ -67,7 +67,7 @@ double LayerTimes::gflops() const {
 absl::StatusOr<LayerTimes> MeasureLayers(const std::shared_ptr<const Engine>& engine, int batch, int runs,
                                          const std::function<void(int)>& progress) {
   const ModelInfo& info = engine->info();
-  const server::Arena arena(engine->arena_bytes());
+  const Arena arena(engine->arena_bytes());
   RESNETD_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session, engine->NewSession(arena.span()));
   std::mt19937 random(1);
   LayerProfile profile;

@@ -38,13 +38,13 @@ class Computed {
     Computed computed;
     RESNETD_ASSIGN_OR_RETURN(computed.engine_, Engine::Load(model.bytes(), options));
     const ModelInfo& info = computed.engine_->info();
-    RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, server::ReadModelConfig(model.source));
-    RESNETD_ASSIGN_OR_RETURN(const server::ChosenRecipe chosen, server::ChooseRecipe(config.preprocessing(), "", info));
-    computed.arena_ = std::make_unique<server::Arena>(computed.engine_->arena_bytes());
+    RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, ReadModelConfig(model.source));
+    RESNETD_ASSIGN_OR_RETURN(const ChosenRecipe chosen, ChooseRecipe(config.preprocessing(), "", info));
+    computed.arena_ = std::make_unique<Arena>(computed.engine_->arena_bytes());
     RESNETD_ASSIGN_OR_RETURN(computed.session_, computed.engine_->NewSession(computed.arena_->span()));
     image::Preprocessor preprocessor;
     RESNETD_RETURN_IF_ERROR(
-        PreprocessFile(preprocessor, image_file, chosen.recipe, server::ToTensorView(computed.session_->slot(0))));
+        PreprocessFile(preprocessor, image_file, chosen.recipe, ToTensorView(computed.session_->slot(0))));
     RESNETD_RETURN_IF_ERROR(computed.session_->Run({.count = 1}).status());
     return computed;
   }
@@ -58,7 +58,7 @@ class Computed {
 
  private:
   std::shared_ptr<const Engine> engine_;
-  std::unique_ptr<server::Arena> arena_;
+  std::unique_ptr<Arena> arena_;
   std::unique_ptr<Session> session_;
 };
 

@@ -50,11 +50,10 @@ absl::StatusOr<image::Recipe> FindRecipe(const Options& options) {
     return absl::InvalidArgumentError(absl::StrCat("--recipe: ", preset.status().message()));
   }
   RESNETD_ASSIGN_OR_RETURN(const ModelFile model, OpenModel(options.model));
-  RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, server::ReadModelConfig(model.source));
+  RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, ReadModelConfig(model.source));
   // Compiles it, which is more than the input's size needs; nobody waits long.
   RESNETD_ASSIGN_OR_RETURN(const auto engine, Engine::Load(model.bytes(), {.batch_sizes = {1}, .warm_up = false}));
-  RESNETD_ASSIGN_OR_RETURN(server::ChosenRecipe chosen,
-                           server::ChooseRecipe(config.preprocessing(), options.recipe, engine->info()));
+  RESNETD_ASSIGN_OR_RETURN(ChosenRecipe chosen, ChooseRecipe(config.preprocessing(), options.recipe, engine->info()));
   return std::move(chosen.recipe);
 }
 
@@ -121,7 +120,7 @@ void PrintJson(const Context& context, const Options& options, const Seen& seen)
                      {"height", seen.header.height},
                      {"recipe", image::ToString(recipe)},
                      {"recipe_id", image::NameOf(recipe)},
-                     {"recipe_hash", server::RecipeHash(recipe)},
+                     {"recipe_hash", RecipeHash(recipe)},
                      {"shape", {1, recipe.channels(), recipe.height, recipe.width}},
                      {"channels", std::move(channels)},
                      {"png", seen.png},
@@ -132,8 +131,8 @@ void PrintJson(const Context& context, const Options& options, const Seen& seen)
 void Print(const Context& context, const Options& options, const Seen& seen) {
   const image::Recipe& recipe = seen.recipe;
   Table table({"image", absl::StrCat(options.image, ", ", seen.header.width, "x", seen.header.height)});
-  table.AddRow({"recipe",
-                absl::StrCat(image::NameOf(recipe), " (", server::RecipeHash(recipe), "): ", image::ToString(recipe))});
+  table.AddRow(
+      {"recipe", absl::StrCat(image::NameOf(recipe), " (", RecipeHash(recipe), "): ", image::ToString(recipe))});
   const std::vector<Statistics> all = StatisticsOf(seen);
   for (size_t c = 0; c < all.size(); ++c) {
     table.AddRow({absl::StrCat("channel ", c),

@@ -16,7 +16,7 @@ constexpr char kWipeLine[] = "\r\x1b[K";
 
 }  // namespace
 
-Progress::Progress(std::ostream& out, bool terminal, double total, std::string unit, Clock::time_point start)
+Progress::Progress(std::ostream& out, bool terminal, double total, std::string unit, Time start)
     : out_(out), terminal_(terminal), total_(total), unit_(std::move(unit)), next_draw_(start + kQuiet) {}
 
 Progress::~Progress() {
@@ -28,7 +28,7 @@ void Progress::Wipe() {
   drawn_ = false;
 }
 
-void Progress::Update(double done, Clock::time_point now) {
+void Progress::Update(double done, Time now) {
   if (!terminal_ || now < next_draw_ || total_ <= 0) return;
   next_draw_ = now + kRedraw;
   drawn_ = true;

@@ -52,7 +52,7 @@ struct Outcome {
 // The embeddings of image files, a batch at a time.
 class Embedder {
  public:
-  static absl::StatusOr<Embedder> Make(std::shared_ptr<const server::Model> model) {
+  static absl::StatusOr<Embedder> Make(std::shared_ptr<const Model> model) {
     Embedder embedder(std::move(model));
     RESNETD_ASSIGN_OR_RETURN(embedder.session_, embedder.model_->engine->NewSession(embedder.arena_.span()));
     return embedder;
@@ -62,7 +62,7 @@ class Embedder {
   // Decodes into slot `i`.
   absl::Status Load(const std::string& path, int i) {
     RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadImageFile(path));
-    return PreprocessFile(preprocessor_, file, model_->recipe, server::ToTensorView(session_->slot(i)));
+    return PreprocessFile(preprocessor_, file, model_->recipe, ToTensorView(session_->slot(i)));
   }
   absl::Status AddTo(Pca& pca, int count) {
     const OutputId pool = model_->engine->info().embedding;
@@ -74,17 +74,17 @@ class Embedder {
   }
 
  private:
-  explicit Embedder(std::shared_ptr<const server::Model> model)
+  explicit Embedder(std::shared_ptr<const Model> model)
       : model_(std::move(model)), arena_(model_->engine->arena_bytes()) {}
 
-  std::shared_ptr<const server::Model> model_;
-  server::Arena arena_;
+  std::shared_ptr<const Model> model_;
+  Arena arena_;
   std::unique_ptr<Session> session_;
   image::Preprocessor preprocessor_;
 };
 
 // A bad image is told and left out.
-absl::StatusOr<Outcome> Learn(const Context& context, const std::shared_ptr<const server::Model>& model,
+absl::StatusOr<Outcome> Learn(const Context& context, const std::shared_ptr<const Model>& model,
                               const std::vector<std::string>& files, int components) {
   RESNETD_ASSIGN_OR_RETURN(Embedder embedder, Embedder::Make(model));
   Pca pca(static_cast<size_t>(model->engine->info().features));
@@ -131,18 +131,17 @@ absl::Status WriteFile(const fs::path& path, const std::string& text) {
 }
 
 // A file beside the model that may be missing.
-absl::Status CopyOptional(const server::ModelSource& source, const std::string& file, const fs::path& to) {
+absl::Status CopyOptional(const ModelSource& source, const std::string& file, const fs::path& to) {
   const absl::StatusOr<std::string> bytes = source.read(file, kMostBytes);
   if (absl::IsNotFound(bytes.status())) return absl::OkStatus();
   if (!bytes.ok()) return bytes.status();
   return WriteFile(to / file, *bytes);
 }
 
-absl::Status WriteModel(const Options& options, const server::ModelSource& source, const server::Model& model,
-                        const Outcome& outcome) {
+absl::Status WriteModel(const Options& options, const ModelSource& source, const Model& model, const Outcome& outcome) {
   const ModelInfo& info = model.engine->info();
   const std::string& tensor = info.outputs[static_cast<size_t>(info.embedding)].tensor;
-  RESNETD_ASSIGN_OR_RETURN(const std::string onnx, server::ReadOnnxFile(source));
+  RESNETD_ASSIGN_OR_RETURN(const std::string onnx, ReadOnnxFile(source));
   RESNETD_ASSIGN_OR_RETURN(const ProjectedModel projected,
                            AppendProjection(onnx, tensor, options.layer, outcome.projection));
   absl::StatusOr<std::string> config = source.read(kConfigFile, kMostBytes);
@@ -155,17 +154,17 @@ absl::Status WriteModel(const Options& options, const server::ModelSource& sourc
   std::error_code error;
   fs::create_directories(out, error);
   if (error) return absl::UnavailableError(absl::StrCat("cannot make '", options.out, "': ", error.message()));
-  RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig parsed, server::ReadModelConfig(source));
-  std::vector<std::string> beside = server::FilesBeside(parsed);
+  RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig parsed, ReadModelConfig(source));
+  std::vector<std::string> beside = FilesBeside(parsed);
   beside.insert(beside.end(), projected.external_files.begin(), projected.external_files.end());
   for (const std::string& file : beside) RESNETD_RETURN_IF_ERROR(CopyOptional(source, file, out));
   RESNETD_RETURN_IF_ERROR(WriteFile(out / kConfigFile, text));
   RESNETD_RETURN_IF_ERROR(WriteFile(out / kModelFile, projected.onnx));
   // What no server would serve is no result.
-  return server::LoadModel(server::FileSource((out / kModelFile).string()), {}, {}).status();
+  return LoadModel(FileSource((out / kModelFile).string()), {}).status();
 }
 
-void Print(const Context& context, const Options& options, const server::Model& model, const Outcome& outcome) {
+void Print(const Context& context, const Options& options, const Model& model, const Outcome& outcome) {
   const int features = model.engine->info().features;
   if (context.json) {
     const nlohmann::ordered_json json = {{"images", outcome.images},
@@ -184,10 +183,10 @@ void Print(const Context& context, const Options& options, const server::Model& 
 }
 
 absl::StatusOr<Outcome> Run(const Context& context, const Options& options, const std::vector<std::string>& files) {
-  RESNETD_ASSIGN_OR_RETURN(const server::ModelSource source, server::FindSource(options.model));
-  server::LoadOptions load;
-  load.threads = server::ReadCpuBudget();
-  RESNETD_ASSIGN_OR_RETURN(const server::LoadedModel loaded, server::LoadModel(source, {}, load));
+  RESNETD_ASSIGN_OR_RETURN(const ModelSource source, FindSource(options.model));
+  LoadOptions load;
+  load.threads = ReadCpuBudget();
+  RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(source, load));
   RESNETD_ASSIGN_OR_RETURN(Outcome outcome, Learn(context, loaded.model, files, options.components));
   if (const absl::Status written = WriteModel(options, source, *loaded.model, outcome); !written.ok()) {
     std::error_code ignored;

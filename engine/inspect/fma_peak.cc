@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/time.h"
+
 namespace resnetd {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int kChains = 12;
 constexpr int64_t kSteps = 100'000;  // between two looks at the clock: 0.1 ms or so
@@ -46,12 +46,12 @@ double Measure(double seconds) {
   const bool avx512 = HasAvx512();
   const double flops = 2.0 * kChains * kSteps * (avx512 ? 16 : 8);
   [[maybe_unused]] volatile float sink = 0;  // keeps the arithmetic alive
-  const Clock::time_point start = Clock::now();
+  const Time start = Now();
   double took = 0, done = 0;
   while (took < seconds) {
     sink = avx512 ? StepsAvx512(Chains()) : StepsAvx2(Chains());
     done += flops;
-    took = std::chrono::duration<double>(Clock::now() - start).count();
+    took = std::chrono::duration<double>(Now() - start).count();
   }
   return done / took * 1e-9;
 }

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/time.h"
 #include "engine/onednn/status.h"
 
 namespace resnetd::onednn {
@@ -121,14 +122,14 @@ absl::StatusOr<RunTimings> PlanSession::Run(const RunSpec& spec) {
     return absl::InvalidArgumentError(
         absl::StrCat("a run takes 1 to ", plans.back().batch, " images, not ", spec.count));
   }
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Now();
   const auto plan = std::find_if(plans.begin(), plans.end(), [&](const Plan& p) { return p.batch >= spec.count; });
   ClearUnused(*plan, spec.count);
   last_ = &*plan;
   computed_ = spec.wanted;
   if (spec.profile != nullptr) spec.profile->assign(plan->steps.size(), Duration());
   if (absl::Status status = Execute(*plan, spec, bound_[plan - plans.begin()]); !status.ok()) return status;
-  return RunTimings{.compute = std::chrono::steady_clock::now() - start, .plan_batch = plan->batch};
+  return RunTimings{.compute = Now() - start, .plan_batch = plan->batch};
 }
 
 // What another model or run left where no image is may be NaN or denormal; the first is harmless, the second slow.
@@ -195,9 +196,9 @@ absl::Status PlanSession::ExecutePass(const Segment& segment, int lane, const Ru
       continue;
     }
     // A CPU stream executes in the calling thread: what is done is done when the call returns.
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Now();
     if (absl::Status status = Execute(bound, stream); !status.ok()) return status;
-    const Duration taken = (std::chrono::steady_clock::now() - start) / segment.lanes;
+    const Duration taken = (Now() - start) / segment.lanes;
 #pragma omp critical
     (*spec.profile)[bound.index] += taken;
   }
@@ -216,10 +217,10 @@ void PlanSession::ExecuteTogether(const RunSpec& spec, absl::Span<const BoundSte
         bound.step->kernel(team, bound.buffers);
         continue;
       }
-      const auto start = std::chrono::steady_clock::now();
+      const auto start = Now();
       bound.step->kernel(team, bound.buffers);
       team.Barrier();
-      if (team.thread == 0) (*spec.profile)[bound.index] += std::chrono::steady_clock::now() - start;
+      if (team.thread == 0) (*spec.profile)[bound.index] += Now() - start;
     }
   }
 }

@@ -8,6 +8,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "base/time.h"
 #include "engine/engine.h"
 #include "models/model.h"
 #include "server/scheduling/scheduler.h"
@@ -36,7 +37,7 @@ struct ImageSource {
 
 // How an item was served. `batch_size` counts images, not the compiled size.
 struct Execution {
-  scheduling::Duration queue{}, decode{}, infer{};
+  Duration queue{}, decode{}, infer{};
   uint64_t batch_id = 0;
   int batch_size = 0;
 };
@@ -51,7 +52,7 @@ class Item : public scheduling::Job {
   virtual ImageSource source() const = 0;
   // Of the model's outputs; at least one.
   virtual OutputSet wanted() const = 0;
-  virtual scheduling::Time admitted_at() const = 0;
+  virtual Time admitted_at() const = 0;
 
   // Called by the worker's thread; `outputs` has all that is wanted(), and is valid during the call only. Must not
   // block.

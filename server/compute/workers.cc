@@ -8,29 +8,24 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "base/time.h"
 #include "engine/arena.h"
 #include "models/slot_view.h"
 #include "server/compute/raw_tensor.h"
 
 namespace resnetd::server {
-namespace {
-
-scheduling::Time Now() {
-  return std::chrono::steady_clock::now();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 class Workers::Worker {
  public:
   Worker(size_t arena_bytes, const image::Limits& limits, Metrics& metrics)
       : arena_(arena_bytes), metrics_(metrics), preprocessor_(limits) {}
 
-  absl::Status Add(const Model& model) {
-    auto session = model.engine->NewSession(arena_.span());
-    if (!session.ok()) return session.status();
-    sessions_.push_back(*std::move(session));
+  absl::Status Add(const ServedModel& served) {
+    RESNETD_ASSIGN_OR_RETURN(sessions_[served.key], served.model->engine->NewSession(arena_.span()));
     return absl::OkStatus();
   }
 
@@ -48,8 +43,8 @@ class Workers::Worker {
   const Arena arena_;
   Metrics& metrics_;
   image::Preprocessor preprocessor_;
-  std::vector<std::unique_ptr<Session>> sessions_;  // by ModelKey
-  std::vector<Decoded> decoded_;                    // of the batch in hand
+  absl::flat_hash_map<scheduling::ModelKey, std::unique_ptr<Session>> sessions_;
+  std::vector<Decoded> decoded_;  // of the batch in hand
 };
 
 absl::Status Workers::Worker::Fill(const Item& item, const SlotView& slot) try {
@@ -79,14 +74,14 @@ absl::Status Workers::Worker::Fill(const Item& item, const SlotView& slot) try {
 }
 
 void Workers::Worker::Run(const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
-  const scheduling::Time taken = Now();
-  Session& session = *sessions_[static_cast<size_t>(dispatch.model)];
+  const Time taken = Now();
+  Session& session = *sessions_.at(dispatch.model);
   decoded_.clear();
-  scheduling::Time before = taken;
+  Time before = taken;
   for (const std::unique_ptr<scheduling::Job>& job : jobs) {
     Item& item = static_cast<Item&>(*job);
     const absl::Status status = Fill(item, session.slot(static_cast<int>(decoded_.size())));
-    const scheduling::Time after = Now();
+    const Time after = Now();
     Execution execution;
     execution.queue = taken - item.admitted_at();
     execution.decode = after - std::exchange(before, after);
@@ -131,14 +126,12 @@ Workers::Workers(int workers, const image::Limits& limits, Metrics& metrics)
     : limits_(limits), metrics_(metrics), workers_(static_cast<size_t>(workers)) {}
 Workers::~Workers() = default;
 
-absl::Status Workers::Prepare(const std::vector<std::shared_ptr<const Model>>& models) {
+absl::Status Workers::Prepare(absl::Span<const ServedModel> models) {
   size_t arena_bytes = 0;
-  for (const auto& model : models) arena_bytes = std::max(arena_bytes, model->engine->arena_bytes());
+  for (const ServedModel& served : models) arena_bytes = std::max(arena_bytes, served.model->engine->arena_bytes());
   for (std::unique_ptr<Worker>& worker : workers_) {
     worker = std::make_unique<Worker>(arena_bytes, limits_, metrics_);
-    for (const auto& model : models) {
-      if (absl::Status status = worker->Add(*model); !status.ok()) return status;
-    }
+    for (const ServedModel& served : models) RESNETD_RETURN_IF_ERROR(worker->Add(served));
   }
   return absl::OkStatus();
 }

@@ -6,10 +6,10 @@
 
 #include "absl/status/status.h"
 #include "engine/image/image.h"
-#include "models/model.h"
 #include "server/compute/item.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
+#include "server/served_model.h"
 
 namespace resnetd::server {
 
@@ -20,9 +20,9 @@ class Workers {
   Workers(int workers, const image::Limits& limits, Metrics& metrics);
   ~Workers();
 
-  // Sessions of these models, whose keys are 0..size-1, for every worker; a worker's sessions share its arena, as it
+  // Sessions of these models for every worker; a worker's sessions share its arena, as it
   // runs one at a time. Once, before their first batch.
-  absl::Status Prepare(const std::vector<std::shared_ptr<const Model>>& models);
+  absl::Status Prepare(absl::Span<const ServedModel> models);
 
   // Decodes each image straight into its slot, computes those that could be decoded, and finishes every job.
   void Run(int worker, const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs);

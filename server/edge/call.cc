@@ -19,13 +19,12 @@
 #include <chrono>
 #include <utility>
 
+#include "base/time.h"
 #include "server/edge/error.h"
 #include "server/edge/grpc_status.h"
 
 namespace resnetd::server {
 namespace {
-
-using scheduling::Time;
 
 class BufferBytes final : public RequestBytes {
  public:
@@ -71,7 +70,7 @@ void Call::OnReadDone(bool ok) {
   if (!ok) {
     Step step;
     {
-      scheduling::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       reading_ = false;
       no_more_requests_ = true;
       cancelled_ = cancelled_ || context_.IsCancelled();
@@ -79,11 +78,11 @@ void Call::OnReadDone(bool ok) {
     }
     return Take(std::move(step));
   }
-  const Time arrived = served_.streaming ? std::chrono::steady_clock::now() : arrived_;
+  const Time arrived = served_.streaming ? Now() : arrived_;
   const auto exchange = std::make_shared<Exchange>(services_, *served_.codec, arrived, deadline_, shared_from_this());
   bool cancelled = false;
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     pending_.push_back({exchange});
     no_more_requests_ = !served_.streaming;
     cancelled = cancelled_;
@@ -104,7 +103,7 @@ void Call::OnReadDone(bool ok) {
 void Call::OnWriteDone(bool ok) {
   Step step;
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     writing_ = false;
     cancelled_ = cancelled_ || !ok;
     step = NextStep();
@@ -115,14 +114,14 @@ void Call::OnWriteDone(bool ok) {
 void Call::OnCancel() {
   std::deque<Pending> pending;
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     cancelled_ = true;
     pending = pending_;
   }
   for (const Pending& p : pending) p.exchange->Cancel();
   Step step;
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     step = NextStep();
   }
   Take(std::move(step));
@@ -137,7 +136,7 @@ void Call::OnDone() {
 void Call::Answered(Exchange& exchange) {
   Step step;
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     for (Pending& p : pending_) {
       if (p.exchange.get() == &exchange) p.done = true;
     }
@@ -157,7 +156,7 @@ bool Call::Submit(const std::shared_ptr<Exchange>& exchange) {
   size_t open = 0;
   bool tried = false, final_try = false;
   do {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (tried && !cancelled_ && Open() == open) {
       held_ = exchange;
       held_behind_ = open;
@@ -173,7 +172,7 @@ bool Call::Submit(const std::shared_ptr<Exchange>& exchange) {
 void Call::Submitted() {
   Step step;
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     reading_ = false;
     step = NextStep();
   }
@@ -223,7 +222,7 @@ void Call::Send(Exchange& exchange) {
 void Call::FinishUnary() {
   std::shared_ptr<Exchange> only;
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (!pending_.empty()) only = pending_.front().exchange;
   }
   if (only == nullptr) {
@@ -247,14 +246,14 @@ void Call::FinishCancelled() {
 // The client saw its own deadline pass a little before ours would: gRPC rounds the time left up, by at most one
 // hundredth, and the headers took a moment to travel.
 grpc::StatusCode Call::CancelledCode() const {
-  const Time now = std::chrono::steady_clock::now();
+  const Time now = Now();
   const bool late =
       deadline_ != Time::max() && deadline_ - now <= (deadline_ - arrived_) / 50 + std::chrono::milliseconds(20);
   return late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
 }
 
 void Call::Ended(int grpc_code) {
-  services_.metrics.CallEnded(served_.method, grpc_code, std::chrono::steady_clock::now() - arrived_);
+  services_.metrics.CallEnded(served_.method, grpc_code, Now() - arrived_);
 }
 
 Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status) {

@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "base/mutex.h"
+#include "base/time.h"
 #include "server/edge/codec.h"
 #include "server/edge/exchange.h"
 #include "server/observe/metrics.h"
@@ -37,10 +38,10 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
  public:
   // For gRPC, which is the first to hold it. `deadline`: steady clock, Time::max() for none.
   static Reactor* New(grpc::CallbackServerContext& context, const Served& served, const Services& services,
-                      scheduling::Time arrived, scheduling::Time deadline);
+                      Time arrived, Time deadline);
   // For New().
-  Call(grpc::CallbackServerContext& context, const Served& served, const Services& services, scheduling::Time arrived,
-       scheduling::Time deadline);
+  Call(grpc::CallbackServerContext& context, const Served& served, const Services& services, Time arrived,
+       Time deadline);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -74,13 +75,13 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   grpc::CallbackServerContext& context_;
   const Served served_;
   const Services services_;
-  const scheduling::Time arrived_, deadline_;
+  const Time arrived_, deadline_;
   grpc::ByteBuffer read_buffer_, write_buffer_;
   // Set where the end of the requests may have been the end of the client, which OnDone() knows.
   std::optional<grpc::StatusCode> code_unless_cancelled_;
   std::shared_ptr<Call> held_by_grpc_;  // this, from New() to OnDone()
 
-  scheduling::Mutex mu_;
+  Mutex mu_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);     // in order of arrival, unsent
   std::shared_ptr<Exchange> held_ ABSL_GUARDED_BY(mu_);  // the last of them, if the queue was too full to take it
   size_t held_behind_ ABSL_GUARDED_BY(mu_) = 0;          // Open() then

@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/time.h"
 #include "grpc/health/v1/health.pb.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/connections.h"
@@ -113,7 +114,7 @@ class GrpcEdge final : public Edge {
         endpoint_(Methods(options, models), Services{gate_, scheduler, metrics, options.max_message_bytes},
                   options.authenticator),
         unknown_(metrics) {}
-  ~GrpcEdge() override { Shutdown(std::chrono::steady_clock::now()); }
+  ~GrpcEdge() override { Shutdown(Now()); }
 
   absl::Status Listen(const EdgeOptions& options) {
     grpc::EnableDefaultHealthCheckService(true);
@@ -159,10 +160,10 @@ class GrpcEdge final : public Edge {
   void RefuseNewCalls() override { gate_.Close(); }
   int calls_in_flight() const override { return gate_.calls(); }
 
-  void Shutdown(scheduling::Time deadline) override {
+  void Shutdown(Time deadline) override {
     if (server_ == nullptr || shut_down_.exchange(true)) return;
     gate_.Close();
-    while (gate_.calls() > 0 && std::chrono::steady_clock::now() < deadline) absl::SleepFor(kPoll);
+    while (gate_.calls() > 0 && Now() < deadline) absl::SleepFor(kPoll);
     CloseConnections();
     server_->Shutdown(std::chrono::system_clock::now());
   }
@@ -173,8 +174,8 @@ class GrpcEdge final : public Edge {
   void CloseConnections() {
     // gRPC would report as an error that it cannot accept on a listener that listens no more.
     gpr_set_log_verbosity(static_cast<gpr_log_severity>(GPR_LOG_SEVERITY_ERROR + 1));
-    const auto patience = std::chrono::steady_clock::now() + kClosingTime;
-    while (CloseInward(port_) > 0 && std::chrono::steady_clock::now() < patience) absl::SleepFor(kPoll);
+    const auto patience = Now() + kClosingTime;
+    while (CloseInward(port_) > 0 && Now() < patience) absl::SleepFor(kPoll);
   }
 
   std::vector<Served> Methods(const EdgeOptions& options, const ModelRepository& models) {

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/time.h"
 #include "engine/image/image.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
@@ -61,7 +62,7 @@ class Edge {
   virtual void RefuseNewCalls() = 0;
   // Calls in flight may finish until `deadline`; they and all others see UNAVAILABLE then, when their connections are
   // closed. Returns when no call is left.
-  virtual void Shutdown(scheduling::Time deadline) = 0;
+  virtual void Shutdown(Time deadline) = 0;
   virtual int calls_in_flight() const = 0;
 };
 

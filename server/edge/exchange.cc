@@ -10,17 +10,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/time.h"
 #include "models/scores.h"
 #include "server/edge/error.h"
 
 namespace resnetd::server {
 namespace {
-
-using scheduling::Time;
-
-Time Now() {
-  return std::chrono::steady_clock::now();
-}
 
 absl::Status DeadlineExceeded() {
   return Error(absl::StatusCode::kDeadlineExceeded, reason::kDeadlineExceeded,
@@ -45,7 +40,7 @@ absl::Status StatusOf(scheduling::End why) {
 
 OutputSet WantedBy(const ImageRequest& request) {
   OutputSet wanted;
-  if (request.classify) wanted.set(static_cast<size_t>(request.model->heads[request.classify->head].output));
+  if (request.classify) wanted.set(static_cast<size_t>(request.served.model->heads[request.classify->head].output));
   if (request.embed) {
     for (const WantedLayer& w : request.embed->layers) wanted.set(static_cast<size_t>(w.layer->output));
   }
@@ -81,7 +76,7 @@ RefusalText Explain(scheduling::Refusal refusal) {
 class Exchange::Waiting final : public Item {
  public:
   Waiting(std::shared_ptr<Exchange> exchange, size_t image)
-      : exchange_(std::move(exchange)), image_(image), model_(exchange_->request_.model) {}
+      : exchange_(std::move(exchange)), image_(image), model_(exchange_->request_.served.model) {}
 
   const Model& model() const override { return *model_; }
   ImageSource source() const override { return exchange_->request_.images[image_]->source; }
@@ -141,8 +136,8 @@ bool Exchange::Start(RequestBytes& bytes) {
 bool Exchange::Prepare(ImageRequest request) {
   request_ = std::move(request);
   wanted_ = WantedBy(request_);
-  if (deadline_ == Time::max() && request_.model->default_deadline.count() > 0) {
-    deadline_ = arrived_ + request_.model->default_deadline;
+  if (deadline_ == Time::max() && request_.served.model->default_deadline.count() > 0) {
+    deadline_ = arrived_ + request_.served.model->default_deadline;
   }
   const Time now = Now();
   if (deadline_ <= now) return Complete(DeadlineExceeded());
@@ -163,7 +158,7 @@ bool Exchange::Prepare(ImageRequest request) {
 
 bool Exchange::Submit(bool final_try) {
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (cancelled_) final_try = true;
   }
   const Time now = Now();
@@ -175,7 +170,7 @@ bool Exchange::Submit(bool final_try) {
     shape[i] = {nullptr, group_[i].deadline, group_[i].prepare, group_[i].bytes};
   }
   open_.store(group_.size() + 1);
-  scheduling::Admission admission = services_.scheduler.Submit(request_.model->key, std::exchange(group_, {}));
+  scheduling::Admission admission = services_.scheduler.Submit(request_.served.key, std::exchange(group_, {}));
   if (const auto refusal = admission.verdict.refusal) {
     const bool full = *refusal == scheduling::Refusal::kQueueTime || *refusal == scheduling::Refusal::kQueueBytes;
     if (full && !final_try) {
@@ -196,7 +191,7 @@ bool Exchange::Submit(bool final_try) {
   predicted_completion_ = admission.verdict.predicted_completion;
   bool cancelled = false;
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     items_ = admission.items;
     cancelled = cancelled_;
   }
@@ -210,7 +205,7 @@ bool Exchange::Submit(bool final_try) {
 void Exchange::Cancel() {
   std::vector<scheduling::ItemId> items;
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     cancelled_ = true;
     items.swap(items_);
   }
@@ -230,19 +225,19 @@ void Exchange::Computed(size_t image, Outputs outputs, const Execution& executio
     return Failed(image,
                   Error(absl::StatusCode::kInternal, reason::kNotFinite,
                         absl::StrCat(codec_.FieldOf(request_.images[image]->source.kind, image), ": model \"",
-                                     request_.model->name, "\" computed an output for it that is not finite"),
-                        {{"model", request_.model->name}}),
+                                     request_.served.model->name, "\" computed an output for it that is not finite"),
+                        {{"model", request_.served.model->name}}),
                   execution);
   }
   ImageAnswer& answer = answers_[image];
   answer.execution = execution;
   if (request_.classify) {
-    const Head& head = request_.model->heads[request_.classify->head];
+    const Head& head = request_.served.model->heads[request_.classify->head];
     std::array<float, 2> pair;
     const absl::Span<const float> logits = LogitsOf(head, outputs(head.output), pair);
     answer.classes = BestClasses(logits, head, *request_.classify);
     if (request_.classify->head == 0 && head.activation != Activation::kNone) {
-      services_.metrics.Confidence(*request_.model, Confidence(logits, head.activation));
+      request_.served.metrics->Confidence(Confidence(logits, head.activation));
     }
   }
   if (request_.embed) {
@@ -270,12 +265,12 @@ void Exchange::EndOne() {
 }
 
 void Exchange::ComparePrediction() const {
-  scheduling::Duration total{};  // from the call's arrival
+  Duration total{};  // from the call's arrival
   for (const ImageAnswer& answer : answers_) {
     if (!answer.status.ok()) return;
     total = std::max(total, answer.total);
   }
-  const scheduling::Duration actual = total - (admitted_at_ - arrived_);
+  const Duration actual = total - (admitted_at_ - arrived_);
   if (actual.count() > 0 && predicted_completion_.count() > 0) {
     services_.metrics.Answered(predicted_completion_, actual);
   }

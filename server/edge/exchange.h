@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
+#include "base/time.h"
 #include "server/edge/codec.h"
 #include "server/edge/gate.h"
 #include "server/observe/metrics.h"
@@ -43,7 +44,7 @@ class ExchangeOwner {
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   // `deadline`: the call's; Time::max(): none, and the model's default counts from `arrived`.
-  Exchange(const Services& services, const Codec& codec, scheduling::Time arrived, scheduling::Time deadline,
+  Exchange(const Services& services, const Codec& codec, Time arrived, Time deadline,
            std::shared_ptr<ExchangeOwner> owner);
   ~Exchange();
 
@@ -75,8 +76,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   const Services services_;
   const Codec& codec_;
-  const scheduling::Time arrived_;
-  scheduling::Time deadline_;
+  const Time arrived_;
+  Time deadline_;
   std::shared_ptr<ExchangeOwner> owner_;  // null once told
 
   size_t bytes_ = 0;  // held at the gate
@@ -84,12 +85,12 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   OutputSet wanted_;
   std::vector<ImageAnswer> answers_;  // each written by whoever finishes its image
   std::vector<scheduling::Submission> group_;
-  scheduling::Time admitted_at_;
-  scheduling::Duration predicted_completion_{};
+  Time admitted_at_;
+  Duration predicted_completion_{};
   std::atomic<size_t> open_{0};  // images without an answer, and one for Submit() itself
   absl::StatusOr<std::string> reply_;
 
-  scheduling::Mutex mu_;
+  Mutex mu_;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<scheduling::ItemId> items_ ABSL_GUARDED_BY(mu_);
 };

@@ -107,7 +107,7 @@ absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl
   if (model.recipe.orientation == image::Orientation::kApply) {
     nanoseconds += image::TurnNanoseconds(*header, image::ReadOrientation(file, header->format));
   }
-  return CheckedImage{{SourceKind::kEncoded, file}, scheduling::Duration(static_cast<int64_t>(nanoseconds))};
+  return CheckedImage{{SourceKind::kEncoded, file}, Duration(static_cast<int64_t>(nanoseconds))};
 }
 
 absl::StatusOr<CheckedImage> CheckTensor(const RawImage& raw, absl::string_view field, const Model& model,
@@ -124,7 +124,7 @@ absl::StatusOr<CheckedImage> CheckTensor(const RawImage& raw, absl::string_view 
   if (raw.kind == SourceKind::kTensorF32) RESNETD_RETURN_IF_ERROR(CheckFinite(raw, uint32_t{0x7F80'0000}, field));
   if (raw.kind == SourceKind::kTensorF16) RESNETD_RETURN_IF_ERROR(CheckFinite(raw, uint16_t{0x7C00}, field));
   return CheckedImage{{raw.kind, raw.data, raw.layout, size.height, size.width},
-                      scheduling::Duration(static_cast<int64_t>(static_cast<double>(bytes) * kTensorNanosecondsAByte))};
+                      Duration(static_cast<int64_t>(static_cast<double>(bytes) * kTensorNanosecondsAByte))};
 }
 
 }  // namespace resnetd::server

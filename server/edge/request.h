@@ -9,18 +9,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/time.h"
 #include "models/model.h"
+#include "models/scores.h"
 #include "server/compute/item.h"
+#include "server/served_model.h"
 
 // What lies between the protocols and the scheduler: plain values, of no protocol.
 namespace resnetd::server {
-
-struct ClassifyOptions {
-  int top_k = 5;                     // 1..classes
-  bool logits = false;               // else probabilities
-  std::optional<float> threshold{};  // of the kind of score asked for, in place of the head's
-  size_t head = 0;                   // of the model's heads
-};
 
 struct WantedLayer {
   const Layer* layer = nullptr;  // of the model
@@ -37,21 +33,16 @@ struct EmbedOptions {
 // An image that may be computed.
 struct CheckedImage {
   ImageSource source;
-  scheduling::Duration prepare{};  // predicted cost of decoding it
+  Duration prepare{};  // predicted cost of decoding it
 };
 
 // A request as a whole is valid: the model exists and can do what is asked. Its images answer for themselves.
 struct ImageRequest {
-  std::shared_ptr<const Model> model;
+  ServedModel served;
   std::optional<ClassifyOptions> classify;  // classes are wanted
   std::optional<EmbedOptions> embed;        // embeddings are wanted
   std::vector<absl::StatusOr<CheckedImage>> images;
   std::shared_ptr<const void> message;  // owns what the sources point into
-};
-
-struct ScoredClass {
-  int index = 0;
-  float score = 0;
 };
 
 // One image's answer.
@@ -60,7 +51,7 @@ struct ImageAnswer {
   std::vector<ScoredClass> classes;
   std::vector<std::vector<float>> embeddings;  // one a wanted layer
   Execution execution;
-  scheduling::Duration total{};  // from the call's arrival to the image's answer
+  Duration total{};  // from the call's arrival to the image's answer
 };
 
 }  // namespace resnetd::server

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/time.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/deadline.h"
 #include "server/edge/error.h"
@@ -40,11 +41,10 @@ InferenceEndpoint::InferenceEndpoint(std::vector<Served> methods, const Services
 }
 
 Reactor* InferenceEndpoint::Arrived(const Served& served, grpc::CallbackServerContext& context) {
-  const auto arrived = std::chrono::steady_clock::now();
-  const scheduling::Time deadline = ToSteady(context.deadline(), std::chrono::system_clock::now(), arrived);
+  const auto arrived = Now();
+  const Time deadline = ToSteady(context.deadline(), std::chrono::system_clock::now(), arrived);
   const auto refuse = [&](const absl::Status& why) {
-    services_.metrics.CallEnded(served.method, static_cast<int>(why.code()),
-                                std::chrono::steady_clock::now() - arrived);
+    services_.metrics.CallEnded(served.method, static_cast<int>(why.code()), Now() - arrived);
     return NewRefusedCall(context, why);
   };
 
@@ -67,7 +67,7 @@ Reactor* InferenceEndpoint::Arrived(const Served& served, grpc::CallbackServerCo
 }
 
 grpc::ServerGenericBidiReactor* UnknownMethods::CreateReactor(grpc::GenericCallbackServerContext* context) {
-  metrics_.CallEnded(Method::kUnknown, grpc::StatusCode::UNIMPLEMENTED, scheduling::Duration::zero());
+  metrics_.CallEnded(Method::kUnknown, grpc::StatusCode::UNIMPLEMENTED, Duration::zero());
   return NewRefusedCall(*context, Error(absl::StatusCode::kUnimplemented, reason::kUnknownMethod,
                                         "no such method: this server has resnetd.v1.InferenceService, health and "
                                         "reflection"));

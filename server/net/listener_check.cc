@@ -27,11 +27,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
+#include "base/time.h"
 
 namespace resnetd::server {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // The client's preface and an empty SETTINGS frame (RFC 9113, 3.4). A frame: length (3 bytes), type, flags, stream (4).
 constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";  // and the literal's own \0
@@ -120,10 +119,10 @@ class SocketCheck final : public ListenerCheck {
 
  private:
   // Waits for events on `fd` (-1: for none). OK: there are some; DEADLINE_EXCEEDED; CANCELLED: the check is over.
-  absl::Status Wait(int fd, short events, Clock::time_point deadline) const {
+  absl::Status Wait(int fd, short events, Time deadline) const {
     pollfd both[] = {{wake_, POLLIN, 0}, {fd, events, 0}};
     while (true) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Now()).count();
       const int ready = poll(both, std::size(both), static_cast<int>(std::max<int64_t>(left, 0)));
       if (ready < 0 && errno != EINTR) return Errno("poll");
       if (ready > 0) return both[0].revents != 0 ? absl::CancelledError() : absl::OkStatus();
@@ -131,7 +130,7 @@ class SocketCheck final : public ListenerCheck {
     }
   }
 
-  absl::Status Converse(int fd, const Target& target, Clock::time_point deadline) const {
+  absl::Status Converse(int fd, const Target& target, Time deadline) const {
     if (connect(fd, reinterpret_cast<const sockaddr*>(&target.address), target.size) != 0) {
       if (errno != EINPROGRESS) return Errno("connect");
       RESNETD_RETURN_IF_ERROR(Wait(fd, POLLOUT, deadline));
@@ -159,7 +158,7 @@ class SocketCheck final : public ListenerCheck {
     const int fd = socket(target.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return Errno("socket");
     const absl::Cleanup closing = [fd] { close(fd); };
-    return Converse(fd, target, Clock::now() + settings_.patience);
+    return Converse(fd, target, Now() + settings_.patience);
   }
 
   // OK if each target answers that ever has, and at least one; else what kept one from it.
@@ -191,7 +190,7 @@ class SocketCheck final : public ListenerCheck {
         changed_(absl::StrCat("the gRPC port does not answer new connections (", status.message(), ")"));
       }
       const auto pause = status.ok() ? settings_.interval : settings_.retry;
-      if (absl::IsCancelled(Wait(-1, 0, Clock::now() + pause))) return;
+      if (absl::IsCancelled(Wait(-1, 0, Now() + pause))) return;
     }
   }
 

@@ -16,7 +16,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
+#include "base/time.h"
 #include "server/observe/process_metrics.h"
 
 namespace resnetd::server {
@@ -55,10 +56,6 @@ const std::vector<double> kBatchBuckets = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48,
 const std::vector<double> kRatioBuckets = {0.1,  0.2, 0.33, 0.5, 0.6, 0.7, 0.77, 0.85, 0.92, 1, 1.09,
                                            1.18, 1.3, 1.43, 1.6, 1.8, 2,   2.5,  3,    5,    10};
 const std::vector<double> kConfidenceBuckets = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1};
-
-double Seconds(scheduling::Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
 
 std::string Str(absl::string_view s) {
   return std::string(s);
@@ -167,9 +164,9 @@ struct Metrics::State {
   Counter *images_ok, *images_failed, *not_finite, *stray_bytes, *busy;
   Histogram *batch_size, *predicted_ratio;
   prometheus::Gauge* workers;
-  std::array<std::atomic<Histogram*>, kMaxModels> confidence{};
 
-  absl::Mutex mu;
+  Mutex mu;
+  std::map<std::string, std::unique_ptr<ModelMetrics>> models ABSL_GUARDED_BY(mu);
   std::function<scheduling::Snapshot()> snapshot ABSL_GUARDED_BY(mu);
   std::function<int()> calls_in_flight ABSL_GUARDED_BY(mu);
 
@@ -217,7 +214,7 @@ Metrics::State::State() {
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
 Metrics::~Metrics() = default;
 
-void Metrics::CallEnded(Method method, int grpc_code, scheduling::Duration latency) {
+void Metrics::CallEnded(Method method, int grpc_code, Duration latency) {
   const size_t m = static_cast<size_t>(method);
   const size_t code =
       grpc_code >= 0 && static_cast<size_t>(grpc_code) < kCodes.size() ? static_cast<size_t>(grpc_code) : kUnknownCode;
@@ -230,7 +227,7 @@ void Metrics::CallEnded(Method method, int grpc_code, scheduling::Duration laten
   state_->request_duration[m]->Observe(Seconds(latency));
 }
 
-void Metrics::StageEnded(Stage stage, scheduling::Duration took) {
+void Metrics::StageEnded(Stage stage, Duration took) {
   state_->stages[static_cast<size_t>(stage)]->Observe(Seconds(took));
 }
 
@@ -238,7 +235,7 @@ void Metrics::BatchRun(int images) {
   state_->batch_size->Observe(images);
 }
 
-void Metrics::WorkerBusy(scheduling::Duration took) {
+void Metrics::WorkerBusy(Duration took) {
   state_->busy->Increment(Seconds(took));
 }
 
@@ -246,7 +243,7 @@ void Metrics::Rejected(Rejection reason) {
   state_->rejections[static_cast<size_t>(reason)]->Increment();
 }
 
-void Metrics::Answered(scheduling::Duration predicted, scheduling::Duration actual) {
+void Metrics::Answered(Duration predicted, Duration actual) {
   state_->predicted_ratio->Observe(Seconds(predicted) / Seconds(actual));
 }
 
@@ -261,33 +258,32 @@ void Metrics::StrayBytes(int64_t bytes) {
   state_->stray_bytes->Increment(static_cast<double>(bytes));
 }
 
-void Metrics::Confidence(const Model& model, double top1) {
-  const size_t key = static_cast<size_t>(model.key);
-  Histogram* histogram = key < kMaxModels ? state_->confidence[key].load(std::memory_order_acquire) : nullptr;
-  if (histogram != nullptr) histogram->Observe(top1);
+void ModelMetrics::Confidence(double top1) {
+  confidence_.Observe(top1);
 }
 
-void Metrics::ModelLoaded(const Model& model, scheduling::Duration load_time) {
+ModelMetrics& Metrics::ModelLoaded(const Model& model, Duration load_time) {
   const ModelInfo& info = model.engine->info();
   const prometheus::Labels which = {{"model", model.name}, {"version", model.version}};
   prometheus::Labels all = which;
   all.insert({{"precision", info.precision}, {"isa", info.isa}, {"sha256", model.sha256}});
   state_->model_info_family.Add(all).Set(1);
   state_->model_load_family.Add(which).Set(Seconds(load_time));
-  const size_t key = static_cast<size_t>(model.key);
-  if (key < kMaxModels) {
-    Histogram& histogram = state_->confidence_family.Add({{"model", model.name}}, kConfidenceBuckets);
-    state_->confidence[key].store(&histogram, std::memory_order_release);
+  MutexLock lock(&state_->mu);
+  std::unique_ptr<ModelMetrics>& metrics = state_->models[model.name];
+  if (metrics == nullptr) {
+    metrics.reset(new ModelMetrics(state_->confidence_family.Add({{"model", model.name}}, kConfidenceBuckets)));
   }
+  return *metrics;
 }
 
 void Metrics::SetSnapshot(std::function<scheduling::Snapshot()> snapshot) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->snapshot = std::move(snapshot);
 }
 
 void Metrics::SetCallsInFlight(std::function<int()> calls) {
-  absl::MutexLock lock(&state_->mu);
+  MutexLock lock(&state_->mu);
   state_->calls_in_flight = std::move(calls);
 }
 
@@ -298,7 +294,7 @@ void Metrics::SetWorkers(int workers) {
 std::string Metrics::Scrape() {
   std::vector<MetricFamily> families = state_->registry.Collect();
   {
-    absl::MutexLock lock(&state_->mu);
+    MutexLock lock(&state_->mu);
     if (state_->snapshot) AppendSnapshot(state_->snapshot(), families);
     if (state_->calls_in_flight) {
       families.push_back(Single("resnetd_calls_in_flight", "Calls and streams between their headers and their status",

@@ -7,8 +7,13 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "base/time.h"
 #include "models/model.h"
 #include "server/scheduling/scheduler.h"
+
+namespace prometheus {
+class Histogram;
+}
 
 // What Prometheus sees. Seconds and bytes, field conventions, and no label value that a client could invent: methods,
 // codes and reasons come from our own lists, models from the repository.
@@ -41,7 +46,17 @@ enum class Rejection : uint8_t {
 };
 absl::string_view RejectionName(Rejection reason);  // "queue_time", ...
 
-inline constexpr int kMaxModels = 256;
+// What is recorded of one model. Thread-safe; lives as long as the Metrics that gave it.
+class ModelMetrics {
+ public:
+  // Largest probability of an image classified by the model's first head.
+  void Confidence(double top1);
+
+ private:
+  friend class Metrics;
+  explicit ModelMetrics(prometheus::Histogram& confidence) : confidence_(confidence) {}
+  prometheus::Histogram& confidence_;
+};
 
 // Thread-safe; recording takes no lock of ours and allocates nothing, but for the first call of a method that ends with
 // a code not seen before.
@@ -51,25 +66,23 @@ class Metrics {
   ~Metrics();
 
   // A unary call or a stream ended with this gRPC code, `latency` after its headers arrived.
-  void CallEnded(Method method, int grpc_code, scheduling::Duration latency);
+  void CallEnded(Method method, int grpc_code, Duration latency);
   // One image spent this long in a stage.
-  void StageEnded(Stage stage, scheduling::Duration took);
+  void StageEnded(Stage stage, Duration took);
   // A batch of so many images is about to be computed.
   void BatchRun(int images);
   // A worker spent this long on a batch, from taking it to its last answer.
-  void WorkerBusy(scheduling::Duration took);
+  void WorkerBusy(Duration took);
   void Rejected(Rejection reason);
   // A request was answered `actual` after its admission, and had been predicted to be after `predicted`. Both > 0.
-  void Answered(scheduling::Duration predicted, scheduling::Duration actual);
+  void Answered(Duration predicted, Duration actual);
   void ImageEnded(bool ok);
   // A network's output for one image was not finite, though its input was.
   void NotFinite();
   // So many bytes of an image file belonged to nothing, and were passed over.
   void StrayBytes(int64_t bytes);
-  // Largest probability of an image classified by its model's first head, of a model that ModelLoaded() announced.
-  void Confidence(const Model& model, double top1);
-  // Keys 0..kMaxModels-1.
-  void ModelLoaded(const Model& model, scheduling::Duration load_time);
+  // A model of this name loaded again is recorded with the one before.
+  ModelMetrics& ModelLoaded(const Model& model, Duration load_time);
 
   // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight. What they call must live until
   // they are replaced; an empty function leaves its figures out.

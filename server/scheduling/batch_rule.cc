@@ -25,6 +25,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/time.h"
+
 namespace resnetd::scheduling {
 namespace {
 

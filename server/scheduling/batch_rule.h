@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "absl/types/span.h"
+#include "base/time.h"
 #include "server/scheduling/cost_model.h"
 #include "server/scheduling/policy.h"
 
@@ -26,11 +27,6 @@ struct BatchChoice {
 // batch must pay.
 BatchChoice ChooseBatch(const CostModel& costs, absl::Span<const Candidate> front, size_t waiting, int idle_workers,
                         const Limits& limits, Time now);
-
-// now + d, or Time::max() where that would overflow. d >= 0.
-inline Time SaturatingAdd(Time now, Duration d) {
-  return now > Time::max() - d ? Time::max() : now + d;
-}
 
 }  // namespace resnetd::scheduling
 

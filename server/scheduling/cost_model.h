@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "base/time.h"
 #include "server/scheduling/policy.h"
 
 namespace resnetd::scheduling {

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 
+#include "base/time.h"
 #include "server/scheduling/batch_rule.h"
 
 namespace resnetd::scheduling {

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "absl/container/inlined_vector.h"
+#include "base/time.h"
 #include "server/scheduling/cost_model.h"
 #include "server/scheduling/policy.h"
 

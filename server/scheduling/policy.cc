@@ -31,6 +31,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/container/node_hash_map.h"
+#include "base/time.h"
 #include "server/scheduling/batch_rule.h"
 #include "server/scheduling/cost_model.h"
 #include "server/scheduling/outlook.h"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "base/time.h"
 
 // Which item is computed when, and with whom. A pure class: time is an argument, cost is a table, there are no threads,
 // no clock and no locks in it; scheduler.h puts those around it. Not thread-safe; `now` never goes back. The rules and
@@ -17,9 +18,6 @@
 // Work-conserving: a worker that becomes free takes what is waiting; nothing waits for company. Batches grow exactly
 // while all workers are busy.
 namespace resnetd::scheduling {
-
-using Time = std::chrono::steady_clock::time_point;
-using Duration = std::chrono::nanoseconds;
 
 enum class ItemId : uint64_t {};
 enum class BatchId : uint64_t {};

@@ -20,15 +20,12 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "base/mutex.h"
+#include "base/time.h"
 
 namespace resnetd::scheduling {
 namespace {
 
 using Jobs = std::vector<std::unique_ptr<Job>>;
-
-Time Now() {
-  return std::chrono::steady_clock::now();
-}
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "base/time.h"
 #include "server/scheduling/policy.h"
 
 // Threads, a lock and a clock around the policy. It knows neither gRPC nor the engine: the server gives it jobs and a

@@ -99,8 +99,11 @@ EdgeServer::EdgeServer(Setup setup) {
   scheduler_ = std::make_unique<scheduling::Scheduler>(
       setup.scheduling, [this](int, const scheduling::Dispatch& dispatch,
                                std::vector<std::unique_ptr<scheduling::Job>> jobs) { Run(dispatch, std::move(jobs)); });
-  scheduler_->AddModel(setup.model->key, setup.model->costs);
-  models_.Add(setup.model);
+  const ServedModel served = {.model = setup.model,
+                              .key = scheduling::ModelKey{1},
+                              .metrics = &metrics_.ModelLoaded(*setup.model, std::chrono::seconds(1))};
+  scheduler_->AddModel(served.key, FakeCosts());
+  models_.Add(served);
   setup.edge.port = 0;
   absl::StatusOr<std::unique_ptr<Edge>> edge = Edge::Start(setup.edge, models_, *scheduler_, metrics_);
   if (!edge.ok()) {
@@ -130,18 +133,18 @@ std::unique_ptr<v1::InferenceService::Stub> EdgeServer::NewStub(const grpc::Chan
 }
 
 void EdgeServer::Hold() {
-  scheduling::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   held_ = true;
 }
 
 void EdgeServer::Release() {
-  scheduling::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   held_ = false;
   changed_.SignalAll();
 }
 
 void EdgeServer::AwaitBatches(int count) {
-  scheduling::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   while (batches_ < count) changed_.Wait(&mu_);
 }
 
@@ -150,13 +153,13 @@ void EdgeServer::AwaitWaiting(size_t images) {
 }
 
 int EdgeServer::images_computed() {
-  scheduling::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return images_;
 }
 
 void EdgeServer::Run(const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
   {
-    scheduling::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     ++batches_;
     changed_.SignalAll();
     while (held_) changed_.Wait(&mu_);

@@ -68,8 +68,8 @@ class EdgeServer {
  private:
   void Run(const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs);
 
-  scheduling::Mutex mu_;
-  scheduling::CondVar changed_;
+  Mutex mu_;
+  CondVar changed_;
   bool held_ ABSL_GUARDED_BY(mu_) = false;
   int batches_ ABSL_GUARDED_BY(mu_) = 0, images_ ABSL_GUARDED_BY(mu_) = 0;
 

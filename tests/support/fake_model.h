@@ -1,12 +1,14 @@
 #ifndef RESNETD_TESTS_SUPPORT_FAKE_MODEL_H_
 #define RESNETD_TESTS_SUPPORT_FAKE_MODEL_H_
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "models/model.h"
+#include "server/scheduling/policy.h"
 
 // A model that the edge's tests serve without an engine behind it: 28x28 grey images, ten classes, an embedding of
 // four that may be cut to two, and a feature map.
@@ -62,7 +64,6 @@ inline std::shared_ptr<Model> FakeModel(std::string name = "fake", FakeOutputs o
   auto model = std::make_shared<Model>();
   model->name = std::move(name);
   model->version = "1";
-  model->key = scheduling::ModelKey{1};
   model->engine = std::make_shared<FakeEngine>(FakeInfo(outputs));
   model->recipe.colour = image::Colour::kGrey;
   model->recipe.height = model->recipe.width = 28;
@@ -77,8 +78,13 @@ inline std::shared_ptr<Model> FakeModel(std::string name = "fake", FakeOutputs o
   for (size_t i = 0; i < info.outputs.size(); ++i) {
     model->layers.push_back(FakeLayer(info.outputs[i], static_cast<OutputId>(i)));
   }
-  for (int batch : {1, 2, 4, 8}) model->costs.push_back({batch, std::chrono::microseconds(10) * batch});
   return model;
+}
+
+inline std::vector<scheduling::BatchCost> FakeCosts() {
+  std::vector<scheduling::BatchCost> costs;
+  for (int batch : {1, 2, 4, 8}) costs.push_back({batch, std::chrono::microseconds(10) * batch});
+  return costs;
 }
 
 }  // namespace resnetd::server

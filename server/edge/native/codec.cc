@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/time.h"
 #include "resnetd/v1/inference.pb.h"
 #include "server/edge/error.h"
 #include "server/edge/native/models.h"
@@ -26,13 +27,9 @@ constexpr int kFieldsARequest = 1024;
 // Field numbers of ClassifyRequest.images (its siblings' too), Image.tensor and Tensor.shape.
 constexpr int kImages = 3, kTensor = 2, kShape = 2;
 
-double Seconds(scheduling::Duration d) {
-  return std::chrono::duration<double>(d).count();
-}
-
 void WriteClasses(const ImageRequest& request, const ImageAnswer& answer,
                   google::protobuf::RepeatedPtrField<v1::Class>& out) {
-  const std::vector<std::string>& labels = request.model->heads[request.classify->head].labels;
+  const std::vector<std::string>& labels = request.served.model->heads[request.classify->head].labels;
   for (const ScoredClass& scored : answer.classes) {
     v1::Class* c = out.Add();
     c->set_index(scored.index);
@@ -84,10 +81,10 @@ void WriteExecution(const ImageAnswer& answer, v1::Execution& out) {
 
 template <typename Response>
 void WriteResponse(const ImageRequest& request, absl::Span<const ImageAnswer> answers, Response& out) {
-  out.set_model(request.model->name);
-  out.set_model_version(request.model->version);
-  out.set_recipe_id(request.model->recipe_id);
-  out.set_recipe_hash(request.model->recipe_hash);
+  out.set_model(request.served.model->name);
+  out.set_model_version(request.served.model->version);
+  out.set_recipe_id(request.served.model->recipe_id);
+  out.set_recipe_hash(request.served.model->recipe_hash);
   for (const ImageAnswer& answer : answers) {
     auto* result = out.add_results();
     if (answer.status.ok()) {
@@ -132,12 +129,12 @@ class InferenceCodec final : public Codec {
     if (!parsed.ok()) return parsed.status();
     const Request& message = *(*parsed)->message;
 
-    absl::StatusOr<std::shared_ptr<const Model>> model = FindModel(models_, message.model(), message.model_version());
+    absl::StatusOr<ServedModel> model = FindModel(models_, message.model(), message.model_version());
     if (!model.ok()) return model.status();
     ImageRequest request;
-    request.model = *std::move(model);
+    request.served = *std::move(model);
     if (absl::Status wanted = CheckWanted(message, limits_, request); !wanted.ok()) return wanted;
-    auto images = CheckImages(message.images(), *request.model, limits_);
+    auto images = CheckImages(message.images(), *request.served.model, limits_);
     if (!images.ok()) return images.status();
     request.images = *std::move(images);
     request.message = *parsed;

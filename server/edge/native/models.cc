@@ -103,9 +103,9 @@ void Describe(const Model& model, v1::GetModelResponse& out) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Model>> FindModel(const ModelRepository& models, absl::string_view name,
-                                                       absl::string_view version) {
-  absl::StatusOr<std::shared_ptr<const Model>> model = models.Find(name, version);
+absl::StatusOr<ServedModel> FindModel(const ModelRepository& models, absl::string_view name,
+                                      absl::string_view version) {
+  absl::StatusOr<ServedModel> model = models.Find(name, version);
   if (model.ok()) return model;
   const absl::Status& why = model.status();
   if (why.code() == absl::StatusCode::kInvalidArgument) return FieldError("model", why.message());
@@ -126,10 +126,10 @@ absl::StatusOr<std::string> AnswerModels(const ModelRepository& models, const v1
 }
 
 absl::StatusOr<std::string> AnswerModels(const ModelRepository& models, const v1::GetModelRequest& request) {
-  absl::StatusOr<std::shared_ptr<const Model>> model = FindModel(models, request.model(), request.model_version());
+  absl::StatusOr<ServedModel> model = FindModel(models, request.model(), request.model_version());
   if (!model.ok()) return model.status();
   v1::GetModelResponse response;
-  Describe(**model, response);
+  Describe(*model->model, response);
   return response.SerializeAsString();
 }
 

@@ -252,19 +252,20 @@ absl::StatusOr<EmbedOptions> CheckEmbed(const v1::EmbedOptions& options, absl::s
 }
 
 absl::Status CheckWanted(const v1::ClassifyRequest& request, const RequestLimits&, ImageRequest& out) {
-  RESNETD_ASSIGN_OR_RETURN(out.classify, CheckClassify(request.options(), "options", *out.model));
+  RESNETD_ASSIGN_OR_RETURN(out.classify, CheckClassify(request.options(), "options", *out.served.model));
   return absl::OkStatus();
 }
 
 absl::Status CheckWanted(const v1::EmbedRequest& request, const RequestLimits& limits, ImageRequest& out) {
   RESNETD_ASSIGN_OR_RETURN(out.embed,
-                           CheckEmbed(request.options(), "options", *out.model, request.images_size(), limits));
+                           CheckEmbed(request.options(), "options", *out.served.model, request.images_size(), limits));
   return absl::OkStatus();
 }
 
 absl::Status CheckWanted(const v1::PredictRequest& request, const RequestLimits& limits, ImageRequest& out) {
-  RESNETD_ASSIGN_OR_RETURN(out.classify, CheckClassify(request.classify(), "classify", *out.model));
-  RESNETD_ASSIGN_OR_RETURN(out.embed, CheckEmbed(request.embed(), "embed", *out.model, request.images_size(), limits));
+  RESNETD_ASSIGN_OR_RETURN(out.classify, CheckClassify(request.classify(), "classify", *out.served.model));
+  RESNETD_ASSIGN_OR_RETURN(out.embed,
+                           CheckEmbed(request.embed(), "embed", *out.served.model, request.images_size(), limits));
   return absl::OkStatus();
 }
 

@@ -11,7 +11,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/temp_folder.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 constexpr std::nullopt_t kNone = std::nullopt;
@@ -166,4 +166,4 @@ TEST(CpuBudget, CountsThisThreadsAffinity) {
 }
 
 }  // namespace
-}  // namespace resnetd::server
+}  // namespace resnetd

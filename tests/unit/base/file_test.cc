@@ -17,7 +17,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/temp_folder.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 using ::testing::HasSubstr;
@@ -117,4 +117,4 @@ TEST(File, RefusesOneThatGrows) {
 }
 
 }  // namespace
-}  // namespace resnetd::server
+}  // namespace resnetd

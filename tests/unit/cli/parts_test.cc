@@ -128,7 +128,7 @@ TEST(NpyTest, SaysWhyAFileCannotBeWritten) {
 
 class ProgressTest : public testing::Test {
  protected:
-  const Progress::Clock::time_point start_{};
+  const Time start_{};
   std::ostringstream out_;
 };
 

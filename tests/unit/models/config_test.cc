@@ -9,7 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 using ::testing::ElementsAre;
@@ -368,4 +368,4 @@ TEST(Recipe, RefusesWhatCannotWork) {
 }
 
 }  // namespace
-}  // namespace resnetd::server
+}  // namespace resnetd

@@ -20,7 +20,7 @@
 #include "absl/strings/str_split.h"
 #include "tests/support/temp_folder.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 using ::testing::Contains;
@@ -45,7 +45,7 @@ std::string Embedded(const char* file) {
 }
 
 absl::StatusOr<LoadedModel> Load(const ModelSource& source, const LoadOptions& options = {}) {
-  return LoadModel(source, scheduling::ModelKey{0}, options);
+  return LoadModel(source, options);
 }
 
 TEST(LoadModel, TheEmbeddedOneIsReady) {
@@ -63,8 +63,8 @@ TEST(LoadModel, TheEmbeddedOneIsReady) {
   EXPECT_EQ(model.recipe.colour, image::Colour::kGrey);
   EXPECT_EQ(model.sha256.size(), 64u);
   EXPECT_THAT(loaded->notes, IsEmpty()) << "nothing about it is assumed";
-  ASSERT_EQ(model.costs.size(), 4u);
-  for (const scheduling::BatchCost& cost : model.costs) EXPECT_GT(cost.cost.count(), 0) << cost.batch;
+  ASSERT_EQ(loaded->costs.size(), 4u);
+  for (const MeasuredBatch& cost : loaded->costs) EXPECT_GT(cost.cost.count(), 0) << cost.batch;
 }
 
 TEST(LoadModel, SaysWhatItAssumes) {
@@ -317,4 +317,4 @@ TEST(LoadModel, RefusesWeightsThatAreNotBesideTheModel) {
 }
 
 }  // namespace
-}  // namespace resnetd::server
+}  // namespace resnetd

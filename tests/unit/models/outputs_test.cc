@@ -10,7 +10,7 @@
 #include "gtest/gtest.h"
 #include "models/embedding_space.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 using ::testing::ElementsAre;
@@ -291,4 +291,4 @@ TEST(EmbeddingSpace, DoesNotDependOnWhatHasNoEffect) {
 }
 
 }  // namespace
-}  // namespace resnetd::server
+}  // namespace resnetd

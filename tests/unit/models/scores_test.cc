@@ -8,7 +8,7 @@
 #include <limits>
 #include <random>
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 Head HeadOf(size_t classes, Activation activation = Activation::kSoftmax, std::vector<float> thresholds = {}) {
@@ -156,4 +156,4 @@ TEST(ScoresTest, EmbeddingIsCutBeforeItIsScaled) {
 }
 
 }  // namespace
-}  // namespace resnetd::server
+}  // namespace resnetd

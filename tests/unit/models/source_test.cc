@@ -13,7 +13,7 @@
 #include "server/observe/metrics.h"
 #include "tests/support/temp_folder.h"
 
-namespace resnetd::server {
+namespace resnetd {
 namespace {
 
 namespace fs = std::filesystem;
@@ -269,4 +269,4 @@ TEST(EmbeddedSource, HoldsAModelAndWhatBelongsToIt) {
 }
 
 }  // namespace
-}  // namespace resnetd::server
+}  // namespace resnetd

@@ -15,11 +15,11 @@ namespace {
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-std::shared_ptr<const Model> MakeModel(const std::string& name, const std::string& version) {
+ServedModel MakeModel(const std::string& name, const std::string& version) {
   auto model = std::make_shared<Model>();
   model->name = name;
   model->version = version;
-  return model;
+  return {.model = model};
 }
 
 struct Known {
@@ -107,7 +107,8 @@ TEST(ModelRepository, Finds) {
     SCOPED_TRACE(absl::StrCat(trace, ", asked: '", c.name, "' '", c.version, "'"));
     const auto found = repository.Find(c.name, c.version);
     EXPECT_EQ(found.status().code(), c.code);
-    EXPECT_EQ(found.ok() ? absl::StrCat((*found)->name, " ", (*found)->version) : std::string(found.status().message()),
+    EXPECT_EQ(found.ok() ? absl::StrCat(found->model->name, " ", found->model->version)
+                         : std::string(found.status().message()),
               c.answer);
   }
 }
@@ -136,8 +137,8 @@ TEST(ModelRepository, ACallKeepsTheModelItFound) {
   const auto held = repository.Find("a", "");
   ASSERT_TRUE(held.ok());
   repository.Add(MakeModel("a", "2"));
-  EXPECT_EQ((*held)->version, "1");
-  EXPECT_EQ(held->use_count(), 1) << "the repository let go of it";
+  EXPECT_EQ(held->model->version, "1");
+  EXPECT_EQ(held->model.use_count(), 1) << "the repository let go of it";
 }
 
 TEST(ModelRepository, EveryReaderSeesOneOfTheVersions) {
@@ -151,7 +152,7 @@ TEST(ModelRepository, EveryReaderSeesOneOfTheVersions) {
       while (last < kReplacements) {
         const auto found = repository.Find("a", "");
         ASSERT_TRUE(found.ok()) << found.status();
-        const int version = std::stoi((*found)->version);
+        const int version = std::stoi(found->model->version);
         ASSERT_GE(version, last);
         last = version;
       }

@@ -79,7 +79,7 @@ TEST(RemedyTest, AnImageIsBadOnlyByItself) {
 
 class PatienceTest : public testing::Test {
  protected:
-  static constexpr Patience::Clock::time_point kStart{std::chrono::hours(1)};
+  static constexpr Time kStart{std::chrono::hours(1)};
 
   // A server answered once.
   static Patience Begun(double patience_seconds, double deadline_seconds = 0) {
@@ -175,7 +175,7 @@ TEST_F(PatienceTest, NotesAreFew) {
 }
 
 TEST_F(PatienceTest, ACallEndsWithTheRun) {
-  const auto left = [](const Patience& patience, Patience::Clock::time_point now) {
+  const auto left = [](const Patience& patience, Time now) {
     grpc::ClientContext call;
     patience.SetDeadlineOf(call, now);
     return call.deadline() - std::chrono::system_clock::now();

@@ -188,8 +188,8 @@ Result RunCli(const std::vector<std::string>& args) {
 
 // The golden images of the model in the program, whose logits PyTorch computed: by folders, and PyTorch's predictions.
 v1::GoldenSet WriteGolden(const TempFolder& folder) {
-  const std::string text = server::EmbeddedSource().read("golden.textproto", 1 << 26).value();
-  v1::GoldenSet golden = server::ParseGoldenSet(text, "golden.textproto").value();
+  const std::string text = EmbeddedSource().read("golden.textproto", 1 << 26).value();
+  v1::GoldenSet golden = ParseGoldenSet(text, "golden.textproto").value();
   std::string predictions;
   for (int i = 0; i < golden.golden_size(); ++i) {
     const v1::Golden& one = golden.golden(i);
@@ -225,7 +225,7 @@ TEST(EvaluateTest, LocallyOnAnyNumberOfThreads) {
 TEST(EvaluateTest, LocallyInBatchesOfAnySize) {
   const TempFolder folder;
   const v1::GoldenSet golden = WriteGolden(folder);
-  folder.Write("model/model.onnx", server::EmbeddedSource().read("model.onnx", 1 << 26).value());
+  folder.Write("model/model.onnx", EmbeddedSource().read("model.onnx", 1 << 26).value());
   for (const char* sizes : {"[1]", "[1, 3]", "[64]"}) {
     folder.Write("model/config.textproto",
                  absl::StrCat("batch_sizes: ", sizes, " preprocessing { preset: 'mnist' mean: 0.286 std: 0.353 }"));

@@ -183,7 +183,7 @@ TEST(ResidualsTest, NormsAreThoseOfThePlainExecutor) {
   ASSERT_TRUE(model.ok()) << model.status();
   const auto inspection = Inspect(model->bytes());
   ASSERT_TRUE(inspection.ok()) << inspection.status();
-  const auto golden = server::ParseGoldenSet(model->source.read("golden.textproto", 1 << 26).value(), "golden");
+  const auto golden = ParseGoldenSet(model->source.read("golden.textproto", 1 << 26).value(), "golden");
   ASSERT_TRUE(golden.ok()) << golden.status();
   const std::string& file = golden->golden(0).image();
   const TempFolder folder;
@@ -197,12 +197,12 @@ TEST(ResidualsTest, NormsAreThoseOfThePlainExecutor) {
 
   const auto graph = onnx::ReadOnnx(model->bytes().onnx, "tested");
   ASSERT_TRUE(graph.ok()) << graph.status();
-  const auto config = server::ParseModelConfig(model->source.read("config.textproto", 1 << 20).value(), "config");
+  const auto config = ParseModelConfig(model->source.read("config.textproto", 1 << 20).value(), "config");
   ASSERT_TRUE(config.ok()) << config.status();
   ModelInfo info;
   info.height = info.width = 28;
   info.channels = 1;
-  const auto chosen = server::ChooseRecipe(config->preprocessing(), "", info);
+  const auto chosen = ChooseRecipe(config->preprocessing(), "", info);
   ASSERT_TRUE(chosen.ok()) << chosen.status();
   std::vector<float> image(28 * 28);
   image::Preprocessor preprocessor;
@@ -324,7 +324,7 @@ TEST(InspectTest, Mistakes) {
 
 // The model in the program as a folder whose files a test may change.
 void WriteModel(const TempFolder& folder) {
-  const server::ModelSource source = server::EmbeddedSource();
+  const ModelSource source = EmbeddedSource();
   for (const char* file : {"model.onnx", "config.textproto", "labels.txt", "golden.textproto"}) {
     folder.Write(absl::StrCat("1/", file), source.read(file, 1 << 26).value());
   }
@@ -351,7 +351,7 @@ TEST(CheckTest, ASoundModel) {
 }
 
 TEST(CheckTest, EveryMistakeIsFound) {
-  const std::string golden = server::EmbeddedSource().read("golden.textproto", 1 << 26).value();
+  const std::string golden = EmbeddedSource().read("golden.textproto", 1 << 26).value();
   std::string wrong_golden = golden;
   const size_t logit = wrong_golden.find("logits:");
   ASSERT_NE(logit, std::string::npos);

@@ -141,7 +141,7 @@ TEST(PreprocessTest, APresetsPictureAndTensor) {
 
 TEST(PreprocessTest, AModelsOwnRecipe) {
   const TempFolder folder;
-  const server::ModelSource embedded = server::EmbeddedSource();
+  const ModelSource embedded = EmbeddedSource();
   folder.Write("1/model.onnx", embedded.read("model.onnx", 1 << 26).value());
   folder.Write("1/config.textproto", "preprocessing { preset: 'mnist' resize: NONE mean: 0 std: 0.5 }");
   std::vector<uint8_t> pixels(28 * 28);

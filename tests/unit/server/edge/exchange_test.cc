@@ -15,25 +15,27 @@
 namespace resnetd::server {
 namespace {
 
-using scheduling::Time;
-
 class NoBytes final : public RequestBytes {
  public:
   size_t size() const override { return 1; }
   std::unique_ptr<google::protobuf::io::ZeroCopyInputStream> Open() override { return nullptr; }
 };
 
+constexpr scheduling::ModelKey kKey{1};
+
 // Decodes everything to the same.
 class FixedCodec final : public Codec {
  public:
   enum class As { kError, kAnswer, kImage };
-  explicit FixedCodec(As as) : as_(as) {}
+  FixedCodec(As as, Metrics& metrics) : as_(as), metrics_(metrics) {}
 
   absl::StatusOr<Decoded> Decode(RequestBytes&) const override {
     if (as_ == As::kError) return absl::InvalidArgumentError("malformed");
     if (as_ == As::kAnswer) return std::string("an answer");
     ImageRequest request;
-    request.model = FakeModel();
+    request.served.model = FakeModel();
+    request.served.key = kKey;
+    request.served.metrics = &metrics_.ModelLoaded(*request.served.model, std::chrono::seconds(1));
     request.classify = ClassifyOptions();
     request.images.push_back(CheckedImage());
     return request;
@@ -44,6 +46,7 @@ class FixedCodec final : public Codec {
 
  private:
   const As as_;
+  Metrics& metrics_;
 };
 
 // A call whose OnDone() comes while Answered() still runs: what held it is gone, but for the exchange.
@@ -87,7 +90,7 @@ TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
     SCOPED_TRACE(c.what);
     Gate gate(1, 1);
     Metrics metrics;
-    const FixedCodec codec(c.as);
+    const FixedCodec codec(c.as, metrics);
     scheduling::Scheduler scheduler(
         {}, [](int, const scheduling::Dispatch&, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
           const std::vector<float> logits(10, 0.5f);
@@ -95,7 +98,7 @@ TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
             static_cast<Item&>(*job).OnComputed([&](OutputId) -> absl::Span<const float> { return logits; }, {});
           }
         });
-    scheduler.AddModel(FakeModel()->key, FakeModel()->costs);
+    scheduler.AddModel(kKey, FakeCosts());
 
     Owner::Seen seen;
     auto owner = std::make_shared<Owner>(seen);

@@ -75,11 +75,11 @@ TEST(GateTest, CapsHoldUnderContention) {
 TEST(DeadlineTest, ConvertsWithoutOverflow) {
   using std::chrono::system_clock;
   const system_clock::time_point wall(std::chrono::seconds(1'700'000'000));
-  const scheduling::Time steady(std::chrono::seconds(5));
+  const Time steady(std::chrono::seconds(5));
   EXPECT_EQ(ToSteady(wall + std::chrono::milliseconds(250), wall, steady), steady + std::chrono::milliseconds(250));
-  EXPECT_EQ(ToSteady(system_clock::time_point::max(), wall, steady), scheduling::Time::max());
-  EXPECT_EQ(ToSteady(system_clock::time_point::max() - std::chrono::hours(1), wall, steady), scheduling::Time::max());
-  EXPECT_EQ(ToSteady(wall + std::chrono::hours(24 * 365 * 101), wall, steady), scheduling::Time::max());
+  EXPECT_EQ(ToSteady(system_clock::time_point::max(), wall, steady), Time::max());
+  EXPECT_EQ(ToSteady(system_clock::time_point::max() - std::chrono::hours(1), wall, steady), Time::max());
+  EXPECT_EQ(ToSteady(wall + std::chrono::hours(24 * 365 * 101), wall, steady), Time::max());
   EXPECT_EQ(ToSteady(wall + std::chrono::hours(24 * 365 * 99), wall, steady),
             steady + std::chrono::hours(24 * 365 * 99));
   for (auto past :

@@ -227,7 +227,7 @@ TEST(EdgeRequestTest, PhotographsThatLieOnASideCostMore) {
   v1::ClassifyRequest request;
   request.add_images()->set_encoded(
       absl::StrCat("\xFF\xD8\xFF\xE1\0\x1E"s, exif, "\xFF\xC0\0\x0B\x08\x01\0\x01\0"s, "\x01\x01\x11\0"s));
-  scheduling::Duration before{};
+  Duration before{};
   for (const auto orientation : {image::Orientation::kIgnore, image::Orientation::kApply}) {
     const auto model = FakeModel();
     model->recipe.orientation = orientation;
@@ -337,18 +337,18 @@ TEST(EdgeRequestTest, ThresholdAndScores) {
 
 TEST(EdgeRequestTest, OutputsThatTheModelLacks) {
   ImageRequest out;
-  out.model = FakeModel("headless", {.classes = 0});
+  out.served.model = FakeModel("headless", {.classes = 0});
   EXPECT_EQ(CheckWanted(v1::ClassifyRequest(), {}, out).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(CheckWanted(v1::PredictRequest(), {}, out).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(CheckWanted(v1::EmbedRequest(), {}, out).ok());
-  out.model = FakeModel("featureless", {.features = 0});
+  out.served.model = FakeModel("featureless", {.features = 0});
   EXPECT_EQ(CheckWanted(v1::EmbedRequest(), {}, out).code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_TRUE(CheckWanted(v1::ClassifyRequest(), {}, out).ok());
 }
 
 TEST(EdgeRequestTest, PredictTakesBothOptions) {
   ImageRequest out;
-  out.model = FakeModel();
+  out.served.model = FakeModel();
   v1::PredictRequest request;
   request.mutable_classify()->set_scores(v1::ClassifyOptions::LOGITS);
   request.mutable_embed()->set_l2_normalize(true);

@@ -292,36 +292,25 @@ TEST(Metrics, DescribesModels) {
   EXPECT_EQ(changed, expected);
 }
 
-TEST(Metrics, ConfidenceOfAnnouncedModelsOnly) {
-  struct Case {
-    uint32_t key;
-    bool announced, counted;
-  };
-  for (const Case& c : {Case{0, true, true}, Case{kMaxModels - 1, true, true}, Case{kMaxModels, true, false},
-                        Case{0, false, false}, Case{std::numeric_limits<uint32_t>::max(), false, false}}) {
-    Metrics metrics;
-    auto model = FakeModel("net");
-    model->key = scheduling::ModelKey{c.key};
-    if (c.announced) metrics.ModelLoaded(*model, seconds(1));
-    const Page changed = ChangedBy(metrics, [&] { metrics.Confidence(*model, 0.75); });
-    if (!c.counted) {
-      EXPECT_THAT(changed, IsEmpty()) << "key " << c.key;
-      continue;
-    }
-    EXPECT_EQ(changed.at("resnetd_prediction_confidence_count{model=\"net\"}"), 1) << "key " << c.key;
-    EXPECT_EQ(changed.at("resnetd_prediction_confidence_sum{model=\"net\"}"), 0.75) << "key " << c.key;
-    EXPECT_EQ(Bounds(changed, "resnetd_prediction_confidence").front(), "0.8") << "key " << c.key;
+TEST(Metrics, ConfidenceOfAModelIsKeptWhenItIsLoadedAgain) {
+  Metrics metrics;
+  const auto model = FakeModel("net");
+  ModelMetrics& before = metrics.ModelLoaded(*model, seconds(1));
+  for (int load = 0; load < 2; ++load) {
+    const Page changed = ChangedBy(metrics, [&] { before.Confidence(0.75); });
+    EXPECT_EQ(changed.at("resnetd_prediction_confidence_count{model=\"net\"}"), 1) << "load " << load;
+    EXPECT_EQ(changed.at("resnetd_prediction_confidence_sum{model=\"net\"}"), 0.75) << "load " << load;
+    EXPECT_EQ(Bounds(changed, "resnetd_prediction_confidence").front(), "0.8") << "load " << load;
+    EXPECT_EQ(&metrics.ModelLoaded(*model, seconds(1)), &before);
   }
 }
 
 TEST(Metrics, ModelsDoNotShareConfidence) {
   Metrics metrics;
   auto a = FakeModel("a"), b = FakeModel("b");
-  a->key = scheduling::ModelKey{0};
-  b->key = scheduling::ModelKey{1};
   metrics.ModelLoaded(*a, seconds(1));
-  metrics.ModelLoaded(*b, seconds(1));
-  const Page changed = WithoutBuckets(ChangedBy(metrics, [&] { metrics.Confidence(*b, 0.5); }));
+  ModelMetrics& of_b = metrics.ModelLoaded(*b, seconds(1));
+  const Page changed = WithoutBuckets(ChangedBy(metrics, [&] { of_b.Confidence(0.5); }));
   const Page expected = {{"resnetd_prediction_confidence_count{model=\"b\"}", 1},
                          {"resnetd_prediction_confidence_sum{model=\"b\"}", 0.5}};
   EXPECT_EQ(changed, expected);

@@ -27,10 +27,6 @@ using ::testing::UnorderedElementsAre;
 
 constexpr ModelKey kModel{7}, kOther{8};
 
-Time Now() {
-  return std::chrono::steady_clock::now();
-}
-
 class TestJob : public Job {
  public:
   TestJob(int job, std::function<void(int, End)> ended) : id(job), ended_(std::move(ended)) {}
