@@ -13,6 +13,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 
 namespace resnetd::cli {
 namespace {
@@ -53,9 +54,8 @@ absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::str
       files.push_back(name);
       continue;
     }
-    absl::StatusOr<std::vector<std::string>> images = ImagesBeneath(name);
-    if (!images.ok()) return images.status();
-    files.insert(files.end(), std::make_move_iterator(images->begin()), std::make_move_iterator(images->end()));
+    RESNETD_ASSIGN_OR_RETURN(const std::vector<std::string> images, ImagesBeneath(name));
+    files.insert(files.end(), std::make_move_iterator(images.begin()), std::make_move_iterator(images.end()));
   }
   return files;
 }
@@ -102,11 +102,10 @@ absl::StatusOr<std::vector<LabelLine>> ReadLabelLines(const std::string& path) {
 }
 
 absl::StatusOr<ExpectedLabels> ExpectedLabels::Read(const std::string& path) {
-  absl::StatusOr<std::vector<LabelLine>> lines = ReadLabelLines(path);
-  if (!lines.ok()) return lines.status();
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<LabelLine> lines, ReadLabelLines(path));
   const fs::path folder = fs::path(path).parent_path();
   ExpectedLabels expected;
-  for (const auto& [image, label] : *lines) {
+  for (const auto& [image, label] : lines) {
     expected.labels_.insert_or_assign(Normal(image), label);
     expected.labels_.insert_or_assign(Normal(folder / image), label);
   }

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 
 namespace resnetd {
 namespace {
@@ -141,11 +142,11 @@ absl::Status SetResizeSize(const v1::Preprocessing& config, image::Recipe& recip
 absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::string_view file) {
   auto config = ParseText<v1::ModelConfig>(text, file);
   if (!config.ok()) return config;
-  if (absl::Status s = CheckPlainName(config->labels_file(), "labels_file", file); !s.ok()) return s;
-  if (absl::Status s = CheckPlainName(config->golden_file(), "golden_file", file); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(CheckPlainName(config->labels_file(), "labels_file", file));
+  RESNETD_RETURN_IF_ERROR(CheckPlainName(config->golden_file(), "golden_file", file));
   for (int i = 0; i < config->heads_size(); ++i) {
     const std::string field = absl::StrCat("heads[", i, "].labels_file");
-    if (absl::Status s = CheckPlainName(config->heads(i).labels_file(), field, file); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckPlainName(config->heads(i).labels_file(), field, file));
   }
   if (config->default_deadline_ms() < 0) {
     return absl::InvalidArgumentError(
@@ -215,11 +216,11 @@ absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl:
   }
   *recipe = image::FitToInput(*recipe, model.height, model.width);
   SetKinds(config, *recipe);
-  if (absl::Status s = SetResizeSize(config, *recipe); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(SetResizeSize(config, *recipe));
   SetColour(model.channels, *recipe);
-  if (absl::Status s = SetChannels(config.mean(), "mean", model.channels, recipe->mean); !s.ok()) return s;
-  if (absl::Status s = SetChannels(config.std(), "std", model.channels, recipe->std); !s.ok()) return s;
-  if (absl::Status s = image::Validate(*recipe); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(SetChannels(config.mean(), "mean", model.channels, recipe->mean));
+  RESNETD_RETURN_IF_ERROR(SetChannels(config.std(), "std", model.channels, recipe->std));
+  RESNETD_RETURN_IF_ERROR(image::Validate(*recipe));
   chosen.recipe = *recipe;
   return chosen;
 }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 #include "engine/image/image.h"
 #include "models/slot_view.h"
 
@@ -49,7 +50,7 @@ absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, con
   const float tolerance = golden.tolerance() > 0 ? golden.tolerance() : kDefaultTolerance;
   image::Preprocessor preprocessor;
   for (const v1::Golden& one : golden.golden()) {
-    if (absl::Status s = CheckSizes(one, info); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckSizes(one, info));
     const auto* bytes = reinterpret_cast<const std::byte*>(one.image().data());
     const absl::Status decoded =
         preprocessor.FromFile({bytes, one.image().size()}, recipe, ToTensorView(session.slot(0)));
@@ -58,10 +59,9 @@ absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, con
     }
     if (const auto run = session.Run({.count = 1}); !run.ok()) return run.status();
     const absl::Span<const float> logits = session.output(info.logits, 0);
-    if (absl::Status s = Compare(one, one.logits(), logits, tolerance, "the logit of class"); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(Compare(one, one.logits(), logits, tolerance, "the logit of class"));
     const absl::Span<const float> embedding = session.output(info.embedding, 0);
-    if (absl::Status s = Compare(one, one.embedding(), embedding, tolerance, "the embedding's value"); !s.ok())
-      return s;
+    RESNETD_RETURN_IF_ERROR(Compare(one, one.embedding(), embedding, tolerance, "the embedding's value"));
   }
   return absl::OkStatus();
 }

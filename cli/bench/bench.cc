@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "cli/bench/load.h"
 #include "cli/call/client.h"
 #include "cli/command.h"
@@ -126,12 +127,10 @@ absl::StatusOr<std::vector<v1::Image>> MakeImages(const Options& options, const 
     for (int i = 0; i < options.inputs; ++i) images.push_back(RandomTensor(input, options.tensor == "u8", random));
     return images;
   }
-  const absl::StatusOr<std::vector<std::string>> files = ExpandInputs(options.images);
-  if (!files.ok()) return files.status();
-  for (const std::string& file : *files) {
-    absl::StatusOr<std::string> bytes = ReadImageFile(file);
-    if (!bytes.ok()) return bytes.status();
-    images.emplace_back().set_encoded(*std::move(bytes));
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<std::string> files, ExpandInputs(options.images));
+  for (const std::string& file : files) {
+    RESNETD_ASSIGN_OR_RETURN(std::string bytes, ReadImageFile(file));
+    images.emplace_back().set_encoded(std::move(bytes));
   }
   return images;
 }

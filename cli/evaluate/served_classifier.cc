@@ -83,7 +83,7 @@ std::optional<Ended> ServedClassifier::Run(const std::vector<std::string>& files
 absl::StatusOr<std::unique_ptr<Classifier>> NewServedClassifier(const Context& context, const std::string& model,
                                                                 const std::string& head, const BulkOptions& bulk) {
   auto classifier = std::make_unique<ServedClassifier>(context, bulk);
-  if (absl::Status status = classifier->Ask(model, head); !status.ok()) return status;
+  RESNETD_RETURN_IF_ERROR(classifier->Ask(model, head));
   return classifier;
 }
 

@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 
 namespace resnetd::graph {
 namespace {
@@ -99,7 +100,7 @@ absl::Status Validate(const Graph& graph) {
     }
   }
   Graph inferred = graph;
-  if (absl::Status s = InferShapes(inferred); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(InferShapes(inferred));
   for (const Node& node : graph.nodes) {
     const Dims& has = graph.value(node.output).dims;
     const Dims& expected = inferred.value(node.output).dims;

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 #include "engine/graph/output_names.h"
 #include "engine/graph/output_tail.h"
 
@@ -162,7 +163,7 @@ class Chooser {
   absl::StatusOr<ValueId> Append(std::string name, Op op, ValueId input) {
     const ValueId value = graph_.AddValue(name);
     graph_.nodes.push_back({std::move(name), std::move(op), {input}, value});
-    if (absl::Status s = InferShape(graph_, graph_.nodes.back()); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(InferShape(graph_, graph_.nodes.back()));
     return value;
   }
 
@@ -223,10 +224,9 @@ absl::StatusOr<Output> Chooser::HintedTensor() {
   }
   const ValueId value = node->output;
   if (!IsVector(dims(value))) return NoVector(value);
-  absl::StatusOr<ValueId> vector = AsVector(value);
-  if (!vector.ok()) return vector.status();
+  RESNETD_ASSIGN_OR_RETURN(const ValueId vector, AsVector(value));
   return Output{.name = std::string(kPool),
-                .value = *vector,
+                .value = vector,
                 .tensor = hints_.embedding,
                 .aliases = {hints_.embedding},
                 .role = OutputRole::kEmbedding,
@@ -242,10 +242,9 @@ absl::StatusOr<Output> Chooser::ReadByHead(const Tail& tail) {
   const ValueId read = tail.layer ? graph_.nodes[*tail.layer].inputs[0] : tail.scores;
   const bool whole = IsVector(dims(read));
   const std::string tensor = graph_.value(read).name;
-  absl::StatusOr<ValueId> features = Pooled(read);
-  if (!features.ok()) return features.status();
+  RESNETD_ASSIGN_OR_RETURN(const ValueId features, Pooled(read));
   return Output{.name = std::string(kPool),
-                .value = *features,
+                .value = features,
                 .tensor = whole ? tensor : "",
                 .role = OutputRole::kEmbedding,
                 .evidence = whole ? "the classifier reads it" : "the average of what the classifier reads"};
@@ -258,10 +257,9 @@ absl::StatusOr<Output> Chooser::AverageOfMap() {
     return absl::InvalidArgumentError(absl::StrCat(
         "output ", Quoted(first.name), ": expected a vector or a map an image, got ", ToString(dims(first.value))));
   }
-  absl::StatusOr<ValueId> average = Pooled(graph_.outputs[*smallest].value);
-  if (!average.ok()) return average.status();
+  RESNETD_ASSIGN_OR_RETURN(const ValueId average, Pooled(graph_.outputs[*smallest].value));
   return Output{.name = std::string(kPool),
-                .value = *average,
+                .value = average,
                 .role = OutputRole::kEmbedding,
                 .evidence = absl::StrCat("the average of output ", Quoted(graph_.outputs[*smallest].name))};
 }
@@ -319,9 +317,8 @@ absl::StatusOr<Output> Chooser::Described(size_t i) {
     output.tensor.clear();
   }
   if (!IsVector(dims(output.value))) return output;
-  absl::StatusOr<ValueId> vector = AsVector(judged.tail.scores);
-  if (!vector.ok()) return vector.status();
-  output.value = *vector;
+  RESNETD_ASSIGN_OR_RETURN(const ValueId vector, AsVector(judged.tail.scores));
+  output.value = vector;
   return output;
 }
 
@@ -330,22 +327,19 @@ absl::Status Chooser::Arrange() {
   std::vector<Output> arranged;
   const std::optional<size_t> head = FirstHead();
   if (head) {
-    absl::StatusOr<Output> first = Described(*head);
-    if (!first.ok()) return first.status();
-    Rename(kLogits, *first);
+    RESNETD_ASSIGN_OR_RETURN(Output first, Described(*head));
+    Rename(kLogits, first);
     taken[*head] = true;
-    MergeWithHead(*head, *first, taken);
-    arranged.push_back(*std::move(first));
+    MergeWithHead(*head, first, taken);
+    arranged.push_back(std::move(first));
   }
-  absl::StatusOr<Output> embedding = FindEmbedding(head, taken);
-  if (!embedding.ok()) return embedding.status();
-  const ValueId features = embedding->value;
-  arranged.push_back(*std::move(embedding));
+  RESNETD_ASSIGN_OR_RETURN(Output embedding, FindEmbedding(head, taken));
+  const ValueId features = embedding.value;
+  arranged.push_back(std::move(embedding));
   for (size_t i = 0; i < judged_.size(); ++i) {
     if (taken[i] || (graph_.outputs[i].name == kPool && graph_.outputs[i].value == features)) continue;
-    absl::StatusOr<Output> further = Described(i);
-    if (!further.ok()) return further.status();
-    arranged.push_back(*std::move(further));
+    RESNETD_ASSIGN_OR_RETURN(Output further, Described(i));
+    arranged.push_back(std::move(further));
   }
   graph_.outputs = std::move(arranged);
   return absl::OkStatus();

@@ -10,6 +10,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/expected.h"
+#include "base/status_macros.h"
 #include "engine/graph/graph.h"
 
 namespace resnetd::graph {
@@ -20,15 +22,6 @@ constexpr int64_t kLargestAxis = int64_t{1} << 24;
 constexpr int64_t kLargestElements = (int64_t{1} << 31) - 1;  // an int holds an output's width
 constexpr int64_t kLargestWindow = int64_t{1} << 20;  // of a pool: as large as any image; a larger one would take hours
 constexpr size_t kMostAxes = 5;                       // as many as the lowering's layouts have, beside the batch
-
-absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
-  return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", got));
-}
-
-absl::Status CheckRange(absl::string_view what, int64_t value, int64_t low, int64_t high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return Expected(what, absl::StrCat(low, "..", high), absl::StrCat(value));
-}
 
 absl::Status CheckMap(const Dims& src) {
   return src.size() == 3 ? absl::OkStatus() : Expected("input", "a feature map CxHxW", ToString(src));
@@ -44,7 +37,7 @@ absl::StatusOr<int64_t> Slide(absl::string_view axis, int64_t in, const Window& 
        {std::tuple("kernel", w.kernel, int64_t{1}), std::tuple("stride", w.stride, int64_t{1}),
         std::tuple("dilation", w.dilation, int64_t{1}), std::tuple("padding", w.before, int64_t{0}),
         std::tuple("padding", w.after, int64_t{0})}) {
-    if (absl::Status s = CheckRange(absl::StrCat(what, " along ", axis), value, low, kLargestAxis); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckRange(absl::StrCat(what, " along ", axis), value, low, kLargestAxis));
   }
   const int64_t extent = (w.kernel - 1) * w.dilation + 1;
   const int64_t room = in + w.before + w.after - extent;
@@ -58,26 +51,22 @@ absl::StatusOr<int64_t> Slide(absl::string_view axis, int64_t in, const Window& 
 }
 
 absl::StatusOr<Dims> SlideBoth(const Dims& src, int64_t channels, const Window& h, const Window& w) {
-  auto out_h = Slide("H", src[1], h);
-  if (!out_h.ok()) return out_h.status();
-  auto out_w = Slide("W", src[2], w);
-  if (!out_w.ok()) return out_w.status();
-  return Dims{channels, *out_h, *out_w};
+  RESNETD_ASSIGN_OR_RETURN(const auto out_h, Slide("H", src[1], h));
+  RESNETD_ASSIGN_OR_RETURN(const auto out_w, Slide("W", src[2], w));
+  return Dims{channels, out_h, out_w};
 }
 
 // A pool's padding is narrower than its window, since there is no largest and no average of no pixels.
 absl::StatusOr<Dims> SlidePool(const Dims& src, const Window& h, const Window& w) {
-  if (absl::Status s = CheckMap(src); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(CheckMap(src));
   auto out = SlideBoth(src, src[0], h, w);
   if (!out.ok()) return out;
   for (auto [axis, window] : {std::pair("H", &h), std::pair("W", &w)}) {
     for (int64_t pad : {window->before, window->after}) {
-      if (absl::Status s = CheckRange(absl::StrCat("padding along ", axis), pad, 0, window->kernel - 1); !s.ok()) {
-        return s;
-      }
+      RESNETD_RETURN_IF_ERROR(CheckRange(absl::StrCat("padding along ", axis), pad, 0, window->kernel - 1));
     }
   }
-  if (absl::Status s = CheckRange("window", h.kernel * w.kernel, 1, kLargestWindow); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(CheckRange("window", h.kernel * w.kernel, 1, kLargestWindow));
   return out;
 }
 
@@ -115,15 +104,15 @@ struct Infer {
   int64_t rank() const { return static_cast<int64_t>(src().size()); }
 
   Result operator()(const Conv& op) const {
-    if (absl::Status s = CheckMap(src()); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckMap(src()));
     const Dims& w = op.weights->dims;
     if (w.size() != 4) return Expected("weights", "OCxICxKHxKW", ToString(w));
-    if (absl::Status s = CheckRange("groups", op.groups, 1, src()[0]); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckRange("groups", op.groups, 1, src()[0]));
     if (w[1] * op.groups != src()[0] || w[0] % op.groups != 0) {
       return Expected("weights", absl::StrCat("input channels ", src()[0], " / ", op.groups, " groups"), ToString(w));
     }
     if (op.bias != nullptr) {
-      if (absl::Status s = CheckVector("bias", op.bias, w[0]); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(CheckVector("bias", op.bias, w[0]));
     }
     return SlideBoth(src(), w[0], {w[2], op.strides.h, op.dilations.h, op.pads.top, op.pads.bottom},
                      {w[3], op.strides.w, op.dilations.w, op.pads.left, op.pads.right});
@@ -135,7 +124,7 @@ struct Infer {
     if (w.size() != 2 || w[1] != src().back())
       return Expected("weights", absl::StrCat("OCx", src().back()), ToString(w));
     if (op.bias != nullptr) {
-      if (absl::Status s = CheckVector("bias", op.bias, w[0]); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(CheckVector("bias", op.bias, w[0]));
     }
     Dims out = src();
     out.back() = w[0];
@@ -146,24 +135,24 @@ struct Infer {
     if (src().empty()) return Expected("input", "at least one axis", "none");
     for (auto [what, v] : {std::pair("scale", &op.scale), std::pair("shift", &op.shift), std::pair("mean", &op.mean),
                            std::pair("variance", &op.variance)}) {
-      if (absl::Status s = CheckVector(what, *v, src()[0]); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(CheckVector(what, *v, src()[0]));
     }
     return src();
   }
 
   Result operator()(const GroupNorm& op) const {
     if (src().empty()) return Expected("input", "at least one axis", "none");
-    if (absl::Status s = CheckRange("groups", op.groups, 1, src()[0]); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckRange("groups", op.groups, 1, src()[0]));
     if (src()[0] % op.groups != 0)
       return Expected("groups", absl::StrCat("a divisor of ", src()[0]), absl::StrCat(op.groups));
-    if (absl::Status s = CheckVector("scale", op.scale, src()[0]); !s.ok()) return s;
-    if (absl::Status s = CheckVector("shift", op.shift, src()[0]); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckVector("scale", op.scale, src()[0]));
+    RESNETD_RETURN_IF_ERROR(CheckVector("shift", op.shift, src()[0]));
     return src();
   }
 
   Result operator()(const PRelu& op) const {
     if (src().empty()) return Expected("input", "at least one axis", "none");
-    if (absl::Status s = CheckVector("slope", op.slope, src()[0]); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckVector("slope", op.slope, src()[0]));
     return src();
   }
 
@@ -187,7 +176,7 @@ struct Infer {
     Dims out = src();
     int64_t before = -1;
     for (int64_t axis : op.axes) {
-      if (absl::Status s = CheckRange("axis", axis, before + 1, rank() - 1); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(CheckRange("axis", axis, before + 1, rank() - 1));
       out[static_cast<size_t>(axis)] = 1;
       before = axis;
     }
@@ -195,13 +184,12 @@ struct Infer {
   }
 
   Result operator()(const Softmax& op) const {
-    if (absl::Status s = CheckRange("axis", op.axis, 0, rank() - 1); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckRange("axis", op.axis, 0, rank() - 1));
     return src();
   }
 
   Result operator()(const Reshape& op) const {
-    const auto size = Product(src());
-    if (!size.ok()) return size.status();
+    RESNETD_ASSIGN_OR_RETURN(const auto size, Product(src()));
     Dims out = op.dims;
     int64_t known = 1, *unknown = nullptr;
     for (int64_t& d : out) {
@@ -209,13 +197,13 @@ struct Infer {
         unknown = &d;
         continue;
       }
-      if (absl::Status s = CheckRange("shape", d, 1, kLargestAxis); !s.ok()) return s;
-      if (known > kLargestElements / d) return Expected("shape", absl::StrCat(*size, " elements"), ToString(op.dims));
+      RESNETD_RETURN_IF_ERROR(CheckRange("shape", d, 1, kLargestAxis));
+      if (known > kLargestElements / d) return Expected("shape", absl::StrCat(size, " elements"), ToString(op.dims));
       known *= d;
     }
-    if (unknown != nullptr) *unknown = *size / known;
-    if (*size % known != 0 || (unknown == nullptr && known != *size)) {
-      return Expected("shape", absl::StrCat(*size, " elements"), ToString(op.dims));
+    if (unknown != nullptr) *unknown = size / known;
+    if (size % known != 0 || (unknown == nullptr && known != size)) {
+      return Expected("shape", absl::StrCat(size, " elements"), ToString(op.dims));
     }
     return out;
   }
@@ -224,7 +212,7 @@ struct Infer {
     Dims out;
     std::vector<bool> seen(src().size(), false);
     for (int64_t axis : op.perm) {
-      if (absl::Status s = CheckRange("perm", axis, 0, rank() - 1); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(CheckRange("perm", axis, 0, rank() - 1));
       if (seen[static_cast<size_t>(axis)]) return Expected("perm", "each axis once", ToString(op.perm));
       seen[static_cast<size_t>(axis)] = true;
       out.push_back(src()[static_cast<size_t>(axis)]);
@@ -234,7 +222,7 @@ struct Infer {
   }
 
   Result operator()(const Concat& op) const {
-    if (absl::Status s = CheckRange("axis", op.axis, 0, rank() - 1); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckRange("axis", op.axis, 0, rank() - 1));
     const size_t axis = static_cast<size_t>(op.axis);
     Dims out = src();
     for (const Dims* other : in.subspan(1)) {
@@ -254,9 +242,9 @@ struct Infer {
     }
     Dims out;
     for (size_t i = 0; i < src().size(); ++i) {
-      if (absl::Status s = CheckRange("start", op.start[i], 0, src()[i] - 1); !s.ok()) return s;
-      if (absl::Status s = CheckRange("end", op.end[i], op.start[i] + 1, src()[i]); !s.ok()) return s;
-      if (absl::Status s = CheckRange("step", op.step[i], 1, kLargestAxis); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(CheckRange("start", op.start[i], 0, src()[i] - 1));
+      RESNETD_RETURN_IF_ERROR(CheckRange("end", op.end[i], op.start[i] + 1, src()[i]));
+      RESNETD_RETURN_IF_ERROR(CheckRange("step", op.step[i], 1, kLargestAxis));
       out.push_back((op.end[i] - op.start[i] + op.step[i] - 1) / op.step[i]);
     }
     return out;
@@ -270,7 +258,7 @@ struct Infer {
     for (size_t i = 0; i < src().size(); ++i) {
       const int64_t most = op.mode == PadMode::kReflect ? src()[i] - 1 : kLargestAxis;
       for (int64_t p : {op.before[i], op.after[i]}) {
-        if (absl::Status s = CheckRange("padding", p, 0, most); !s.ok()) return s;
+        RESNETD_RETURN_IF_ERROR(CheckRange("padding", p, 0, most));
       }
       out.push_back(op.before[i] + src()[i] + op.after[i]);
     }
@@ -298,7 +286,7 @@ absl::Status CheckSize(const Dims& dims) {
   }
   int64_t elements = 1;
   for (int64_t d : dims) {
-    if (absl::Status s = CheckRange("output", d, 1, kLargestAxis); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckRange("output", d, 1, kLargestAxis));
     if (elements > kLargestElements / d) {
       return Expected("output", absl::StrCat("at most ", kLargestElements, " elements"), ToString(dims));
     }
@@ -331,7 +319,7 @@ absl::Status InferShapes(Graph& graph) {
     return absl::InvalidArgumentError(absl::StrCat("input ", Quoted(input.name), ": ", s.message()));
   }
   for (const Node& node : graph.nodes) {
-    if (absl::Status s = InferShape(graph, node); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(InferShape(graph, node));
   }
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "engine/image/decode/decode.h"
 #include "engine/image/decode/orientation.h"
 #include "engine/image/image.h"
@@ -117,32 +118,30 @@ Preprocessor& Preprocessor::operator=(Preprocessor&&) noexcept = default;
 
 absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst) {
   state_->stray_bytes = 0;
-  if (absl::Status s = CheckDestination(dst, recipe); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(CheckDestination(dst, recipe));
   if (!recipe.takes_files()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the model's input has ", recipe.channels(), " channels: expected a tensor, got an image file"));
   }
-  const absl::StatusOr<Header> header = Sniff(file, state_->limits);
-  if (!header.ok()) return header.status();
-  const int orientation = recipe.orientation == Orientation::kApply ? ReadOrientation(file, header->format) : 1;
-  int width = header->width, height = header->height;
+  RESNETD_ASSIGN_OR_RETURN(const Header header, Sniff(file, state_->limits));
+  const int orientation = recipe.orientation == Orientation::kApply ? ReadOrientation(file, header.format) : 1;
+  int width = header.width, height = header.height;
   if (SwapsSides(orientation)) std::swap(width, height);
-  absl::StatusOr<Placement> placement = Place(recipe, width, height);
-  if (!placement.ok()) return placement.status();
+  RESNETD_ASSIGN_OR_RETURN(Placement placement, Place(recipe, width, height));
   DecodeOptions options{.channels = recipe.channels(),
                         .alpha = recipe.alpha,
                         .stray_bytes = &state_->stray_bytes,
                         .scratch = &state_->scratch};
-  if (recipe.dct_scaling && header->format == Format::kJpeg) options.shrink = Shrink(*placement, orientation);
-  const TensorView inside = state_->Start(*placement, recipe, dst);
+  if (recipe.dct_scaling && header.format == Format::kJpeg) options.shrink = Shrink(placement, orientation);
+  const TensorView inside = state_->Start(placement, recipe, dst);
   const auto finish = [&, reversed = recipe.colour == Colour::kBgr](int y, const uint8_t* row) {
     state_->normaliser.Row(row, reversed, y, inside);
   };
   const auto resample = [&](const uint8_t* row) { state_->resampler.Push(row, finish); };
-  int columns = placement->x.source(), rows = placement->y.source();
+  int columns = placement.x.source(), rows = placement.y.source();
   if (SwapsSides(orientation)) std::swap(columns, rows);
   Turner turner(orientation, columns, rows, recipe.channels(), state_->scratch);
-  const absl::Status status = Decode(file, *header, options, [&](const uint8_t* row) { turner.Push(row, resample); });
+  const absl::Status status = Decode(file, header, options, [&](const uint8_t* row) { turner.Push(row, resample); });
   state_->scratch.Trim();
   return status;
 }
@@ -152,8 +151,8 @@ int64_t Preprocessor::stray_bytes() const {
 }
 
 absl::Status Preprocessor::FromPixels(const PixelView& pixels, const Recipe& recipe, const TensorView& dst) {
-  if (absl::Status s = CheckDestination(dst, recipe); !s.ok()) return s;
-  if (absl::Status s = CheckPixels(pixels, recipe); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(CheckDestination(dst, recipe));
+  RESNETD_RETURN_IF_ERROR(CheckPixels(pixels, recipe));
   TensorView inside = dst;
   const auto finish = [&](int y, const uint8_t* row) { state_->normaliser.Row(row, /*reversed=*/false, y, inside); };
   const auto row_at = [&](int y) { return Interleaved(pixels, y, state_->line); };
@@ -162,9 +161,8 @@ absl::Status Preprocessor::FromPixels(const PixelView& pixels, const Recipe& rec
     for (int y = 0; y < pixels.height; ++y) finish(y, row_at(y));
     return absl::OkStatus();
   }
-  const absl::StatusOr<Placement> placement = Place(recipe, pixels.width, pixels.height);
-  if (!placement.ok()) return placement.status();
-  inside = state_->Start(*placement, recipe, dst);
+  RESNETD_ASSIGN_OR_RETURN(const Placement placement, Place(recipe, pixels.width, pixels.height));
+  inside = state_->Start(placement, recipe, dst);
   for (int y = 0; y < pixels.height; ++y) state_->resampler.Push(row_at(y), finish);
   return absl::OkStatus();
 }

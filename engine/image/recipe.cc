@@ -8,6 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/types/span.h"
 #include "base/echo.h"
+#include "base/expected.h"
+#include "base/status_macros.h"
 
 namespace resnetd::image {
 namespace {
@@ -44,11 +46,6 @@ constexpr Preset kPresets[] = {
     {"timm", {Resize::kShorterSide, 256, 224, 224, Interpolation::kBicubic, Colour::kRgb, kImageNetMean, kImageNetStd}},
     {"none", {.resize = Resize::kNone, .mean = {0, 0, 0, 0}, .std = {1, 1, 1, 1}, .scale = 1}},
 };
-
-absl::Status CheckRange(absl::string_view field, int value, int low, int high) {
-  if (value >= low && value <= high) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("recipe.", field, ": expected ", low, " to ", high, ", got ", value));
-}
 
 absl::string_view Name(Interpolation interpolation) {
   switch (interpolation) {
@@ -169,10 +166,10 @@ std::string CanonicalText(const Recipe& recipe) {
 }
 
 absl::Status Validate(const Recipe& recipe) {
-  if (absl::Status s = CheckRange("height", recipe.height, 1, kMaxInputSide); !s.ok()) return s;
-  if (absl::Status s = CheckRange("width", recipe.width, 1, kMaxInputSide); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(CheckRange("recipe.height", recipe.height, 1, kMaxInputSide));
+  RESNETD_RETURN_IF_ERROR(CheckRange("recipe.width", recipe.width, 1, kMaxInputSide));
   if (recipe.resize == Resize::kShorterSide) {
-    if (absl::Status s = CheckRange("resize_size", recipe.resize_size, 1, kMaxResizeSize); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckRange("recipe.resize_size", recipe.resize_size, 1, kMaxResizeSize));
   }
   if (recipe.resize != Resize::kNone && !recipe.takes_files()) {
     return absl::InvalidArgumentError(

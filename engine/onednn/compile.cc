@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 #include "engine/onednn/fingerprint.h"
 #include "engine/onednn/lowering/lowering.h"
 #include "engine/onednn/plan.h"
@@ -110,18 +111,18 @@ absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelI
         absl::StrCat("this machine's instruction set is ", IsaName(isa), "; at least avx2 is needed"));
   }
   const ThreadCount threads(info.threads);
-  if (absl::Status s = CheckThreads(info.threads); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(CheckThreads(info.threads));
   Program program{.engine = dnnl::engine(dnnl::engine::kind::cpu, 0), .info = std::move(info), .slot = {}, .plans = {}};
   WeightsCache weights(program.engine);
   // The largest batch chooses the layouts of the weights: it is what a busy server runs.
   std::vector<int> batch_sizes = program.info.batch_sizes;
   std::reverse(batch_sizes.begin(), batch_sizes.end());
   for (const int batch : batch_sizes) {
-    absl::StatusOr<Plan> plan = Lower(graph, batch, split(graph, batch, program.info.threads), program.engine, weights);
-    if (!plan.ok()) return plan.status();
-    program.arena_bytes = std::max(program.arena_bytes, plan->arena_bytes);
-    program.info.arena_lower_bound = std::max(program.info.arena_lower_bound, plan->arena_lower_bound);
-    program.plans.push_back(*std::move(plan));
+    RESNETD_ASSIGN_OR_RETURN(Plan plan,
+                             Lower(graph, batch, split(graph, batch, program.info.threads), program.engine, weights));
+    program.arena_bytes = std::max(program.arena_bytes, plan.arena_bytes);
+    program.info.arena_lower_bound = std::max(program.info.arena_lower_bound, plan.arena_lower_bound);
+    program.plans.push_back(std::move(plan));
   }
   std::reverse(program.plans.begin(), program.plans.end());
   program.info.packed_weight_bytes = weights.bytes();

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 #include "base/time.h"
 #include "engine/onednn/status.h"
 
@@ -128,7 +129,7 @@ absl::StatusOr<RunTimings> PlanSession::Run(const RunSpec& spec) {
   last_ = &*plan;
   computed_ = spec.wanted;
   if (spec.profile != nullptr) spec.profile->assign(plan->steps.size(), Duration());
-  if (absl::Status status = Execute(*plan, spec, bound_[plan - plans.begin()]); !status.ok()) return status;
+  RESNETD_RETURN_IF_ERROR(Execute(*plan, spec, bound_[plan - plans.begin()]));
   return RunTimings{.compute = Now() - start, .plan_batch = plan->batch};
 }
 
@@ -149,7 +150,7 @@ absl::Status PlanSession::Execute(const Plan& plan, const RunSpec& spec, absl::S
     const size_t in_pass = segment.end - segment.begin;
     const int passes = segment.passes == 1 ? 1 : spec.count;
     const absl::Span<const BoundStep> wanted = steps.first(in_pass * passes);
-    if (absl::Status status = ExecuteLanes(segment, spec, wanted); !status.ok()) return status;
+    RESNETD_RETURN_IF_ERROR(ExecuteLanes(segment, spec, wanted));
     steps.remove_prefix(in_pass * segment.passes);
   }
   return absl::OkStatus();
@@ -192,12 +193,12 @@ absl::Status PlanSession::ExecutePass(const Segment& segment, int lane, const Ru
     steps.remove_prefix(1);
     if (!wanted) continue;
     if (spec.profile == nullptr) {
-      if (absl::Status status = Execute(bound, stream); !status.ok()) return status;
+      RESNETD_RETURN_IF_ERROR(Execute(bound, stream));
       continue;
     }
     // A CPU stream executes in the calling thread: what is done is done when the call returns.
     const auto start = Now();
-    if (absl::Status status = Execute(bound, stream); !status.ok()) return status;
+    RESNETD_RETURN_IF_ERROR(Execute(bound, stream));
     const Duration taken = (Now() - start) / segment.lanes;
 #pragma omp critical
     (*spec.profile)[bound.index] += taken;

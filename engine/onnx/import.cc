@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/echo.h"
+#include "base/expected.h"
 #include "base/status_macros.h"
 
 namespace resnetd::onnx {
@@ -24,10 +25,6 @@ absl::StatusOr<T> As(const NodeReader& n, int i, const Operand& operand) {
 }
 
 }  // namespace
-
-absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
-  return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", Echo(got)));
-}
 
 std::string ToString(absl::Span<const int64_t> values) {
   return absl::StrJoin(values, ",", [](std::string* out, int64_t v) {

@@ -85,9 +85,6 @@ class Import {
   absl::flat_hash_map<std::string, int> uses_;
 };
 
-// INVALID_ARGUMENT: "`what`: expected `expected`, got `got`".
-absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got);
-
 // "batch,64,-1".
 std::string ToString(absl::Span<const int64_t> values);
 

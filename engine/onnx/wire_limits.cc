@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
 
@@ -156,7 +157,7 @@ class Walker {
     }
     if (is_node) ++nodes_;
     const CodedInputStream::Limit limit = in_.PushLimit(length);
-    if (absl::Status s = Walk(message, depth + 1); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(Walk(message, depth + 1));
     in_.PopLimit(limit);
     if (nodes_ > kMaxNodes) return Refusal(absl::StrCat("more than ", kMaxNodes, " nodes"));
     if (is_outermost_node) in_node_ = false;

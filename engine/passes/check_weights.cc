@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 
 namespace resnetd::passes {
 namespace {
@@ -67,12 +68,12 @@ absl::Status Check(const graph::Node& node, const WeightsRef& weights) {
 absl::Status CheckWeights(const graph::Graph& graph) {
   for (const graph::Node& node : graph.nodes) {
     for (const WeightsRef& weights : std::visit(WeightsOf(), node.op)) {
-      if (absl::Status s = Check(node, weights); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(Check(node, weights));
     }
     for (const graph::PostOp& post_op : node.post_ops) {
       const auto* binary = std::get_if<graph::Binary>(&post_op);
       if (binary == nullptr) continue;
-      if (absl::Status s = Check(node, binary->constant); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(Check(node, binary->constant));
     }
   }
   return absl::OkStatus();

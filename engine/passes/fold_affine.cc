@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 #include "engine/passes/affine.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/uses.h"
@@ -74,9 +75,8 @@ absl::StatusOr<bool> Fold(graph::Graph& graph, Uses& uses, const Owners& owners,
 
   std::vector<Affine> channels;
   if (norm != nullptr) {
-    auto of = ChannelsOf(*norm);
-    if (!of.ok()) return of.status();
-    channels = *std::move(of);
+    RESNETD_ASSIGN_OR_RETURN(auto of, ChannelsOf(*norm));
+    channels = std::move(of);
   } else {
     channels = ChannelsOf(*binary, dst, conv != nullptr ? 0 : dst.size() - 1);
   }

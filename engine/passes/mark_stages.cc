@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "engine/passes/passes.h"
 #include "engine/passes/uses.h"
 
@@ -66,7 +67,7 @@ absl::Status MarkStages(graph::Graph& graph) {
     const ValueId pooled = graph.AddValue(absl::StrCat(name, "/map")), vector = graph.AddValue(name);
     for (Node node :
          {Node{name, graph::GlobalAveragePool(), {map}, pooled}, Node{name, graph::Flatten(), {pooled}, vector}}) {
-      if (absl::Status s = graph::InferShape(graph, node); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(graph::InferShape(graph, node));
       nodes.push_back(std::move(node));
     }
     graph.outputs.push_back({name, vector});

@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "engine/passes/passes.h"
 
 namespace resnetd::passes {
@@ -105,7 +106,7 @@ class Walk {
   absl::Status Run() {
     for (Node& node : std::exchange(graph_.nodes, {})) {
       for (ValueId& id : node.inputs) id = Now(id);
-      if (absl::Status s = Visit(std::move(node)); !s.ok()) return s;
+      RESNETD_RETURN_IF_ERROR(Visit(std::move(node)));
     }
     for (graph::Output& output : graph_.outputs) output.value = Now(output.value);
     return absl::OkStatus();
@@ -153,7 +154,7 @@ class Walk {
       inner.inputs.push_back(reshaped);
     }
     const ValueId source = inner.output;
-    if (absl::Status s = Emit(std::move(inner)); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(Emit(std::move(inner)));
     return Show(node, {source, view.perm});
   }
 
@@ -204,7 +205,7 @@ absl::Status RemoveTransposes(graph::Graph& graph) {
   const bool any = std::any_of(graph.nodes.begin(), graph.nodes.end(),
                                [](const Node& node) { return std::holds_alternative<graph::Transpose>(node.op); });
   if (!any) return absl::OkStatus();
-  if (absl::Status s = Walk(graph).Run(); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(Walk(graph).Run());
   return RemoveDead(graph);
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/status_macros.h"
 #include "engine/passes/affine.h"
 #include "engine/passes/passes.h"
 
@@ -42,7 +43,7 @@ absl::Status Split(graph::Node& node, size_t rank) {
 absl::Status SplitBatchNorm(graph::Graph& graph) {
   for (graph::Node& node : graph.nodes) {
     if (!std::holds_alternative<graph::BatchNorm>(node.op)) continue;
-    if (absl::Status s = Split(node, graph.value(node.output).dims.size()); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(Split(node, graph.value(node.output).dims.size()));
   }
   return absl::OkStatus();
 }

@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/status_macros.h"
 #include "base/time.h"
 #include "grpc/health/v1/health.pb.h"
 #include "server/edge/authenticator.h"
@@ -210,9 +211,9 @@ class GrpcEdge final : public Edge {
 
 absl::StatusOr<std::unique_ptr<Edge>> Edge::Start(const EdgeOptions& options, ModelRepository& models,
                                                   scheduling::Scheduler& scheduler, Metrics& metrics) {
-  if (absl::Status status = CheckOptions(options); !status.ok()) return status;
+  RESNETD_RETURN_IF_ERROR(CheckOptions(options));
   auto edge = std::make_unique<GrpcEdge>(options, models, scheduler, metrics);
-  if (absl::Status status = edge->Listen(options); !status.ok()) return status;
+  RESNETD_RETURN_IF_ERROR(edge->Listen(options));
   edge->SetServing("", false);
   edge->SetServing(kLiveness, true);
   for (const auto& entry : models.List()) edge->SetServing(entry.name, false);

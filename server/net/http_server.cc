@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace resnetd::server {
 namespace {
@@ -87,7 +88,7 @@ class HttplibServer final : public HttpServer {
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address, int port, HttpPages pages) {
   auto server = std::make_unique<HttplibServer>(std::move(pages));
-  if (absl::Status status = server->Listen(address, port); !status.ok()) return status;
+  RESNETD_RETURN_IF_ERROR(server->Listen(address, port));
   return server;
 }
 

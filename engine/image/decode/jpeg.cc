@@ -13,6 +13,7 @@
 #include <jpeglib.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "engine/image/decode/colour.h"
 #include "engine/image/decode/decode.h"
 
@@ -40,7 +41,7 @@ class JpegDecoder {
     bool complete = false;
     if (!Guarded([&] { complete = ReadHeader(); })) return Failed();
     if (!complete) return Truncated();
-    if (absl::Status s = CheckHeader(header); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(CheckHeader(header));
     if (!Guarded([&] { complete = Start(options); })) return Failed();
     if (!complete) return Truncated();
     while (info_.output_scanline < info_.output_height) {

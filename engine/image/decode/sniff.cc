@@ -23,6 +23,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/status_macros.h"
 #include "engine/image/image.h"
 
 namespace resnetd::image {
@@ -209,7 +210,7 @@ absl::StatusOr<Header> Sniff(absl::Span<const std::byte> bytes, const Limits& li
                                                    "\""));
   }
   if (!size.ok()) return size.status();
-  if (absl::Status s = CheckSize(*size, limits); !s.ok()) return s;
+  RESNETD_RETURN_IF_ERROR(CheckSize(*size, limits));
   if (header.scans > kMaxScans) {
     return absl::InvalidArgumentError(
         absl::StrCat("damaged JPEG file: expected at most ", kMaxScans, " scans, got ", header.scans));

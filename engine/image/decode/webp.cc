@@ -10,6 +10,7 @@
 #include <webp/demux.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "engine/image/decode/colour.h"
 #include "engine/image/decode/decode.h"
 
@@ -44,8 +45,8 @@ class WebpDecoder {
   WebpDecoder& operator=(const WebpDecoder&) = delete;
 
   absl::Status Decode(DecodedRowSink sink) {
-    if (absl::Status s = FindFrame(); !s.ok()) return s;
-    if (absl::Status s = DecodeFrame(); !s.ok()) return s;
+    RESNETD_RETURN_IF_ERROR(FindFrame());
+    RESNETD_RETURN_IF_ERROR(DecodeFrame());
     const size_t row_bytes = size_t{1} * samples_ * width_;
     for (int y = 0; y < height_; ++y) {
       uint8_t* row = canvas_ + y * row_bytes;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "base/time.h"
 #include "resnetd/v1/inference.pb.h"
 #include "server/edge/error.h"
@@ -124,20 +125,18 @@ class InferenceCodec final : public Codec {
   InferenceCodec(const ModelRepository& models, const RequestLimits& limits) : models_(models), limits_(limits) {}
 
   absl::StatusOr<Decoded> Decode(RequestBytes& bytes) const override {
-    const auto parsed = Parse<Request>(bytes, kFieldsAnImage * limits_.max_images + kFieldsARequest,
-                                       absl::StrCat(" of at most ", limits_.max_images, " images"));
-    if (!parsed.ok()) return parsed.status();
-    const Request& message = *(*parsed)->message;
+    RESNETD_ASSIGN_OR_RETURN(const auto parsed,
+                             Parse<Request>(bytes, kFieldsAnImage * limits_.max_images + kFieldsARequest,
+                                            absl::StrCat(" of at most ", limits_.max_images, " images")));
+    const Request& message = *parsed->message;
 
-    absl::StatusOr<ServedModel> model = FindModel(models_, message.model(), message.model_version());
-    if (!model.ok()) return model.status();
+    RESNETD_ASSIGN_OR_RETURN(ServedModel model, FindModel(models_, message.model(), message.model_version()));
     ImageRequest request;
-    request.served = *std::move(model);
-    if (absl::Status wanted = CheckWanted(message, limits_, request); !wanted.ok()) return wanted;
-    auto images = CheckImages(message.images(), *request.served.model, limits_);
-    if (!images.ok()) return images.status();
-    request.images = *std::move(images);
-    request.message = *parsed;
+    request.served = std::move(model);
+    RESNETD_RETURN_IF_ERROR(CheckWanted(message, limits_, request));
+    RESNETD_ASSIGN_OR_RETURN(auto images, CheckImages(message.images(), *request.served.model, limits_));
+    request.images = std::move(images);
+    request.message = parsed;
     return request;
   }
 
@@ -174,9 +173,8 @@ class ModelCodec final : public Codec {
   explicit ModelCodec(const ModelRepository& models) : models_(models) {}
 
   absl::StatusOr<Decoded> Decode(RequestBytes& bytes) const override {
-    const auto parsed = Parse<Request>(bytes, kFieldsARequest, "");
-    if (!parsed.ok()) return parsed.status();
-    return AnswerModels(models_, *(*parsed)->message);
+    RESNETD_ASSIGN_OR_RETURN(const auto parsed, Parse<Request>(bytes, kFieldsARequest, ""));
+    return AnswerModels(models_, *parsed->message);
   }
   std::string Encode(const ImageRequest&, absl::Span<const ImageAnswer>) const override { return {}; }
   std::string FieldOf(SourceKind, size_t) const override { return {}; }

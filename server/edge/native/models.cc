@@ -2,6 +2,7 @@
 #include "server/edge/native/models.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "engine/engine.h"
 #include "engine/image/recipe.h"
 #include "resnetd/v1/inference.pb.h"
@@ -126,10 +127,9 @@ absl::StatusOr<std::string> AnswerModels(const ModelRepository& models, const v1
 }
 
 absl::StatusOr<std::string> AnswerModels(const ModelRepository& models, const v1::GetModelRequest& request) {
-  absl::StatusOr<ServedModel> model = FindModel(models, request.model(), request.model_version());
-  if (!model.ok()) return model.status();
+  RESNETD_ASSIGN_OR_RETURN(const ServedModel model, FindModel(models, request.model(), request.model_version()));
   v1::GetModelResponse response;
-  Describe(*model->model, response);
+  Describe(*model.model, response);
   return response.SerializeAsString();
 }
 
