@@ -78,6 +78,7 @@ using graph::Node;
 Lowering::Fused Lowering::LowerPostOps(const Node& node, bool may_sum) {
   Fused fused;
   dnnl::post_ops post_ops;
+  const Dims dst = DimsOf(node.output);
   size_t input = graph::OperatorInputs(node);
   for (const graph::PostOp& post_op : node.post_ops) {
     if (const auto* activation = std::get_if<graph::Activation>(&post_op)) {
@@ -88,19 +89,19 @@ Lowering::Fused Lowering::LowerPostOps(const Node& node, bool may_sum) {
     const auto& binary = std::get<graph::Binary>(post_op);
     const int id = DNNL_ARG_ATTR_MULTIPLE_POST_OP(post_ops.len()) | DNNL_ARG_SRC_1;
     if (binary.constant != nullptr) {
-      fused.arguments.push_back(Use(id, Operand(binary.constant)));
+      fused.arguments.push_back(Operand(id, binary.constant, dst));
       post_ops.append_binary(AlgorithmOf(binary.kind), fused.arguments.back().desc);
       continue;
     }
     const size_t index = input++;
     const Tensor operand = AsPreferred(node, node.inputs[index]);
-    const bool first = post_ops.len() == 0, same = DimsOf(node.inputs[index]) == DimsOf(node.output);
+    const bool first = post_ops.len() == 0, same = DimsOf(node.inputs[index]) == dst;
     if (may_sum && first && same && binary.kind == graph::BinaryKind::kAdd && DiesHere(node, index)) {
       post_ops.append_sum(1.0f);
       fused.sum = operand;
     } else {
-      fused.arguments.push_back(Use(id, operand));
-      post_ops.append_binary(AlgorithmOf(binary.kind), operand.desc);
+      fused.arguments.push_back(Operand(id, operand, dst));
+      post_ops.append_binary(AlgorithmOf(binary.kind), fused.arguments.back().desc);
     }
   }
   fused.attr = UserScratchpad();
@@ -162,10 +163,11 @@ bool Lowering::LowerScaleShift(const Node& node, const graph::Binary& binary) {
 absl::Status Lowering::Lower(const Node& node, const graph::Binary& binary) {
   if (LowerScaleShift(node, binary)) return absl::OkStatus();
   Fused fused = LowerPostOps(node, false);
-  Argument a = Use(DNNL_ARG_SRC_0, AsPreferred(node, node.inputs[0]));
-  Argument b = binary.constant != nullptr ? Use(DNNL_ARG_SRC_1, Operand(binary.constant))
-                                          : Use(DNNL_ARG_SRC_1, AsPreferred(node, node.inputs[1]));
-  const memory::desc dst_desc = Preferred(node.output);
+  const Dims dims = DimsOf(node.output);
+  Argument a = Operand(DNNL_ARG_SRC_0, AsPreferred(node, node.inputs[0]), dims);
+  Argument b = binary.constant != nullptr ? Operand(DNNL_ARG_SRC_1, binary.constant, dims)
+                                          : Operand(DNNL_ARG_SRC_1, AsPreferred(node, node.inputs[1]), dims);
+  const memory::desc dst_desc = AsOperand(Preferred(node.output), dims);
   const bool commutes = binary.kind == graph::BinaryKind::kAdd || binary.kind == graph::BinaryKind::kMul;
   const bool swap = commutes ? a.desc != dst_desc && b.desc == dst_desc : binary.reversed;
   if (swap) {
@@ -174,10 +176,10 @@ absl::Status Lowering::Lower(const Node& node, const graph::Binary& binary) {
   }
   const dnnl::binary::primitive_desc primitive(engine_, AlgorithmOf(binary.kind), a.desc, b.desc, dst_desc, fused.attr);
   const bool in_place = !swap && a.desc == dst_desc && DiesHere(node, 0);
-  TensorOf(node.output) = in_place ? TensorOf(node.inputs[0]) : builder_.Allocate(dst_desc);
+  TensorOf(node.output) = in_place ? TensorOf(node.inputs[0]) : builder_.Allocate(Preferred(node.output));
   fused.arguments.push_back(std::move(a));
   fused.arguments.push_back(std::move(b));
-  fused.arguments.push_back(Use(DNNL_ARG_DST, TensorOf(node.output)));
+  fused.arguments.push_back(Operand(DNNL_ARG_DST, TensorOf(node.output), dims));
   builder_.Add(Info(node), primitive, std::move(fused.arguments));
   return absl::OkStatus();
 }

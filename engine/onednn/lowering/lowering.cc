@@ -26,6 +26,15 @@ bool IsSlow(const dnnl::primitive_desc_base& primitive) {
   return absl::StartsWith(name, "ref") || absl::StartsWith(name, "gemm") || absl::StrContains(name, ":gemm");
 }
 
+bool IsOneValueAChannel(const memory::dims& dims) {
+  return dims.size() > 2 && dims.size() != 4 &&
+         std::all_of(dims.begin() + 2, dims.end(), [](int64_t d) { return d == 1; });
+}
+
+memory::desc AsOperand(const memory::desc& desc, const memory::dims& dst) {
+  return IsOneValueAChannel(dst) ? desc.reshape({desc.get_dims()[0], desc.get_dims()[1]}) : desc;
+}
+
 memory::desc RowMajorDesc(memory::dims dims) {
   using Tag = memory::format_tag;
   static constexpr Tag kRowMajor[] = {Tag::undef, Tag::a, Tag::ab, Tag::abc, Tag::abcd, Tag::abcde, Tag::abcdef};
@@ -185,10 +194,17 @@ memory Lowering::PerChannel(const graph::WeightsRef& values) {
   return Learnt(values, dims, RowMajorDesc(dims));
 }
 
-memory Lowering::Operand(const graph::WeightsRef& constant) {
+Argument Lowering::Operand(int id, const graph::WeightsRef& constant, const Dims& dst) {
   Dims dims = {1};
   dims.insert(dims.end(), constant->dims.begin(), constant->dims.end());
-  return Learnt(constant, dims, dims.size() == 4 ? F32(dims, Tag::acdb) : RowMajorDesc(dims));
+  if (IsOneValueAChannel(dst)) dims.resize(2);
+  return Use(id, Learnt(constant, dims, dims.size() == 4 ? F32(dims, Tag::acdb) : RowMajorDesc(dims)));
+}
+
+Argument Lowering::Operand(int id, const Tensor& value, const Dims& dst) {
+  Argument argument = Use(id, value);
+  argument.desc = AsOperand(argument.desc, dst);
+  return argument;
 }
 
 bool Lowering::DiesHere(const Node& node, size_t index) const {

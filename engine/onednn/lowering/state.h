@@ -96,8 +96,10 @@ class Lowering {
   // One learnt value a channel.
   dnnl::memory PerChannel(const graph::WeightsRef& values);
   Argument PerChannel(int id, const graph::WeightsRef& values) { return Use(id, PerChannel(values)); }
-  // A constant that is broadcast over a value.
-  dnnl::memory Operand(const graph::WeightsRef& constant);
+  // An operand of an operation of two whose result has the dims of `dst`: a constant that is repeated over a value, or
+  // a value. IsOneValueAChannel(dst) decides how it is seen.
+  Argument Operand(int id, const graph::WeightsRef& constant, const Dims& dst);
+  Argument Operand(int id, const Tensor& value, const Dims& dst);
 
   // Whether nothing after `node` reads input `index` and no other input of it shares the buffer.
   bool DiesHere(const graph::Node& node, size_t index) const;
@@ -129,6 +131,12 @@ inline dnnl::memory::desc F32(dnnl::memory::dims dims, dnnl::memory::format_tag 
 }
 // Of any number of axes, 1 to 6, the last one innermost.
 dnnl::memory::desc RowMajorDesc(dnnl::memory::dims dims);
+
+// Whether a value {N, C, 1, ...} that is no map {N, C, 1, 1} has axes that say nothing. Operations of two operands are
+// then computed on {N, C}: with the others there, oneDNN 3.7 gives all channels the first value of a post-op's operand.
+bool IsOneValueAChannel(const dnnl::memory::dims& dims);
+// How they see a value: `dst` are the result's dims.
+dnnl::memory::desc AsOperand(const dnnl::memory::desc& desc, const dnnl::memory::dims& dst);
 
 // Whether oneDNN fell back to a general implementation: "ref:any", "x64:gemm:jit", but not "brgemm:avx2".
 bool IsSlow(const dnnl::primitive_desc_base& primitive);

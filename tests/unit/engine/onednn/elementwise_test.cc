@@ -86,6 +86,48 @@ TEST(PlanElementwise, Constants) {
               OnDims("Add to a row", {1, 9}, add({5, 1}), "Add", kOutgrown)});
 }
 
+// Two or three operations in a row, of which all but the first become post-ops, on values of every number of axes and
+// with axes of length 1 anywhere.
+TEST(PlanElementwise, ChainsOfConstants) {
+  constexpr const char* kAnyShape = "of shapes that few networks have";
+  for (const graph::Dims& dims : {graph::Dims{24},
+                                  {24, 1},
+                                  {1, 24},
+                                  {6, 4},
+                                  {24, 1, 1},
+                                  {1, 24, 1},
+                                  {1, 1, 24},
+                                  {6, 4, 1},
+                                  {2, 3, 4},
+                                  {24, 1, 1, 1},
+                                  {1, 24, 1, 1},
+                                  {2, 3, 4, 1},
+                                  {24, 1, 1, 1, 1},
+                                  {1, 2, 3, 4, 1},
+                                  {1, 1, 1, 1, 24}}) {
+    graph::Dims channels(dims.size(), 1), one(dims.size(), 1), last(dims.size(), 1);
+    channels[0] = dims[0], last.back() = dims.back();
+    for (const BinaryKind first : kKinds) {
+      for (const BinaryKind second : kKinds) {
+        const auto apply = [=](const graph::Dims& a, const graph::Dims& b, const graph::Dims& c) -> Apply {
+          return [=](GraphBuilder& builder, ValueId src) {
+            graph::PostOps post_ops = {Binary{second, builder.Random(b, 0.5f, 2)}, Activation{ActivationKind::kSigmoid},
+                                       Binary{first, builder.Random(c, 0.5f, 2)}};
+            return builder.Add(Binary{first, builder.Random(a, 0.5f, 2)}, {src}, std::move(post_ops));
+          };
+        };
+        const std::string a = NameOf(Binary{first, nullptr}), b = NameOf(Binary{second, nullptr});
+        const std::string steps = absl::StrCat(a, "+", b, "+Sigmoid+", a),
+                          what = absl::StrCat(steps, " of ", graph::ToString(dims));
+        CheckPlans({OnDims(what, dims, apply(channels, channels, channels), steps, kAnyShape),
+                    OnDims(what, dims, apply(dims, channels, one), steps, kAnyShape),
+                    OnDims(what, dims, apply(one, one, channels), steps, kAnyShape),
+                    OnDims(what, dims, apply(last, channels, dims), steps, kAnyShape)});
+      }
+    }
+  }
+}
+
 // The other operand is cut out of the map itself, so that it has the map's layout.
 TEST(PlanElementwise, Values) {
   for (const BinaryKind kind : kKinds) {
