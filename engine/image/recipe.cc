@@ -47,6 +47,11 @@ constexpr Preset kPresets[] = {
     {"none", {.resize = Resize::kNone, .mean = {0, 0, 0, 0}, .std = {1, 1, 1, 1}, .scale = 1}},
 };
 
+absl::Status CheckField(absl::string_view field, int value, int low, int high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return Expected(absl::StrCat("recipe.", field), absl::StrCat(low, " to ", high), absl::StrCat(value));
+}
+
 absl::string_view Name(Interpolation interpolation) {
   switch (interpolation) {
     case Interpolation::kNearest:
@@ -166,10 +171,10 @@ std::string CanonicalText(const Recipe& recipe) {
 }
 
 absl::Status Validate(const Recipe& recipe) {
-  RESNETD_RETURN_IF_ERROR(CheckRange("recipe.height", recipe.height, 1, kMaxInputSide));
-  RESNETD_RETURN_IF_ERROR(CheckRange("recipe.width", recipe.width, 1, kMaxInputSide));
+  RESNETD_RETURN_IF_ERROR(CheckField("height", recipe.height, 1, kMaxInputSide));
+  RESNETD_RETURN_IF_ERROR(CheckField("width", recipe.width, 1, kMaxInputSide));
   if (recipe.resize == Resize::kShorterSide) {
-    RESNETD_RETURN_IF_ERROR(CheckRange("recipe.resize_size", recipe.resize_size, 1, kMaxResizeSize));
+    RESNETD_RETURN_IF_ERROR(CheckField("resize_size", recipe.resize_size, 1, kMaxResizeSize));
   }
   if (recipe.resize != Resize::kNone && !recipe.takes_files()) {
     return absl::InvalidArgumentError(

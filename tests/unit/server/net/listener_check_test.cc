@@ -13,7 +13,8 @@
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/mutex.h"
+#include "base/mutex.h"
+#include "base/time.h"
 
 namespace resnetd::server {
 namespace {
@@ -22,7 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr std::chrono::milliseconds kSoon(20);
-constexpr absl::Duration kPatience = absl::Seconds(60);
+constexpr std::chrono::seconds kPatience(60);
 // An empty SETTINGS frame.
 const std::string kSettingsFrame("\0\0\0\4\0\0\0\0\0", 9);
 
@@ -75,16 +76,18 @@ class Port {
   bool usable() const { return fd_ >= 0; }
   int number() const { return number_; }
   void deaf(bool deaf) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     deaf_ = deaf;
+    changed_.SignalAll();
   }
   void AwaitConnections(int count) {
-    absl::MutexLock lock(&mu_);
-    const auto enough = [&] { return connections_ >= count; };
-    EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&enough), kPatience));
+    MutexLock lock(&mu_);
+    const Time until = Now() + kPatience;
+    while (connections_ < count && Now() < until) changed_.WaitUntil(&mu_, until);
+    EXPECT_GE(connections_, count);
   }
   int connections() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     return connections_;
   }
 
@@ -94,10 +97,10 @@ class Port {
       const int fd = accept(fd_, nullptr, nullptr);
       if (fd < 0) return;
       {
-        absl::MutexLock lock(&mu_);
-        const auto hearing = [&] { return !deaf_; };
-        mu_.Await(absl::Condition(&hearing));
+        MutexLock lock(&mu_);
+        while (deaf_) changed_.Wait(&mu_);
         ++connections_;
+        changed_.SignalAll();
       }
       [[maybe_unused]] const ssize_t sent = send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL);
       close(fd);
@@ -107,7 +110,8 @@ class Port {
   const std::string answer_;
   const int fd_;
   int number_ = 0;
-  absl::Mutex mu_;
+  Mutex mu_;
+  CondVar changed_;
   bool deaf_ = false;
   int connections_ = 0;
   std::thread thread_;
@@ -117,23 +121,25 @@ class Port {
 class Told {
  public:
   void operator()(const std::string& why) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     all_.push_back(why);
+    changed_.SignalAll();
   }
   std::string Await(size_t count) {  // the last of so many
-    absl::MutexLock lock(&mu_);
-    const auto enough = [&] { return all_.size() >= count; };
-    EXPECT_TRUE(mu_.AwaitWithTimeout(absl::Condition(&enough), kPatience));
+    MutexLock lock(&mu_);
+    const Time until = Now() + kPatience;
+    while (all_.size() < count && Now() < until) changed_.WaitUntil(&mu_, until);
     EXPECT_EQ(all_.size(), count);
     return all_.empty() ? "nothing" : all_.back();
   }
   std::vector<std::string> all() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     return all_;
   }
 
  private:
-  absl::Mutex mu_;
+  Mutex mu_;
+  CondVar changed_;
   std::vector<std::string> all_;
 };
 

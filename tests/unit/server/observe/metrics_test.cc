@@ -296,11 +296,11 @@ TEST(Metrics, ConfidenceOfAModelIsKeptWhenItIsLoadedAgain) {
   Metrics metrics;
   const auto model = FakeModel("net");
   ModelMetrics& before = metrics.ModelLoaded(*model, seconds(1));
-  for (int load = 0; load < 2; ++load) {
+  for (int load = 1; load <= 2; ++load) {
     const Page changed = ChangedBy(metrics, [&] { before.Confidence(0.75); });
-    EXPECT_EQ(changed.at("resnetd_prediction_confidence_count{model=\"net\"}"), 1) << "load " << load;
-    EXPECT_EQ(changed.at("resnetd_prediction_confidence_sum{model=\"net\"}"), 0.75) << "load " << load;
-    EXPECT_EQ(Bounds(changed, "resnetd_prediction_confidence").front(), "0.8") << "load " << load;
+    EXPECT_EQ(changed.at("resnetd_prediction_confidence_count{model=\"net\"}"), load) << load;
+    EXPECT_EQ(changed.at("resnetd_prediction_confidence_sum{model=\"net\"}"), 0.75 * load) << load;
+    EXPECT_EQ(Bounds(changed, "resnetd_prediction_confidence").front(), "0.8") << load;
     EXPECT_EQ(&metrics.ModelLoaded(*model, seconds(1)), &before);
   }
 }
