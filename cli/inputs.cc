@@ -72,13 +72,11 @@ absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
   return bytes;
 }
 
-absl::Status PreprocessFile(image::Preprocessor& preprocessor, absl::string_view file, const image::Recipe& recipe,
-                            const image::TensorView& dst) {
+absl::Status OutcomeOf(const absl::Status& decoded, absl::string_view file) {
   const absl::Span<const std::byte> bytes(reinterpret_cast<const std::byte*>(file.data()), file.size());
-  const absl::Status status = preprocessor.FromFile(bytes, recipe, dst);
-  if (status.ok() || !image::HasTooManyPixels(bytes, {})) return status;
+  if (decoded.ok() || !image::HasTooManyPixels(bytes, {})) return decoded;
   return absl::InvalidArgumentError(
-      absl::StrCat(status.message(), " (resnetctl has no option for more; the server's is --max-image-pixels)"));
+      absl::StrCat(decoded.message(), " (resnetctl has no option for more; the server's is --max-image-pixels)"));
 }
 
 absl::StatusOr<std::vector<LabelLine>> ReadLabelLines(const std::string& path) {

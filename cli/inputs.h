@@ -20,10 +20,9 @@ absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::str
 // The whole file. NOT_FOUND, or INVALID_ARGUMENT if it is no plain file.
 absl::StatusOr<std::string> ReadImageFile(const std::string& path);
 
-// As preprocessor.FromFile(), with its default limits; where there are too many pixels, the error says that resnetctl
-// has no option for more.
-absl::Status PreprocessFile(image::Preprocessor& preprocessor, absl::string_view file, const image::Recipe& recipe,
-                            const image::TensorView& dst);
+// The outcome of decoding an image `file` with the default limits; where there were too many pixels, it says too that
+// resnetctl has no option for more.
+absl::Status OutcomeOf(const absl::Status& decoded, absl::string_view file);
 
 struct LabelLine {
   std::string image, label;

@@ -6,8 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
-#include "engine/image/image.h"
-#include "models/slot_view.h"
 
 namespace resnetd {
 namespace {
@@ -45,22 +43,17 @@ absl::Status CheckSizes(const v1::Golden& golden, const ModelInfo& info) {
 
 }  // namespace
 
-absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, const image::Recipe& recipe,
-                         Session& session) {
+absl::Status CheckGolden(const v1::GoldenSet& golden, const ModelInfo& info, Runner& runner) {
   const float tolerance = golden.tolerance() > 0 ? golden.tolerance() : kDefaultTolerance;
-  image::Preprocessor preprocessor;
   for (const v1::Golden& one : golden.golden()) {
     RESNETD_RETURN_IF_ERROR(CheckSizes(one, info));
-    const auto* bytes = reinterpret_cast<const std::byte*>(one.image().data());
-    const absl::Status decoded =
-        preprocessor.FromFile({bytes, one.image().size()}, recipe, ToTensorView(session.slot(0)));
-    if (!decoded.ok()) {
+    if (const absl::Status decoded = runner.Decode(absl::string_view(one.image()), 0); !decoded.ok()) {
       return absl::InvalidArgumentError(absl::StrCat("golden image ", Quoted(one.name()), ": ", decoded.message()));
     }
-    if (const auto run = session.Run({.count = 1}); !run.ok()) return run.status();
-    const absl::Span<const float> logits = session.output(info.logits, 0);
+    RESNETD_RETURN_IF_ERROR(runner.Run({.count = 1}).status());
+    const absl::Span<const float> logits = runner.output(info.logits, 0);
     RESNETD_RETURN_IF_ERROR(Compare(one, one.logits(), logits, tolerance, "the logit of class"));
-    const absl::Span<const float> embedding = session.output(info.embedding, 0);
+    const absl::Span<const float> embedding = runner.output(info.embedding, 0);
     RESNETD_RETURN_IF_ERROR(Compare(one, one.embedding(), embedding, tolerance, "the embedding's value"));
   }
   return absl::OkStatus();

@@ -17,13 +17,12 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
-#include "engine/arena.h"
 #include "engine/image/image.h"
 #include "models/config.h"
 #include "models/embedding_space.h"
 #include "models/golden_check.h"
 #include "models/outputs.h"
-#include "models/slot_view.h"
+#include "models/runner.h"
 
 namespace resnetd {
 namespace {
@@ -69,10 +68,10 @@ Duration ThreadCpuTime() {
 }
 
 // Values as a network may see them, -2 to 2, the same at every load and different in each slot.
-void FillSlots(int count, Session& session) {
+void FillSlots(int count, const Runner& runner) {
   uint32_t state = 1;
   for (int i = 0; i < count; ++i) {
-    const image::TensorView dst = ToTensorView(session.slot(i));
+    const image::TensorView dst = runner.slot(i);
     for (int y = 0; y < dst.height; ++y) {
       for (int x = 0; x < dst.width; ++x) {
         for (int c = 0; c < dst.channels; ++c) {
@@ -84,11 +83,11 @@ void FillSlots(int count, Session& session) {
   }
 }
 
-absl::Status CheckFinite(const ModelInfo& info, const OutputSet& wanted, int count, const Session& session) {
+absl::Status CheckFinite(const ModelInfo& info, const OutputSet& wanted, int count, const Runner& runner) {
   for (size_t id = 0; id < info.outputs.size(); ++id) {
     if (!wanted[id]) continue;
     for (int i = 0; i < count; ++i) {
-      for (const float value : session.output(static_cast<OutputId>(id), i)) {
+      for (const float value : runner.output(static_cast<OutputId>(id), i)) {
         if (std::isfinite(value)) continue;
         return absl::FailedPreconditionError(absl::StrCat(
             "output ", Quoted(info.outputs[id].name), ": expected finite values for an input of -2 to 2, got ", value,
@@ -100,13 +99,13 @@ absl::Status CheckFinite(const ModelInfo& info, const OutputSet& wanted, int cou
 }
 
 // Those that MeasureCosts() does not ask for: one run more, of models that have such.
-absl::Status CheckFurtherOutputs(const ModelInfo& info, Session& session) {
+absl::Status CheckFurtherOutputs(const ModelInfo& info, Runner& runner) {
   OutputSet all;
   for (size_t id = 0; id < info.outputs.size(); ++id) all.set(id);
   if ((all & ~CommonOutputs(info)).none()) return absl::OkStatus();
-  FillSlots(1, session);
-  RESNETD_RETURN_IF_ERROR(session.Run({.count = 1, .wanted = all}).status());
-  return CheckFinite(info, all, 1, session);
+  FillSlots(1, runner);
+  RESNETD_RETURN_IF_ERROR(runner.Run({.count = 1, .wanted = all}).status());
+  return CheckFinite(info, all, 1, runner);
 }
 
 class Loading {
@@ -268,17 +267,17 @@ absl::Status Loading::SetLabels(const std::optional<std::string>& text, absl::st
 }
 
 absl::Status Loading::TryOut() {
-  const Arena arena(model_.engine->arena_bytes());
-  RESNETD_ASSIGN_OR_RETURN(const std::unique_ptr<Session> session, model_.engine->NewSession(arena.span()));
+  Workplace workplace(model_.engine->arena_bytes());
+  RESNETD_ASSIGN_OR_RETURN(Runner runner, Runner::Make(*model_.engine, model_.recipe, workplace));
   RESNETD_ASSIGN_OR_RETURN(std::optional<std::string> text,
                            ReadOptional(source_, config_.golden_file(), kGoldenFile, kMaxGoldenBytes));
   if (text.has_value()) {
     RESNETD_ASSIGN_OR_RETURN(const v1::GoldenSet golden, ParseGoldenSet(*text, kGoldenFile));
-    RESNETD_RETURN_IF_ERROR(CheckGolden(golden, model_.engine->info(), model_.recipe, *session));
+    RESNETD_RETURN_IF_ERROR(CheckGolden(golden, model_.engine->info(), runner));
   } else {
     notes_.push_back("no golden answers beside it, none were checked");
   }
-  RESNETD_ASSIGN_OR_RETURN(costs_, MeasureCosts(*model_.engine, *session));
+  RESNETD_ASSIGN_OR_RETURN(costs_, MeasureCosts(*model_.engine, runner));
   return absl::OkStatus();
 }
 
@@ -310,18 +309,18 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, const LoadOptio
                                                            "): ", loaded.status().message()));
 }
 
-absl::StatusOr<std::vector<MeasuredBatch>> MeasureCosts(const Engine& engine, Session& session) {
+absl::StatusOr<std::vector<MeasuredBatch>> MeasureCosts(const Engine& engine, Runner& runner) {
   std::vector<MeasuredBatch> costs;
   const OutputSet wanted = CommonOutputs(engine.info());
-  RESNETD_RETURN_IF_ERROR(CheckFurtherOutputs(engine.info(), session));
+  RESNETD_RETURN_IF_ERROR(CheckFurtherOutputs(engine.info(), runner));
   for (const int batch : engine.info().batch_sizes) {
     Duration least = Duration::max(), spent{};
     for (int run = 0; run == 0 || (spent < kMostCostTime && (run < kCostRuns || spent < kLeastCostTime)); ++run) {
-      FillSlots(batch, session);
+      FillSlots(batch, runner);
       const Duration before = ThreadCpuTime();
-      RESNETD_ASSIGN_OR_RETURN(const RunTimings timings, session.Run({.count = batch, .wanted = wanted}));
+      RESNETD_ASSIGN_OR_RETURN(const RunTimings timings, runner.Run({.count = batch, .wanted = wanted}));
       least = std::min(least, ThreadCpuTime() - before);
-      if (run == 0) RESNETD_RETURN_IF_ERROR(CheckFinite(engine.info(), wanted, batch, session));
+      if (run == 0) RESNETD_RETURN_IF_ERROR(CheckFinite(engine.info(), wanted, batch, runner));
       spent += timings.compute;
     }
     costs.push_back({batch, std::max(least, Duration(1))});

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "models/model.h"
+#include "models/runner.h"
 #include "models/source.h"
 #include "resnetd/v1/model_config.pb.h"
 
@@ -48,7 +49,7 @@ absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, const LoadOptio
 
 // The calling thread's CPU time of one run of each batch size for logits and embedding, the least of a few: what a
 // batch costs when nothing disturbs it. FAILED_PRECONDITION: an output is not finite.
-absl::StatusOr<std::vector<MeasuredBatch>> MeasureCosts(const Engine& engine, Session& session);
+absl::StatusOr<std::vector<MeasuredBatch>> MeasureCosts(const Engine& engine, Runner& runner);
 
 }  // namespace resnetd
 

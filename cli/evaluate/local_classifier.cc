@@ -17,10 +17,8 @@
 #include "cli/inputs.h"
 #include "cli/model_file.h"
 #include "cli/print/progress.h"
-#include "engine/arena.h"
-#include "engine/image/image.h"
 #include "models/loader.h"
-#include "models/slot_view.h"
+#include "models/runner.h"
 
 namespace resnetd::cli {
 namespace {
@@ -48,10 +46,10 @@ std::vector<int> FiveBest(absl::Span<const float> logits) {
 // One thread's part.
 class Worker {
  public:
-  Worker(const Model& model, const Head& head) : model_(model), head_(head), arena_(model.engine->arena_bytes()) {}
+  Worker(const Model& model, const Head& head) : model_(model), head_(head), workplace_(model.engine->arena_bytes()) {}
 
   absl::Status Prepare() {
-    RESNETD_ASSIGN_OR_RETURN(session_, model_.engine->NewSession(arena_.span()));
+    RESNETD_ASSIGN_OR_RETURN(runner_, Runner::Make(*model_.engine, model_.recipe, workplace_));
     return absl::OkStatus();
   }
 
@@ -65,14 +63,14 @@ class Worker {
     if (in_slot.empty()) return;
     OutputSet wanted;
     wanted.set(static_cast<size_t>(head_.output));
-    const absl::Status run = session_->Run({.count = static_cast<int>(in_slot.size()), .wanted = wanted}).status();
+    const absl::Status run = runner_->Run({.count = static_cast<int>(in_slot.size()), .wanted = wanted}).status();
     for (size_t slot = 0; slot < in_slot.size(); ++slot) {
       Outcome& outcome = outcomes[in_slot[slot]];
       outcome.status = run;
       if (!run.ok()) continue;
       std::array<float, 2> pair;
       const absl::Span<const float> logits =
-          LogitsOf(head_, session_->output(head_.output, static_cast<int>(slot)), pair);
+          LogitsOf(head_, runner_->output(head_.output, static_cast<int>(slot)), pair);
       if (std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); })) {
         outcome.best = FiveBest(logits);
       } else {
@@ -84,14 +82,13 @@ class Worker {
  private:
   absl::Status Fill(const std::string& path, int slot) {
     RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadImageFile(path));
-    return PreprocessFile(preprocessor_, file, model_.recipe, ToTensorView(session_->slot(slot)));
+    return OutcomeOf(runner_->Decode(absl::string_view(file), slot), file);
   }
 
   const Model& model_;
   const Head& head_;  // of the model
-  const Arena arena_;
-  std::unique_ptr<Session> session_;
-  image::Preprocessor preprocessor_;
+  Workplace workplace_;
+  std::optional<Runner> runner_;
 };
 
 class LocalClassifier final : public Classifier {

@@ -12,11 +12,9 @@
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "cli/inputs.h"
-#include "engine/arena.h"
-#include "engine/image/image.h"
 #include "models/config.h"
 #include "models/loader.h"
-#include "models/slot_view.h"
+#include "models/runner.h"
 
 namespace resnetd::cli {
 namespace {
@@ -40,12 +38,10 @@ class Computed {
     const ModelInfo& info = computed.engine_->info();
     RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, ReadModelConfig(model.source));
     RESNETD_ASSIGN_OR_RETURN(const ChosenRecipe chosen, ChooseRecipe(config.preprocessing(), "", info));
-    computed.arena_ = std::make_unique<Arena>(computed.engine_->arena_bytes());
-    RESNETD_ASSIGN_OR_RETURN(computed.session_, computed.engine_->NewSession(computed.arena_->span()));
-    image::Preprocessor preprocessor;
-    RESNETD_RETURN_IF_ERROR(
-        PreprocessFile(preprocessor, image_file, chosen.recipe, ToTensorView(computed.session_->slot(0))));
-    RESNETD_RETURN_IF_ERROR(computed.session_->Run({.count = 1}).status());
+    computed.workplace_ = std::make_unique<Workplace>(computed.engine_->arena_bytes());
+    RESNETD_ASSIGN_OR_RETURN(computed.runner_, Runner::Make(*computed.engine_, chosen.recipe, *computed.workplace_));
+    RESNETD_RETURN_IF_ERROR(OutcomeOf(computed.runner_->Decode(absl::string_view(image_file), 0), image_file));
+    RESNETD_RETURN_IF_ERROR(computed.runner_->Run({.count = 1}).status());
     return computed;
   }
 
@@ -53,13 +49,13 @@ class Computed {
     const std::vector<OutputInfo>& outputs = engine_->info().outputs;
     const auto found = std::find_if(outputs.begin(), outputs.end(), [&](const auto& o) { return o.name == tensor; });
     if (found == outputs.end()) return absl::InternalError(absl::StrCat(Quoted(tensor), " was not computed"));
-    return Norm(session_->output(static_cast<OutputId>(found - outputs.begin()), 0));
+    return Norm(runner_->output(static_cast<OutputId>(found - outputs.begin()), 0));
   }
 
  private:
   std::shared_ptr<const Engine> engine_;
-  std::unique_ptr<Arena> arena_;
-  std::unique_ptr<Session> session_;
+  std::unique_ptr<Workplace> workplace_;
+  std::optional<Runner> runner_;
 };
 
 }  // namespace

@@ -69,17 +69,16 @@ absl::StatusOr<Seen> Preprocess(const Options& options) {
   const image::Recipe& recipe = seen.recipe;
   const ptrdiff_t plane = ptrdiff_t{recipe.height} * recipe.width;
   seen.values.resize(static_cast<size_t>(recipe.channels() * plane));
-  image::Preprocessor preprocessor;
-  RESNETD_RETURN_IF_ERROR(PreprocessFile(preprocessor, file, recipe,
-                                         {.data = seen.values.data(),
-                                          .height = recipe.height,
-                                          .width = recipe.width,
-                                          .channels = recipe.channels(),
-                                          .row = recipe.width,
-                                          .pixel = 1,
-                                          .channel = plane}));
-  RESNETD_ASSIGN_OR_RETURN(
-      seen.header, image::Sniff({reinterpret_cast<const std::byte*>(file.data()), file.size()}, image::Limits()));
+  const absl::Span<const std::byte> bytes(reinterpret_cast<const std::byte*>(file.data()), file.size());
+  const image::TensorView dst = {.data = seen.values.data(),
+                                 .height = recipe.height,
+                                 .width = recipe.width,
+                                 .channels = recipe.channels(),
+                                 .row = recipe.width,
+                                 .pixel = 1,
+                                 .channel = plane};
+  RESNETD_RETURN_IF_ERROR(OutcomeOf(image::Preprocessor().FromFile(bytes, recipe, dst), file));
+  RESNETD_ASSIGN_OR_RETURN(seen.header, image::Sniff(bytes, image::Limits()));
   const std::string out = options.out.empty() ? DefaultOut(options.image) : options.out;
   seen.png = absl::StrCat(out, ".png");
   seen.npy = absl::StrCat(out, ".npy");

@@ -22,10 +22,8 @@
 #include "cli/print/progress.h"
 #include "cli/project/append_projection.h"
 #include "cli/project/pca.h"
-#include "engine/arena.h"
-#include "engine/image/image.h"
 #include "models/loader.h"
-#include "models/slot_view.h"
+#include "models/runner.h"
 #include "models/source.h"
 #include "nlohmann/json.hpp"
 
@@ -54,7 +52,8 @@ class Embedder {
  public:
   static absl::StatusOr<Embedder> Make(std::shared_ptr<const Model> model) {
     Embedder embedder(std::move(model));
-    RESNETD_ASSIGN_OR_RETURN(embedder.session_, embedder.model_->engine->NewSession(embedder.arena_.span()));
+    RESNETD_ASSIGN_OR_RETURN(embedder.runner_,
+                             Runner::Make(*embedder.model_->engine, embedder.model_->recipe, *embedder.workplace_));
     return embedder;
   }
 
@@ -62,25 +61,24 @@ class Embedder {
   // Decodes into slot `i`.
   absl::Status Load(const std::string& path, int i) {
     RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadImageFile(path));
-    return PreprocessFile(preprocessor_, file, model_->recipe, ToTensorView(session_->slot(i)));
+    return OutcomeOf(runner_->Decode(absl::string_view(file), i), file);
   }
   absl::Status AddTo(Pca& pca, int count) {
     const OutputId pool = model_->engine->info().embedding;
     RunSpec spec{.count = count, .wanted = {}};
     spec.wanted.set(static_cast<size_t>(pool));
-    RESNETD_RETURN_IF_ERROR(session_->Run(spec).status());
-    for (int i = 0; i < count; ++i) pca.Add(session_->output(pool, i));
+    RESNETD_RETURN_IF_ERROR(runner_->Run(spec).status());
+    for (int i = 0; i < count; ++i) pca.Add(runner_->output(pool, i));
     return absl::OkStatus();
   }
 
  private:
   explicit Embedder(std::shared_ptr<const Model> model)
-      : model_(std::move(model)), arena_(model_->engine->arena_bytes()) {}
+      : model_(std::move(model)), workplace_(std::make_unique<Workplace>(model_->engine->arena_bytes())) {}
 
   std::shared_ptr<const Model> model_;
-  Arena arena_;
-  std::unique_ptr<Session> session_;
-  image::Preprocessor preprocessor_;
+  std::unique_ptr<Workplace> workplace_;
+  std::optional<Runner> runner_;
 };
 
 // A bad image is told and left out.

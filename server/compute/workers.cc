@@ -12,8 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/time.h"
-#include "engine/arena.h"
-#include "models/slot_view.h"
+#include "models/runner.h"
 #include "server/compute/raw_tensor.h"
 
 namespace resnetd::server {
@@ -22,10 +21,11 @@ namespace {}  // namespace
 class Workers::Worker {
  public:
   Worker(size_t arena_bytes, const image::Limits& limits, Metrics& metrics)
-      : arena_(arena_bytes), metrics_(metrics), preprocessor_(limits) {}
+      : workplace_(arena_bytes, limits), metrics_(metrics) {}
 
   absl::Status Add(const ServedModel& served) {
-    RESNETD_ASSIGN_OR_RETURN(sessions_[served.key], served.model->engine->NewSession(arena_.span()));
+    RESNETD_ASSIGN_OR_RETURN(Runner runner, Runner::Make(*served.model->engine, served.model->recipe, workplace_));
+    runners_.insert_or_assign(served.key, std::move(runner));
     return absl::OkStatus();
   }
 
@@ -37,35 +37,32 @@ class Workers::Worker {
     Execution execution;
   };
 
-  absl::Status Fill(const Item& item, const SlotView& slot);
-  void Finish(Session& session, const absl::StatusOr<RunTimings>& run);
+  absl::Status Fill(const ImageSource& source, Runner& runner, int slot);
+  void Finish(const Runner& runner, const absl::StatusOr<RunTimings>& run);
 
-  const Arena arena_;
+  Workplace workplace_;
   Metrics& metrics_;
-  image::Preprocessor preprocessor_;
-  absl::flat_hash_map<scheduling::ModelKey, std::unique_ptr<Session>> sessions_;
+  absl::flat_hash_map<scheduling::ModelKey, Runner> runners_;
   std::vector<Decoded> decoded_;  // of the batch in hand
 };
 
-absl::Status Workers::Worker::Fill(const Item& item, const SlotView& slot) try {
-  const image::TensorView dst = ToTensorView(slot);
-  const ImageSource source = item.source();
+absl::Status Workers::Worker::Fill(const ImageSource& source, Runner& runner, int slot) try {
   switch (source.kind) {
     case SourceKind::kEncoded: {
-      const absl::Status status = preprocessor_.FromFile(source.bytes, item.model().recipe, dst);
-      metrics_.StrayBytes(preprocessor_.stray_bytes());
+      const absl::Status status = runner.Decode(source.bytes, slot);
+      metrics_.StrayBytes(runner.stray_bytes());
       return status;
     }
     case SourceKind::kPixelsU8:
-      return preprocessor_.FromPixels({.data = reinterpret_cast<const uint8_t*>(source.bytes.data()),
-                                       .height = source.height,
-                                       .width = source.width,
-                                       .channels = slot.channels,
-                                       .planar = source.layout == Layout::kNchw},
-                                      item.model().recipe, dst);
+      return runner.Normalise({.data = reinterpret_cast<const uint8_t*>(source.bytes.data()),
+                               .height = source.height,
+                               .width = source.width,
+                               .channels = runner.slot(slot).channels,
+                               .planar = source.layout == Layout::kNchw},
+                              slot);
     case SourceKind::kTensorF32:
     case SourceKind::kTensorF16:
-      CopyTensor(source, dst);
+      CopyTensor(source, runner.slot(slot));
       return absl::OkStatus();
   }
   return absl::InternalError("an image of an unknown kind");
@@ -75,12 +72,12 @@ absl::Status Workers::Worker::Fill(const Item& item, const SlotView& slot) try {
 
 void Workers::Worker::Run(const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
   const Time taken = Now();
-  Session& session = *sessions_.at(dispatch.model);
+  Runner& runner = runners_.at(dispatch.model);
   decoded_.clear();
   Time before = taken;
   for (const std::unique_ptr<scheduling::Job>& job : jobs) {
     Item& item = static_cast<Item&>(*job);
-    const absl::Status status = Fill(item, session.slot(static_cast<int>(decoded_.size())));
+    const absl::Status status = Fill(item.source(), runner, static_cast<int>(decoded_.size()));
     const Time after = Now();
     Execution execution;
     execution.queue = taken - item.admitted_at();
@@ -99,17 +96,17 @@ void Workers::Worker::Run(const scheduling::Dispatch& dispatch, std::vector<std:
     metrics_.BatchRun(count);
     OutputSet wanted;
     for (const Decoded& d : decoded_) wanted |= d.item->wanted();
-    const absl::StatusOr<RunTimings> run = session.Run({.count = count, .wanted = wanted});
+    const absl::StatusOr<RunTimings> run = runner.Run({.count = count, .wanted = wanted});
     for (Decoded& d : decoded_) {
       d.execution.batch_id = static_cast<uint64_t>(dispatch.id);
       d.execution.batch_size = count;
     }
-    Finish(session, run);
+    Finish(runner, run);
   }
   metrics_.WorkerBusy(Now() - taken);
 }
 
-void Workers::Worker::Finish(Session& session, const absl::StatusOr<RunTimings>& run) {
+void Workers::Worker::Finish(const Runner& runner, const absl::StatusOr<RunTimings>& run) {
   for (size_t i = 0; i < decoded_.size(); ++i) {
     auto& [item, execution] = decoded_[i];
     if (!run.ok()) {
@@ -118,7 +115,7 @@ void Workers::Worker::Finish(Session& session, const absl::StatusOr<RunTimings>&
     }
     execution.infer = run->compute;
     metrics_.StageEnded(Stage::kInfer, execution.infer);
-    item->OnComputed([&](OutputId id) { return session.output(id, static_cast<int>(i)); }, execution);
+    item->OnComputed([&](OutputId id) { return runner.output(id, static_cast<int>(i)); }, execution);
   }
 }
 
