@@ -215,11 +215,6 @@ RESNETD_AVX512 void TransformOutput(const Winograd& shape, const Tile& tile, con
   }
 }
 
-struct Arguments {
-  const float *packed, *bias, *residual, *src;
-  float* dst;
-};
-
 // The scratch memory of a thread.
 struct Scratch {
   float *u, *v, *m;
@@ -236,7 +231,7 @@ struct Scratch {
 };
 
 template <int kVectors>
-void RunChunk(const Winograd& shape, const Range& tiles, const Range& panels, const Arguments& arguments,
+void RunChunk(const Winograd& shape, const Range& tiles, const Range& panels, const WinogradBuffers& buffers,
               const Scratch& scratch) {
   constexpr auto kMultiplications = Multiplications<kVectors>(std::make_integer_sequence<int, kBlock>());
   constexpr int64_t kWidth = kVectors * kLanes;
@@ -250,12 +245,12 @@ void RunChunk(const Winograd& shape, const Range& tiles, const Range& panels, co
     const Range block = PartOf(tiles, b, blocks);
     Tile tile(tiling, block.begin);
     for (int64_t t = 0; t < block.size(); ++t, tile.Next(tiling)) {
-      TransformInput(shape, tile, arguments.src, PointOf(shape.in_channels * block.size()), block.size() * kLanes,
+      TransformInput(shape, tile, buffers.src, PointOf(shape.in_channels * block.size()), block.size() * kLanes,
                      v_of(block) + t * kLanes);
     }
   }
   for (int64_t panel = panels.begin; panel < panels.end; ++panel) {
-    TransformWeights<kVectors>(shape.in_channels, arguments.packed + panel * shape.in_channels * 9 * kWidth, scratch.u);
+    TransformWeights<kVectors>(shape.in_channels, buffers.packed + panel * shape.in_channels * 9 * kWidth, scratch.u);
     for (int64_t b = 0; b < blocks; ++b) {
       const Range block = PartOf(tiles, b, blocks);
       const Multiplication multiply = kMultiplications[static_cast<size_t>(block.size()) - 1];
@@ -267,8 +262,8 @@ void RunChunk(const Winograd& shape, const Range& tiles, const Range& panels, co
       Tile tile(tiling, block.begin);
       for (int64_t t = 0; t < block.size(); ++t, tile.Next(tiling)) {
         for (int64_t k = 0; k < kVectors; ++k) {
-          TransformOutput(shape, tile, scratch.m + (t * kVectors + k) * kLanes, m_point, arguments.bias,
-                          arguments.residual, panel * kWidth + k * kLanes, arguments.dst);
+          TransformOutput(shape, tile, scratch.m + (t * kVectors + k) * kLanes, m_point, buffers.bias, buffers.residual,
+                          panel * kWidth + k * kLanes, buffers.dst);
         }
       }
     }
@@ -298,17 +293,15 @@ int64_t WinogradScratch(const Winograd& shape) {
   return Scratch::Floats(shape) * static_cast<int64_t>(sizeof(float));
 }
 
-void RunWinograd(const Team& team, const Winograd& shape, const float* packed, const float* bias, const float* residual,
-                 const float* src, float* scratch, float* dst) {
-  const Arguments arguments{packed, bias, residual, src, dst};
+void RunWinograd(const Team& team, const Winograd& shape, const WinogradBuffers& buffers) {
   const int64_t vectors = VectorsOf(shape.out_channels);
   const Range tiles{0, Tiling(shape).count(shape.images)}, panels{0, shape.out_channels / (vectors * kLanes)};
   const bool by_panel = shape.out_channels > kPanelsPay * tiles.end && panels.end % team.threads == 0;
   const Range own_tiles = by_panel ? tiles : team.PartOf(tiles), own_panels = by_panel ? team.PartOf(panels) : panels;
-  const Scratch own(shape, scratch);
+  const Scratch own(shape, buffers.scratch);
   const auto run = vectors == 2 ? RunChunk<2> : RunChunk<1>;
   const int64_t chunks = PartsOfAtMost(kChunk, own_tiles);
-  for (int64_t c = 0; c < chunks; ++c) run(shape, PartOf(own_tiles, c, chunks), own_panels, arguments, own);
+  for (int64_t c = 0; c < chunks; ++c) run(shape, PartOf(own_tiles, c, chunks), own_panels, buffers, own);
 }
 
 }  // namespace resnetd::kernels

@@ -29,10 +29,15 @@ void PackWinograd(int64_t in_channels, int64_t out_channels, const float* weight
 
 // Bytes of scratch memory that each thread needs.
 int64_t WinogradScratch(const Winograd& shape);
-// `src` and `dst` are dense and do not overlap; `bias`, {out}, and `residual`, like dst and perhaps dst itself, may be
-// null. `scratch`, this thread's own, must be aligned to 64 bytes.
-void RunWinograd(const Team& team, const Winograd& shape, const float* packed, const float* bias, const float* residual,
-                 const float* src, float* scratch, float* dst);
+struct WinogradBuffers {
+  const float* packed = nullptr;    // by PackWinograd()
+  const float* bias = nullptr;      // {out}, or null
+  const float* residual = nullptr;  // like dst and perhaps dst itself, or null
+  const float* src = nullptr;       // dense, as is dst, which it does not overlap
+  float* scratch = nullptr;         // this thread's own, aligned to 64 bytes
+  float* dst = nullptr;
+};
+void RunWinograd(const Team& team, const Winograd& shape, const WinogradBuffers& buffers);
 
 }  // namespace resnetd::kernels
 

@@ -114,12 +114,13 @@ absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelI
   RESNETD_RETURN_IF_ERROR(CheckThreads(info.threads));
   Program program{.engine = dnnl::engine(dnnl::engine::kind::cpu, 0), .info = std::move(info), .slot = {}, .plans = {}};
   WeightsCache weights(program.engine);
+  const Target target{.engine = program.engine, .threads = program.info.threads, .isa = isa};
   // The largest batch chooses the layouts of the weights: it is what a busy server runs.
   std::vector<int> batch_sizes = program.info.batch_sizes;
   std::reverse(batch_sizes.begin(), batch_sizes.end());
   for (const int batch : batch_sizes) {
     RESNETD_ASSIGN_OR_RETURN(Plan plan,
-                             Lower(graph, batch, split(graph, batch, program.info.threads), program.engine, weights));
+                             Lower(graph, batch, split(graph, batch, program.info.threads), target, weights));
     program.arena_bytes = std::max(program.arena_bytes, plan.arena_bytes);
     program.info.arena_lower_bound = std::max(program.info.arena_lower_bound, plan.arena_lower_bound);
     program.plans.push_back(std::move(plan));

@@ -3,8 +3,6 @@
 // has between its steps may overlap nothing of another's, so each has a part of the arena to itself, all planned alike.
 #include "engine/onednn/plan_builder.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -42,7 +40,7 @@ Tensor PlanBuilder::Allocate(const dnnl::memory::desc& desc) {
 }
 
 Tensor PlanBuilder::AllocateFor(int thread, const dnnl::memory::desc& desc) {
-  if (omp_get_max_threads() == 1) return Allocate(desc);
+  if (threads() == 1) return Allocate(desc);
   while (thread_buffers_.size() <= static_cast<size_t>(thread)) {
     thread_buffers_.push_back(static_cast<int>(buffer_bytes_.size()));
     buffer_bytes_.push_back(0);

@@ -20,12 +20,16 @@ struct Tensor {
 // Collects the steps of one plan and gives each buffer its place in the arena. Methods may throw dnnl::error.
 class PlanBuilder {
  public:
-  PlanBuilder(const dnnl::engine& engine, int batch) : engine_(engine) { plan_.batch = batch; }
+  PlanBuilder(const dnnl::engine& engine, int batch, int threads) : engine_(engine), most_threads_(threads) {
+    plan_.batch = batch;
+  }
 
   // What is added from here on runs once for the whole batch.
   void BeginBatch() { BeginSegment(1, 1); }
   // What is added from here on runs for each image, in so many lanes.
   void BeginImages(int lanes) { BeginSegment(plan_.batch, lanes); }
+  // That compute a step of the segment in hand.
+  int threads() const { return plan_.segments.empty() || plan_.segments.back().lanes == 1 ? most_threads_ : 1; }
   // The images, at offset 0: where a slot lies must not depend on the plan.
   Tensor Input(const dnnl::memory::desc& desc);
   Tensor Allocate(const dnnl::memory::desc& desc);
@@ -61,6 +65,7 @@ class PlanBuilder {
   void MarkServed(const std::vector<Tensor>& outputs);
 
   dnnl::engine engine_;
+  const int most_threads_;
   Plan plan_;
   std::vector<size_t> buffer_bytes_;
   int input_buffer_ = -1;

@@ -1,12 +1,11 @@
-// Convolutions by our own kernels, where these are faster than the library's. Which those are depends on the shape of
-// an image alone, so that all batch sizes and thread counts share the packed weights.
+// Convolutions by our own kernels, where these are faster than the library's (kernel_choice.h).
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "engine/kernels/grouped_convolution.h"
 #include "engine/kernels/winograd.h"
+#include "engine/onednn/lowering/kernel_choice.h"
 #include "engine/onednn/lowering/state.h"
 
 namespace resnetd::onednn {
@@ -14,63 +13,22 @@ namespace {
 
 using graph::Node;
 
-// Winograd's algorithm transforms the weights once for all tiles, of 2x2 pixels. With fewer tiles in an image than
-// this, or many weights and not many tiles, that costs what it saves. ResNet's last stage, 7x7 with 512 channels, is
-// the library's.
-constexpr int64_t kLeastTiles = 9, kManyTiles = 25;
-constexpr int64_t kFewKernels = 256 * 256;
-
-bool HasAvx512() {
-  constexpr auto kWanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
-  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & kWanted) == kWanted;
-}
-
-// What our kernels do with a sum: + residual, then max(y, 0).
-struct Epilogue {
-  bool residual = false, relu = false;
-};
-
-std::optional<Epilogue> EpilogueOf(const Node& node, const graph::Graph& graph) {
+Epilogue EpilogueOf(const Node& node, const graph::Graph& graph) {
+  constexpr Epilogue kOther = {.other = true};
   Epilogue epilogue;
   for (const graph::PostOp& post_op : node.post_ops) {
-    if (epilogue.relu) return std::nullopt;
+    if (epilogue.relu) return kOther;
     if (const auto* activation = std::get_if<graph::Activation>(&post_op)) {
-      if (activation->kind != graph::ActivationKind::kRelu) return std::nullopt;
+      if (activation->kind != graph::ActivationKind::kRelu) return kOther;
       epilogue.relu = true;
       continue;
     }
     const auto& binary = std::get<graph::Binary>(post_op);
-    if (epilogue.residual || binary.kind != graph::BinaryKind::kAdd || binary.constant != nullptr) return std::nullopt;
-    if (graph.value(node.inputs[1]).dims != graph.value(node.output).dims) return std::nullopt;
+    if (epilogue.residual || binary.kind != graph::BinaryKind::kAdd || binary.constant != nullptr) return kOther;
+    if (graph.value(node.inputs[1]).dims != graph.value(node.output).dims) return kOther;
     epilogue.residual = true;
   }
   return epilogue;
-}
-
-bool IsForWinograd(const graph::Conv& conv, const graph::Dims& dst) {
-  const graph::Dims& weights = conv.weights->dims;
-  const int64_t tiles = (dst[1] + 1) / 2 * ((dst[2] + 1) / 2);
-  const bool worth = tiles >= kManyTiles || (tiles >= kLeastTiles && weights[0] * weights[1] <= kFewKernels);
-  return conv.groups == 1 && weights[2] == 3 && weights[3] == 3 && conv.strides.h == 1 && conv.strides.w == 1 &&
-         conv.dilations.h == 1 && conv.dilations.w == 1 && weights[0] % kernels::kWinogradChannels == 0 &&
-         weights[1] % kernels::kWinogradChannels == 0 && worth;
-}
-
-// Groups of 16 channels fill the library's vectors; but with stride 2 on wide maps whose pixels are a multiple of 1 kB
-// apart its loads share few sets of the cache, and it takes 1.5 to 3 times as long.
-bool IsSlowInGroupsOf16(const graph::Conv& conv, const graph::Dims& src) {
-  return conv.strides.h == 2 && src[0] % 256 == 0 && src[2] >= 28;
-}
-
-bool IsForGroupedConvolution(const graph::Conv& conv, const graph::Dims& src) {
-  const graph::Dims& weights = conv.weights->dims;
-  const auto narrow = [](int64_t pad) { return pad == 0 || pad == 1; };
-  const int64_t group = weights[1];  // channels in, as many as out
-  const bool narrow_group = group == 2 || group == 4 || group == 8 || (group == 16 && IsSlowInGroupsOf16(conv, src));
-  return narrow_group && weights[0] == conv.groups * group && weights[0] % kernels::kGroupedChannels == 0 &&
-         weights[2] == 3 && weights[3] == 3 && conv.strides.h == conv.strides.w && conv.strides.h <= 2 &&
-         conv.dilations.h == 1 && conv.dilations.w == 1 && narrow(conv.pads.top) && narrow(conv.pads.left) &&
-         narrow(conv.pads.bottom) && narrow(conv.pads.right);
 }
 
 const float* ValuesOf(const dnnl::memory& learnt) {
@@ -93,15 +51,17 @@ Lowering::Packed Lowering::Pack(const graph::Conv& conv, const Dims& dims,
 }
 
 bool Lowering::LowerToKernel(const Node& node, const graph::Conv& conv) {
-  const std::optional<Epilogue> epilogue = EpilogueOf(node, graph_);
-  if (!HasAvx512() || !epilogue) return false;
-  if (IsForWinograd(conv, graph_.value(node.output).dims)) {
-    LowerWinograd(node, conv, epilogue->residual, epilogue->relu);
-    return true;
-  }
-  if (!epilogue->residual && IsForGroupedConvolution(conv, graph_.value(node.inputs[0]).dims)) {
-    LowerGroupedConvolution(node, conv, epilogue->relu);
-    return true;
+  const Epilogue epilogue = EpilogueOf(node, graph_);
+  switch (
+      ChooseKernel(conv, graph_.value(node.inputs[0]).dims, graph_.value(node.output).dims, epilogue, target_.isa)) {
+    case ConvolutionKernel::kLibrary:
+      break;
+    case ConvolutionKernel::kWinograd:
+      LowerWinograd(node, conv, epilogue.residual, epilogue.relu);
+      return true;
+    case ConvolutionKernel::kGrouped:
+      LowerGroupedConvolution(node, conv, epilogue.relu);
+      return true;
   }
   return false;
 }
@@ -134,8 +94,13 @@ void Lowering::LowerWinograd(const Node& node, const graph::Conv& conv, bool res
       std::move(info), "winograd:avx512_core",
       [shape, learnt, residual](const kernels::Team& team, absl::Span<float* const> buffers) {
         const size_t scratch = (residual ? 2 : 1) + static_cast<size_t>(team.thread);
-        kernels::RunWinograd(team, shape, ValuesOf(learnt.weights), ValuesOf(learnt.bias),
-                             residual ? buffers[1] : nullptr, buffers[0], buffers[scratch], buffers.back());
+        kernels::RunWinograd(team, shape,
+                             {.packed = ValuesOf(learnt.weights),
+                              .bias = ValuesOf(learnt.bias),
+                              .residual = residual ? buffers[1] : nullptr,
+                              .src = buffers[0],
+                              .scratch = buffers[scratch],
+                              .dst = buffers.back()});
       },
       tensors);
 }

@@ -5,7 +5,6 @@
 //
 //   residual dies:   dst = residual = relu(conv(src) + residual)     append_sum
 //   it lives on:     dst = relu(conv(src) + residual)                append_binary
-#include <omp.h>
 
 #include <algorithm>
 #include <memory>
@@ -75,7 +74,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Conv& conv) {
     src = AsPreferred(node, node.inputs[0]);
     // Fewer images than threads would be shared out by channels, in narrower blocks than a batch wants: a further copy
     // of the weights. By rows, the layout is mostly a batch's; where it is not, other cuts may have one that is there.
-    const int64_t threads = omp_get_max_threads(), height = src.desc.get_dims()[2];
+    const int64_t threads = builder_.threads(), height = src.desc.get_dims()[2];
     const bool may_cut = SeesPixels(conv) && fused.arguments.empty();
     const auto describe_cut = [&](int64_t parts) {
       return describe(CutRows(src.desc, parts), CutRows(Preferred(node.output), parts));
@@ -182,7 +181,7 @@ absl::Status Lowering::LowerMapGroupNorm(const Node& node, const graph::GroupNor
                                                                               .scale = *norm.scale->data,
                                                                               .shift = *norm.shift->data,
                                                                               .relu = !node.post_ops.empty()});
-  const Tensor scratch = Scratch(kernels::GroupNormaliseScratch(*shape, omp_get_max_threads()));
+  const Tensor scratch = Scratch(kernels::GroupNormaliseScratch(*shape, builder_.threads()));
   TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
   builder_.Add(ElementwiseInfo(node, TensorOf(node.output)), "group_normalise",
                [shape](const kernels::Team& team, absl::Span<float* const> buffers) {

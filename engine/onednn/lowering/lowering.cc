@@ -3,8 +3,6 @@
 // reads the images (see kImageLayout); pooling and element-wise operators keep the layout they find.
 #include "engine/onednn/lowering/lowering.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -42,12 +40,13 @@ memory::desc RowMajorDesc(memory::dims dims) {
   return F32(std::move(dims), tag);
 }
 
-Lowering::Lowering(const graph::Graph& graph, int batch, const Split& split, const dnnl::engine& engine,
+Lowering::Lowering(const graph::Graph& graph, int batch, const Split& split, const Target& target,
                    WeightsCache& weights)
     : graph_(graph),
-      engine_(engine),
+      target_(target),
+      engine_(target.engine),
       weights_(weights),
-      builder_(engine, batch),
+      builder_(target.engine, batch, target.threads),
       batch_(batch),
       split_(split),
       tensors_(graph.values.size()),
@@ -179,7 +178,7 @@ Tensor Lowering::Scratch(int64_t bytes) {
 
 std::vector<Tensor> Lowering::ScratchByThread(int64_t bytes) {
   std::vector<Tensor> tensors;
-  for (int thread = 0; thread < omp_get_max_threads(); ++thread) {
+  for (int thread = 0; thread < builder_.threads(); ++thread) {
     tensors.push_back(builder_.AllocateFor(thread, F32({bytes / static_cast<int64_t>(sizeof(float))}, Tag::a)));
   }
   return tensors;
@@ -243,13 +242,13 @@ StepInfo Lowering::Info(const Node& node) const {
 StepInfo Lowering::ElementwiseInfo(const Node& node, const Tensor& dst) const {
   constexpr size_t kWorthThreads = sizeof(float) << 14;  // bytes: what less takes is over before other threads begin
   StepInfo info = Info(node);
-  info.one_thread = omp_get_max_threads() > 1 && dst.desc.get_size() < kWorthThreads;
+  info.one_thread = builder_.threads() > 1 && dst.desc.get_size() < kWorthThreads;
   return info;
 }
 
-absl::StatusOr<Plan> Lower(const graph::Graph& graph, int batch, const Split& split, const dnnl::engine& engine,
+absl::StatusOr<Plan> Lower(const graph::Graph& graph, int batch, const Split& split, const Target& target,
                            WeightsCache& weights) {
-  return Lowering(graph, batch, split, engine, weights).Run();
+  return Lowering(graph, batch, split, target, weights).Run();
 }
 
 }  // namespace resnetd::onednn

@@ -15,9 +15,16 @@ namespace resnetd::onednn {
 // first layer it is faster than the NHWC one by more than reordering the pooled result costs.
 inline constexpr dnnl::memory::format_tag kImageLayout = dnnl::memory::format_tag::abcd;
 
-// The plan of a valid graph for one batch size, for the number of OpenMP threads set in the calling thread.
+// What a plan is compiled for. `threads` are OpenMP's in the calling thread, `isa` is the library's effective one.
+struct Target {
+  const dnnl::engine& engine;
+  int threads = 1;
+  dnnl::cpu_isa isa = dnnl::cpu_isa::isa_default;
+};
+
+// The plan of a valid graph for one batch size.
 // INVALID_ARGUMENT or RESOURCE_EXHAUSTED names node, operator and shape.
-absl::StatusOr<Plan> Lower(const graph::Graph& graph, int batch, const Split& split, const dnnl::engine& engine,
+absl::StatusOr<Plan> Lower(const graph::Graph& graph, int batch, const Split& split, const Target& target,
                            WeightsCache& weights);
 
 }  // namespace resnetd::onednn

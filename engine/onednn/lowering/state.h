@@ -8,6 +8,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "engine/graph/graph.h"
+#include "engine/onednn/lowering/lowering.h"
 #include "engine/onednn/lowering/slice_pad.h"
 #include "engine/onednn/plan_builder.h"
 #include "engine/onednn/session.h"
@@ -20,7 +21,7 @@ namespace resnetd::onednn {
 // dnnl::error.
 class Lowering {
  public:
-  Lowering(const graph::Graph& graph, int batch, const Split& split, const dnnl::engine& engine, WeightsCache& weights);
+  Lowering(const graph::Graph& graph, int batch, const Split& split, const Target& target, WeightsCache& weights);
   absl::StatusOr<Plan> Run();
 
  private:
@@ -112,6 +113,7 @@ class Lowering {
   StepInfo Info(const graph::Node& node, const graph::Conv& conv) const;
 
   const graph::Graph& graph_;
+  const Target target_;
   const dnnl::engine& engine_;
   WeightsCache& weights_;
   PlanBuilder builder_;

@@ -122,8 +122,11 @@ TEST(Kernels, WinogradWritesItsResult) {
         ExpectWrites(
             images * height * width * channels, [&](int threads) { return WinogradScratch(shape) * threads; },
             [&](const Team& team, float* scratch, float* dst) {
-              RunWinograd(team, shape, packed.data(), nullptr, nullptr, src.data(),
-                          scratch + team.thread * WinogradScratch(shape) / 4, dst);
+              RunWinograd(team, shape,
+                          {.packed = packed.data(),
+                           .src = src.data(),
+                           .scratch = scratch + team.thread * WinogradScratch(shape) / 4,
+                           .dst = dst});
             },
             absl::StrCat(images, " images of ", height, "x", width, " to ", channels, " channels"));
       }

@@ -1,0 +1,32 @@
+#ifndef RESNETD_ENGINE_ONEDNN_LOWERING_KERNEL_CHOICE_H_
+#define RESNETD_ENGINE_ONEDNN_LOWERING_KERNEL_CHOICE_H_
+
+#include <cstdint>
+#include <dnnl.hpp>
+
+#include "engine/graph/graph.h"
+
+namespace resnetd::onednn {
+
+// Who computes a convolution: the library, or a kernel of ours.
+enum class ConvolutionKernel : uint8_t {
+  kLibrary,
+  kWinograd,  // kernels::RunWinograd()
+  kGrouped,   // kernels::RunGroupedConvolution()
+};
+
+// What follows the sum of a convolution, in this order: anything that a kernel of ours does not know, + a residual of
+// the result's dims, max(y, 0).
+struct Epilogue {
+  bool other = false, residual = false, relu = false;
+};
+
+// The faster of those that can compute it on `isa`, which is the library's effective one
+// (dnnl::get_effective_cpu_isa()). `src` and `dst` are the dims CxHxW of one image: all batch sizes and thread counts
+// make the same choice, so that they share the packed weights. A pure function.
+ConvolutionKernel ChooseKernel(const graph::Conv& conv, const graph::Dims& src, const graph::Dims& dst,
+                               const Epilogue& epilogue, dnnl::cpu_isa isa);
+
+}  // namespace resnetd::onednn
+
+#endif  // RESNETD_ENGINE_ONEDNN_LOWERING_KERNEL_CHOICE_H_
