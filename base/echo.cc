@@ -7,12 +7,18 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 
 namespace resnetd {
 namespace {
 
 constexpr size_t kListed = 16;
+constexpr absl::string_view kCut = "...";
+// A path that was cut, with each byte as \xNN, in quotes.
+constexpr size_t kLongestEcho = 4 * kEchoBytes + 5;
 
 bool IsWithin(unsigned char c, unsigned char low, unsigned char high) {
   return c >= low && c <= high;
@@ -61,7 +67,19 @@ Beginning Begin(absl::string_view text, size_t most) {
 std::string EchoBetween(absl::string_view quote, absl::string_view text) {
   const Beginning begin = Begin(text, kEchoBytes);
   if (begin.bytes == text.size()) return absl::StrCat(quote, begin.printable, quote);
-  return absl::StrCat(quote, begin.printable, quote, "... (", text.size(), " bytes)");
+  return absl::StrCat(quote, begin.printable, quote, kCut, " (", text.size(), " bytes)");
+}
+
+std::string EndBetween(absl::string_view quote, absl::string_view path) {
+  if (path.size() <= kEchoBytes) return EchoBetween(quote, path);
+  absl::string_view end = path.substr(path.size() - kEchoBytes);
+  while (!end.empty() && IsWithin(static_cast<unsigned char>(end[0]), 0x80, 0xBF)) end.remove_prefix(1);
+  return absl::StrCat(quote, kCut, Begin(end, kEchoBytes).printable, quote, " (", path.size(), " bytes)");
+}
+
+bool IsEcho(absl::string_view word) {
+  if (word.size() > kLongestEcho) return false;
+  return absl::EndsWith(word, kCut) || absl::StartsWith(absl::StripPrefix(word, "'"), kCut);
 }
 
 }  // namespace
@@ -72,6 +90,14 @@ std::string Echo(absl::string_view text) {
 
 std::string Quoted(absl::string_view text) {
   return EchoBetween("'", text);
+}
+
+std::string EchoPath(absl::string_view path) {
+  return EndBetween("", path);
+}
+
+std::string QuotedPath(absl::string_view path) {
+  return EndBetween("'", path);
 }
 
 std::string QuotedList(const std::vector<absl::string_view>& texts) {
@@ -86,12 +112,24 @@ std::string EchoWords(absl::string_view message) {
   std::string words;
   while (!message.empty()) {
     const size_t end = message.find_first_of(" \n");
-    absl::StrAppend(&words, Echo(message.substr(0, end)));
+    const absl::string_view word = message.substr(0, end);
+    absl::StrAppend(&words, IsEcho(word) ? word : Echo(word));
     if (end == absl::string_view::npos) break;
     words += message[end];
     message.remove_prefix(end + 1);
   }
   return words;
+}
+
+std::string EchoArguments(std::string message, const std::vector<std::string>& arguments) {
+  for (const absl::string_view argument : arguments) {
+    const size_t equals = argument.find('=');
+    const absl::string_view value = equals == absl::string_view::npos ? "" : argument.substr(equals + 1);
+    for (const absl::string_view text : {argument, value}) {
+      if (text.size() > kEchoBytes) message = absl::StrReplaceAll(message, {{text, Echo(text)}});
+    }
+  }
+  return EchoWords(message);
 }
 
 }  // namespace resnetd

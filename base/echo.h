@@ -20,12 +20,21 @@ std::string Echo(absl::string_view text);
 // Echo(text) in single quotes: 'aaa'... (5000 bytes).
 std::string Quoted(absl::string_view text);
 
+// The same for the path of a file or a folder, whose end tells most: ...aa/model.onnx (5000 bytes).
+std::string EchoPath(absl::string_view path);
+std::string QuotedPath(absl::string_view path);
+
 // 'a', 'b', 'c', and after 16 of them how many more there are: ", ... (48 more)".
 std::string QuotedList(const std::vector<absl::string_view>& texts);
 
 // A message that somebody else has put together, as a library does: each run without a space that is longer than
-// kEchoBytes is cut as Echo() does it, and nothing else is changed but control characters and the like.
+// kEchoBytes is cut as Echo() does it, and nothing else is changed but control characters and the like. What the
+// functions above have cut stays as it is.
 std::string EchoWords(absl::string_view message);
+
+// The same where the message repeats one of `arguments`, a command line's, or what stands behind its "=": that is cut
+// though it has spaces.
+std::string EchoArguments(std::string message, const std::vector<std::string>& arguments);
 
 }  // namespace resnetd
 

@@ -10,18 +10,19 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/echo.h"
 
 namespace resnetd {
 namespace {
 
 absl::Status NotRegular(const std::string& path) {
-  return absl::InvalidArgumentError(absl::StrCat("'", path, "': expected a regular file"));
+  return absl::InvalidArgumentError(absl::StrCat(QuotedPath(path), ": expected a regular file"));
 }
 
 // Where ErrnoToStatus() would mislead: ENXIO is a socket, ENOTDIR a path through something that is no folder.
 absl::Status CannotOpen(int error, const std::string& path) {
   if (error == ENXIO) return NotRegular(path);
-  const std::string what = absl::StrCat("cannot open '", path, "'");
+  const std::string what = absl::StrCat("cannot open ", QuotedPath(path));
   if (error == ENOTDIR) return absl::NotFoundError(absl::StrCat(what, ": Not a directory"));
   return absl::ErrnoToStatus(error, what);
 }
@@ -34,11 +35,11 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   if (fd < 0) return CannotOpen(errno, path);
   const auto close_fd = absl::MakeCleanup([fd] { close(fd); });
   struct stat info {};
-  if (fstat(fd, &info) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot look at '", path, "'"));
+  if (fstat(fd, &info) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot look at ", QuotedPath(path)));
   if (!S_ISREG(info.st_mode)) return NotRegular(path);
   if (static_cast<size_t>(info.st_size) > max_bytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat("'", path, "': expected at most ", max_bytes, " bytes, got ", info.st_size));
+        absl::StrCat(QuotedPath(path), ": expected at most ", max_bytes, " bytes, got ", info.st_size));
   }
   // Part by part, since a string of the whole size would be filled with zeros first.
   std::string content;
@@ -47,11 +48,11 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   while (content.size() <= static_cast<size_t>(info.st_size)) {
     const ssize_t n = read(fd, part.data(), part.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read '", path, "'"));
+    if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", QuotedPath(path)));
     if (n == 0) return content;
     content.append(part.data(), static_cast<size_t>(n));
   }
-  return absl::UnknownError(absl::StrCat("'", path, "' grew while it was read"));
+  return absl::UnknownError(absl::StrCat(QuotedPath(path), " grew while it was read"));
 }
 
 }  // namespace resnetd

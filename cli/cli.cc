@@ -6,6 +6,9 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "cli/command.h"
 
@@ -31,6 +34,12 @@ constexpr Entry kCommands[] = {
     {"project", "A copy of a model with principal components of its embeddings; needs no server", AddProject},
 };
 
+// gRPC's errors repeat it: what has no spaces is cut there.
+std::string CheckServer(const std::string& server) {
+  const bool plain = absl::c_all_of(server, [](unsigned char c) { return absl::ascii_isgraph(c); });
+  return plain && !server.empty() ? "" : absl::StrCat("expected host:port, got ", Quoted(server));
+}
+
 }  // namespace
 
 int Run(const std::vector<std::string>& args, std::ostream& out, std::ostream& err, bool err_is_terminal) {
@@ -40,12 +49,12 @@ int Run(const std::vector<std::string>& args, std::ostream& out, std::ostream& e
   context.err_is_terminal = err_is_terminal;
 
   CLI::App app{"Calls a resnetd server, and looks at models.", "resnetctl"};
-  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
-    return EchoWords(CLI::FailureMessage::simple(failed, error));
+  app.failure_message([&args](const CLI::App* failed, const CLI::Error& error) {
+    return EchoArguments(CLI::FailureMessage::simple(failed, error), args);
   });
   app.require_subcommand(1);
   app.fallthrough();  // the shared options may stand behind the command too
-  app.add_option("--server", context.server, "host:port of the server")->capture_default_str();
+  app.add_option("--server", context.server, "host:port of the server")->capture_default_str()->check(CheckServer);
   app.add_option("--timeout", context.timeout_seconds, "Seconds one call may take")
       ->capture_default_str()
       ->check(CLI::Range(0.001, 86400.0));

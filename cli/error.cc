@@ -9,11 +9,17 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/echo.h"
 #include "cli/print/table.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace resnetd::cli {
 namespace {
+
+// Whatever server has sent it, and whatever gRPC repeats of an address.
+std::string Shown(absl::string_view text) {
+  return EchoWords(Printable(text));
+}
 
 CallError FromDetails(int code, const std::string& message, const google::rpc::Status& status) {
   CallError error{.code = code, .message = message, .reason = {}, .violations = {}, .metadata = {}};
@@ -59,18 +65,18 @@ std::string CodeName(int code) {
 }
 
 std::string OneLine(const CallError& error) {
-  return Printable(absl::StrCat(CodeName(error.code), ": ", error.message));
+  return Shown(absl::StrCat(CodeName(error.code), ": ", error.message));
 }
 
 std::string Explain(const CallError& error) {
   std::string text = OneLine(error);
-  if (!error.reason.empty()) absl::StrAppend(&text, "\n  reason: ", Printable(error.reason));
+  if (!error.reason.empty()) absl::StrAppend(&text, "\n  reason: ", Shown(error.reason));
   for (const FieldViolation& v : error.violations) {
     if (absl::StrContains(error.message, v.field) && absl::StrContains(error.message, v.description)) continue;
-    absl::StrAppend(&text, "\n  field ", Printable(v.field), ": ", Printable(v.description));
+    absl::StrAppend(&text, "\n  field ", Shown(v.field), ": ", Shown(v.description));
   }
   for (const auto& [key, value] : error.metadata) {
-    absl::StrAppend(&text, "\n  ", Printable(key), ": ", Printable(value));
+    absl::StrAppend(&text, "\n  ", Shown(key), ": ", Shown(value));
   }
   return text;
 }

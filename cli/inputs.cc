@@ -32,9 +32,11 @@ absl::StatusOr<std::vector<std::string>> ImagesBeneath(const std::string& folder
     std::error_code ignored;
     if (it->is_regular_file(ignored) && LooksLikeImage(it->path())) images.push_back(it->path().string());
   }
-  if (error) return absl::InvalidArgumentError(absl::StrCat("cannot read folder ", folder, ": ", error.message()));
+  if (error)
+    return absl::InvalidArgumentError(absl::StrCat("cannot read folder ", EchoPath(folder), ": ", error.message()));
   if (images.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("no .jpg, .jpeg, .png or .webp file beneath folder ", folder));
+    return absl::InvalidArgumentError(
+        absl::StrCat("no .jpg, .jpeg, .png or .webp file beneath folder ", EchoPath(folder)));
   }
   std::sort(images.begin(), images.end());
   return images;
@@ -63,12 +65,12 @@ absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::str
 absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
   std::error_code ignored;
   if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is not a plain file"));
+    return absl::InvalidArgumentError(absl::StrCat(EchoPath(path), " is not a plain file"));
   }
   std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", EchoPath(path), ": ", std::strerror(errno)));
   std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) return absl::InvalidArgumentError(absl::StrCat("cannot read ", path));
+  if (file.bad()) return absl::InvalidArgumentError(absl::StrCat("cannot read ", EchoPath(path)));
   return bytes;
 }
 
@@ -81,7 +83,7 @@ absl::Status OutcomeOf(const absl::Status& decoded, absl::string_view file) {
 
 absl::StatusOr<std::vector<LabelLine>> ReadLabelLines(const std::string& path) {
   std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", path, ": ", std::strerror(errno)));
+  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", EchoPath(path), ": ", std::strerror(errno)));
   std::vector<LabelLine> lines;
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
@@ -91,7 +93,7 @@ absl::StatusOr<std::vector<LabelLine>> ReadLabelLines(const std::string& path) {
     if (gap == absl::string_view::npos) gap = stripped.find(' ');
     if (gap == absl::string_view::npos) {
       return absl::InvalidArgumentError(
-          absl::StrCat(path, " line ", number, ": expected \"path label\", got \"", Echo(stripped), "\""));
+          absl::StrCat(EchoPath(path), " line ", number, ": expected \"path label\", got \"", Echo(stripped), "\""));
     }
     lines.push_back(
         {std::string(stripped.substr(0, gap)), std::string(absl::StripLeadingAsciiWhitespace(stripped.substr(gap)))});

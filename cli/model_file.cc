@@ -3,13 +3,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "models/loader.h"
 
 namespace resnetd::cli {
 
 std::string ModelFile::Title() const {
-  return absl::StrCat(source.name, " version ", source.version, " (", source.origin, ")");
+  return absl::StrCat(Echo(source.name), " version ", Echo(source.version), " (", EchoPath(source.origin), ")");
 }
 
 absl::StatusOr<ModelFile> OpenModel(const std::string& path) {

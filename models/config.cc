@@ -26,7 +26,8 @@ class FirstError final : public google::protobuf::io::ErrorCollector {
   explicit FirstError(absl::string_view file) : file_(file) {}
   void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
     if (!status_.ok()) return;
-    status_ = absl::InvalidArgumentError(absl::StrCat(file_, ":", line + 1, ":", column + 1, ": ", EchoWords(message)));
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(EchoPath(file_), ":", line + 1, ":", column + 1, ": ", EchoWords(message)));
   }
   const absl::Status& status() const { return status_; }
 
@@ -42,13 +43,14 @@ absl::StatusOr<Message> ParseText(const std::string& text, absl::string_view fil
   parser.RecordErrorsTo(&error);
   Message message;
   if (parser.ParseFromString(text, &message)) return message;
-  return error.status().ok() ? absl::InvalidArgumentError(absl::StrCat(file, ": not a text message")) : error.status();
+  return error.status().ok() ? absl::InvalidArgumentError(absl::StrCat(EchoPath(file), ": not a text message"))
+                             : error.status();
 }
 
 absl::Status CheckPlainName(absl::string_view name, absl::string_view field, absl::string_view file) {
   if (!absl::StrContains(name, '/') && name != "." && name != "..") return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat(file, ": ", field, ": expected the name of a file beside the model, got ", Quoted(name)));
+      absl::StrCat(EchoPath(file), ": ", field, ": expected the name of a file beside the model, got ", Quoted(name)));
 }
 
 bool IsUtf8(absl::string_view text) {
@@ -149,8 +151,8 @@ absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::
     RESNETD_RETURN_IF_ERROR(CheckPlainName(config->heads(i).labels_file(), field, file));
   }
   if (config->default_deadline_ms() < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(file, ": default_deadline_ms: expected at least 0, got ", config->default_deadline_ms()));
+    return absl::InvalidArgumentError(absl::StrCat(EchoPath(file), ": default_deadline_ms: expected at least 0, got ",
+                                                   config->default_deadline_ms()));
   }
   return config;
 }
@@ -161,16 +163,16 @@ absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::stri
   // What follows would make a check that cannot fail.
   if (!(golden->tolerance() >= 0 && golden->tolerance() < 1)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(file, ": tolerance: expected a fraction from 0 to below 1, got ", golden->tolerance()));
+        absl::StrCat(EchoPath(file), ": tolerance: expected a fraction from 0 to below 1, got ", golden->tolerance()));
   }
   if (golden->golden().empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(file, ": golden: expected at least one image, got none"));
+    return absl::InvalidArgumentError(absl::StrCat(EchoPath(file), ": golden: expected at least one image, got none"));
   }
   const auto finite = [](float value) { return std::isfinite(value); };
   for (const v1::Golden& one : golden->golden()) {
     const bool sound = absl::c_all_of(one.logits(), finite) && absl::c_all_of(one.embedding(), finite);
     if (sound && one.logits_size() + one.embedding_size() > 0) continue;
-    return absl::InvalidArgumentError(absl::StrCat(file, ": golden ", Quoted(one.name()), ": expected ",
+    return absl::InvalidArgumentError(absl::StrCat(EchoPath(file), ": golden ", Quoted(one.name()), ": expected ",
                                                    sound ? "logits or an embedding" : "finite values"));
   }
   return golden;
@@ -182,7 +184,7 @@ int CountLabels(absl::string_view text) {
 }
 
 absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text, absl::string_view file, int classes) {
-  if (!IsUtf8(text)) return absl::InvalidArgumentError(absl::StrCat(file, ": expected UTF-8 text"));
+  if (!IsUtf8(text)) return absl::InvalidArgumentError(absl::StrCat(EchoPath(file), ": expected UTF-8 text"));
   std::vector<std::string> labels = absl::StrSplit(text, '\n');
   if (labels.back().empty()) labels.pop_back();  // what follows the last line's end
   for (std::string& label : labels) {
@@ -190,7 +192,7 @@ absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text, abs
   }
   if (static_cast<int>(labels.size()) == classes) return labels;
   return absl::InvalidArgumentError(absl::StrCat(
-      file, ": expected ", classes, " labels, one a line for each class of the model, got ", labels.size()));
+      EchoPath(file), ": expected ", classes, " labels, one a line for each class of the model, got ", labels.size()));
 }
 
 absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl::string_view preset,

@@ -241,11 +241,11 @@ absl::Status Loading::ReadHeads() {
     model_.no_classifier = WhyNoClassifier(info);
     if (first_labels_.has_value()) {
       if (info.outputs[static_cast<size_t>(info.embedding)].role == OutputRole::kUndecided) {
-        return absl::InvalidArgumentError(absl::StrCat(first_labels_file_,
+        return absl::InvalidArgumentError(absl::StrCat(EchoPath(first_labels_file_),
                                                        ": expected as many labels as an output has ", "values, got ",
                                                        label_counts_.first, "; ", model_.no_classifier));
       }
-      notes_.push_back(absl::StrCat(first_labels_file_, " is not used, as the model has no classifier"));
+      notes_.push_back(absl::StrCat(EchoPath(first_labels_file_), " is not used, as the model has no classifier"));
     }
   }
   for (OutputNote& note : OutputNotes(model_.heads, info)) {
@@ -258,9 +258,9 @@ absl::Status Loading::SetLabels(const std::optional<std::string>& text, absl::st
   if (!text.has_value()) return absl::OkStatus();
   const int width = model_.engine->info().outputs[static_cast<size_t>(head.output)].width;
   if (const int count = CountLabels(*text); width == 1 && count > 2) {
-    return absl::InvalidArgumentError(absl::StrCat(file, ": expected 1 label, of what the one score of output '",
-                                                   head.name, "' is the score of, or 2, without it and with it; got ",
-                                                   count));
+    return absl::InvalidArgumentError(
+        absl::StrCat(EchoPath(file), ": expected 1 label, of what the one score of output ", Quoted(head.name),
+                     " is the score of, or 2, without it and with it; got ", count));
   }
   RESNETD_ASSIGN_OR_RETURN(head.labels, ParseLabels(*text, file, head.classes));
   return absl::OkStatus();
@@ -305,7 +305,7 @@ absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source) {
 absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, const LoadOptions& options) {
   absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run();
   if (loaded.ok()) return loaded;
-  return absl::Status(loaded.status().code(), absl::StrCat("model ", Quoted(source.name), " (", source.origin,
+  return absl::Status(loaded.status().code(), absl::StrCat("model ", Quoted(source.name), " (", EchoPath(source.origin),
                                                            "): ", loaded.status().message()));
 }
 

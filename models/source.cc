@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/echo.h"
 #include "base/file.h"
 #include "models/embedded/embedded_model.h"
 
@@ -75,7 +76,7 @@ ModelSource EmbeddedSource() {
     for (const models::EmbeddedFile& embedded : models::EmbeddedFiles()) {
       if (embedded.name == file) return std::string(embedded.content);
     }
-    return absl::NotFoundError(absl::StrCat("no file '", file, "' in the program"));
+    return absl::NotFoundError(absl::StrCat("no file ", Quoted(file), " in the program"));
   };
   return source;
 }
@@ -108,19 +109,19 @@ absl::StatusOr<ModelSource> FindSource(const std::string& path) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
     if (fs::exists(path, error)) return FileSource(path);
-    return absl::NotFoundError(absl::StrCat("expected an ONNX file or a model's folder, found no '", path, "'"));
+    return absl::NotFoundError(absl::StrCat("expected an ONNX file or a model's folder, found no ", QuotedPath(path)));
   }
   if (fs::exists(fs::path(path) / kModelFile, error)) return FileSource((fs::path(path) / kModelFile).string());
   const std::optional<fs::path> version = HighestVersion(path);
   if (version.has_value()) return FileSource((*version / kModelFile).string());
   return absl::NotFoundError(
-      absl::StrCat("expected model.onnx or <version>/model.onnx in '", path, "', found neither"));
+      absl::StrCat("expected model.onnx or <version>/model.onnx in ", QuotedPath(path), ", found neither"));
 }
 
 absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
-    return absl::NotFoundError(absl::StrCat("--models: expected a folder, got '", folder, "'"));
+    return absl::NotFoundError(absl::StrCat("--models: expected a folder, got ", QuotedPath(folder)));
   }
   std::vector<ModelSource> sources;
   if (fs::exists(fs::path(folder) / kModelFile, error)) {
@@ -131,22 +132,23 @@ absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder
     const std::optional<fs::path> version = HighestVersion(entry);
     if (version.has_value()) sources.push_back(FileSource((*version / kModelFile).string()));
   }
-  if (error) return absl::NotFoundError(absl::StrCat("--models: cannot list '", folder, "': ", error.message()));
+  if (error)
+    return absl::NotFoundError(absl::StrCat("--models: cannot list ", QuotedPath(folder), ": ", error.message()));
   if (sources.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat("--models: expected <name>/<version>/model.onnx or model.onnx in '", folder, "', found neither"));
+    return absl::NotFoundError(absl::StrCat("--models: expected <name>/<version>/model.onnx or model.onnx in ",
+                                            QuotedPath(folder), ", found neither"));
   }
   if (sources.size() > static_cast<size_t>(kMaxModels)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--models: expected at most ", kMaxModels, " models in '", folder, "', found ", sources.size()));
+    return absl::InvalidArgumentError(absl::StrCat("--models: expected at most ", kMaxModels, " models in ",
+                                                   QuotedPath(folder), ", found ", sources.size()));
   }
   absl::c_sort(sources, [](const ModelSource& a, const ModelSource& b) { return a.name < b.name; });
   const auto same =
       absl::c_adjacent_find(sources, [](const ModelSource& a, const ModelSource& b) { return a.name == b.name; });
   if (same != sources.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("--models: expected one folder for each model name, got two for '",
-                                                   same->name, "': '", same->origin, "' and '", std::next(same)->origin,
-                                                   "'"));
+    return absl::InvalidArgumentError(absl::StrCat("--models: expected one folder for each model name, got two for ",
+                                                   Quoted(same->name), ": ", QuotedPath(same->origin), " and ",
+                                                   QuotedPath(std::next(same)->origin)));
   }
   return sources;
 }

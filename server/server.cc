@@ -21,6 +21,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/cpu_budget.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "models/loader.h"
@@ -62,17 +63,17 @@ void LogModel(const LoadedModel& loaded, Duration took) {
       "model {} version {}: {}x{}x{} -> {} classes, {} features; {} parameters, {} multiply-adds; {} on {}; {} MB of "
       "weights, "
       "{:.1f} MB of arena a worker, {:.3f} of the least possible; loaded in {:.2f} s",
-      model.name, model.version, info.channels, info.height, info.width, info.classes, info.features, info.parameters,
-      info.multiply_adds, info.precision, info.isa, info.packed_weight_bytes >> 20,
+      Echo(model.name), Echo(model.version), info.channels, info.height, info.width, info.classes, info.features,
+      info.parameters, info.multiply_adds, info.precision, info.isa, info.packed_weight_bytes >> 20,
       static_cast<double>(model.engine->arena_bytes()) / (1 << 20),
       static_cast<double>(model.engine->arena_bytes()) / static_cast<double>(info.arena_lower_bound),
       std::chrono::duration<double>(took).count());
   for (const MeasuredBatch& cost : loaded.costs) {
-    spdlog::debug("model {}: a batch of {} takes {:.3f} ms", model.name, cost.batch,
+    spdlog::debug("model {}: a batch of {} takes {:.3f} ms", Echo(model.name), cost.batch,
                   std::chrono::duration<double, std::milli>(cost.cost).count());
   }
-  for (const std::string& output : loaded.outputs) spdlog::info("model {}: {}", model.name, output);
-  for (const std::string& note : loaded.notes) spdlog::info("model {}: {}", model.name, note);
+  for (const std::string& output : loaded.outputs) spdlog::info("model {}: {}", Echo(model.name), output);
+  for (const std::string& note : loaded.notes) spdlog::info("model {}: {}", Echo(model.name), note);
 }
 
 }  // namespace

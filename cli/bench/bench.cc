@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "cli/bench/load.h"
 #include "cli/call/client.h"
@@ -200,7 +201,7 @@ int Bench(const Context& context, const Options& options) {
     SetDeadline(call, context.timeout_seconds);
     const grpc::Status status = v1::InferenceService::NewStub(channel)->GetModel(&call, get_model, &model);
     if (status.ok()) continue;
-    *context.err << context.server << ": " << Explain(ErrorFrom(status)) << '\n';
+    *context.err << Echo(context.server) << ": " << Explain(ErrorFrom(status)) << '\n';
     return kFailed;
   }
   const absl::StatusOr<std::vector<v1::Image>> images = MakeImages(options, model.input());

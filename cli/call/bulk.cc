@@ -13,8 +13,10 @@
 #include <iterator>
 #include <list>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/echo.h"
 #include "base/mutex.h"
 #include "base/time.h"
 #include "cli/inputs.h"
@@ -305,7 +307,7 @@ void BulkRun::Impl::Retry(Job& job, const Failure& failure) {
   job.due = *next;
   if (!patience_.NoteIsDue()) return;
   progress_.Wipe();
-  *context_.err << context_.server << ": " << OneLine(failure.error) << "; trying again\n" << std::flush;
+  *context_.err << Echo(context_.server) << ": " << OneLine(failure.error) << "; trying again\n" << std::flush;
 }
 
 void BulkRun::Impl::Deliver(const OnImage& on_image) {
@@ -363,7 +365,8 @@ Patience::Limits LimitsOf(const Context& context, const BulkOptions& options) {
 }
 
 std::string Explain(const Context& context, const Ended& ended, size_t images) {
-  std::string text = absl::StrCat(context.server, ": ended with ", ended.handed_over, " of ", images, " images done");
+  std::string text =
+      absl::StrCat(Echo(context.server), ": ended with ", ended.handed_over, " of ", images, " images done");
   if (!ended.why.empty()) absl::StrAppend(&text, ": ", ended.why, "; the last error");
   return absl::StrCat(text, ": ", Explain(ended.error));
 }

@@ -10,6 +10,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/echo.h"
 #include "cli/call/bulk.h"
 #include "cli/call/client.h"
 #include "cli/call/execution.h"
@@ -60,7 +61,7 @@ class Report {
   void Add(size_t index, const v1::ClassifyResult* result, const CallError* error) {
     const std::string* truth = expected_ == nullptr ? nullptr : expected_->Find(files_[index]);
     nlohmann::ordered_json json = {{"image", files_[index]}};
-    std::vector<std::string> row = {files_[index]};
+    std::vector<std::string> row = {EchoPath(files_[index])};
     if (expected_ != nullptr) row.push_back(truth == nullptr ? "" : *truth);
     if (truth != nullptr) json["expected"] = *truth;
     if (error != nullptr) {
@@ -146,7 +147,7 @@ int Classify(const Context& context, const Options& options) {
   Patience patience(LimitsOf(context, options.bulk));
   ServedModel model(context, *stub, patience);
   if (const absl::Status asked = model.Ask(options.model); !asked.ok()) {
-    *context.err << context.server << ": " << OneLine(ErrorFrom(asked)) << '\n';
+    *context.err << Echo(context.server) << ": " << OneLine(ErrorFrom(asked)) << '\n';
     return kFailed;
   }
   Report report(options, *files, expected ? &*expected : nullptr);
@@ -156,7 +157,7 @@ int Classify(const Context& context, const Options& options) {
                       });
   std::optional<Ended> ended = bulk.Run(*files, [&](size_t i, const auto* result, const CallError* error) {
     report.Add(i, result, error);
-    if (error != nullptr) *context.err << files->at(i) << ": " << Explain(*error) << '\n';
+    if (error != nullptr) *context.err << EchoPath(files->at(i)) << ": " << Explain(*error) << '\n';
     return true;
   });
   if (!ended) ended = model.AskWhetherSame(files->size());

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/types/span.h"
+#include "base/echo.h"
 #include "cli/call/bulk.h"
 #include "cli/call/client.h"
 #include "cli/call/execution.h"
@@ -77,7 +78,7 @@ void PrintTable(const Context& context, const std::vector<std::string>& files, c
   for (size_t i = 0; i < files.size(); ++i) {
     const auto& [result, error] = outcomes[i];
     if (error.code != 0) {
-      table.AddRow({files[i], OneLine(error)});
+      table.AddRow({EchoPath(files[i]), OneLine(error)});
       continue;
     }
     for (const Vector& v : VectorsOf(result)) {
@@ -85,9 +86,9 @@ void PrintTable(const Context& context, const std::vector<std::string>& files, c
       for (size_t k = 0; k < std::min(kShownValues, v.values.size()); ++k) {
         absl::StrAppend(&first, k == 0 ? "" : " ", absl::StrFormat("%.4f", v.values[k]));
       }
-      std::vector<std::string> row = {files[i], absl::StrCat(v.values.size()), absl::StrFormat("%.4f", Norm(v.values)),
-                                      first};
-      if (with_layers) row.insert(row.begin() + 1, v.layer);
+      std::vector<std::string> row = {EchoPath(files[i]), absl::StrCat(v.values.size()),
+                                      absl::StrFormat("%.4f", Norm(v.values)), first};
+      if (with_layers) row.insert(row.begin() + 1, Echo(v.layer));
       table.AddRow(std::move(row));
     }
   }
@@ -118,7 +119,8 @@ void PrintJson(const Context& context, const std::vector<std::string>& files, co
 absl::Status SaveNpy(const std::string& path, const std::vector<Outcome>& outcomes) {
   size_t width = 0;
   for (const Outcome& o : outcomes) width = std::max(width, VectorsOf(o.result)[0].values.size());
-  if (width == 0) return absl::InvalidArgumentError(absl::StrCat("no image has an embedding: ", path, " not written"));
+  if (width == 0)
+    return absl::InvalidArgumentError(absl::StrCat("no image has an embedding: ", EchoPath(path), " not written"));
   std::vector<float> rows;
   rows.reserve(outcomes.size() * width);
   for (const Outcome& o : outcomes) {
@@ -169,12 +171,12 @@ int Embed(const Context& context, const Options& options) {
     }
     outcomes[i].error = *error;
     exit_code = kFailed;
-    *context.err << files->at(i) << ": " << Explain(*error) << '\n';
+    *context.err << EchoPath(files->at(i)) << ": " << Explain(*error) << '\n';
     return options.npy.empty() || !RowIsMissing(outcomes[i]);
   });
   if (ended) {
     *context.err << Explain(context, *ended, files->size()) << '\n';
-    if (!options.npy.empty()) *context.err << options.npy << ": not written\n";
+    if (!options.npy.empty()) *context.err << EchoPath(options.npy) << ": not written\n";
     for (size_t i = ended->handed_over; i < files->size(); ++i) outcomes[i].error = ended->error;
     exit_code = kFailed;
   }

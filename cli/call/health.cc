@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "CLI/CLI.hpp"
+#include "base/echo.h"
 #include "base/time.h"
 #include "cli/call/client.h"
 #include "cli/command.h"
@@ -49,7 +50,7 @@ void Print(const Context& context, const std::string& service, const health::Hea
   if (context.json) {
     *context.out << nlohmann::ordered_json{{"service", service}, {"status", status}}.dump() << std::endl;
   } else {
-    *context.out << (service.empty() ? "" : Printable(service) + ": ") << status << std::endl;
+    *context.out << (service.empty() ? "" : Echo(service) + ": ") << status << std::endl;
   }
 }
 
@@ -75,7 +76,7 @@ int CheckOrWait(const Context& context, health::Health::Stub& stub, const Option
   if (answer.status.ok()) {
     Print(context, options.service, answer.response);
   } else {
-    *context.err << context.server << ": " << Explain(ErrorFrom(answer.status)) << '\n';
+    *context.err << Echo(context.server) << ": " << Explain(ErrorFrom(answer.status)) << '\n';
   }
   return answer.serving() ? kOk : kFailed;
 }
@@ -89,7 +90,7 @@ int Watch(const Context& context, health::Health::Stub& stub, const Options& opt
   health::HealthCheckResponse response;
   while (reader->Read(&response)) Print(context, options.service, response);
   const grpc::Status status = reader->Finish();
-  if (!status.ok()) *context.err << context.server << ": " << Explain(ErrorFrom(status)) << '\n';
+  if (!status.ok()) *context.err << Echo(context.server) << ": " << Explain(ErrorFrom(status)) << '\n';
   return status.ok() && response.status() == health::HealthCheckResponse::SERVING ? kOk : kFailed;
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/echo.h"
 #include "cli/call/client.h"
 #include "cli/command.h"
 #include "cli/error.h"
@@ -19,7 +20,7 @@ namespace {
 using Stub = v1::InferenceService::Stub;
 
 int Fail(const Context& context, const grpc::Status& status) {
-  *context.err << context.server << ": " << Explain(ErrorFrom(status)) << '\n';
+  *context.err << Echo(context.server) << ": " << Explain(ErrorFrom(status)) << '\n';
   return kFailed;
 }
 

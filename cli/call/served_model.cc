@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "base/echo.h"
 
 namespace resnetd::cli {
 
@@ -22,7 +23,7 @@ absl::Status ServedModel::Call(const v1::GetModelRequest& request, v1::GetModelR
     const auto next = patience_.NextTry(failure, tries);
     if (!next) return absl::Status(code, absl::StrCat(status.error_message(), " (", patience_.why(), ")"));
     if (patience_.NoteIsDue()) {
-      *context_.err << context_.server << ": " << OneLine(failure.error) << "; trying again\n" << std::flush;
+      *context_.err << Echo(context_.server) << ": " << OneLine(failure.error) << "; trying again\n" << std::flush;
     }
     std::this_thread::sleep_until(*next);
   }

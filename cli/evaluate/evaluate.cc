@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/cpu_budget.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "cli/command.h"
@@ -74,10 +75,12 @@ absl::StatusOr<std::vector<int>> ReadPredictions(const std::string& path, const 
   for (const LabelledImage& image : data.images) {
     const std::string* label = labels.Find(image.path);
     if (label == nullptr) label = labels.Find(image.name);
-    if (label == nullptr) return absl::InvalidArgumentError(absl::StrCat(path, ": no line for ", image.name));
+    if (label == nullptr)
+      return absl::InvalidArgumentError(absl::StrCat(EchoPath(path), ": no line for ", EchoPath(image.name)));
     const absl::StatusOr<int> index = FindClass(*label, classes);
     if (!index.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ": ", image.name, ": ", index.status().message()));
+      return absl::InvalidArgumentError(
+          absl::StrCat(EchoPath(path), ": ", EchoPath(image.name), ": ", index.status().message()));
     }
     predicted.push_back(*index);
   }
@@ -100,7 +103,7 @@ Report Evaluate(const Context& context, Classifier& classifier, const LabelledIm
   const auto start = Now();
   report.ended = classifier.Run(files, [&](size_t i, absl::Span<const int> best, const CallError* error) {
     if (error != nullptr) {
-      *context.err << files[i] << ": " << Explain(*error) << '\n';
+      *context.err << EchoPath(files[i]) << ": " << Explain(*error) << '\n';
       report.failures.push_back({i, *error});
       return;
     }
@@ -146,7 +149,7 @@ std::string ReadingText(const TrueClasses& truth) {
   }
   if (!truth.image_folder_differs) return "by index";
   const auto& [folder, place] = *truth.image_folder_differs;
-  return absl::StrCat("by index; torchvision's ImageFolder goes by the order of the names, which makes ", folder,
+  return absl::StrCat("by index; torchvision's ImageFolder goes by the order of the names, which makes ", Echo(folder),
                       " class ", place);
 }
 
@@ -250,13 +253,13 @@ void PrintDifferences(const Context& context, const Options& options, const Labe
   const Tally& theirs = report.predictions.all();
   *context.out << '\n'
                << report.differences.size() << " of " << theirs.images << " images differ from "
-               << Printable(options.predictions) << ", whose top 1 is " << Percent(theirs.top1, theirs.images) << '\n';
+               << EchoPath(options.predictions) << ", whose top 1 is " << Percent(theirs.top1, theirs.images) << '\n';
   if (report.differences.empty()) return;
   Table table({"image", "true class", "here", "there"});
   const size_t shown = std::min(report.differences.size(), kDifferencesShown);
   for (size_t i = 0; i < shown; ++i) {
     const Difference& d = report.differences[i];
-    table.AddRow({data.images[d.image].path, classes.Of(known.truth.of_image[d.image]), classes.Of(d.here),
+    table.AddRow({EchoPath(data.images[d.image].path), classes.Of(known.truth.of_image[d.image]), classes.Of(d.here),
                   classes.Of(d.there)});
   }
   table.Print(*context.out);
@@ -276,7 +279,7 @@ int Run(const Context& context, const Options& options) {
   const auto classifier = options.local ? NewLocalClassifier(context, options.model, options.head, options.threads)
                                         : NewServedClassifier(context, options.model, options.head, options.bulk);
   if (!classifier.ok()) {
-    if (!options.local) *context.err << context.server << ": ";
+    if (!options.local) *context.err << Echo(context.server) << ": ";
     return Fail(context, classifier.status(), kFailed);
   }
   const ClassNames& classes = (*classifier)->classes();
@@ -299,7 +302,7 @@ int Run(const Context& context, const Options& options) {
     std::ofstream file(options.svg, std::ios::binary);
     file << DrawConfusion((*classifier)->name(), report.evaluation, classes);
     if (!file.flush())
-      return Fail(context, absl::UnavailableError(absl::StrCat("cannot write ", options.svg)), kFailed);
+      return Fail(context, absl::UnavailableError(absl::StrCat("cannot write ", EchoPath(options.svg))), kFailed);
   }
   return report.failures.empty() ? kOk : kFailed;
 }

@@ -24,10 +24,11 @@ absl::StatusOr<LabelledImages> FromFolders(const std::string& folder) {
     std::error_code ignored;
     if (it->is_directory(ignored)) classes.push_back(it->path());
   }
-  if (error) return absl::InvalidArgumentError(absl::StrCat("cannot read folder ", folder, ": ", error.message()));
+  if (error)
+    return absl::InvalidArgumentError(absl::StrCat("cannot read folder ", EchoPath(folder), ": ", error.message()));
   if (classes.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("expected a folder for each class in ", folder, ", or a list with lines \"path label\""));
+    return absl::InvalidArgumentError(absl::StrCat("expected a folder for each class in ", EchoPath(folder),
+                                                   ", or a list with lines \"path label\""));
   }
   std::sort(classes.begin(), classes.end());
   LabelledImages data;
@@ -43,7 +44,7 @@ absl::StatusOr<LabelledImages> FromFolders(const std::string& folder) {
 
 absl::StatusOr<LabelledImages> FromList(const std::string& list) {
   RESNETD_ASSIGN_OR_RETURN(const std::vector<LabelLine> lines, ReadLabelLines(list));
-  if (lines.empty()) return absl::InvalidArgumentError(absl::StrCat("no line \"path label\" in ", list));
+  if (lines.empty()) return absl::InvalidArgumentError(absl::StrCat("no line \"path label\" in ", EchoPath(list)));
   LabelledImages data;
   for (const auto& [image, label] : lines) {
     const fs::path beside = fs::path(list).parent_path() / image;

@@ -168,8 +168,8 @@ absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& co
                                                    head.empty() ? "classifier" : absl::StrCat("head ", Quoted(head))));
   }
   if (found->is_value()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("head '", found->name, "' of model '", loaded.model->name, "' is one value and no class"));
+    return absl::InvalidArgumentError(absl::StrCat("head ", Quoted(found->name), " of model ",
+                                                   Quoted(loaded.model->name), " is one value and no class"));
   }
   auto classifier = std::make_unique<LocalClassifier>(context, loaded.model, *found);
   RESNETD_RETURN_IF_ERROR(classifier->Prepare(threads));

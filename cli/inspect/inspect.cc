@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "cli/command.h"
 #include "cli/error.h"
@@ -169,7 +170,7 @@ void PrintModel(std::ostream& out, const Findings& found) {
   Table table({"model", found.model.Title()});
   table.AddRow({"input", absl::StrCat(info.height, " x ", info.width, " x ", info.channels)});
   table.AddRow({"outputs", absl::StrJoin(info.outputs, ", ", [](std::string* text, const OutputInfo& output) {
-                  absl::StrAppend(text, output.name, " ", absl::StrJoin(output.dims, "x"));
+                  absl::StrAppend(text, Echo(output.name), " ", absl::StrJoin(output.dims, "x"));
                 })});
   table.AddRow({"parameters", absl::StrCat(info.parameters)});
   table.AddRow({"multiply-adds", absl::StrCat(info.multiply_adds, " an image")});
@@ -207,7 +208,7 @@ void PrintGraphs(std::ostream& out, const Findings& found) {
   for (const GraphStage& stage : found.inspection.stages) {
     out << "after " << stage.name << ":\n";
     for (const absl::string_view line : absl::StrSplit(stage.text, '\n', absl::SkipEmpty())) {
-      out << "  " << Printable(line) << '\n';
+      out << "  " << EchoWords(Printable(line)) << '\n';
     }
     out << '\n';
   }
@@ -220,7 +221,7 @@ void PrintLayers(std::ostream& out, const LayerTimes& times) {
   const auto millions = [](int64_t count) { return absl::StrFormat("%.2f", static_cast<double>(count) * 1e-6); };
   for (const LayerTime& layer : times.layers) {
     const bool counts = layer.step.multiply_adds > 0;
-    table.AddRow({layer.step.node, OperatorInWords(layer.step), layer.step.shape,
+    table.AddRow({Echo(layer.step.node), OperatorInWords(layer.step), layer.step.shape,
                   counts ? millions(layer.step.multiply_adds) : "", absl::StrFormat("%.3f", layer.seconds() * 1e3),
                   percent(layer.seconds() / whole), counts ? absl::StrFormat("%.1f", layer.gflops()) : "",
                   counts ? percent(layer.gflops() / times.peak_gflops) : "", layer.step.implementation});
@@ -242,7 +243,7 @@ void PrintUnits(std::ostream& out, const Findings& found) {
                     : std::vector<std::string>{"unit", "shape", "shortcut", "plus"});
   for (size_t i = 0; i < found.pluses.size(); ++i) {
     const ResidualUnit& unit = found.inspection.units[i];
-    std::vector<std::string> row = {unit.node, unit.shape, unit.shortcut, found.pluses[i]};
+    std::vector<std::string> row = {Echo(unit.node), unit.shape, unit.shortcut, found.pluses[i]};
     if (norms && found.norms[i].has_value()) {
       const UnitNorms& of = *found.norms[i];
       for (const double value : {of.input, of.branch}) row.push_back(absl::StrFormat("%.2f", value));
@@ -273,7 +274,7 @@ int Run(const Context& context, const Options& options) {
   std::ofstream file(options.svg, std::ios::binary);
   file << DrawLayers(found->model.source.name, *found->times);
   if (file.flush()) return kOk;
-  *context.err << "cannot write '" << options.svg << "'\n";
+  *context.err << "cannot write " << QuotedPath(options.svg) << '\n';
   return kFailed;
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "base/echo.h"
 
 namespace resnetd::cli {
 
@@ -34,7 +35,7 @@ absl::Status WritePng(const std::string& path, absl::Span<const uint8_t> pixels,
   if (png_image_write_to_file(&image, path.c_str(), /*convert_to_8_bit=*/0, pixels.data(), /*row_stride=*/0, nullptr)) {
     return absl::OkStatus();
   }
-  return absl::UnavailableError(absl::StrCat("cannot write ", path, ": ", image.message));
+  return absl::UnavailableError(absl::StrCat("cannot write ", EchoPath(path), ": ", image.message));
 }
 
 }  // namespace resnetd::cli

@@ -10,6 +10,7 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "cli/command.h"
 #include "cli/error.h"
@@ -83,7 +84,8 @@ absl::StatusOr<Seen> Preprocess(const Options& options) {
   seen.png = absl::StrCat(out, ".png");
   seen.npy = absl::StrCat(out, ".npy");
   if (std::error_code ignored; std::filesystem::equivalent(seen.png, options.image, ignored)) {
-    return absl::InvalidArgumentError(absl::StrCat("--out: expected another file than the image, got ", seen.png));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--out: expected another file than the image, got ", EchoPath(seen.png)));
   }
   RESNETD_RETURN_IF_ERROR(
       WritePng(seen.png, PictureOfInput(seen.values, recipe), recipe.height, recipe.width, recipe.channels()));
@@ -129,7 +131,7 @@ void PrintJson(const Context& context, const Options& options, const Seen& seen)
 
 void Print(const Context& context, const Options& options, const Seen& seen) {
   const image::Recipe& recipe = seen.recipe;
-  Table table({"image", absl::StrCat(options.image, ", ", seen.header.width, "x", seen.header.height)});
+  Table table({"image", absl::StrCat(EchoPath(options.image), ", ", seen.header.width, "x", seen.header.height)});
   table.AddRow(
       {"recipe", absl::StrCat(image::NameOf(recipe), " (", RecipeHash(recipe), "): ", image::ToString(recipe))});
   const std::vector<Statistics> all = StatisticsOf(seen);

@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/echo.h"
 
 namespace resnetd::cli {
 namespace {
@@ -68,7 +69,7 @@ absl::Status WriteNpy(const std::string& path, absl::Span<const float> values, a
   if (error) {
     std::error_code ignored;
     if (written != target) fs::remove(written, ignored);
-    return absl::UnavailableError(absl::StrCat("cannot write ", path, ": ", error.message()));
+    return absl::UnavailableError(absl::StrCat("cannot write ", EchoPath(path), ": ", error.message()));
   }
   return absl::OkStatus();
 }

@@ -1,5 +1,6 @@
 // Plain text columns, two spaces apart. Widths count UTF-8 characters, not bytes.
 #include "cli/print/table.h"
+#include "base/echo.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -32,7 +33,7 @@ Table::Table(std::vector<std::string> header) {
 }
 
 void Table::AddRow(std::vector<std::string> cells) {
-  for (std::string& cell : cells) cell = Printable(cell);
+  for (std::string& cell : cells) cell = EchoWords(Printable(cell));
   rows_.push_back(std::move(cells));
 }
 

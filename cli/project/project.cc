@@ -15,6 +15,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/cpu_budget.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "cli/command.h"
 #include "cli/error.h"
@@ -95,7 +96,7 @@ absl::StatusOr<Outcome> Learn(const Context& context, const std::shared_ptr<cons
         ++loaded;
       } else {
         ++outcome.failed;
-        *context.err << files[i] << ": " << Explain(ErrorFrom(status)) << '\n';
+        *context.err << EchoPath(files[i]) << ": " << Explain(ErrorFrom(status)) << '\n';
       }
       if (loaded == 0 || (loaded < embedder.batch() && i + 1 < files.size())) continue;
       RESNETD_RETURN_IF_ERROR(embedder.AddTo(pca, std::exchange(loaded, 0)));
@@ -125,7 +126,7 @@ absl::Status WriteFile(const fs::path& path, const std::string& text) {
   std::ofstream file(path, std::ios::binary);
   file.write(text.data(), static_cast<std::streamsize>(text.size()));
   file.close();
-  return file ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write '", path.string(), "'"));
+  return file ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write ", QuotedPath(path.string())));
 }
 
 // A file beside the model that may be missing.
@@ -151,7 +152,8 @@ absl::Status WriteModel(const Options& options, const ModelSource& source, const
   const fs::path out = options.out;
   std::error_code error;
   fs::create_directories(out, error);
-  if (error) return absl::UnavailableError(absl::StrCat("cannot make '", options.out, "': ", error.message()));
+  if (error)
+    return absl::UnavailableError(absl::StrCat("cannot make ", QuotedPath(options.out), ": ", error.message()));
   RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig parsed, ReadModelConfig(source));
   std::vector<std::string> beside = FilesBeside(parsed);
   beside.insert(beside.end(), projected.external_files.begin(), projected.external_files.end());
@@ -177,7 +179,7 @@ void Print(const Context& context, const Options& options, const Model& model, c
   }
   *context.out << absl::StrFormat(
       "%d of %d dimensions hold %.2f %% of the variance over %d images\nlayer \"%s\" of %s\n", options.components,
-      features, 100 * outcome.projection.explained, outcome.images, options.layer, options.out);
+      features, 100 * outcome.projection.explained, outcome.images, Echo(options.layer), EchoPath(options.out));
 }
 
 absl::StatusOr<Outcome> Run(const Context& context, const Options& options, const std::vector<std::string>& files) {
@@ -203,7 +205,7 @@ int Project(const Context& context, const Options& options) {
   }
   std::error_code error;
   if (fs::exists(options.out, error)) {
-    *context.err << "--out: expected a folder that does not exist yet, got '" << options.out << "'\n";
+    *context.err << "--out: expected a folder that does not exist yet, got " << QuotedPath(options.out) << '\n';
     return kUsage;
   }
   const absl::StatusOr<Outcome> outcome = Run(context, options, *files);

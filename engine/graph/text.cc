@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/echo.h"
 #include "engine/graph/graph.h"
 
 namespace resnetd::graph {
@@ -91,9 +92,9 @@ std::string InWords(const Op& op) {
 
 std::string Line(const Graph& graph, const Node& node) {
   const Value& out = graph.value(node.output);
-  std::string s = absl::StrCat("%", out.name, "{", ToString(out.dims), "} = ", InWords(node.op));
+  std::string s = absl::StrCat("%", Echo(out.name), "{", ToString(out.dims), "} = ", InWords(node.op));
   size_t input = 0;
-  const auto next = [&] { return absl::StrCat("%", graph.value(node.inputs[input++]).name); };
+  const auto next = [&] { return absl::StrCat("%", Echo(graph.value(node.inputs[input++]).name)); };
   absl::StrAppend(&s, " (", next());
   while (input < OperatorInputs(node)) absl::StrAppend(&s, ", ", next());
   absl::StrAppend(&s, ")");
@@ -102,7 +103,7 @@ std::string Line(const Graph& graph, const Node& node) {
     const Binary* binary = std::get_if<Binary>(&post_op);
     if (binary != nullptr && binary->constant == nullptr) absl::StrAppend(&s, " ", next());
   }
-  return absl::StrCat(s, " \"", node.name, "\"\n");
+  return absl::StrCat(s, " \"", Echo(node.name), "\"\n");
 }
 
 }  // namespace
@@ -116,11 +117,12 @@ std::string ToString(absl::Span<const int64_t> dims) {
 }
 
 std::string ToString(const Graph& graph) {
-  std::string s = absl::StrCat("%", graph.value(graph.input).name, "{", ToString(graph.value(graph.input).dims), "}\n");
+  std::string s =
+      absl::StrCat("%", Echo(graph.value(graph.input).name), "{", ToString(graph.value(graph.input).dims), "}\n");
   for (const Node& node : graph.nodes) absl::StrAppend(&s, Line(graph, node));
   for (const Output& output : graph.outputs) {
     static constexpr const char* kActivations[] = {"", " before Softmax", " before Sigmoid", " behind Softmax"};
-    absl::StrAppend(&s, output.name, ": %", graph.value(output.value).name,
+    absl::StrAppend(&s, Echo(output.name), ": %", Echo(graph.value(output.value).name),
                     kActivations[static_cast<size_t>(output.activation)], "\n");
   }
   return s;

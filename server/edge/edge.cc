@@ -16,13 +16,18 @@
 #include <chrono>
 #include <climits>
 #include <cstring>
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "grpc/health/v1/health.pb.h"
@@ -85,27 +90,38 @@ std::string HostPort(const EdgeOptions& options) {
               : absl::StrCat(options.address, ":", options.port);
 }
 
-// gRPC only says that it cannot listen; binding once ourselves says why.
-absl::Status WhyNotListening(const EdgeOptions& options) {
+absl::Status CannotListen(const EdgeOptions& options, absl::string_view why) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen on ", Echo(HostPort(options)), ": ", why, " (--address, --port)"));
+}
+
+struct FreeAddresses {
+  void operator()(addrinfo* list) const { freeaddrinfo(list); }
+};
+using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
+
+// What is to be listened on. gRPC itself would log a name that it cannot resolve, in its whole length.
+absl::StatusOr<Addresses> Resolve(const EdgeOptions& options) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  std::string why;
-  if (const int e = getaddrinfo(options.address.c_str(), std::to_string(options.port).c_str(), &hints, &found);
-      e != 0) {
-    why = gai_strerror(e);
-  } else {
-    const int fd = socket(found->ai_family, SOCK_STREAM, 0);
-    const int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const bool bound = bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, 1) == 0;
-    why = !bound && errno == EADDRINUSE ? "the port is in use" : bound ? "gRPC could not" : std::strerror(errno);
-    close(fd);
-    freeaddrinfo(found);
-  }
-  return absl::UnavailableError(
-      absl::StrCat("cannot listen on ", HostPort(options), ": ", why, " (--address, --port)"));
+  absl::string_view host = options.address;
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  const int error = getaddrinfo(std::string(host).c_str(), std::to_string(options.port).c_str(), &hints, &found);
+  if (error != 0) return CannotListen(options, gai_strerror(error));
+  return Addresses(found);
+}
+
+// gRPC only says that it cannot listen; binding once ourselves says why.
+absl::Status WhyNotListening(const EdgeOptions& options, const addrinfo& address) {
+  const int fd = socket(address.ai_family, SOCK_STREAM, 0);
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const bool bound = bind(fd, address.ai_addr, address.ai_addrlen) == 0 && listen(fd, 1) == 0;
+  const std::string why = bound ? "gRPC could not" : errno == EADDRINUSE ? "the port is in use" : std::strerror(errno);
+  close(fd);
+  return CannotListen(options, why);
 }
 
 class GrpcEdge final : public Edge {
@@ -118,6 +134,7 @@ class GrpcEdge final : public Edge {
   ~GrpcEdge() override { Shutdown(Now()); }
 
   absl::Status Listen(const EdgeOptions& options) {
+    RESNETD_ASSIGN_OR_RETURN(const Addresses addresses, Resolve(options));
     grpc::EnableDefaultHealthCheckService(true);
     // gRPC's health service brings no descriptor, and reflection would list what it cannot describe. The linker takes
     // ours out of its library only where something names it.
@@ -150,7 +167,7 @@ class GrpcEdge final : public Edge {
     builder.RegisterService(&endpoint_);
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port_ <= 0) return WhyNotListening(options);
+    if (server_ == nullptr || port_ <= 0) return WhyNotListening(options, *addresses);
     return absl::OkStatus();
   }
 

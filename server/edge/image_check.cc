@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "engine/image/decode/orientation.h"
 #include "server/edge/error.h"
@@ -95,7 +96,7 @@ absl::Status CheckFinite(const RawImage& raw, Bits exponent, absl::string_view f
 absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl::string_view field, const Model& model,
                                           const image::Limits& limits) {
   if (!model.recipe.takes_files()) {
-    return FieldError(field, absl::StrCat("expected a tensor, as the input of model \"", model.name, "\" has ",
+    return FieldError(field, absl::StrCat("expected a tensor, as the input of model \"", Echo(model.name), "\" has ",
                                           model.recipe.channels(), " channels, which are no colours; got a file"));
   }
   const absl::StatusOr<image::Header> header = image::Sniff(file, limits);

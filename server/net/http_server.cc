@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 
 namespace resnetd::server {
@@ -66,8 +67,8 @@ class HttplibServer final : public HttpServer {
       const std::string why = errno == EADDRINUSE ? "the port is in use"
                               : errno != 0        ? std::strerror(errno)
                                                   : "no such address";
-      return absl::UnavailableError(
-          absl::StrCat("cannot listen on ", address, ":", port, ": ", why, " (--metrics-address, --metrics-port)"));
+      return absl::UnavailableError(absl::StrCat("cannot listen on ", Echo(address), ":", port, ": ", why,
+                                                 " (--metrics-address, --metrics-port)"));
     }
     thread_ = std::thread([this] { server_.listen_after_bind(); });
     // stop() is lost on a server that does not run yet.

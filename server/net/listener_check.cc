@@ -26,6 +26,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
 
@@ -89,7 +90,7 @@ absl::StatusOr<std::vector<Target>> Targets(absl::string_view address, int port)
   hints.ai_flags = AI_NUMERICSERV;
   addrinfo* found = nullptr;
   const int error = getaddrinfo(std::string(address).c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (error != 0) return absl::UnavailableError(absl::StrCat(address, ": ", gai_strerror(error)));
+  if (error != 0) return absl::UnavailableError(absl::StrCat(Echo(address), ": ", gai_strerror(error)));
   std::vector<Target> targets;
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) AppendReachable(*one, targets);
   freeaddrinfo(found);

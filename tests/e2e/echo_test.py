@@ -124,10 +124,33 @@ class Requests(ServerTest):
                 self.assertIn("expected a resnetd.v1.ClassifyRequest", error.message)
                 self.assertLess(len(error.message), MESSAGE_BYTES)
 
+    def test_arguments_of_a_client_that_calls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            photo = pathlib.Path(folder, "photo.png")
+            photo.write_bytes(images.png(images.fashion()[0]))
+            for name, text in (("one word", "x" * LONG), ("words", "x a " * LONG)):
+                for arguments in (["classify", text], ["embed", text], ["embed", photo, "--npy", text], ["models", text],
+                                  ["embed", photo, "--layer", text], ["classify", photo, "--head", text],
+                                  ["classify", photo, "--model", text],
+                                  ["evaluate", "--data", text], ["bench", "--model", text], ["bench", "--image", text],
+                                  ["--server", text, "models"], ["--server", text, "embed", photo]):
+                    with self.subTest(name, arguments=[str(a)[:20] for a in arguments]):
+                        server = [] if "--server" in arguments else ["--server", self.server.address]
+                        run = subprocess.run([sys.argv[2], *server, *arguments], capture_output=True, text=True, timeout=60)
+                        self.assertNotEqual(run.returncode, 0)
+                        assert_cut(self, run)
+
     def test_a_method_that_is_none(self):
         error = self.client.raw("/" + "x" * LONG, b"")
         self.assertEqual(error.code, "UNIMPLEMENTED")
         self.assertLess(len(error.message), MESSAGE_BYTES)
+
+
+def assert_cut(test: unittest.TestCase, run: subprocess.CompletedProcess):
+    text = run.stderr + run.stdout
+    test.assertNotIn("x" * 129, text)
+    test.assertNotIn("x a " * 33, text)
+    test.assertIn("bytes)", text)
 
 
 @dataclasses.dataclass
@@ -207,6 +230,10 @@ FILES = [
     ("configured output", lambda f: f.append("config.textproto", f'\noutputs: "{NAME}"\n'), ["outputs"]),
     ("configured head", lambda f: f.append("config.textproto", f'\nheads {{ output: "{NAME}" }}\n'), ["outputs"]),
     ("labels' file", lambda f: f.append("config.textproto", f'\nlabels_file: "/{NAME}"\n'), ["file beside the model"]),
+    ("labels' file that is missing", lambda f: f.append("config.textproto", f'\nlabels_file: "{NAME}"\n'), ["cannot open"]),
+    ("head's labels", lambda f: f.append("config.textproto", f'\nheads {{ output: "logits" labels_file: "{NAME}" }}\n'),
+     ["cannot open"]),
+    ("golden file", lambda f: f.append("config.textproto", f'\ngolden_file: "{NAME}"\n'), ["cannot open"]),
     ("golden image", lambda f: f.append("golden.textproto", f'\ngolden {{ name: "{NAME}" image: "x" logits: 1 }}\n'),
      ["golden"]),
 ]
@@ -233,17 +260,54 @@ class Files(unittest.TestCase):
                         for words in [*says, f"bytes)"]:
                             self.assertIn(words, line)
 
+    def test_arguments_of_the_server(self):
+        model = images.MODEL / "model.onnx"
+        for name, text in (("one word", "x" * LONG), ("words", "x a " * LONG), ("a path", "/x/" * LONG)):
+            for arguments in (["--model", text], ["--models", text], ["--address", text], ["--metrics-address", text],
+                              ["--model", model, "--labels", text], ["--model", model, "--recipe", text],
+                              ["--workers", text], ["--batch-sizes", text], ["--max-queue-ms", text], ["--log-level", text], [text], ["--" + text]):
+                with self.subTest(name, arguments=[str(a)[:20] for a in arguments]):
+                    ports = ["--port", "0", "--metrics-port", "0"]
+                    run = subprocess.run([sys.argv[1], *ports, *arguments], capture_output=True, text=True, timeout=60)
+                    self.assertNotEqual(run.returncode, 0)
+                    assert_cut(self, run)
+                    self.assertLess(len(run.stderr), 3 * MESSAGE_BYTES)
+
+    def test_names_in_a_network_that_is_served(self):
+        """What is looked at, in tables and as a graph."""
+        def rename(model: onnx.ModelProto):
+            for i, node in enumerate(model.graph.node):
+                node.name = f"{i}{NAME}"
+            for i, output in enumerate(model.graph.output):
+                for node in model.graph.node:
+                    node.output[:] = [f"{i}{NAME}" if o == output.name else o for o in node.output]
+                    node.input[:] = [f"{i}{NAME}" if o == output.name else o for o in node.input]
+                output.name = f"{i}{NAME}"
+        folder = Folder(self.folder / "long/1")
+        shutil.copytree(images.MODEL, folder.path)
+        folder.model(rename)
+        for arguments in (["check"], ["inspect", "--runs", "1"], ["inspect", "--graph", "--runs", "1"], ["inspect", "--residuals"]):
+            with self.subTest(arguments=arguments):
+                run = subprocess.run([sys.argv[2], *arguments, folder.path], capture_output=True, text=True, timeout=120)
+                self.assertEqual(run.returncode, 0, run.stderr)
+                assert_cut(self, run)
+
     def test_arguments_of_the_client(self):
         text = "x" * LONG
         photo = self.folder / "photo.png"
         photo.write_bytes(images.png(images.fashion()[0]))
+        listed, long_path = self.folder / "list.txt", "x a/" * LONG
+        listed.write_text("photo.png 1\n")
         for arguments in (["health", text], ["health", "--" + text], ["--timeout", text, "health"],
-                          ["bench", "--method", text], ["preprocess", photo, "--recipe", text]):
+                          ["bench", "--method", text], ["preprocess", photo, "--recipe", text], ["preprocess", text],
+                          ["check", text], ["check", long_path], ["inspect", long_path], ["evaluate", "--data", long_path],
+                          ["preprocess", photo, "--out", long_path], ["evaluate", "--local", text, "--data", listed],
+                          ["project", photo, "--pca", "2", "--model", long_path, "--out", "out"],
+                          ["project", long_path, "--pca", "2", "--model", images.MODEL, "--out", text]):
             with self.subTest(arguments=[str(a)[:20] for a in arguments]):
-                run = subprocess.run([sys.argv[2], *arguments], capture_output=True, text=True, timeout=60)
+                run = subprocess.run([sys.argv[2], *arguments], capture_output=True, text=True, timeout=60, cwd=self.folder)
                 self.assertNotEqual(run.returncode, 0)
-                self.assertNotIn("x" * 129, run.stderr + run.stdout)
-                self.assertIn("bytes)", run.stderr + run.stdout)
+                assert_cut(self, run)
 
 
 if __name__ == "__main__":

@@ -78,13 +78,13 @@ absl::StatusOr<CheckedImage> CheckImage(const v1::Image& image, absl::string_vie
 
 absl::Status NoSuchOutput(const Model& model, absl::string_view output, absl::string_view why) {
   return Error(absl::StatusCode::kFailedPrecondition, reason::kNoSuchOutput,
-               absl::StrCat("model \"", model.name, "\" has no ", output, why.empty() ? "" : ": ", why),
+               absl::StrCat("model \"", Echo(model.name), "\" has no ", output, why.empty() ? "" : ": ", why),
                {{"model", model.name}});
 }
 
 absl::Status NoClasses(const Model& model, const Head& head) {
   return Error(absl::StatusCode::kFailedPrecondition, reason::kNotAClassifier,
-               absl::StrCat("head ", Quoted(head.name), " of model \"", model.name,
+               absl::StrCat("head ", Quoted(head.name), " of model \"", Echo(model.name),
                             "\" is one value and no class: ask for "
                             "scores LOGITS, which gives it as it is, or say \"activation: SIGMOID\" in the model's "
                             "config.textproto if it is the score of a yes or no"),
@@ -116,7 +116,7 @@ absl::StatusOr<size_t> FindHead(const std::string& name, absl::string_view field
   if (name.empty()) return 0;
   if (const Head* head = FindNamed(model.heads, name, model)) return static_cast<size_t>(head - model.heads.data());
   return FieldError(absl::StrCat(field, ".head"),
-                    absl::StrCat("expected one of ", NamesOf(model.heads), " (the heads of model \"", model.name,
+                    absl::StrCat("expected one of ", NamesOf(model.heads), " (the heads of model \"", Echo(model.name),
                                  "\"), got ", Quoted(name)));
 }
 
@@ -129,7 +129,7 @@ absl::StatusOr<std::vector<const Layer*>> FindLayers(const v1::EmbedOptions& opt
     const Layer* layer = FindNamed(model.layers, options.layers(i), model);
     if (layer == nullptr) {
       return FieldError(path, absl::StrCat("expected one of ", NamesOf(model.layers), " (the layers of model \"",
-                                           model.name, "\"), got ", Quoted(options.layers(i))));
+                                           Echo(model.name), "\"), got ", Quoted(options.layers(i))));
     }
     if (std::find(layers.begin(), layers.end(), layer) != layers.end()) {
       return FieldError(path, absl::StrCat("expected each layer once, got ", Quoted(layer->name), " again"));
@@ -171,7 +171,7 @@ absl::Status CheckSpaces(const v1::EmbedOptions& options, absl::string_view fiel
     if (required == actual) continue;
     return Error(absl::StatusCode::kFailedPrecondition, reason::kOtherSpace,
                  absl::StrCat(field, ".require_space[", i, "]: expected embedding space ", Quoted(required), ", layer ",
-                              Quoted(layer->name), " of model \"", model.name, "\" is in ", Quoted(actual)),
+                              Quoted(layer->name), " of model \"", Echo(model.name), "\" is in ", Quoted(actual)),
                  {{"model", model.name}, {"layer", layer->name}, {"expected", required}, {"actual", actual}});
   }
   return absl::OkStatus();
@@ -200,8 +200,8 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
   if (options.top_k() < 0) {
     return FieldError(
         absl::StrCat(field, ".top_k"),
-        absl::StrCat("expected 1 to ", classes, " (the classes of head ", Quoted(head.name), " of model \"", model.name,
-                     "\"), more for all of them or 0 for the default, got ", options.top_k()));
+        absl::StrCat("expected 1 to ", classes, " (the classes of head ", Quoted(head.name), " of model \"",
+                     Echo(model.name), "\"), more for all of them or 0 for the default, got ", options.top_k()));
   }
   if (options.scores() != v1::ClassifyOptions::PROBABILITIES && options.scores() != v1::ClassifyOptions::LOGITS) {
     return FieldError(absl::StrCat(field, ".scores"),

@@ -55,6 +55,17 @@ TEST(EchoTest, QuotesStandAroundTheTextAlone) {
   EXPECT_EQ(Quoted(Times(200, "a")), "'" + Times(128, "a") + "'... (200 bytes)");
 }
 
+TEST(EchoTest, OfAPathTheEndIsKept) {
+  EXPECT_EQ(EchoPath("/models/a b.onnx"), "/models/a b.onnx");
+  EXPECT_EQ(EchoPath(Times(128, "a")), Times(128, "a"));
+  EXPECT_EQ(EchoPath(Times(200, "a") + "/model.onnx"), "..." + Times(117, "a") + "/model.onnx (211 bytes)");
+  EXPECT_EQ(QuotedPath("a\n"), "'a\\x0a'");
+  EXPECT_EQ(QuotedPath(Times(200, "a")), "'..." + Times(128, "a") + "' (200 bytes)");
+  // No half a character at its beginning.
+  EXPECT_EQ(EchoPath(Times(100, "\xe2\x82\xac") + "/"), "..." + Times(42, "\xe2\x82\xac") + "/ (301 bytes)");
+  EXPECT_EQ(EchoPath(Times(200, "\x80")), "... (200 bytes)");
+}
+
 TEST(EchoTest, ListsEnd) {
   EXPECT_EQ(QuotedList({}), "");
   EXPECT_EQ(QuotedList({"a", "b"}), "'a', 'b'");
@@ -69,6 +80,23 @@ TEST(EchoTest, WordsOfAMessageAreCutOneByOne) {
   EXPECT_EQ(EchoWords("no field \"" + Times(300, "x") + "\" here"),
             "no field \"" + Times(127, "x") + "... (302 bytes) here");
   EXPECT_EQ(EchoWords("\x1b[2J"), "\\x1b[2J");
+}
+
+// Messages pass from one box to the next.
+TEST(EchoTest, NothingIsCutTwice) {
+  for (const std::string& text : {Times(200, "a"), Times(200, "\x01"), Times(100, "a b"), "/" + Times(200, "b")}) {
+    for (const std::string& echo : {Echo(text), Quoted(text), EchoPath(text), QuotedPath(text)}) {
+      EXPECT_EQ(EchoWords("got " + echo + " here"), "got " + echo + " here");
+    }
+  }
+  EXPECT_EQ(EchoWords("..." + Times(5000, "a")), "..." + Times(125, "a") + "... (5003 bytes)");
+}
+
+TEST(EchoTest, ArgumentsAreCutAtTheirSpacesToo) {
+  const std::string words = Times(100, "a b "), cut = Times(32, "a b ") + "... (400 bytes)";
+  EXPECT_EQ(EchoArguments("got " + words + "!", {"-x", words}), "got " + cut + "!");
+  EXPECT_EQ(EchoArguments("--x: got " + words, {"--x=" + words}), "--x: got " + cut);
+  EXPECT_EQ(EchoArguments("got " + Times(300, "x"), {}), "got " + Times(128, "x") + "... (300 bytes)");
 }
 
 }  // namespace
