@@ -24,7 +24,9 @@ constexpr absl::string_view kPrefix = "RESNETD_";
 constexpr absl::string_view kOtherPrograms[] = {"RESNETD_PHOTOS"};
 constexpr absl::string_view kProtocols[] = {"TCP", "UDP", "SCTP"};
 
-bool IsAddressOfService(absl::string_view value) {
+// Whether it is NAME_PORT and its value. Any other variable with such a value is somebody's mistake.
+bool IsPortOfService(absl::string_view name, absl::string_view value) {
+  if (!absl::EndsWith(name, "_PORT")) return false;
   return std::any_of(std::begin(kProtocols), std::end(kProtocols), [&](absl::string_view protocol) {
     return absl::StartsWith(value, absl::StrCat(absl::AsciiStrToLower(protocol), "://"));
   });
@@ -90,7 +92,7 @@ Environment ReadEnvironment(const char* const* environment, const std::vector<st
     const std::string name(entry.substr(0, equals));
     const absl::string_view value = entry.substr(equals + 1);
     if (absl::c_linear_search(variables, name)) {
-      if (!IsAddressOfService(value)) {
+      if (!IsPortOfService(name, value)) {
         read.values[name] = std::string(value);
         continue;
       }
@@ -98,7 +100,7 @@ Environment ReadEnvironment(const char* const* environment, const std::vector<st
       read.warnings.push_back(absl::StrCat(
           "the environment's ", name, "=", Echo(value),
           " is passed over: Kubernetes sets it beside a Service of that name (enableServiceLinks: false forbids it)"));
-    } else if (!IsNameOfService(name) && !(absl::EndsWith(name, "_PORT") && IsAddressOfService(value)) &&
+    } else if (!IsNameOfService(name) && !IsPortOfService(name, value) &&
                !absl::c_linear_search(kOtherPrograms, name)) {
       read.warnings.push_back(absl::StrCat("the environment's ", Echo(name),
                                            " is no option's, and is passed over; the nearest is ",

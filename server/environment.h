@@ -22,8 +22,8 @@ std::string VariableOf(absl::string_view option);
 // Sorts the entries NAME=VALUE of `environment`, which ends with a null pointer, given the `options` there are.
 //
 // Kubernetes sets variables for each Service of a namespace in each of its pods: beside one called resnetd,
-// RESNETD_PORT=tcp://10.0.0.1:8500 and more. What has that form is no option's value. Names that are neither an
-// option's nor of Kubernetes' making are warned of, with the option that is nearest; empty values count as unset.
+// RESNETD_PORT=tcp://10.0.0.1:8500 and more. What has that form, name and value, is no option's. Names that are neither
+// an option's nor of Kubernetes' making are warned of, with the option that is nearest; empty values count as unset.
 Environment ReadEnvironment(const char* const* environment, const std::vector<std::string>& options);
 
 }  // namespace resnetd::server

@@ -10,6 +10,8 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/algorithm/container.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "server/environment.h"
 
@@ -63,13 +65,21 @@ class Table {
   std::string group_;
 };
 
+// Opening it would say that there is no such file, and not where the name is from.
+std::string CheckPath(const std::string& path) {
+  return absl::StrContains(path, "://") ? absl::StrCat("expected a path, got ", Quoted(path)) : "";
+}
+
 void AddModelOptions(Table& table, ServerOptions& o) {
   table.Group("Models");
-  CLI::Option* file = table.Add("--model", o.model_file, "Serve this ONNX file");
+  CLI::Option* file = table.Add("--model", o.model_file, "Serve this ONNX file")->check(CheckPath);
   table.Add("--models", o.models_folder, "Serve <name>/<version>/model.onnx of this folder, or its model.onnx")
+      ->check(CheckPath)
       ->excludes(file);
   table.Add("--recipe", o.recipe, "Preprocessing preset of --model, in place of its config's")->needs(file);
-  table.Add("--labels", o.labels_file, "Labels of --model, one a line, in place of labels.txt beside it")->needs(file);
+  table.Add("--labels", o.labels_file, "Labels of --model, one a line, in place of labels.txt beside it")
+      ->check(CheckPath)
+      ->needs(file);
   table.Add("--batch-sizes", o.batch_sizes, "Batch sizes to compile, ascending")
       ->delimiter(',')
       ->default_str("1,2,4,8")
@@ -142,17 +152,17 @@ std::optional<ServerOptions> ParseOptions(int argc, const char* const* argv, std
   ServerOptions options;
   CLI::App app{"Serves residual networks over gRPC. Without --model and --models: the embedded one.", "resnetd"};
   app.set_version_flag("--version", "resnetd " RESNETD_VERSION);
-  app.failure_message([](const CLI::App* failed, const CLI::Error& error) {
-    return EchoWords(CLI::FailureMessage::simple(failed, error));
+  std::vector<std::string> arguments;
+  app.failure_message([&arguments](const CLI::App* failed, const CLI::Error& error) {
+    return EchoArguments(CLI::FailureMessage::simple(failed, error), arguments);
   });
   Table table(app);
   AddModelOptions(table, options);
   AddListeningOptions(table, options);
   AddSchedulingOptions(table, options);
   try {
-    std::vector<std::string> arguments = WithEnvironment(app, argc, argv, options.warnings);
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes a vector
-    app.parse(std::move(arguments));
+    arguments = WithEnvironment(app, argc, argv, options.warnings);
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // as CLI11 takes a vector
     if (std::adjacent_find(options.batch_sizes.begin(), options.batch_sizes.end(), std::greater_equal<>()) !=
         options.batch_sizes.end()) {
       throw CLI::ValidationError("--batch-sizes", "expected ascending sizes");

@@ -163,6 +163,14 @@ class Start(unittest.TestCase):
                       "RESNETD_MAX_QUEUE is no option's, and is passed over; the nearest is RESNETD_MAX_QUEUE_MS"):
             self.assertEqual(len([line for line in warnings if words in line]), 1, words)
 
+    def test_addresses_of_services_in_other_variables(self):
+        """Kubernetes makes no such names: they are what the option says of them, and nothing else is served instead."""
+        for variable, says in (("RESNETD_WORKERS", ["--workers: expected 0 to"]), ("RESNETD_MODEL", ["--model: expected a path"]),
+                               ("RESNETD_MODELS", ["--models: expected a path"]), ("RESNETD_LOG_LEVEL", ["--log-level"]),
+                               ("RESNETD_RECIPE", ["--recipe"]), ("RESNETD_MAX_QUEUE_MS", ["--max-queue-ms: expected 0 to"])):
+            with self.subTest(variable):
+                self.assert_fails(start(**{variable: "tcp://10.0.0.1:8500"}), 2, says)
+
     def test_a_message_that_could_never_be_read(self):
         fitting = ["--max-bytes-in-flight", 1000, "--max-message-bytes"]
         self.assert_fails(start("--port", 0, "--metrics-port", 0, *fitting, 1001), 1,

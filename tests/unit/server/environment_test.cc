@@ -15,8 +15,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
-const std::vector<std::string> kOptions = {"--model", "--port", "--metrics-port", "--max-queue-ms",
-                                           "--max-queue-bytes"};
+const std::vector<std::string> kOptions = {"--model",        "--workers",      "--port",
+                                           "--metrics-port", "--max-queue-ms", "--max-queue-bytes"};
 
 Environment Read(const std::vector<std::string>& entries) {
   std::vector<const char*> pointers;
@@ -33,7 +33,7 @@ TEST(EnvironmentTest, Values) {
 }
 
 TEST(EnvironmentTest, AddressesOfServicesAreNoValues) {
-  for (const char* name : {"RESNETD_PORT", "RESNETD_METRICS_PORT", "RESNETD_MODEL"}) {
+  for (const char* name : {"RESNETD_PORT", "RESNETD_METRICS_PORT"}) {
     for (const char* value :
          {"tcp://10.0.0.1:8500", "udp://10.0.0.1:8500", "sctp://10.0.0.1:1", "tcp://[fd00::1]:8500"}) {
       const Environment read = Read({std::string(name) + "=" + value});
@@ -44,7 +44,13 @@ TEST(EnvironmentTest, AddressesOfServicesAreNoValues) {
                   ElementsAre(AllOf(HasSubstr(name), HasSubstr(value), HasSubstr("enableServiceLinks"))));
     }
   }
-  // Another scheme is a mistake that the option tells of.
+  // Kubernetes makes no such names, and no other scheme: mistakes that the option tells of.
+  for (const char* name : {"RESNETD_MODEL", "RESNETD_WORKERS", "RESNETD_MAX_QUEUE_MS"}) {
+    const Environment read = Read({std::string(name) + "=tcp://10.0.0.1:8500"});
+    EXPECT_THAT(read.values, ElementsAre(Pair(name, "tcp://10.0.0.1:8500")));
+    EXPECT_THAT(read.passed_over, IsEmpty());
+    EXPECT_THAT(read.warnings, IsEmpty());
+  }
   EXPECT_THAT(Read({"RESNETD_PORT=http://a:1"}).values, ElementsAre(Pair("RESNETD_PORT", "http://a:1")));
 }
 
