@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "base/cpu_budget.h"
+#include "base/echo.h"
 #include "server/descriptor_limit.h"
 #include "server/options.h"
 #include "server/process_memory.h"
@@ -30,6 +31,13 @@ void BoundSpinning(char** argv) {
   setenv("GOMP_SPINCOUNT", kSpinCount, 1);
   execv("/proc/self/exe", argv);  // returns only if it failed; slower in a crowd, but serving
 }
+
+// Libraries initialise themselves before main(), which takes milliseconds: a SIGTERM then would end the process like
+// any other. What stands in this section the dynamic linker calls before that. Only its own work comes earlier.
+void BlockSignalsFirst(int /*argc*/, char** /*argv*/, char** /*environment*/) {
+  resnetd::server::BlockSignals();
+}
+[[gnu::section(".preinit_array"), gnu::used]] void (*block_signals_first)(int, char**, char**) = BlockSignalsFirst;
 
 }  // namespace
 
@@ -53,7 +61,7 @@ int main(int argc, char** argv) {
   resnetd::server::Server server(*options);
   const resnetd::server::SignalThread signals([&server] { server.Stop(); });
   if (const absl::Status status = server.Run(); !status.ok()) {
-    spdlog::error("{}", std::string(status.message()));
+    spdlog::error("{}", resnetd::EchoWords(status.message()));
     return 1;
   }
   return 0;

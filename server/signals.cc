@@ -45,6 +45,11 @@ void IgnoreUnlessHandled(int signal) {
 
 }  // namespace
 
+void BlockSignals() {
+  const sigset_t waited = Waited();
+  pthread_sigmask(SIG_BLOCK, &waited, nullptr);
+}
+
 void PrepareSignals() {
   const sigset_t waited = Waited();
   pthread_sigmask(SIG_SETMASK, &waited, nullptr);

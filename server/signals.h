@@ -8,8 +8,11 @@
 // What signals do to the server; the table is in docs/operations.md.
 namespace resnetd::server {
 
-// To be called first of all, before any thread starts: all inherit what is blocked. Whatever the parent has blocked or
-// ignored, SIGTERM, SIGINT and SIGQUIT wait from then on for a SignalThread.
+// Blocks what a SignalThread will wait for. Needs nothing that an initialiser has made.
+void BlockSignals();
+
+// To be called first of all in main(), before any thread starts: all inherit what is blocked. Whatever the parent has
+// blocked or ignored, SIGTERM, SIGINT and SIGQUIT wait from then on for a SignalThread.
 void PrepareSignals();
 
 // Calls `stop` on each SIGTERM, SIGINT and SIGQUIT, from a thread of its own: what ends a server is nothing for a

@@ -6,6 +6,7 @@
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -149,10 +150,23 @@ class Signals(unittest.TestCase):
         """A signal that comes before anybody waits for one is obeyed as soon as somebody does."""
         for _ in range(3):
             server = self.start("--threads", "2", wait=False)  # which starts itself once more
-            # PrepareSignals() comes first of all, but after the loader's work, in which SIGTERM kills as it does anybody.
+            # Not in the dynamic linker's work, in which SIGTERM kills as it does anybody.
             wait_until(lambda: blocks(server, signal.SIGTERM), "blocked")
             server.process.send_signal(signal.SIGTERM)
             self.assert_ends(server)
+
+    def test_while_libraries_are_initialised(self):
+        """Which comes before main(), in the second start too."""
+        source, library = self.folder / "raise.c", self.folder / "raise.so"
+        # To the process, not to the thread as raise() does.
+        source.write_text("#include <signal.h>\n#include <unistd.h>\n"
+                          "__attribute__((constructor)) static void Initialise(void) { kill(getpid(), SIGTERM); }\n")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        asan = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        env = os.environ | {"LD_PRELOAD": str(library), "ASAN_OPTIONS": asan}
+        for options in ((), ("--threads", "2")):
+            with self.subTest(options=options):
+                self.assert_ends(self.start(*options, wait=False, env=env))
 
     def test_whatever_the_parent_has_left(self):
         for parent, options, one in (
