@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/echo.h"
 #include "base/time.h"
 #include "models/scores.h"
 #include "server/edge/error.h"
@@ -56,7 +57,7 @@ struct RefusalText {
   absl::string_view text;
 };
 
-// Of the scheduler's refusals, but kUnknownModel.
+// Of the scheduler's refusals, but kGroupBytes and kUnknownModel.
 RefusalText Explain(scheduling::Refusal refusal) {
   switch (refusal) {
     case scheduling::Refusal::kQueueBytes:
@@ -64,6 +65,7 @@ RefusalText Explain(scheduling::Refusal refusal) {
     case scheduling::Refusal::kDeadline:
       return {Rejection::kDeadline, "the deadline would pass before the answer, by the queue's predicted wait"};
     case scheduling::Refusal::kQueueTime:
+    case scheduling::Refusal::kGroupBytes:
     case scheduling::Refusal::kUnknownModel:
       break;
   }
@@ -178,14 +180,7 @@ bool Exchange::Submit(bool final_try) {
       group_ = std::move(shape);
       return false;
     }
-    if (*refusal == scheduling::Refusal::kUnknownModel) {
-      Complete(Error(absl::StatusCode::kUnavailable, reason::kShutdown, "the model is not served any more"));
-      return true;
-    }
-    const RefusalText why = Explain(*refusal);
-    services_.metrics.Rejected(why.rejection);
-    Complete(Refused(why.rejection, why.text,
-                     std::chrono::ceil<std::chrono::milliseconds>(admission.verdict.predicted_wait)));
+    Complete(RefusalOf(admission.verdict, shape));
     return true;
   }
   predicted_completion_ = admission.verdict.predicted_completion;
@@ -200,6 +195,24 @@ bool Exchange::Submit(bool final_try) {
   }
   EndOne();
   return true;
+}
+
+absl::Status Exchange::RefusalOf(const scheduling::Verdict& verdict,
+                                 const std::vector<scheduling::Submission>& group) const {
+  if (verdict.refusal == scheduling::Refusal::kUnknownModel) {
+    return Error(absl::StatusCode::kUnavailable, reason::kShutdown, "the model is not served any more");
+  }
+  if (verdict.refusal == scheduling::Refusal::kGroupBytes) {
+    size_t bytes = 0;
+    for (const scheduling::Submission& s : group) bytes += s.bytes;
+    services_.metrics.Rejected(Rejection::kRequestSize);
+    return Refused(Rejection::kRequestSize,
+                   absl::StrCat("the request's images of ", bytes, " bytes are more than may ever wait: ",
+                                services_.scheduler.max_queue_bytes(), " bytes (--max-queue-bytes)"));
+  }
+  const RefusalText why = Explain(*verdict.refusal);
+  services_.metrics.Rejected(why.rejection);
+  return Refused(why.rejection, why.text, std::chrono::ceil<std::chrono::milliseconds>(verdict.predicted_wait));
 }
 
 void Exchange::Cancel() {
@@ -222,12 +235,13 @@ bool Exchange::Sound(Outputs outputs) const {
 void Exchange::Computed(size_t image, Outputs outputs, const Execution& execution) {
   if (!Sound(outputs)) {
     services_.metrics.NotFinite();
-    return Failed(image,
-                  Error(absl::StatusCode::kInternal, reason::kNotFinite,
-                        absl::StrCat(codec_.FieldOf(request_.images[image]->source.kind, image), ": model \"",
-                                     request_.served.model->name, "\" computed an output for it that is not finite"),
-                        {{"model", request_.served.model->name}}),
-                  execution);
+    return Failed(
+        image,
+        Error(absl::StatusCode::kInternal, reason::kNotFinite,
+              absl::StrCat(codec_.FieldOf(request_.images[image]->source.kind, image), ": model \"",
+                           Echo(request_.served.model->name), "\" computed an output for it that is not finite"),
+              {{"model", request_.served.model->name}}),
+        execution);
   }
   ImageAnswer& answer = answers_[image];
   answer.execution = execution;

@@ -66,6 +66,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   class Waiting;
 
   bool Prepare(ImageRequest request);
+  // Counts the refusal of `group`, too.
+  absl::Status RefusalOf(const scheduling::Verdict& verdict, const std::vector<scheduling::Submission>& group) const;
   void Computed(size_t image, Outputs outputs, const Execution& execution);
   bool Sound(Outputs outputs) const;  // all that is wanted is finite
   void Failed(size_t image, absl::Status status, const Execution& execution);

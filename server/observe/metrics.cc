@@ -137,6 +137,8 @@ absl::string_view RejectionName(Rejection reason) {
       return "bytes_in_flight";
     case Rejection::kMessageSize:
       return "message_size";
+    case Rejection::kRequestSize:
+      return "request_size";
     case Rejection::kDraining:
       return "draining";
     case Rejection::kUnauthenticated:

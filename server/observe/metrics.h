@@ -41,6 +41,7 @@ enum class Rejection : uint8_t {
   kCallsInFlight,
   kBytesInFlight,
   kMessageSize,
+  kRequestSize,
   kDraining,
   kUnauthenticated
 };

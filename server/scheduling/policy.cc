@@ -208,13 +208,14 @@ Verdict Policy::Admit(absl::Span<const Item> group, Time now) {
   if (model == s.models.end()) return Refuse(Refusal::kUnknownModel, kShortestRetry);
 
   const Outlook outlook = s.Predict(model->second, group, now);
-  size_t room = s.limits.max_queue_bytes - s.waiting_bytes;
+  size_t room = s.limits.max_queue_bytes;  // of an empty queue: a sum of sizes could wrap
   Time deadline = Time::max();
   for (const Item& item : group) {
-    if (item.bytes > room) return Refuse(Refusal::kQueueBytes, outlook.wait);
+    if (item.bytes > room) return Refuse(Refusal::kGroupBytes, outlook.wait);
     room -= item.bytes;
     deadline = std::min(deadline, item.deadline);
   }
+  if (s.waiting_bytes > room) return Refuse(Refusal::kQueueBytes, outlook.wait);
   if (outlook.wait > s.limits.max_queue_time) return Refuse(Refusal::kQueueTime, outlook.wait);
   const Duration needs = outlook.starts_now ? Duration(1) : WithMargin(outlook.completion, s.limits.deadline_margin);
   if (SaturatingAdd(now, needs) > deadline) return Refuse(Refusal::kDeadline, outlook.wait);

@@ -55,12 +55,18 @@ struct Limits {
   double deadline_margin = 0.15;
 };
 
-enum class Refusal : uint8_t { kQueueTime, kQueueBytes, kDeadline, kUnknownModel };
+enum class Refusal : uint8_t {
+  kQueueTime,
+  kQueueBytes,
+  kDeadline,
+  kGroupBytes,  // more than an empty queue may hold: refused now and ever
+  kUnknownModel
+};
 
 struct Verdict {
   std::optional<Refusal> refusal;  // nullopt: admitted, all items of the group
-  // Until the first item's batch starts. For a refusal: when to try again, > 0 (the queue has drained by then; a group
-  // too large or too urgent for an empty queue is refused again).
+  // Until the first item's batch starts. For a refusal: when to try again, > 0: the queue has drained by then. With
+  // kGroupBytes there is nothing to wait for.
   Duration predicted_wait{};
   // Until the group's last item is done. Of an admitted group only.
   Duration predicted_completion{};
@@ -93,10 +99,10 @@ class Policy {
   void AddModel(ModelKey model, absl::Span<const BatchCost> costs);
 
   // Takes all items of one request or none. They share a model. Refuses, in this order of checks: an unknown model;
-  // bytes beyond max_queue_bytes; a predicted wait of the first item beyond max_queue_time; a predicted completion of
-  // the last item, with the margin, beyond the earliest deadline of the group. With a free worker and nothing that
-  // waits no prediction refuses: the wait is zero, and only a deadline that has passed is missed. Items that have
-  // expired do not wait.
+  // bytes of its own beyond max_queue_bytes; bytes beyond it with what waits; a predicted wait of the first item beyond
+  // max_queue_time; a predicted completion of the last item, with the margin, beyond the earliest deadline of the
+  // group. With a free worker and nothing that waits no prediction refuses: the wait is zero, and only a deadline that
+  // has passed is missed. Items that have expired do not wait.
   Verdict Admit(absl::Span<const Item> group, Time now);
   // What a worker that is free now should run; nullopt only if nothing waits that has not expired. Expired items are
   // never in it: they stay for Expire(). Items that will be late, but are not yet, are run in their turn.

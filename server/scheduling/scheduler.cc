@@ -38,6 +38,7 @@ class Scheduler::Impl {
   Admission Submit(ModelKey model, std::vector<Submission> group);
   void Cancel(ItemId item);
   Snapshot snapshot() const;
+  size_t max_queue_bytes() const { return max_queue_bytes_; }
   bool WaitIdle(Time deadline);
 
  private:
@@ -63,6 +64,7 @@ class Scheduler::Impl {
     return jobs_.empty() && ending_ == 0 && free_.size() == workers_.size();
   }
 
+  const size_t max_queue_bytes_;
   const RunBatch run_;
   const std::function<void(int)> on_worker_start_;
 
@@ -82,7 +84,8 @@ class Scheduler::Impl {
 };
 
 Scheduler::Impl::Impl(const Limits& limits, RunBatch run, std::function<void(int)> on_worker_start)
-    : run_(std::move(run)),
+    : max_queue_bytes_(limits.max_queue_bytes),
+      run_(std::move(run)),
       on_worker_start_(std::move(on_worker_start)),
       policy_(limits),
       workers_(std::max(limits.workers, 1)) {
@@ -256,6 +259,9 @@ void Scheduler::Cancel(ItemId item) {
 }
 Snapshot Scheduler::snapshot() const {
   return impl_->snapshot();
+}
+size_t Scheduler::max_queue_bytes() const {
+  return impl_->max_queue_bytes();
 }
 bool Scheduler::WaitIdle(Time deadline) {
   return impl_->WaitIdle(deadline);

@@ -89,13 +89,32 @@ class Refusals(BulkCase):
                 self.assertEqual((run.returncode, run.stderr), (0, ""))
                 self.assertTrue(np.isfinite(np.load(npy)).all())
 
-    def test_an_image_that_never_fits_ends_the_run(self):
+    def test_an_image_that_never_fits_fails_as_a_bad_one_does(self):
+        """Alone, and the others are answered: of two sizes the larger is more than all that may wait."""
+        folder = self.folder / "sizes"
+        folder.mkdir()
+        size = max(file.stat().st_size for file in self.pictures.iterdir())
+        for file in sorted(self.pictures.iterdir())[:10]:
+            shutil.copy(file, folder)
+        (folder / "005.png").write_bytes(images.png(np.random.RandomState(4).randint(0, 256, (2 * SIDE, 2 * SIDE), np.uint8)))
+        truth = self.folder / "sizes.txt"
+        truth.write_text("".join(f"sizes/{i:03}.png 0\n" for i in range(10)))
         npy = self.folder / "never.npy"
-        with self.server("never", "--max-queue-bytes", "100") as server:
-            run = server.ctl("embed", "--patience", "1", "--npy", str(npy), str(self.pictures))
-        self.assertEqual(run.returncode, 1)
-        self.assertIn("--max-queue-bytes", run.stderr)
-        self.assertFalse(npy.exists())
+        with self.server("never", "--max-queue-bytes", str(2 * size)) as server:
+            for together in ("1", "8"):
+                run = server.ctl("embed", "--images-per-request", together, "--npy", str(npy), str(folder))
+                self.assertEqual(run.returncode, 1)
+                self.assertIn("005.png: RESOURCE_EXHAUSTED: ", run.stderr)
+                self.assertIn(f"{2 * size} bytes (--max-queue-bytes)", run.stderr)
+                self.assertEqual(np.flatnonzero(np.isnan(np.load(npy)).any(1)).tolist(), [5])
+            run = server.ctl("--json", "classify", str(folder))
+            self.assertEqual(run.returncode, 1)
+            self.assertEqual([i for i, row in enumerate(json.loads(run.stdout)) if "error" in row], [5])
+            run = server.ctl("--json", "evaluate", "--data", str(truth))
+            self.assertEqual(run.returncode, 1)
+            self.assertEqual(json.loads(run.stdout)["images"], 9)
+            metrics = Metrics(server.metrics_url)
+            self.assertGreater(metrics.value("resnetd_rejections_total", reason="request_size"), 0)
 
     def test_two_classes_are_all_there_are(self):
         model = images.make_resnet(self.folder / "two.onnx", "--arch", "cifar20", "--shortcut", "B", "--classes", "2")

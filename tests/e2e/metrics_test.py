@@ -29,7 +29,7 @@ CODES = {c.name for c in grpc.StatusCode}
 # Every label there is, and the values it may have.
 LABELS = {
     "method": METHODS, "code": CODES, "result": {"ok", "error"}, "stage": {"queue", "decode", "infer"},
-    "reason": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "bytes_in_flight", "message_size",
+    "reason": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "bytes_in_flight", "message_size", "request_size",
                "draining", "unauthenticated"},
     "model": {"fashion-resnet20"}, "version": {"1", "0.1.0"}, "precision": {"f32"},
 }

@@ -36,13 +36,14 @@ Verdict PolicyTwin::Admit(const std::vector<Item>& group, Time now) {
   const auto refuse = [&](Refusal why) {
     return Verdict{why, std::max<Duration>(wait, std::chrono::milliseconds(1)), {}};
   };
-  size_t bytes = waiting_bytes();
+  size_t bytes = 0;
   Time deadline = Time::max();
   for (const Item& item : group) {
     bytes += item.bytes;
     deadline = std::min(deadline, item.deadline);
   }
-  if (bytes > limits_.max_queue_bytes) return refuse(Refusal::kQueueBytes);
+  if (bytes > limits_.max_queue_bytes) return refuse(Refusal::kGroupBytes);
+  if (bytes + waiting_bytes() > limits_.max_queue_bytes) return refuse(Refusal::kQueueBytes);
   if (wait > limits_.max_queue_time) return refuse(Refusal::kQueueTime);
   const Duration completion = Completion(group, now);
   const auto margin = std::llround(static_cast<double>(completion.count()) * limits_.deadline_margin);

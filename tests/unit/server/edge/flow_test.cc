@@ -215,9 +215,25 @@ TEST(EdgeStreamTest, ARequestLargerThanTheQueueIsRefusedInItsPlace) {
   v1::ClassifyStreamResponse response;
   ASSERT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.error().code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(response.error().message(), HasSubstr("--max-queue-bytes"));
   ASSERT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.response().results_size(), 3);
   EXPECT_TRUE(stream->Finish().ok());
+}
+
+// No other moment would change that: so there is no time to come back.
+TEST(EdgeFlowTest, ARequestLargerThanTheQueueIsToldSo) {
+  EdgeServer server({.scheduling = {.max_queue_bytes = 3 * 784}});
+  const auto stub = server.NewStub();
+  grpc::ClientContext too_large, fits;
+  v1::ClassifyResponse response;
+  const grpc::Status refused = stub->Classify(&too_large, LogitsRequest({1, 2, 3, 4}), &response);
+  EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(Reason(refused), "REQUEST_SIZE");
+  EXPECT_THAT(refused.error_message(),
+              AllOf(HasSubstr("images of 3136 bytes"), HasSubstr("2352 bytes (--max-queue-bytes)")));
+  EXPECT_EQ(too_large.GetServerTrailingMetadata().count("grpc-retry-pushback-ms"), 0u);
+  EXPECT_TRUE(stub->Classify(&fits, LogitsRequest({1, 2, 3}), &response).ok());
 }
 
 TEST(EdgeStreamTest, CancelledStreamLeavesNothingBehind) {

@@ -105,7 +105,7 @@ TEST(Metrics, NamesOfMethodsAndReasons) {
   EXPECT_THAT(methods, ElementsAre("Classify", "ClassifyStream", "Embed", "EmbedStream", "GetModel", "ListModels",
                                    "Predict", "unknown"));
   EXPECT_THAT(reasons, ElementsAre("bytes_in_flight", "calls_in_flight", "deadline", "draining", "message_size",
-                                   "queue_bytes", "queue_time", "unauthenticated"));
+                                   "queue_bytes", "queue_time", "request_size", "unauthenticated"));
 }
 
 TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {

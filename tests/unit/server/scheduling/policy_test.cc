@@ -160,10 +160,12 @@ TEST(PolicyAdmit, BoundsBytes) {
   const auto refusal = [&](int id, size_t bytes) {
     return policy.Admit({MakeItem(id, {50}, kA, bytes)}, kStart).refusal;
   };
-  EXPECT_EQ(refusal(1, 101), Refusal::kQueueBytes);
+  EXPECT_EQ(refusal(1, 101), Refusal::kGroupBytes);
   EXPECT_EQ(refusal(1, 60), std::nullopt);
   EXPECT_EQ(refusal(2, 41), Refusal::kQueueBytes);
-  EXPECT_EQ(refusal(2, std::numeric_limits<size_t>::max()), Refusal::kQueueBytes);
+  EXPECT_EQ(refusal(2, 100), Refusal::kQueueBytes) << "an empty queue would hold it";
+  EXPECT_EQ(refusal(2, 101), Refusal::kGroupBytes);
+  EXPECT_EQ(refusal(2, std::numeric_limits<size_t>::max()), Refusal::kGroupBytes);
   EXPECT_EQ(refusal(2, 40), std::nullopt);
   EXPECT_EQ(policy.waiting_bytes(), 100u);
   EXPECT_EQ(refusal(3, 0), std::nullopt);
@@ -182,14 +184,15 @@ TEST(PolicyAdmit, TakesAGroupWholeOrNotAtAll) {
   limits.max_queue_bytes = 100;
   Policy policy(limits);
   policy.AddModel(kA, kCosts);
-  EXPECT_EQ(policy.Admit(Group(1, 3, {}, kA, 34), kStart).refusal, Refusal::kQueueBytes);
+  EXPECT_EQ(policy.Admit(Group(1, 3, {}, kA, 34), kStart).refusal, Refusal::kGroupBytes);
   std::vector<Item> wrapping = Group(1, 2, {}, kA, 51);
   wrapping[1].bytes = std::numeric_limits<size_t>::max() - 50;  // the sum wraps to 0
-  EXPECT_EQ(policy.Admit(wrapping, kStart).refusal, Refusal::kQueueBytes);
+  EXPECT_EQ(policy.Admit(wrapping, kStart).refusal, Refusal::kGroupBytes);
   EXPECT_EQ(policy.waiting(), 0u);
   EXPECT_EQ(policy.waiting_bytes(), 0u);
   EXPECT_FALSE(policy.Admit(Group(1, 2, {}, kA, 34), kStart).refusal);
   EXPECT_EQ(policy.waiting(), 2u);
+  EXPECT_EQ(policy.Admit(Group(3, 2, {}, kA, 34), kStart).refusal, Refusal::kQueueBytes);
 }
 
 TEST(PolicyAdmit, BoundsTheQueueInTime) {
