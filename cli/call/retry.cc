@@ -27,6 +27,16 @@ Duration FromSeconds(double seconds) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
+// Larger than one of the server's limits, which no other moment changes.
+bool IsTooLarge(const CallError& error) {
+  return error.reason == "MESSAGE_SIZE" || error.reason == "REQUEST_SIZE";
+}
+
+// The time that a call had was over, or would have been: this command's own limit, whatever the server is busy with.
+bool IsLate(const CallError& error) {
+  return error.code == grpc::StatusCode::DEADLINE_EXCEEDED || error.reason == "DEADLINE";
+}
+
 bool Blames(const CallError& error, absl::string_view field) {
   return std::any_of(error.violations.begin(), error.violations.end(),
                      [&](const FieldViolation& v) { return absl::StartsWith(v.field, field); });
@@ -50,7 +60,7 @@ Remedy RemedyOf(const CallError& error, int images) {
   const bool several = images > 1;
   switch (error.code) {
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
-      if (error.reason == "MESSAGE_SIZE") return several ? Remedy::kSplit : Remedy::kImage;
+      if (IsTooLarge(error)) return several ? Remedy::kSplit : Remedy::kImage;
       if (error.reason == "QUEUE_BYTES" || error.reason == "DEADLINE") {
         return several ? Remedy::kSplitLater : Remedy::kRetry;
       }
@@ -91,7 +101,7 @@ Remedy RemedyOfImage(const CallError& error) {
 
 bool ImageIsBad(const CallError& error) {
   return error.code == grpc::StatusCode::INVALID_ARGUMENT || error.code == grpc::StatusCode::NOT_FOUND ||
-         error.reason == "MESSAGE_SIZE";
+         IsTooLarge(error);
 }
 
 Patience::Patience(const Limits& limits, Time start)
@@ -110,6 +120,7 @@ void Patience::SetDeadlineOf(grpc::ClientContext& call, Time now) const {
 
 void Patience::Answered(Time now) {
   failing_since_.reset();
+  late_since_.reset();
   last_answer_ = now;
   heard_ = true;
 }
@@ -128,12 +139,22 @@ std::optional<Time> Patience::NextTry(const Failure& failure, int tries, Time no
   const bool busy = failure.pushback > kAtOnce;
   if (busy) {
     failing_since_.reset();
-  } else {
-    if (!failing_since_) failing_since_ = now;
-    if (now - *failing_since_ >= FromSeconds(limits_.patience_seconds)) {
-      why_ = absl::StrCat("nothing was answered for ", limits_.patience_seconds, " s (--patience)");
-      return std::nullopt;
+  } else if (!failing_since_) {
+    failing_since_ = now;
+  }
+  std::optional<Time> since = failing_since_;
+  const bool late = IsLate(failure.error);
+  if (late) {
+    if (!late_since_) late_since_ = now;
+    since = std::min(since.value_or(now), *late_since_);
+  }
+  if (since && now - *since >= FromSeconds(limits_.patience_seconds)) {
+    why_ = absl::StrCat("nothing was answered for ", limits_.patience_seconds, " s (--patience)");
+    if (late) {
+      absl::StrAppend(&why_, "; a call had ", limits_.timeout_seconds,
+                      " s: raise --timeout if the server needs longer");
     }
+    return std::nullopt;
   }
   // Longer than this nothing can wait, and sums do not overflow.
   constexpr milliseconds kMost = std::chrono::hours(24);

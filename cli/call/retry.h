@@ -39,8 +39,10 @@ Remedy RemedyOfImage(const CallError& error);
 bool ImageIsBad(const CallError& error);
 
 // How long a command goes on. Refusals with a pushback come from a server that is there and busy: they are waited for
-// until the deadline. Other failures are put up with for a while, counted from the first since an answer. Where nobody
-// has ever answered the address is most likely wrong, and nothing is waited for. One thread.
+// until the deadline. Other failures are put up with for a while, counted from the first since an answer or such a
+// refusal. Calls whose time was too short are counted from the first since an answer, whatever is refused in between:
+// the server may be busy with such calls and nothing else. Where nobody has ever answered the address is most likely
+// wrong, and nothing is waited for. One thread.
 class Patience {
  public:
   struct Limits {
@@ -66,7 +68,7 @@ class Patience {
  private:
   const Limits limits_;
   const Time end_;  // max(): never
-  std::optional<Time> failing_since_;
+  std::optional<Time> failing_since_, late_since_;
   Time last_answer_, last_note_;
   bool heard_ = false;  // anything from the server
   bool interrupted_ = false;

@@ -104,6 +104,26 @@ TEST_F(BulkTest, ATimedOutCallIsTriedAgain) {
   ExpectAllRows();
 }
 
+// The server works for calls that are over, and between them says that it is busy.
+TEST_F(BulkTest, ATimeoutThatNoAnswerKeepsEndsTheRun) {
+  for (const auto& command :
+       {std::vector<std::string>{"embed", images(), "--npy", npy()}, std::vector<std::string>{"classify", images()},
+        std::vector<std::string>{"evaluate", "--head=digit", "--data", list_}}) {
+    inference_.set_gate([&](grpc::ServerContext& call, int images) {
+      if (images == 0) return grpc::Status::OK;
+      if (calls_++ % 2 == 0) return FakeRefusal(call, Code::RESOURCE_EXHAUSTED, "QUEUE_TIME", "5");
+      while (!call.IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      return grpc::Status::OK;
+    });
+    std::vector<std::string> args = command;
+    args.insert(args.end(), {"--timeout=0.1", "--patience=1"});
+    EXPECT_EQ(Ctl(args), 1);
+    EXPECT_THAT(err(), HasSubstr("0 of 40 images done: nothing was answered for 1 s (--patience); a call had 0.1 s: "
+                                 "raise --timeout if the server needs longer; the last error: DEADLINE_EXCEEDED"));
+  }
+  ExpectNoNpy();
+}
+
 // The limits of a server need not be known.
 TEST_F(BulkTest, RequestsShrinkToWhatTheServerTakes) {
   struct Case {
@@ -113,7 +133,7 @@ TEST_F(BulkTest, RequestsShrinkToWhatTheServerTakes) {
   };
   for (const Case& c :
        {Case{Code::INVALID_ARGUMENT, "INVALID_FIELD", "", 12}, Case{Code::RESOURCE_EXHAUSTED, "MESSAGE_SIZE", "", 12},
-        Case{Code::RESOURCE_EXHAUSTED, "DEADLINE", "5", 0}}) {
+        Case{Code::RESOURCE_EXHAUSTED, "REQUEST_SIZE", "", 12}, Case{Code::RESOURCE_EXHAUSTED, "DEADLINE", "5", 0}}) {
     SCOPED_TRACE(c.reason);
     std::atomic<int> refused{0};
     inference_.set_gate([&](grpc::ServerContext& call, int images) {
@@ -133,11 +153,13 @@ TEST_F(BulkTest, RequestsShrinkToWhatTheServerTakes) {
 
 // Larger than the server takes alone: this image's fault.
 TEST_F(BulkTest, AnImageLargerThanAMessageFailsAlone) {
-  inference_.set_gate([&](grpc::ServerContext& call, int images) {
-    return images > 0 ? FakeRefusal(call, Code::RESOURCE_EXHAUSTED, "MESSAGE_SIZE") : grpc::Status::OK;
-  });
-  EXPECT_EQ(Ctl({"classify", "--json", images()}), 1);
-  for (const auto& row : Json()) EXPECT_EQ(row["error"]["reason"], "MESSAGE_SIZE");
+  for (const char* reason : {"MESSAGE_SIZE", "REQUEST_SIZE"}) {
+    inference_.set_gate([&](grpc::ServerContext& call, int images) {
+      return images > 0 ? FakeRefusal(call, Code::RESOURCE_EXHAUSTED, reason) : grpc::Status::OK;
+    });
+    EXPECT_EQ(Ctl({"classify", "--json", images()}), 1);
+    for (const auto& row : Json()) EXPECT_EQ(row["error"]["reason"], reason);
+  }
 }
 
 TEST_F(BulkTest, WhatCannotSucceedEndsTheRunAtOnce) {

@@ -38,6 +38,7 @@ TEST(RemedyTest, OfACall) {
            Case{Error(Code::RESOURCE_EXHAUSTED, "QUEUE_BYTES"), Remedy::kRetry, Remedy::kSplitLater},
            Case{Error(Code::RESOURCE_EXHAUSTED, "DEADLINE"), Remedy::kRetry, Remedy::kSplitLater},
            Case{Error(Code::RESOURCE_EXHAUSTED, "MESSAGE_SIZE"), Remedy::kImage, Remedy::kSplit},
+           Case{Error(Code::RESOURCE_EXHAUSTED, "REQUEST_SIZE"), Remedy::kImage, Remedy::kSplit},
            Case{Error(Code::UNAVAILABLE, "DRAINING"), Remedy::kRetry, Remedy::kRetry},
            Case{Error(Code::UNAVAILABLE), Remedy::kRetry, Remedy::kRetry},
            Case{Error(Code::CANCELLED), Remedy::kRetry, Remedy::kRetry},
@@ -73,6 +74,7 @@ TEST(RemedyTest, AnImageIsBadOnlyByItself) {
   EXPECT_TRUE(ImageIsBad(Error(Code::INVALID_ARGUMENT)));
   EXPECT_TRUE(ImageIsBad(Error(Code::NOT_FOUND)));  // the file
   EXPECT_TRUE(ImageIsBad(Error(Code::RESOURCE_EXHAUSTED, "MESSAGE_SIZE")));
+  EXPECT_TRUE(ImageIsBad(Error(Code::RESOURCE_EXHAUSTED, "REQUEST_SIZE")));
   EXPECT_FALSE(ImageIsBad(Error(Code::INTERNAL, "ENGINE")));
   EXPECT_FALSE(ImageIsBad(Error(Code::RESOURCE_EXHAUSTED, "QUEUE_TIME")));
 }
@@ -130,6 +132,33 @@ TEST_F(PatienceTest, OneThatIsAwayForAWhileFromTheFirstFailureSinceAnAnswer) {
   EXPECT_EQ(patience.why(), "nothing was answered for 60 s (--patience)");
 }
 
+// With a timeout that no answer keeps there is no progress, however busy the server says that it is in between.
+TEST_F(PatienceTest, CallsThatHaveTooLittleTimeAreCountedThroughRefusals) {
+  const Failure timed_out{Error(Code::DEADLINE_EXCEEDED), std::nullopt};
+  const Failure refused{Error(Code::RESOURCE_EXHAUSTED, "DEADLINE"), milliseconds(100)};
+  for (const Failure& late : {timed_out, refused}) {
+    SCOPED_TRACE(late.error.code);
+    Patience patience({.timeout_seconds = 0.02, .patience_seconds = 60}, kStart);
+    patience.Answered(kStart);
+    for (int s = 0; s < 60; ++s) {
+      ASSERT_TRUE(patience.NextTry(late, s, kStart + seconds(s)));
+      ASSERT_TRUE(patience.NextTry(Busy(seconds(1)), s, kStart + seconds(s)));
+    }
+    EXPECT_TRUE(patience.NextTry(Busy(seconds(1)), 0, kStart + seconds(100))) << "there, and busy with others";
+    EXPECT_FALSE(patience.NextTry(late, 0, kStart + seconds(100)));
+    EXPECT_EQ(
+        patience.why(),
+        "nothing was answered for 60 s (--patience); a call had 0.02 s: raise --timeout if the server needs longer");
+    patience.Answered(kStart + seconds(100));
+    EXPECT_TRUE(patience.NextTry(late, 0, kStart + seconds(101)));
+  }
+  // Beside other failures the first of all counts.
+  Patience patience = Begun(60);
+  EXPECT_TRUE(patience.NextTry(Gone(), 0, kStart));
+  EXPECT_TRUE(patience.NextTry(timed_out, 1, kStart + seconds(59)));
+  EXPECT_FALSE(patience.NextTry(timed_out, 2, kStart + seconds(60)));
+}
+
 TEST_F(PatienceTest, WithoutPatienceThereIsNoOtherTry) {
   EXPECT_FALSE(Begun(0).NextTry(Gone(), 0, kStart));
 }
@@ -144,7 +173,7 @@ TEST_F(PatienceTest, WhereNobodyEverAnsweredNothingIsWaitedFor) {
   EXPECT_TRUE(patience.NextTry(Gone(), 0, kStart));
 }
 
-// A request larger than the queue is refused with nothing to wait for, now and ever.
+// What a server says that has nothing to do first.
 TEST_F(PatienceTest, ARefusalToComeBackAtOnceIsNoSignOfAWayOut) {
   Patience patience({.patience_seconds = 60}, kStart);
   EXPECT_TRUE(patience.NextTry(Busy(milliseconds(1)), 0, kStart));
