@@ -1,6 +1,7 @@
 """Clients in other languages start from the documents alone: stubs are generated and compiled, and call a real server.
 
     clients_test.py LANGUAGE RESNETD RESNETCTL
+    clients_test.py LANGUAGE stubs             the stubs and the example that uses them, compiled: nothing is called
 
 The commands are docs/clients.md's and the README's, run in a copy of what they need under build/clients/LANGUAGE, with that
 language's caches beside it. Where the toolchain is missing or its registry cannot be reached, one line on stderr says so and the
@@ -56,7 +57,7 @@ class Client:
     tools: tuple[str, ...] = ()
 
     @classmethod
-    def setUpClass(cls):
+    def prepare(cls):
         for tool in cls.tools:
             if shutil.which(tool) is None:
                 raise unittest.SkipTest(f"{tool} is not installed")
@@ -67,6 +68,10 @@ class Client:
         for folder in ("proto", f"clients/examples/{cls.language}"):
             shutil.copytree(ROOT / folder, cls.tree / folder, ignore=shutil.ignore_patterns(*cls.made()))
         cls.env = os.environ | {"no_grpc_proxy": "127.0.0.1"} | cls.environment()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.prepare()
         cls.build()
         cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         subprocess.run([ROOT / "tools/fashion_mnist_png.py", "--out", cls.folder, "--per-class", "1"], check=True)
@@ -272,13 +277,25 @@ class TypeScript(Client, unittest.TestCase):
         return {"npm_config_cache": str(cls.cache), "npm_config_update_notifier": "false"}
 
 
+def stubs_of(client: type[Client]) -> type[unittest.TestCase]:
+    class Stubs(unittest.TestCase):
+        def test_they_compile(self):
+            client.prepare()
+            client.fetch(client.commands()[0])
+
+    return Stubs
+
+
 def main() -> int:
     (case,) = [case for case in (Python, Go, Java, TypeScript) if case.language == sys.argv[1]]
+    title = case.title
+    if sys.argv[2] == "stubs":
+        case = stubs_of(case)
     result = unittest.TextTestRunner(verbosity=2).run(unittest.defaultTestLoader.loadTestsFromTestCase(case))
     if not result.wasSuccessful():
         return 1
     if result.skipped:
-        print(f"NO {case.title.upper()} CLIENT WAS TRIED: {result.skipped[0][1]}", file=sys.stderr)
+        print(f"NO {title.upper()} CLIENT WAS TRIED: {result.skipped[0][1]}", file=sys.stderr)
         return SKIPPED
     return 0
 
