@@ -265,7 +265,8 @@ class Files(unittest.TestCase):
         for name, text in (("one word", "x" * LONG), ("words", "x a " * LONG), ("a path", "/x/" * LONG)):
             for arguments in (["--model", text], ["--models", text], ["--address", text], ["--metrics-address", text],
                               ["--model", model, "--labels", text], ["--model", model, "--recipe", text],
-                              ["--workers", text], ["--batch-sizes", text], ["--max-queue-ms", text], ["--log-level", text], [text], ["--" + text]):
+                              ["--workers", text], ["--batch-sizes", text], ["--max-queue-ms", text],
+                              ["--log-level", text], [text], ["--" + text]):
                 with self.subTest(name, arguments=[str(a)[:20] for a in arguments]):
                     ports = ["--port", "0", "--metrics-port", "0"]
                     run = subprocess.run([sys.argv[1], *ports, *arguments], capture_output=True, text=True, timeout=60)
