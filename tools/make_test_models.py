@@ -5,7 +5,7 @@
     $venv/bin/python tools/make_test_models.py --templates tests/golden/data/families        what is committed
     $venv/bin/python tools/make_test_models.py --models FOLDER [--full-size] [NAME...]  whole ONNX files, with their images
 
---templates writes, for each row of test_families.py and each of its exports, CASE.onnx without its weights
+--templates writes, for each row of residual_families.py and each of its exports, CASE.onnx without its weights
 (model_template.py) and CASE.f32: image by image the logits and features of PyTorch, then those of ONNX Runtime, float32
 little-endian; and cases.txt, which lists them with hashes of what must come back from the seed.
 --models writes CASE.onnx with weights, CASE.images.f32 (NCHW, also where the network's input is NHWC), CASE.f32 and cases.txt.
@@ -26,9 +26,9 @@ import make_resnet
 import model_template
 import nhwc_resnet
 import pytorch_answers
-import test_families
+import residual_families
 from seeded_network import SeededNetwork
-from test_families import Export, Family
+from residual_families import Export, Family
 
 SEED, IMAGES = 1, 3
 IMAGES_SEED = 2
@@ -125,7 +125,7 @@ def main() -> None:
     p.add_argument("--full-size", action="store_true", help="the real depths at 224 pixels instead of the committed rows")
     p.add_argument("names", nargs="*", help="default: all")
     a = p.parse_args()
-    families = test_families.FULL_SIZE if a.full_size else test_families.COMMITTED
+    families = residual_families.FULL_SIZE if a.full_size else residual_families.COMMITTED
     if unknown := set(a.names) - {f.name for f in families}:
         sys.exit(f"make_test_models.py: no such family: {', '.join(sorted(unknown))}")
     folder = a.templates or a.models

@@ -4,7 +4,7 @@ What such files have and PyTorch's have not: the input is NHWC; a convolution is
 auto_pad SAME_UPPER; batch normalisation is a node between two transposes, or a Mul and an Add per channel (the last axis), or
 folded into weights and an Add; the global pool is a ReduceMean over axes 1 and 2; the head is MatMul and Add.
 
-The network is test_networks.TensorFlowStyle, whose parameters this takes. Needs numpy and onnx.
+The network is own_networks.TensorFlowStyle, whose parameters this takes. Needs numpy and onnx.
 """
 
 import numpy as np

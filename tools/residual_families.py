@@ -12,7 +12,7 @@ import torchvision.models as tv
 from torch import nn
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-import test_networks as own
+import own_networks as own
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The residual networks of the tests that torchvision and timm do not have, as PyTorch modules.
+"""Residual networks of our own for the golden tests, which torchvision and timm do not have, as PyTorch modules.
 
 Sources: He et al., "Deep Residual Learning for Image Recognition", 2015, section 4.2 (the CIFAR networks, shortcuts A, B
 and C); He et al., "Identity Mappings in Deep Residual Networks", 2016 (pre-activation); Zagoruyko and Komodakis, "Wide
