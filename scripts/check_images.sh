@@ -4,7 +4,7 @@
 # generated images. The tests compare with recorded results; this is with the libraries themselves, of pinned versions.
 #
 #   scripts/check_images.sh [FOLDER]    exit status 0 only if all is as it must be (tests/golden/make/check_images.py says how).
-#                                       RESNETD_PHOTOS may name the folder too
+#                                       By default photos/ of the folder that RESNETD_TEST_DATA names
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,7 +12,7 @@ source scripts/step.sh
 
 [[ $# -le 1 ]] || { sed -n '2,7s/^# \?//p' "$0" >&2; exit 2; }
 
-[[ $# -gt 0 || -z ${RESNETD_PHOTOS:-} ]] || set -- "$RESNETD_PHOTOS"
+[[ $# -gt 0 || -z ${RESNETD_TEST_DATA:-} ]] || set -- "$RESNETD_TEST_DATA/photos"
 
 scripts/setup.sh build test
 [[ -d build/release ]] || step "configuring" cmake --preset release

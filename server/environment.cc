@@ -20,8 +20,6 @@ namespace resnetd::server {
 namespace {
 
 constexpr absl::string_view kPrefix = "RESNETD_";
-// What our own scripts and tests read, and a server may be started by.
-constexpr absl::string_view kOtherPrograms[] = {"RESNETD_PHOTOS"};
 constexpr absl::string_view kProtocols[] = {"TCP", "UDP", "SCTP"};
 
 // Whether it is NAME_PORT and its value. Any other variable with such a value is somebody's mistake.
@@ -100,8 +98,7 @@ Environment ReadEnvironment(const char* const* environment, const std::vector<st
       read.warnings.push_back(absl::StrCat(
           "the environment's ", name, "=", Echo(value),
           " is passed over: Kubernetes sets it beside a Service of that name (enableServiceLinks: false forbids it)"));
-    } else if (!IsNameOfService(name) && !IsPortOfService(name, value) &&
-               !absl::c_linear_search(kOtherPrograms, name)) {
+    } else if (!IsNameOfService(name) && !IsPortOfService(name, value)) {
       read.warnings.push_back(absl::StrCat("the environment's ", Echo(name),
                                            " is no option's, and is passed over; the nearest is ",
                                            Nearest(name, variables)));

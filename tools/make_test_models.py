@@ -27,8 +27,8 @@ import model_template
 import nhwc_resnet
 import pytorch_answers
 import residual_families
-from seeded_network import SeededNetwork
 from residual_families import Export, Family
+from seeded_network import SeededNetwork
 
 SEED, IMAGES = 1, 3
 IMAGES_SEED = 2

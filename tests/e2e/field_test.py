@@ -108,7 +108,7 @@ class Field(ServerTest):
 
 if __name__ == "__main__":
     if len(sys.argv) < 4 or not sys.argv[3]:
-        print("NO FIELD NETWORKS: the folder of RESNETD_FIELD is not there")
+        print("NO FIELD NETWORKS: RESNETD_TEST_DATA names no folder")
         sys.exit(0)
     FOLDER = pathlib.Path(sys.argv[3])
     unittest.main(argv=sys.argv[:1])

@@ -40,9 +40,10 @@ RANGES = [
 
 
 def start(*options, **environment: str) -> subprocess.CompletedProcess:
-    """Of a server that must end by itself."""
+    """Of a server that must end by itself, with no variables of resnetd's but these."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith("RESNETD_")}
     return subprocess.run([RESNETD, *map(str, options)], capture_output=True, text=True, timeout=PATIENCE_SECONDS,
-                          env=os.environ | environment)
+                          env=others | environment)
 
 
 def listening() -> socket.socket:

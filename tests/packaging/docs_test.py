@@ -69,6 +69,15 @@ class Documents(unittest.TestCase):
         named = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
         self.assertEqual(named, in_code)
 
+    def test_nothing_is_looked_for_outside_of_the_repository(self):
+        """What lies beside a checkout is CI's to know (.ci/run)."""
+        listed = subprocess.run(["git", "ls-files", "-z", "*CMakeLists.txt", "cmake", "scripts", "tests", "bench", "tools"], cwd=ROOT,
+                                check=True, capture_output=True, text=True).stdout
+        files = [ROOT / name for name in listed.split("\0") if name.endswith((".txt", ".cmake", ".sh", ".py", ".cc", ".h"))]
+        self.assertGreater(len(files), 200)
+        beside = re.compile(r"\{(CMAKE|PROJECT)_SOURCE_DIR\}/\.\.|\.\./" + "shared")
+        self.assertEqual([str(file.relative_to(ROOT)) for file in files if beside.search(file.read_text(errors="replace"))], [])
+
     def rejections(self) -> str:
         return (ROOT / "server/observe/metrics.cc").read_text().split("RejectionName(Rejection reason) {")[1].split("\n}\n")[0]
 

@@ -1,4 +1,5 @@
-// Photographs, from the file to the network's input. They are not in the repository: RESNETD_PHOTOS names their folder.
+// Photographs, from the file to the network's input. They are not in the repository: they
+// lie in photos/ of the folder that RESNETD_TEST_DATA names.
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -14,16 +15,16 @@ namespace resnetd::image {
 namespace {
 
 TEST(PhotosTest, InputIsWhatPillowAndTorchvisionMake) {
-  const char* folder = std::getenv("RESNETD_PHOTOS");
+  const char* folder = std::getenv("RESNETD_TEST_DATA");
   if (folder == nullptr) {
-    GTEST_SKIP() << "NO PHOTOGRAPHS: RESNETD_PHOTOS names no folder. Generated pixels stand in for them: "
+    GTEST_SKIP() << "NO PHOTOGRAPHS: RESNETD_TEST_DATA names no folder. Generated pixels stand in for them: "
                     "image_preprocessor_test.";
   }
   Preprocessor preprocessor;
   for (std::istringstream& line : ReadGoldenTable("photos.txt")) {
     std::string name, file_crc, preset, crc;
     line >> name >> file_crc;
-    const std::string path = absl::StrCat(folder, "/", name);
+    const std::string path = absl::StrCat(folder, "/photos/", name);
     std::ifstream in(path, std::ios::binary);
     const std::string file((std::istreambuf_iterator<char>(in)), {});
     ASSERT_EQ(Crc(AsBytes(file)), file_crc) << path << " is not the photograph that the recorded inputs are of";
