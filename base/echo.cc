@@ -1,16 +1,13 @@
-// UTF-8: a lead byte says how many continuation bytes (10xxxxxx) follow; the smallest code points of a length and the
-// largest, and the surrogates, are told apart by the first of these.
-//
-//   00..7F                C2..DF 80..BF            E0 A0..BF 80..BF        ED 80..9F 80..BF
-//   E1..EF 80..BF 80..BF  F0 90..BF 80..BF 80..BF  F1..F3 80..BF (3 times) F4 80..8F 80..BF 80..BF
 #include "base/echo.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "utf8.h"
 
 namespace resnetd {
 namespace {
@@ -20,27 +17,19 @@ constexpr absl::string_view kCut = "...";
 // A path that was cut, with each byte as \xNN, in quotes.
 constexpr size_t kLongestEcho = 4 * kEchoBytes + 5;
 
-bool IsWithin(unsigned char c, unsigned char low, unsigned char high) {
-  return c >= low && c <= high;
+bool IsWithin(uint32_t value, uint32_t low, uint32_t high) {
+  return value >= low && value <= high;
 }
 
 // Bytes of the printable character that `text`, which is not empty, begins with; 0 if it begins with none.
 size_t CharacterBytes(absl::string_view text) {
-  const auto at = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0; };
-  const unsigned char lead = at(0);
-  if (lead < 0x80) return lead >= 0x20 && lead != 0x7F ? 1 : 0;
-  if (!IsWithin(lead, 0xC2, 0xF4)) return 0;
-  const size_t size = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  unsigned char low = 0x80, high = 0xBF;
-  if (lead == 0xC2 || lead == 0xE0) low = 0xA0;  // C2 80 to C2 9F are control characters
-  if (lead == 0xF0) low = 0x90;
-  if (lead == 0xED) high = 0x9F;
-  if (lead == 0xF4) high = 0x8F;
-  if (!IsWithin(at(1), low, high)) return 0;
-  for (size_t i = 2; i < size; ++i) {
-    if (!IsWithin(at(i), 0x80, 0xBF)) return 0;
-  }
-  return size;
+  constexpr size_t kLongest = 4;
+  const absl::string_view head = text.substr(0, kLongest);
+  if (utf8::find_invalid(head.begin(), head.end()) == head.begin()) return 0;
+  auto end = head.begin();
+  const uint32_t code_point = utf8::unchecked::next(end);
+  if (code_point < 0x20 || IsWithin(code_point, 0x7F, 0x9F)) return 0;  // a control character
+  return static_cast<size_t>(end - head.begin());
 }
 
 struct Beginning {

@@ -16,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
+#include "utf8.h"
 
 namespace resnetd {
 namespace {
@@ -54,9 +55,7 @@ absl::Status CheckPlainName(absl::string_view name, absl::string_view field, abs
 }
 
 bool IsUtf8(absl::string_view text) {
-  v1::Golden probe;  // a string field refuses to serialise or parse anything else
-  probe.set_name(std::string(text));
-  return v1::Golden().ParseFromString(probe.SerializeAsString());
+  return utf8::is_valid(text.begin(), text.end());
 }
 
 const char* PresetBySize(const ModelInfo& model) {

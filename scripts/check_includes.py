@@ -77,6 +77,7 @@ FOREIGN = {
     "nlohmann/": ["cli", "bench"],
     "CLI/": ["server/*", "cli", "bench"],
     "openssl/": ["base"],
+    "utf8": ["base", "models/*"],
 }
 
 TOPS = sorted({folder.split("/")[0] for folder in OWN})
