@@ -18,7 +18,6 @@
 namespace resnetd {
 namespace {
 
-constexpr int kLargestBatch = 256, kMostThreads = 256;
 constexpr size_t kStages = 4;  // that the passes add to a model's outputs
 
 absl::Status CheckOptions(const EngineOptions& options) {

@@ -75,11 +75,13 @@ struct ModelBytes {
   std::function<void()> on_read = {};
 };
 
+inline constexpr int kLargestBatch = 256, kMostThreads = 256;  // that EngineOptions may name
+
 struct EngineOptions {
-  // Batch sizes to compile, ascending, each 1..256. A run of n images uses the smallest that holds n. More sizes cost
-  // load time (one compilation and one run each), little memory: weights and arenas are shared.
+  // Batch sizes to compile, ascending, each 1..kLargestBatch. A run of n images uses the smallest that holds n. More
+  // sizes cost load time (one compilation and one run each), little memory: weights and arenas are shared.
   std::vector<int> batch_sizes = {1, 2, 4, 8};
-  // Threads of one Run(), 1..256. More than the machine's share of cores makes every run slower.
+  // Threads of one Run(), 1..kMostThreads. More than the machine's share of cores makes every run slower.
   int threads = 1;
   // Whether Load() runs every batch size once. Who measures them before the first request needs no other run.
   bool warm_up = true;

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <utility>
 
 #include "CLI/CLI.hpp"
@@ -13,13 +12,20 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "server/bounds.h"
 #include "server/environment.h"
 
 namespace resnetd::server {
 namespace {
 
-constexpr int kLargestBatch = 256, kMostThreads = 256;
-constexpr int64_t kDayMs = 24LL * 3600 * 1000;
+// Of the text of a value.
+auto Within(const Bounds& bounds) {
+  return [bounds](const std::string& text) {
+    int64_t number = 0;
+    if (CLI::detail::lexical_cast(text, number) && bounds.Hold(number)) return std::string();
+    return "expected " + bounds.InWords() + ", got " + Echo(text);
+  };
+}
 
 class Table {
  public:
@@ -34,29 +40,19 @@ class Table {
   }
 
   template <typename T>
-  void AddWithin(const std::string& name, T& value, int64_t least, int64_t most, const char* help) {
-    const auto within = [name, least, most](const std::string& text) {
-      int64_t number = 0;
-      if (CLI::detail::lexical_cast(text, number) && number >= least && number <= most) return std::string();
-      return "expected " + std::to_string(least) + " to " + std::to_string(most) + ", got " + Echo(text);
-    };
-    Add(name, value, help)->check(within);
+  void AddWithin(const Bounds& bounds, T& value, const char* help) {
+    Add(bounds.option, value, help)->check(Within(bounds));
   }
 
   // In milliseconds.
   template <typename D>
-  void AddMs(const std::string& name, D& duration, const char* help) {
+  void AddMs(const Bounds& bounds, D& duration, const char* help) {
     const auto set = [&duration](const int64_t& ms) { duration = std::chrono::milliseconds(ms); };
-    const auto within = [](const std::string& text) {
-      int64_t ms = 0;
-      if (CLI::detail::lexical_cast(text, ms) && ms >= 0 && ms <= kDayMs) return std::string();
-      return "expected 0 to " + std::to_string(kDayMs) + " milliseconds, got " + Echo(text);
-    };
     const int64_t now = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-    app_.add_option_function<int64_t>(name, set, help)
-        ->envname(VariableOf(name))
+    app_.add_option_function<int64_t>(bounds.option, set, help)
+        ->envname(VariableOf(bounds.option))
         ->default_str(std::to_string(now))
-        ->check(within)
+        ->check(Within(bounds))
         ->group(group_);
   }
 
@@ -80,41 +76,38 @@ void AddModelOptions(Table& table, ServerOptions& o) {
   table.Add("--labels", o.labels_file, "Labels of --model, one a line, in place of labels.txt beside it")
       ->check(CheckPath)
       ->needs(file);
-  table.Add("--batch-sizes", o.batch_sizes, "Batch sizes to compile, ascending")
+  table.Add(bounds::kBatchSizes.option, o.batch_sizes, "Batch sizes to compile, ascending")
       ->delimiter(',')
       ->default_str("1,2,4,8")
-      ->check(CLI::Range(1, kLargestBatch));
+      ->check(Within(bounds::kBatchSizes));
 }
 
 void AddListeningOptions(Table& table, ServerOptions& o) {
-  constexpr int64_t kIntMax = std::numeric_limits<int>::max();
   table.Group("Listening");
   table.Add("--address", o.edge.address, "Address of the gRPC port; 0.0.0.0 for all interfaces");
-  table.AddWithin("--port", o.edge.port, 0, 65535, "gRPC port; 0: any free one, named in the log");
+  table.AddWithin(bounds::kPort, o.edge.port, "gRPC port; 0: any free one, named in the log");
   table.Add("--metrics-address", o.metrics_address, "Address of /metrics, /livez and /readyz");
-  table.AddWithin("--metrics-port", o.metrics_port, 0, 65535, "Their port; 0: any free one");
+  table.AddWithin(bounds::kMetricsPort, o.metrics_port, "Their port; 0: any free one");
   table.Group("Limits");
-  table.AddWithin("--max-calls-in-flight", o.edge.max_calls_in_flight, 1, 1'000'000, "Calls and streams at once");
-  table.AddWithin("--max-bytes-in-flight", o.edge.max_bytes_in_flight, 1, int64_t{1} << 46,
-                  "Request bytes from reading to answer");
-  table.AddWithin("--max-message-bytes", o.edge.max_message_bytes, 1, kIntMax,
+  table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight, "Calls and streams at once");
+  table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight, "Request bytes from reading to answer");
+  table.AddWithin(bounds::kMaxMessageBytes, o.edge.max_message_bytes,
                   "One request message, and the embeddings of one answer");
-  table.AddWithin("--max-images-per-request", o.edge.max_images_per_request, 1, 65536, "Images of one request");
-  table.AddWithin("--max-image-pixels", o.edge.image_limits.max_pixels, 1, int64_t{1} << 30,
-                  "Width x height of an encoded image");
-  table.AddWithin("--stream-window", o.edge.stream_window, 1, 65536, "Requests read ahead of the answers of a stream");
+  table.AddWithin(bounds::kMaxImagesPerRequest, o.edge.max_images_per_request, "Images of one request");
+  table.AddWithin(bounds::kMaxImagePixels, o.edge.image_limits.max_pixels, "Width x height of an encoded image");
+  table.AddWithin(bounds::kStreamWindow, o.edge.stream_window, "Requests read ahead of the answers of a stream");
 }
 
 void AddSchedulingOptions(Table& table, ServerOptions& o) {
   table.Group("Scheduling");
-  table.AddWithin("--workers", o.workers, 0, kMostThreads, "Batches computed side by side; 0: CPU budget / threads");
-  table.AddWithin("--threads", o.threads, 1, kMostThreads, "Threads of one batch");
-  table.AddMs("--max-queue-ms", o.scheduling.max_queue_time, "Longest predicted wait; longer ones are refused");
-  table.AddWithin("--max-queue-bytes", o.scheduling.max_queue_bytes, 1, int64_t{1} << 46, "Bytes of images that wait");
-  table.AddMs("--default-deadline-ms", o.default_deadline, "Deadline of calls that bring none; 0: none");
+  table.AddWithin(bounds::kWorkers, o.workers, "Batches computed side by side; 0: CPU budget / threads");
+  table.AddWithin(bounds::kThreads, o.threads, "Threads of one batch");
+  table.AddMs(bounds::kMaxQueueMs, o.scheduling.max_queue_time, "Longest predicted wait; longer ones are refused");
+  table.AddWithin(bounds::kMaxQueueBytes, o.scheduling.max_queue_bytes, "Bytes of images that wait");
+  table.AddMs(bounds::kDefaultDeadlineMs, o.default_deadline, "Deadline of calls that bring none; 0: none");
   table.Group("Operation");
-  table.AddMs("--lame-duck-ms", o.lame_duck, "After SIGTERM: serve on while load balancers take notice");
-  table.AddMs("--drain-ms", o.drain, "Then: how long calls in flight may take");
+  table.AddMs(bounds::kLameDuckMs, o.lame_duck, "After SIGTERM: serve on while load balancers take notice");
+  table.AddMs(bounds::kDrainMs, o.drain, "Then: how long calls in flight may take");
   table.Add("--log-level", o.log_level, "Least severity that is logged")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
 }
@@ -165,7 +158,7 @@ std::optional<ServerOptions> ParseOptions(int argc, const char* const* argv, std
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // as CLI11 takes a vector
     if (std::adjacent_find(options.batch_sizes.begin(), options.batch_sizes.end(), std::greater_equal<>()) !=
         options.batch_sizes.end()) {
-      throw CLI::ValidationError("--batch-sizes", "expected ascending sizes");
+      throw CLI::ValidationError(bounds::kBatchSizes.option, "expected ascending sizes");
     }
   } catch (const CLI::ParseError& e) {
     exit_status = app.exit(e, out, err) == 0 ? 0 : 2;

@@ -24,6 +24,7 @@
 #include "cli/evaluate/labelled_images.h"
 #include "cli/inputs.h"
 #include "cli/print/table.h"
+#include "engine/engine.h"
 #include "nlohmann/json.hpp"
 
 namespace resnetd::cli {
@@ -324,7 +325,7 @@ Command AddEvaluate(CLI::App& app) {
   auto* local = app.add_flag("--local", options->local, "Classify in this process, without a server");
   app.add_option("--threads", options->threads, "With --local: that classify")
       ->capture_default_str()
-      ->check(CLI::Range(1, 256))
+      ->check(CLI::Range(1, kMostThreads))
       ->needs(local);
   AddBulkOptions(app, options->bulk);
   return [options](const Context& context) { return Run(context, *options); };

@@ -14,7 +14,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <climits>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -31,6 +30,7 @@
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "grpc/health/v1/health.pb.h"
+#include "server/bounds.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/connections.h"
 #include "server/edge/gate.h"
@@ -58,24 +58,16 @@ constexpr absl::Duration kPoll = absl::Milliseconds(2);
 constexpr std::chrono::milliseconds kClosingTime(500);
 
 absl::Status CheckOptions(const EdgeOptions& options) {
-  struct Minimum {
-    absl::string_view option;
-    int64_t value, least, most;
+  const std::pair<Bounds, int64_t> given[] = {
+      {bounds::kPort, options.port},
+      {bounds::kMaxCallsInFlight, options.max_calls_in_flight},
+      {bounds::kMaxBytesInFlight, static_cast<int64_t>(options.max_bytes_in_flight)},
+      {bounds::kMaxMessageBytes, static_cast<int64_t>(options.max_message_bytes)},
+      {bounds::kMaxImagesPerRequest, options.max_images_per_request},
+      {bounds::kMaxImagePixels, options.image_limits.max_pixels},
+      {bounds::kStreamWindow, options.stream_window},
   };
-  const Minimum minima[] = {
-      {"--port", options.port, 0, 65535},
-      {"--max-calls-in-flight", options.max_calls_in_flight, 1, 1'000'000},
-      {"--max-bytes-in-flight", static_cast<int64_t>(options.max_bytes_in_flight), 1, int64_t{1} << 46},
-      {"--max-message-bytes", static_cast<int64_t>(options.max_message_bytes), 1, INT_MAX},
-      {"--max-images-per-request", options.max_images_per_request, 1, 65'536},
-      {"--stream-window", options.stream_window, 1, 65'536},
-  };
-  for (const Minimum& m : minima) {
-    if (m.value < m.least || m.value > m.most) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(m.option, ": expected ", m.least, " to ", m.most, ", got ", m.value));
-    }
-  }
+  for (const auto& [allowed, value] : given) RESNETD_RETURN_IF_ERROR(Check(allowed, value));
   if (options.max_message_bytes > options.max_bytes_in_flight) {
     return absl::InvalidArgumentError(
         absl::StrCat("--max-message-bytes of ", options.max_message_bytes, " is larger than --max-bytes-in-flight of ",

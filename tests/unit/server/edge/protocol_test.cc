@@ -250,6 +250,7 @@ TEST(EdgeStartTest, OptionsOutOfRangeAreNamed) {
            Case{"--max-message-bytes", [](EdgeOptions& o) { o.max_message_bytes = 0; }},
            Case{"--max-message-bytes", [](EdgeOptions& o) { o.max_bytes_in_flight = o.max_message_bytes - 1; }},
            Case{"--max-images-per-request", [](EdgeOptions& o) { o.max_images_per_request = 0; }},
+           Case{"--max-image-pixels", [](EdgeOptions& o) { o.image_limits.max_pixels = 0; }},
            Case{"--stream-window", [](EdgeOptions& o) { o.stream_window = 0; }},
        }) {
     EdgeOptions options;
