@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/echo.h"
+#include "base/enum_table.h"
 #include "base/status_macros.h"
 #include "models/embedding_space.h"
 
@@ -215,13 +216,13 @@ std::string NameInFile(const OutputInfo& output) {
 }  // namespace
 
 std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelInfo& info) {
-  static constexpr absl::string_view kActivations[] = {"softmax", "sigmoid", "scores as they are"};
+  static constexpr EnumTable<Activation, const char*> kActivations = {"softmax", "sigmoid", "scores as they are"};
   std::vector<OutputNote> notes;
   for (const Head& head : heads) {
     const OutputInfo& output = OutputOf(info, head.output);
     const std::string what = head.is_value() ? "one value"
                                              : absl::StrCat(head.classes, head.classes == 1 ? " class, " : " classes, ",
-                                                            kActivations[static_cast<size_t>(head.activation)]);
+                                                            kActivations[head.activation]);
     OutputNote& note = notes.emplace_back();
     note.text = absl::StrCat("head ", Quoted(head.name), NameInFile(output), ": ", what,
                              head.evidence.empty() ? ""

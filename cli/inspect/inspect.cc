@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/echo.h"
+#include "base/enum_table.h"
 #include "base/status_macros.h"
 #include "cli/command.h"
 #include "cli/error.h"
@@ -21,6 +22,7 @@
 #include "cli/model_file.h"
 #include "cli/print/progress.h"
 #include "cli/print/table.h"
+#include "engine/engine.h"
 #include "engine/inspect/inspect.h"
 #include "nlohmann/json.hpp"
 
@@ -78,12 +80,10 @@ absl::StatusOr<Findings> LookAt(const Context& context, const Options& options) 
 
 Json ModelJson(const Findings& found) {
   const ModelInfo& info = found.engine->info();
-  static constexpr const char* kActivations[] = {"none", "softmax", "sigmoid"};
+  static constexpr EnumTable<HeadActivation, const char*> kActivations = {"none", "softmax", "sigmoid", "applied"};
   Json outputs = Json::array();
   for (const OutputInfo& output : info.outputs) {
-    outputs.push_back({{"name", output.name},
-                       {"dims", output.dims},
-                       {"activation", kActivations[static_cast<size_t>(output.activation)]}});
+    outputs.push_back({{"name", output.name}, {"dims", output.dims}, {"activation", kActivations[output.activation]}});
   }
   return {{"model", found.model.source.name},
           {"version", found.model.source.version},
@@ -283,8 +283,10 @@ int Run(const Context& context, const Options& options) {
 Command AddInspect(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("model", options->model, "An ONNX file, or a model's folder; default: the model in the program");
-  app.add_option("--batch", options->batch, "Images in a run")->capture_default_str()->check(CLI::Range(1, 256));
-  app.add_option("--threads", options->threads, "Of a run")->capture_default_str()->check(CLI::Range(1, 256));
+  app.add_option("--batch", options->batch, "Images in a run")
+      ->capture_default_str()
+      ->check(CLI::Range(1, kLargestBatch));
+  app.add_option("--threads", options->threads, "Of a run")->capture_default_str()->check(CLI::Range(1, kMostThreads));
   auto* runs = app.add_option("--runs", options->runs, "How many are timed")
                    ->capture_default_str()
                    ->check(CLI::Range(1, 100'000));

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "base/enum_table.h"
 #include "cli/print/table.h"
 #include "nlohmann/json.hpp"
 
@@ -38,10 +39,10 @@ void Svg::Line(double x1, double y1, double x2, double y2, absl::string_view str
 }
 
 void Svg::Text(double x, double y, absl::string_view text, Anchor anchor, double size, absl::string_view fill) {
-  static constexpr const char* kAnchors[] = {"start", "middle", "end"};
+  static constexpr EnumTable<Anchor, const char*> kAnchors = {"start", "middle", "end"};
   absl::StrAppendFormat(&file_,
                         "<text x=\"%.2f\" y=\"%.2f\" font-size=\"%g\" text-anchor=\"%s\" fill=\"%s\">%s</text>\n", x, y,
-                        size, kAnchors[static_cast<int>(anchor)], fill, Escape(text));
+                        size, kAnchors[anchor], fill, Escape(text));
 }
 
 std::string Svg::Finish() {

@@ -4,8 +4,9 @@
 #include "engine/graph/residual.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
+
+#include "base/enum_table.h"
 
 namespace resnetd::graph {
 namespace {
@@ -152,8 +153,9 @@ class Finder {
 }  // namespace
 
 absl::string_view Name(Shortcut shortcut) {
-  static constexpr std::array kNames = {"identity", "projection", "padded", "pooled", "other", "none"};
-  return kNames[static_cast<size_t>(shortcut)];
+  static constexpr EnumTable<Shortcut, const char*> kNames = {"identity", "projection", "padded",
+                                                              "pooled",   "other",      "none"};
+  return kNames[shortcut];
 }
 
 std::vector<ResidualUnit> FindResidualUnits(const Graph& graph) {

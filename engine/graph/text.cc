@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/echo.h"
+#include "base/enum_table.h"
 #include "engine/graph/graph.h"
 
 namespace resnetd::graph {
@@ -121,9 +122,10 @@ std::string ToString(const Graph& graph) {
       absl::StrCat("%", Echo(graph.value(graph.input).name), "{", ToString(graph.value(graph.input).dims), "}\n");
   for (const Node& node : graph.nodes) absl::StrAppend(&s, Line(graph, node));
   for (const Output& output : graph.outputs) {
-    static constexpr const char* kActivations[] = {"", " before Softmax", " before Sigmoid", " behind Softmax"};
+    static constexpr EnumTable<HeadActivation, const char*> kActivations = {"", " before Softmax", " before Sigmoid",
+                                                                            " behind Softmax"};
     absl::StrAppend(&s, Echo(output.name), ": %", Echo(graph.value(output.value).name),
-                    kActivations[static_cast<size_t>(output.activation)], "\n");
+                    kActivations[output.activation], "\n");
   }
   return s;
 }

@@ -1,7 +1,9 @@
 #include "engine/onnx/import.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -13,7 +15,8 @@ namespace resnetd::onnx {
 namespace {
 
 absl::string_view KindOf(const Operand& operand) {
-  static constexpr const char* kKinds[] = {"an activation", "a float constant", "an integer constant"};
+  static constexpr std::array kKinds = {"an activation", "a float constant", "an integer constant"};
+  static_assert(kKinds.size() == std::variant_size_v<Operand>);
   return kKinds[operand.index()];
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "base/enum_table.h"
 #include "base/mutex.h"
 #include "base/time.h"
 #include "server/observe/process_metrics.h"
@@ -29,16 +30,15 @@ using prometheus::Histogram;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-constexpr size_t kMethods = static_cast<size_t>(Method::kUnknown) + 1;
-constexpr size_t kStages = static_cast<size_t>(Stage::kInfer) + 1;
-constexpr size_t kRejections = static_cast<size_t>(Rejection::kUnauthenticated) + 1;
+constexpr EnumTable<Stage, const char*> kStages = {"queue", "decode", "infer"};
 
 // As gRPC names its codes 0..16.
-constexpr std::array<const char*, 17> kCodes = {
+constexpr std::array kCodes = {
     "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
     "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
     "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
     "DATA_LOSS", "UNAUTHENTICATED"};
+static_assert(kCodes.size() == 17);
 constexpr size_t kUnknownCode = 2;
 
 // Five a decade: two neighbours differ by a factor of about 1.6, which is what a quantile may be off by.
@@ -159,10 +159,10 @@ struct Metrics::State {
       Build(prometheus::BuildGauge(), "resnetd_model_load_seconds",
             "From reading the model's file to its golden answers and costs", registry);
 
-  std::array<std::array<std::atomic<Counter*>, kCodes.size()>, kMethods> requests{};
-  std::array<Histogram*, kMethods> request_duration;
-  std::array<Histogram*, kStages> stages;
-  std::array<Counter*, kRejections> rejections;
+  EnumTable<Method, std::array<std::atomic<Counter*>, kCodes.size()>> requests;
+  EnumTable<Method, Histogram*> request_duration;
+  EnumTable<Stage, Histogram*> stages;
+  EnumTable<Rejection, Counter*> rejections;
   Counter *images_ok, *images_failed, *not_finite, *stray_bytes, *busy;
   Histogram *batch_size, *predicted_ratio;
   prometheus::Gauge* workers;
@@ -178,17 +178,18 @@ struct Metrics::State {
 Metrics::State::State() {
   auto& durations = Build(prometheus::BuildHistogram(), "resnetd_request_duration_seconds",
                           "From a call's headers to its status, by method", registry);
-  for (size_t m = 0; m < kMethods; ++m) {
-    request_duration[m] = &durations.Add({{"method", Str(MethodName(static_cast<Method>(m)))}}, kCallBuckets);
+  for (const Method method : EnumValues<Method>()) {
+    request_duration[method] = &durations.Add({{"method", Str(MethodName(method))}}, kCallBuckets);
   }
   auto& stage_family = Build(prometheus::BuildHistogram(), "resnetd_stage_duration_seconds",
                              "What an image spent in the queue, being decoded, and in its batch's inference", registry);
-  const std::array<const char*, kStages> stage_names = {"queue", "decode", "infer"};
-  for (size_t s = 0; s < kStages; ++s) stages[s] = &stage_family.Add({{"stage", stage_names[s]}}, kStageBuckets);
+  for (const Stage stage : EnumValues<Stage>()) {
+    stages[stage] = &stage_family.Add({{"stage", kStages[stage]}}, kStageBuckets);
+  }
   auto& rejection_family = Build(prometheus::BuildCounter(), "resnetd_rejections_total",
                                  "Requests refused before anything was computed, by reason", registry);
-  for (size_t r = 0; r < kRejections; ++r) {
-    rejections[r] = &rejection_family.Add({{"reason", Str(RejectionName(static_cast<Rejection>(r)))}});
+  for (const Rejection reason : EnumValues<Rejection>()) {
+    rejections[reason] = &rejection_family.Add({{"reason", Str(RejectionName(reason))}});
   }
   auto& images = Build(prometheus::BuildCounter(), "resnetd_images_total", "Images answered, by result", registry);
   images_ok = &images.Add({{"result", "ok"}});
@@ -217,20 +218,19 @@ Metrics::Metrics() : state_(std::make_unique<State>()) {}
 Metrics::~Metrics() = default;
 
 void Metrics::CallEnded(Method method, int grpc_code, Duration latency) {
-  const size_t m = static_cast<size_t>(method);
   const size_t code =
       grpc_code >= 0 && static_cast<size_t>(grpc_code) < kCodes.size() ? static_cast<size_t>(grpc_code) : kUnknownCode;
-  Counter* counter = state_->requests[m][code].load(std::memory_order_acquire);
+  Counter* counter = state_->requests[method][code].load(std::memory_order_acquire);
   if (counter == nullptr) {  // two threads may come here at once: Add() gives both the same child
     counter = &state_->request_family.Add({{"method", Str(MethodName(method))}, {"code", kCodes[code]}});
-    state_->requests[m][code].store(counter, std::memory_order_release);
+    state_->requests[method][code].store(counter, std::memory_order_release);
   }
   counter->Increment();
-  state_->request_duration[m]->Observe(Seconds(latency));
+  state_->request_duration[method]->Observe(Seconds(latency));
 }
 
 void Metrics::StageEnded(Stage stage, Duration took) {
-  state_->stages[static_cast<size_t>(stage)]->Observe(Seconds(took));
+  state_->stages[stage]->Observe(Seconds(took));
 }
 
 void Metrics::BatchRun(int images) {
@@ -242,7 +242,7 @@ void Metrics::WorkerBusy(Duration took) {
 }
 
 void Metrics::Rejected(Rejection reason) {
-  state_->rejections[static_cast<size_t>(reason)]->Increment();
+  state_->rejections[reason]->Increment();
 }
 
 void Metrics::Answered(Duration predicted, Duration actual) {

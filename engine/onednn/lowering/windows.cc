@@ -2,6 +2,7 @@
 // is a plain loop.
 #include <algorithm>
 
+#include "base/enum_table.h"
 #include "engine/onednn/lowering/state.h"
 
 namespace resnetd::onednn {
@@ -87,12 +88,12 @@ absl::Status Lowering::Lower(const Node& node, const graph::Reduce& reduce) {
     builder_.Add(Info(node), primitive, {Use(DNNL_ARG_SRC, src), Use(DNNL_ARG_DST, TensorOf(node.output))});
     return absl::OkStatus();
   }
-  static constexpr algorithm kKinds[] = {algorithm::reduction_mean, algorithm::reduction_max, algorithm::reduction_sum,
-                                         algorithm::reduction_norm_lp_sum};
+  static constexpr EnumTable<graph::ReduceKind, algorithm> kKinds = {
+      algorithm::reduction_mean, algorithm::reduction_max, algorithm::reduction_sum, algorithm::reduction_norm_lp_sum};
   const Tensor src = AsPreferred(node, node.inputs[0]);
   const dnnl::memory::desc dst = Preferred(node.output);
-  const dnnl::reduction::primitive_desc primitive(engine_, kKinds[static_cast<size_t>(reduce.kind)], src.desc, dst,
-                                                  l2 ? 2.0f : 0.0f, 0.0f, UserScratchpad());
+  const dnnl::reduction::primitive_desc primitive(engine_, kKinds[reduce.kind], src.desc, dst, l2 ? 2.0f : 0.0f, 0.0f,
+                                                  UserScratchpad());
   TensorOf(node.output) = builder_.Allocate(dst);
   builder_.Add(Info(node), primitive, {Use(DNNL_ARG_SRC, src), Use(DNNL_ARG_DST, TensorOf(node.output))});
   return absl::OkStatus();

@@ -267,6 +267,31 @@ TEST(InspectTest, TheModelInTheProgramAsJson) {
   EXPECT_FALSE(json.contains("units"));
 }
 
+TEST(InspectTest, SaysWhatTheFileAppliedToAnOutput) {
+  struct Case {
+    std::vector<const char*> operators;  // behind the logits
+    const char* activation;
+  };
+  for (const Case& c :
+       {Case{{}, "none"}, {{"Softmax"}, "softmax"}, {{"Sigmoid"}, "sigmoid"}, {{"Softmax", "Sqrt"}, "applied"}}) {
+    SCOPED_TRACE(c.activation);
+    onnx::OnnxFile f;
+    f.Node("GlobalAveragePool", {"x"}, "p");
+    f.Node("Flatten", {"p"}, "v");
+    f.Floats("w", {3, 10});
+    f.Node("Gemm", {"v", "w"}, c.operators.empty() ? "y" : "t0");
+    for (size_t i = 0; i < c.operators.size(); ++i) {
+      const std::string from = absl::StrCat("t", i), to = i + 1 < c.operators.size() ? absl::StrCat("t", i + 1) : "y";
+      f.Node(c.operators[i], {from.c_str()}, to);
+    }
+    const TempFolder folder;
+    folder.Write("m.onnx", f.Bytes());
+    const Result result = RunCli({"--json", "inspect", "--runs", "1", folder / "m.onnx"});
+    ASSERT_EQ(result.status, 0) << result.err;
+    EXPECT_EQ(result.json()["outputs"][0]["activation"], c.activation);
+  }
+}
+
 TEST(InspectTest, Residuals) {
   const Result result = RunCli({"--json", "inspect", "--residuals"});
   ASSERT_EQ(result.status, 0) << result.err;
