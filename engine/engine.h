@@ -28,9 +28,6 @@ namespace resnetd {
 
 inline constexpr size_t kArenaAlignment = 64;
 
-// What a slot holds. Each element of kTensorF32 is the network's input as trained: scaled and normalised.
-enum class Form : uint8_t { kTensorF32 };
-
 // Index into ModelInfo::outputs.
 enum class OutputId : int {};
 inline constexpr OutputId kNoOutput{-1};
@@ -53,11 +50,11 @@ struct OutputInfo {
   std::string evidence = {};  // what decided the role, in words
 };
 
-// Where one image's input goes: element (y, x, c) is at data + y * row_bytes + x * pixel_bytes + c * channel_bytes.
-// The strides say whether the plan wants NHWC or NCHW; a writer follows them and needs not know.
+// Where one image's input goes, as float32, scaled and normalised as in training: element (y, x, c) is at
+// data + y * row_bytes + x * pixel_bytes + c * channel_bytes. The strides say whether the plan wants NHWC or NCHW; a
+// writer follows them and needs not know.
 struct SlotView {
   std::byte* data = nullptr;
-  Form form = Form::kTensorF32;
   int height = 0, width = 0, channels = 0;
   ptrdiff_t row_bytes = 0, pixel_bytes = 0, channel_bytes = 0;
 };
@@ -156,7 +153,7 @@ class Engine {
 
   virtual const ModelInfo& info() const = 0;
   // The steps of the plan for `batch` in the order they run; empty if no plan has this batch size.
-  virtual std::vector<StepInfo> Describe(int /*batch*/) const { return {}; }
+  virtual std::vector<StepInfo> Describe(int batch) const = 0;
   // Bytes a session needs: inputs, outputs, intermediates and scratchpad of the largest batch.
   virtual size_t arena_bytes() const = 0;
   // `arena` belongs to the caller, holds at least arena_bytes(), is aligned to kArenaAlignment and outlives the

@@ -90,7 +90,6 @@ void SetSlot(Program& program) {
   const ModelInfo& info = program.info;
   constexpr ptrdiff_t kFloat = sizeof(float);
   program.slot = {.data = nullptr,
-                  .form = Form::kTensorF32,
                   .height = info.height,
                   .width = info.width,
                   .channels = info.channels,

@@ -39,7 +39,6 @@ class Scheduler::Impl {
   void Cancel(ItemId item);
   Snapshot snapshot() const;
   size_t max_queue_bytes() const { return max_queue_bytes_; }
-  bool WaitIdle(Time deadline);
 
  private:
   struct Batch {
@@ -59,10 +58,6 @@ class Scheduler::Impl {
   Jobs Take(absl::Span<const ItemId> items) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends and destroys `jobs` with the lock released meanwhile.
   void EndJobs(Jobs jobs, End why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void SignalIfIdle() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return jobs_.empty() && ending_ == 0 && free_.size() == workers_.size();
-  }
 
   const size_t max_queue_bytes_;
   const RunBatch run_;
@@ -71,13 +66,11 @@ class Scheduler::Impl {
   mutable Mutex mu_;
   Policy policy_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<ItemId, std::unique_ptr<Job>> jobs_ ABSL_GUARDED_BY(mu_);  // those that wait
-  int ending_ ABSL_GUARDED_BY(mu_) = 0;                                          // threads in EndJobs()
   uint64_t next_item_ ABSL_GUARDED_BY(mu_) = 1;
   std::vector<int> free_ ABSL_GUARDED_BY(mu_);  // the last one in is the first out: its caches are warm
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   Time timer_wake_ ABSL_GUARDED_BY(mu_) = Time::max();  // what the timer sleeps until
   CondVar timer_changed_;
-  CondVar idle_;
 
   std::vector<Worker> workers_;  // slots are guarded by mu_; the vector never changes
   std::thread timer_;
@@ -162,15 +155,6 @@ Snapshot Scheduler::Impl::snapshot() const {
   return s;
 }
 
-bool Scheduler::Impl::WaitIdle(Time deadline) {
-  MutexLock lock(&mu_);
-  while (!Idle()) {
-    if (Now() >= deadline) return false;
-    idle_.WaitUntil(&mu_, deadline);
-  }
-  return true;
-}
-
 void Scheduler::Impl::Work(int index) {
   if (on_worker_start_) on_worker_start_(index);
   Worker& me = workers_[index];
@@ -186,7 +170,6 @@ void Scheduler::Impl::Work(int index) {
     policy_.Finished(batch.dispatch.id, now - batch.since, now);
     free_.push_back(index);
     HandOver(now);
-    SignalIfIdle();
   }
 }
 
@@ -226,19 +209,12 @@ Jobs Scheduler::Impl::Take(absl::Span<const ItemId> items) {
 }
 
 void Scheduler::Impl::EndJobs(Jobs jobs, End why) {
-  ++ending_;
   mu_.Unlock();
   for (std::unique_ptr<Job>& job : jobs) {
     job->OnEnded(why);
     job.reset();
   }
   mu_.Lock();
-  --ending_;
-  SignalIfIdle();
-}
-
-void Scheduler::Impl::SignalIfIdle() {
-  if (Idle()) idle_.SignalAll();
 }
 
 Scheduler::Scheduler(const Limits& limits, RunBatch run, std::function<void(int)> on_worker_start)
@@ -262,9 +238,6 @@ Snapshot Scheduler::snapshot() const {
 }
 size_t Scheduler::max_queue_bytes() const {
   return impl_->max_queue_bytes();
-}
-bool Scheduler::WaitIdle(Time deadline) {
-  return impl_->WaitIdle(deadline);
 }
 
 }  // namespace resnetd::scheduling

@@ -65,8 +65,6 @@ class Scheduler {
   void Cancel(ItemId item);
   Snapshot snapshot() const;
   size_t max_queue_bytes() const;  // the limit
-  // Returns when nothing waits and nothing runs, and no OnEnded() is in progress; or at `deadline`, with false.
-  bool WaitIdle(Time deadline);
 
  private:
   class Impl;

@@ -42,6 +42,7 @@ class FakeEngine final : public Engine {
  public:
   explicit FakeEngine(ModelInfo info) : info_(std::move(info)) {}
   const ModelInfo& info() const override { return info_; }
+  std::vector<StepInfo> Describe(int) const override { return {}; }
   size_t arena_bytes() const override { return kArenaAlignment; }
   absl::StatusOr<std::unique_ptr<Session>> NewSession(absl::Span<std::byte>) const override {
     return absl::UnimplementedError("a fake computes nothing");

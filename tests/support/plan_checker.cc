@@ -5,7 +5,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "engine/onednn/compile.h"
+#include "engine/passes/passes.h"
 #include "gtest/gtest.h"
 #include "tests/reference/executor.h"
 #include "tests/reference/graph_builder.h"
@@ -65,7 +67,9 @@ absl::StatusOr<std::shared_ptr<const Engine>> CompileFor(const graph::Graph& gra
   }
   info.batch_sizes = std::move(batches);
   info.threads = threads;
-  return Compile(graph, std::move(info), split);
+  graph::Graph lowered = graph;
+  RESNETD_RETURN_IF_ERROR(passes::SplitBatchNorm(lowered));
+  return Compile(std::move(lowered), std::move(info), split);
 }
 
 void ExpectEqualsReference(const graph::Graph& graph, const std::string& what, int threads) {

@@ -15,7 +15,7 @@
 
 namespace resnetd::onednn {
 
-// Compile() with the info that the graph implies.
+// Compile() with the info that the graph implies. Batch norms are split before, as the compiler expects.
 absl::StatusOr<std::shared_ptr<const Engine>> CompileFor(const graph::Graph& graph, std::vector<int> batches,
                                                          int threads, const Splitter& split = ChooseSplit);
 

@@ -153,20 +153,9 @@ absl::Status Lowering::Lower(const Node& node, const graph::Gemm& gemm) {
   return add(pixel, src, {oc, ic, 1, 1});
 }
 
-// No model comes here: split-batch-norm leaves none. Tests do, to compare plans before and after the passes.
-absl::Status Lowering::Lower(const Node& node, const graph::BatchNorm& norm) {
-  const Tensor src = TensorOf(node.inputs[0]);
-  using dnnl::normalization_flags;
-  const dnnl::batch_normalization_forward::primitive_desc primitive(
-      engine_, prop_kind::forward_inference, src.desc, src.desc, norm.epsilon,
-      normalization_flags::use_global_stats | normalization_flags::use_scale | normalization_flags::use_shift,
-      UserScratchpad());
-  TensorOf(node.output) = builder_.Allocate(primitive.dst_desc());
-  builder_.Add(Info(node), primitive,
-               {Use(DNNL_ARG_SRC, src), PerChannel(DNNL_ARG_MEAN, norm.mean),
-                PerChannel(DNNL_ARG_VARIANCE, norm.variance), PerChannel(DNNL_ARG_SCALE, norm.scale),
-                PerChannel(DNNL_ARG_SHIFT, norm.shift), Use(DNNL_ARG_DST, TensorOf(node.output))});
-  return absl::OkStatus();
+absl::Status Lowering::Lower(const Node& node, const graph::BatchNorm&) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("node ", Quoted(node.name), " (BatchNorm): expected split-batch-norm to leave none"));
 }
 
 // Of a map by our own kernel: the library's takes four times as long, and a pass more for the ReLU.

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/onednn/compile.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/reference/executor.h"
 #include "tests/support/plan_checker.h"
@@ -64,11 +66,23 @@ Apply BatchNorm() {
 
 TEST(PlanLayers, BatchNorms) {
   for (const graph::Dims& map : {graph::Dims{3, 9, 8}, {20, 9, 9}, {64, 1, 1}}) {
-    CheckPlans(OnBothLayouts("batch norm", map, BatchNorm(), "BatchNorm"));
+    CheckPlans(OnBothLayouts("batch norm", map, BatchNorm(), "Mul+Add"));
   }
-  CheckPlans({OnDims("batch norm", {60}, BatchNorm(), "BatchNorm"),
-              OnDims("batch norm", {6, 10}, BatchNorm(), "BatchNorm"),
-              OnDims("batch norm", {4, 3, 2, 5}, BatchNorm(), "BatchNorm")});
+  CheckPlans({OnDims("batch norm", {60}, BatchNorm(), "Mul+Add"), OnDims("batch norm", {6, 10}, BatchNorm(), "Mul+Add"),
+              OnDims("batch norm", {4, 3, 2, 5}, BatchNorm(), "Mul+Add")});
+}
+
+TEST(PlanLayers, AWholeBatchNormIsRefused) {
+  GraphBuilder b({3, 4, 4});
+  const graph::Graph graph = b.FinishFlat(BatchNorm()(b, b.image()));
+  ModelInfo info;
+  info.channels = 3;
+  info.height = info.width = 4;
+  info.batch_sizes = {1};
+  const absl::Status refused = Compile(graph, info).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()),
+              testing::HasSubstr("(BatchNorm): expected split-batch-norm to leave none"));
 }
 
 Apply GroupNorm(int64_t groups) {
