@@ -50,9 +50,9 @@ absl::StatusOr<ServedModel> ModelRepository::Find(absl::string_view name, absl::
                                             " here, expected ", Quoted(entry.version)));
   }
   if (entry.state != ModelState::kReady) {
-    return absl::UnavailableError(
-        absl::StrCat("model ", Quoted(entry.name), " version ", Quoted(entry.version), " ",
-                     entry.state == ModelState::kLoading ? "is still loading" : "could not be loaded"));
+    return absl::UnavailableError(absl::StrCat(
+        "model ", Quoted(entry.name), " version ", Quoted(entry.version), " ",
+        entry.state == ModelState::kLoading ? "is still loading" : absl::StrCat("could not be loaded: ", entry.error)));
   }
   return it->second.model;
 }

@@ -44,6 +44,10 @@ class Table {
     Add(bounds.option, value, help)->check(Within(bounds));
   }
 
+  void AddFlag(const std::string& name, bool& value, const char* help) {
+    app_.add_flag(name, value, help)->envname(VariableOf(name))->group(group_);
+  }
+
   // In milliseconds.
   template <typename D>
   void AddMs(const Bounds& bounds, D& duration, const char* help) {
@@ -72,6 +76,7 @@ void AddModelOptions(Table& table, ServerOptions& o) {
   table.Add("--models", o.models_folder, "Serve <name>/<version>/model.onnx of this folder, or its model.onnx")
       ->check(CheckPath)
       ->excludes(file);
+  table.AddFlag("--keep-going", o.keep_going, "Serve the other models when one cannot be loaded");
   table.Add("--recipe", o.recipe, "Preprocessing preset of --model, in place of its config's")->needs(file);
   table.Add("--labels", o.labels_file, "Labels of --model, one a line, in place of labels.txt beside it")
       ->check(CheckPath)

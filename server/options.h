@@ -18,6 +18,9 @@ struct ServerOptions {
   std::string model_file, models_folder;
   // Of a single model file: a preset's name and a file of labels, in place of what lies beside it.
   std::string recipe, labels_file;
+  // Whether models that cannot be loaded are left out, as long as there is one that can be. Otherwise the first of them
+  // keeps the server from serving.
+  bool keep_going = false;
 
   EdgeOptions edge{};
 

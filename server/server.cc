@@ -1,6 +1,6 @@
 // The life of the process:
 //
-//   listen -> load all models -> SERVING ... Stop() -> NOT_SERVING, but serving on for the lame-duck time -> new calls
+//   listen -> load the models -> SERVING ... Stop() -> NOT_SERVING, but serving on for the lame-duck time -> new calls
 //   are refused -> calls in flight finish -> end
 //
 // A Stop() while models load is the end at once. A second Stop() ends both waits: new calls are refused, and those in
@@ -153,15 +153,31 @@ absl::Status Server::Load(const std::vector<ModelSource>& sources) {
                             .default_deadline = options_.default_deadline,
                             .recipe = options_.recipe,
                             .labels_file = options_.labels_file};
+  absl::Status first_failure;
   for (const ModelSource& source : sources) {
     const Time start = Now();
-    RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(source, load));
+    const absl::StatusOr<LoadedModel> loaded = LoadModel(source, load);
+    if (!loaded.ok()) {
+      if (!options_.keep_going) return loaded.status();
+      spdlog::error("{}", std::string(loaded.status().message()));
+      repository_.SetFailed(source.name, source.version, loaded.status());
+      first_failure.Update(loaded.status());
+      continue;
+    }
     const Duration took = Now() - start;
-    LogModel(loaded, took);
-    models_.push_back({.model = loaded.model,
+    LogModel(*loaded, took);
+    models_.push_back({.model = loaded->model,
                        .key = scheduling::ModelKey(static_cast<uint32_t>(models_.size())),
-                       .metrics = &metrics_.ModelLoaded(*loaded.model, took)});
-    costs_.push_back(CostsOf(loaded));
+                       .metrics = &metrics_.ModelLoaded(*loaded->model, took)});
+    costs_.push_back(CostsOf(*loaded));
+  }
+  if (models_.empty()) {
+    return absl::Status(first_failure.code(),
+                        absl::StrCat("no model could be loaded; the first: ", first_failure.message()));
+  }
+  if (!first_failure.ok()) {
+    spdlog::warn("{} of {} models could not be loaded: serving the others (--keep-going)",
+                 sources.size() - models_.size(), sources.size());
   }
   return absl::OkStatus();
 }

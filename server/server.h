@@ -34,7 +34,7 @@ class Server {
 
  private:
   absl::Status Listen();
-  absl::Status Load(const std::vector<ModelSource>& sources);
+  absl::Status Load(const std::vector<ModelSource>& sources);  // all, or with --keep-going at least one
   void Publish();
   void Announce();  // that it will stop, and serves on for the lame-duck time
   void Drain();
@@ -58,7 +58,7 @@ class Server {
   Metrics metrics_;
   ModelRepository repository_;
   Workers workers_;
-  std::vector<ServedModel> models_;                        // constant once published_
+  std::vector<ServedModel> models_;                        // that are loaded; constant once published_
   std::vector<std::vector<scheduling::BatchCost>> costs_;  // theirs, as measured
   scheduling::Scheduler scheduler_;
   // Destroyed first: they call the parts above.

@@ -18,8 +18,9 @@ import images
 import numpy as np
 import onnx
 import onnx.numpy_helper
-from client import Client, http_get, pb, wait_until
+from client import Client, Metrics, http_get, pb, wait_until
 from google.protobuf import text_format
+from health.v1 import health_pb2, health_pb2_grpc
 from resnetd.v1 import model_config_pb2
 from running_server import RunningServer
 
@@ -278,6 +279,56 @@ class Start(unittest.TestCase):
         (self.model("models/b/1") / "labels.txt").write_text("one\n")
         self.assert_fails(start("--models", self.folder / "models", "--port", 0, "--metrics-port", 0), 1,
                           ["model 'b'", "labels.txt", "expected 10 labels"])
+
+    def test_keep_going_without_the_bad_ones(self):
+        self.model("models/a/1")
+        (self.model("models/b/1") / "labels.txt").write_text("one\n")
+        (self.model("models/c/7") / "model.onnx").write_bytes(b"no network")
+        bad = {"b": ("1", "labels.txt: expected 10 labels"), "c": ("7", "not an ONNX model")}
+        options = ["--models", str(self.folder / "models"), "--keep-going"]
+        with RunningServer(*sys.argv[1:3], self.folder, *options) as server, Client(server.address) as client:
+            self.assertEqual(http_get(f"{server.http_url}/readyz")[0], 200)
+            health = health_pb2_grpc.HealthStub(client.channel)
+            for name in ("", "liveness", "a", *bad):
+                answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE_SECONDS)
+                self.assertEqual(answer.status == health_pb2.HealthCheckResponse.SERVING, name not in bad, name)
+
+            listed = {m.name: m for m in client.call("ListModels", pb.ListModelsRequest()).models}
+            self.assertEqual({name: m.state for name, m in listed.items()},
+                             {"a": pb.ModelSummary.READY, "b": pb.ModelSummary.FAILED, "c": pb.ModelSummary.FAILED})
+            self.assertEqual(listed["a"].error, "")
+            picture = images.u8(images.fashion()[0])
+            answer = client.call("Classify", pb.ClassifyRequest(model="a", images=[picture]))
+            self.assertEqual(answer.results[0].classes[0].label, "Ankle boot")
+            printed = server.ctl("models").stdout
+            log = server.log.read_text()
+            for name, (version, why) in bad.items():
+                self.assertEqual(listed[name].version, version)
+                self.assertIn(why, listed[name].error)
+                for method, request in (("GetModel", pb.GetModelRequest(model=name)),
+                                        ("Classify", pb.ClassifyRequest(model=name, images=[picture]))):
+                    error = client.call(method, request)
+                    self.assertEqual((error.code, error.reason), ("UNAVAILABLE", "MODEL_NOT_READY"))
+                    self.assertIn(f"model '{name}' version '{version}' could not be loaded: ", error.message)
+                    self.assertIn(why, error.message)
+                self.assertRegex(printed, rf"{name} +{version} +FAILED .*{why}")
+                self.assertRegex(log, rf" E model '{name}' .*{why}")
+            self.assertRegex(log, r" W 2 of 3 models could not be loaded")
+            self.assertEqual([dict(labels)["model"] for labels in Metrics(server.metrics_url).series["resnetd_model_info"]], ["a"])
+
+    def test_keep_going_with_nothing_to_serve(self):
+        for name in ("a", "b"):
+            (self.model(f"models/{name}/1") / "labels.txt").write_text("one\n")
+        for options, names in ((["--models", self.folder / "models"], "ab"),
+                               (["--model", self.folder / "models/b/1/model.onnx"], "b")):
+            run = start("--port", 0, "--metrics-port", 0, "--keep-going", *options)
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertNotIn(" I serving", run.stderr)
+            *each, last = [line for line in run.stderr.splitlines() if re.match(r"\S+ E ", line)]
+            self.assertEqual([re.search(r"model '(\w)'", line)[1] for line in each], list(names))
+            self.assertEqual(last, run.stderr.splitlines()[-1])
+            self.assertIn(f"no model could be loaded; the first: model '{names[0]}'", last)
+            self.assertIn("expected 10 labels", last)
 
     def test_a_lone_file_is_served_as_it_is(self):
         """What it assumes stands in the log."""

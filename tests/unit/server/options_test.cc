@@ -34,6 +34,7 @@ TEST(Options, NothingIsNeeded) {
   const Parsed parsed = Parse({});
   ASSERT_TRUE(parsed.options.has_value()) << parsed.err;
   EXPECT_EQ(parsed.options->model_file, "");
+  EXPECT_FALSE(parsed.options->keep_going);
   EXPECT_EQ(parsed.options->edge.address, "127.0.0.1");
   EXPECT_EQ(parsed.options->edge.port, 8500);
   EXPECT_EQ(parsed.options->metrics_address, "127.0.0.1");
@@ -47,6 +48,7 @@ TEST(Options, EachReachesItsField) {
                                "mnist",
                                "--labels",
                                "l.txt",
+                               "--keep-going",
                                "--batch-sizes",
                                "1,3,16",
                                "--port",
@@ -78,6 +80,7 @@ TEST(Options, EachReachesItsField) {
   EXPECT_EQ(o.model_file, "m.onnx");
   EXPECT_EQ(o.recipe, "mnist");
   EXPECT_EQ(o.labels_file, "l.txt");
+  EXPECT_TRUE(o.keep_going);
   EXPECT_THAT(o.batch_sizes, ElementsAre(1, 3, 16));
   EXPECT_EQ(o.edge.port, 0);
   EXPECT_EQ(o.metrics_port, 65535);
@@ -109,6 +112,25 @@ TEST(Options, EnvironmentStandsInAndTheCommandLineWins) {
   EXPECT_EQ(overridden.options->edge.port, 4321);
   EXPECT_FALSE(wrong.options.has_value());
   EXPECT_EQ(wrong.exit_status, 2);
+}
+
+TEST(Options, FlagsHaveValuesInTheEnvironment) {
+  for (const auto& [value, keeps_going] : {std::pair("true", true), {"1", true}, {"false", false}, {"0", false}}) {
+    SCOPED_TRACE(value);
+    setenv("RESNETD_KEEP_GOING", value, 1);
+    const Parsed parsed = Parse({});
+    const Parsed overridden = Parse({"--keep-going"});
+    unsetenv("RESNETD_KEEP_GOING");
+    ASSERT_TRUE(parsed.options.has_value()) << parsed.err;
+    EXPECT_EQ(parsed.options->keep_going, keeps_going);
+    ASSERT_TRUE(overridden.options.has_value()) << overridden.err;
+    EXPECT_TRUE(overridden.options->keep_going);
+  }
+  setenv("RESNETD_KEEP_GOING", "perhaps", 1);
+  const Parsed wrong = Parse({});
+  unsetenv("RESNETD_KEEP_GOING");
+  EXPECT_EQ(wrong.exit_status, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("--keep-going"));
 }
 
 TEST(Options, WhatKubernetesSetsIsNoMistake) {
