@@ -16,8 +16,6 @@
 #include "server/compute/raw_tensor.h"
 
 namespace resnetd::server {
-namespace {}  // namespace
-
 class Workers::Worker {
  public:
   Worker(size_t arena_bytes, const image::Limits& limits, Metrics& metrics)
@@ -93,7 +91,7 @@ void Workers::Worker::Run(const scheduling::Dispatch& dispatch, std::vector<std:
   }
   const int count = static_cast<int>(decoded_.size());
   if (count > 0) {
-    metrics_.BatchRun(count);
+    metrics_.BatchRun(count, dispatch.why);
     OutputSet wanted;
     for (const Decoded& d : decoded_) wanted |= d.item->wanted();
     const absl::StatusOr<RunTimings> run = runner.Run({.count = count, .wanted = wanted});

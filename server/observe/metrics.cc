@@ -31,6 +31,7 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 
 constexpr EnumTable<Stage, const char*> kStages = {"queue", "decode", "infer"};
+constexpr EnumTable<scheduling::Why, const char*> kWhys = {"all_waiting", "largest", "deadline", "no_gain", "shared"};
 
 // As gRPC names its codes 0..16.
 constexpr std::array kCodes = {
@@ -163,6 +164,7 @@ struct Metrics::State {
   EnumTable<Method, Histogram*> request_duration;
   EnumTable<Stage, Histogram*> stages;
   EnumTable<Rejection, Counter*> rejections;
+  EnumTable<scheduling::Why, Counter*> batches;
   Counter *images_ok, *images_failed, *not_finite, *stray_bytes, *busy;
   Histogram *batch_size, *predicted_ratio;
   prometheus::Gauge* workers;
@@ -202,6 +204,11 @@ Metrics::State::State() {
                      .Add({});
   batch_size = &Build(prometheus::BuildHistogram(), "resnetd_batch_size", "Images computed together", registry)
                     .Add({}, kBatchBuckets);
+  auto& batch_family = Build(prometheus::BuildCounter(), "resnetd_batches_total",
+                             "Batches computed, by what kept them from being larger", registry);
+  for (const scheduling::Why why : EnumValues<scheduling::Why>()) {
+    batches[why] = &batch_family.Add({{"reason", kWhys[why]}});
+  }
   predicted_ratio = &Build(prometheus::BuildHistogram(), "resnetd_predicted_completion_ratio",
                            "Predicted over actual time from a request's admission to its last image", registry)
                          .Add({}, kRatioBuckets);
@@ -233,8 +240,9 @@ void Metrics::StageEnded(Stage stage, Duration took) {
   state_->stages[stage]->Observe(Seconds(took));
 }
 
-void Metrics::BatchRun(int images) {
+void Metrics::BatchRun(int images, scheduling::Why why) {
   state_->batch_size->Observe(images);
+  state_->batches[why]->Increment();
 }
 
 void Metrics::WorkerBusy(Duration took) {

@@ -70,8 +70,8 @@ class Metrics {
   void CallEnded(Method method, int grpc_code, Duration latency);
   // One image spent this long in a stage.
   void StageEnded(Stage stage, Duration took);
-  // A batch of so many images is about to be computed.
-  void BatchRun(int images);
+  // A batch of so many images is about to be computed; `why` there were not more.
+  void BatchRun(int images, scheduling::Why why);
   // A worker spent this long on a batch, from taking it to its last answer.
   void WorkerBusy(Duration took);
   void Rejected(Rejection reason);

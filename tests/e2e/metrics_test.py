@@ -29,9 +29,12 @@ CODES = {c.name for c in grpc.StatusCode}
 # Every label there is, and the values it may have.
 LABELS = {
     "method": METHODS, "code": CODES, "result": {"ok", "error"}, "stage": {"queue", "decode", "infer"},
-    "reason": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "bytes_in_flight", "message_size", "request_size",
-               "draining", "unauthenticated"},
     "model": {"fashion-resnet20"}, "version": {"1", "0.1.0"}, "precision": {"f32"},
+}
+REASONS = {
+    "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "bytes_in_flight",
+                                 "message_size", "request_size", "draining", "unauthenticated"},
+    "resnetd_batches_total": {"all_waiting", "largest", "deadline", "no_gain", "shared"},
 }
 GAUGES = ["resnetd_queue_depth", "resnetd_queue_bytes", "resnetd_queue_oldest_age_seconds", "resnetd_workers_busy",
           "resnetd_calls_in_flight"]
@@ -147,6 +150,8 @@ class LedgerTest(Metered):
         for stage in ("queue", "decode"):
             self.assertEqual(m.value("resnetd_stage_duration_seconds_count", stage=stage), total.decoded)
         self.assertLess(m.value("resnetd_batch_size_count"), ok)
+        # Every batch has one reason why it was not larger.
+        self.assertEqual(sum(m.by("resnetd_batches_total", "reason").values()), m.value("resnetd_batch_size_count"))
         busy, alive = m.value("resnetd_worker_busy_seconds_total"), time.time() - m.value("process_start_time_seconds")
         self.assertGreater(busy, 0)
         self.assertLess(busy, m.value("resnetd_workers") * alive)
@@ -236,8 +241,8 @@ class Page(Metered):
             for key in series:
                 for label, value in key:
                     if label not in FREE_LABELS:
-                        self.assertIn(label, LABELS, name)
-                        self.assertIn(value, LABELS[label], f"{name}: {label}")
+                        known = REASONS[name] if label == "reason" else LABELS[label]
+                        self.assertIn(value, known, f"{name}: {label}")
         self.assertEqual(m.value("resnetd_requests_total", method="unknown", code="UNIMPLEMENTED"), 4)
 
     def test_models_and_the_process(self):

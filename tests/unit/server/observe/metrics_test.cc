@@ -22,6 +22,7 @@
 namespace resnetd::server {
 namespace {
 
+using scheduling::Why;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -171,7 +172,10 @@ TEST(Metrics, CountsTheRest) {
       {[&] { metrics.StageEnded(Stage::kInfer, seconds(3)); },
        {{"resnetd_stage_duration_seconds_count{stage=\"infer\"}", 1},
         {"resnetd_stage_duration_seconds_sum{stage=\"infer\"}", 3}}},
-      {[&] { metrics.BatchRun(8); }, {{"resnetd_batch_size_count", 1}, {"resnetd_batch_size_sum", 8}}},
+      {[&] { metrics.BatchRun(8, Why::kLargest); },
+       {{"resnetd_batch_size_count", 1},
+        {"resnetd_batch_size_sum", 8},
+        {"resnetd_batches_total{reason=\"largest\"}", 1}}},
       {[&] { metrics.Answered(milliseconds(30), milliseconds(20)); },
        {{"resnetd_predicted_completion_ratio_count", 1}, {"resnetd_predicted_completion_ratio_sum", 1.5}}},
       {[&] { metrics.WorkerBusy(milliseconds(250)); }, {{"resnetd_worker_busy_seconds_total", 0.25}}},
@@ -252,10 +256,26 @@ TEST(Metrics, NeighbouringBucketsAreCloseEnoughForAQuantile) {
   }
 }
 
+TEST(Metrics, CountsBatchesByWhatKeptThemFromBeingLarger) {
+  const std::pair<Why, const char*> reasons[] = {{Why::kAllWaiting, "all_waiting"},
+                                                 {Why::kLargest, "largest"},
+                                                 {Why::kDeadline, "deadline"},
+                                                 {Why::kNoGain, "no_gain"},
+                                                 {Why::kShared, "shared"}};
+  for (const auto& [why, reason] : reasons) {
+    Metrics metrics;
+    const std::string series = absl::StrCat("resnetd_batches_total{reason=\"", reason, "\"}");
+    EXPECT_EQ(Scrape(metrics).at(series), 0) << "there from the start";
+    const Page changed = WithoutBuckets(ChangedBy(metrics, [&, w = why] { metrics.BatchRun(3, w); }));
+    const Page expected = {{series, 1}, {"resnetd_batch_size_count", 1}, {"resnetd_batch_size_sum", 3}};
+    EXPECT_EQ(changed, expected);
+  }
+}
+
 TEST(Metrics, EachServedBatchSizeHasItsBucket) {
   for (const int size : {1, 2, 4, 8, 16, 32, 64, 128, 256}) {
     Metrics metrics;
-    const Page changed = ChangedBy(metrics, [&] { metrics.BatchRun(size); });
+    const Page changed = ChangedBy(metrics, [&] { metrics.BatchRun(size, Why::kAllWaiting); });
     EXPECT_EQ(Bounds(changed, "resnetd_batch_size").front(), absl::StrCat(size));
   }
 }
