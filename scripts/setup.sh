@@ -6,7 +6,9 @@
 #   scripts/setup.sh demo             Fashion-MNIST's images
 #   scripts/setup.sh test             what the tests run beside our own programs
 #   scripts/setup.sh image            what builds and tests the container image
-#   scripts/setup.sh fuzz             Clang for the fuzzer, which "everything" leaves out
+#   scripts/setup.sh clang            Clang for the preset "clang"; "everything" leaves out this and what follows
+#   scripts/setup.sh fuzz             Clang for the fuzzer
+#   scripts/setup.sh lint             clang-tidy, and the Clang whose build it reads
 #
 # Debian 12 has oneDNN 2.6, whose API is gone. There libdnnl-dev alone comes from Debian 13 ("trixie"): its suite is added
 # from the mirror that apt already uses, with a priority so low that nothing else comes from it unasked.
@@ -30,7 +32,10 @@ demo_packages=(python3 dataset-fashion-mnist)
 test_packages=("${demo_packages[@]}" libgtest-dev libgmock-dev prometheus python3-venv
   python3-numpy python3-onnx python3-pil python3-grpcio)
 image_packages=(buildah debootstrap python3 dataset-fashion-mnist)
-fuzz_packages=(clang-19 libclang-rt-19-dev libomp-19-dev libgtest-dev libc6-i386 lib32gcc-s1 lib32stdc++6)
+# Debian 12 and 13 both have Clang 19. Of libomp only the header omp.h is used: our programs link g++'s OpenMP.
+clang_packages=(clang-19 libomp-19-dev)
+fuzz_packages=("${clang_packages[@]}" libclang-rt-19-dev libgtest-dev libc6-i386 lib32gcc-s1 lib32stdc++6)
+lint_packages=("${clang_packages[@]}" clang-tidy-19)
 onednn=libdnnl-dev
 onednn_least=3
 
@@ -43,8 +48,10 @@ for group in "$@"; do
     demo) packages+=("${demo_packages[@]}") ;;
     test) packages+=("${test_packages[@]}") ;;
     image) packages+=("${image_packages[@]}") ;;
+    clang) packages+=("${clang_packages[@]}") ;;
     fuzz) packages+=("${fuzz_packages[@]}") ;;
-    *) echo "usage: scripts/setup.sh [build] [demo] [test] [image] [fuzz]" >&2; exit 2 ;;
+    lint) packages+=("${lint_packages[@]}") ;;
+    *) echo "usage: scripts/setup.sh [build] [demo] [test] [image] [clang] [fuzz] [lint]" >&2; exit 2 ;;
   esac
 done
 

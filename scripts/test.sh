@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh                  all tests but those labelled "slow"
 #   scripts/test.sh --full           those too
-#   scripts/test.sh --preset asan    in another of CMakePresets.json's builds: debug, asan (with UBSan), tsan
+#   scripts/test.sh --preset asan    in another of CMakePresets.json's builds: debug, asan (with UBSan), tsan, clang
 #   scripts/test.sh --clients-bytes  only what bytes of clients go through (the label clients_bytes), and builds no more
 #   scripts/test.sh --image          builds the container image and tries it (needs root)
 # What follows "--" goes to ctest: scripts/test.sh -- -R policy
@@ -44,7 +44,9 @@ say_what_is_missing() {
 }
 say_what_is_missing
 
-scripts/setup.sh build test
+groups=(build test)
+[[ $preset != clang ]] || groups+=(clang)
+scripts/setup.sh "${groups[@]}"
 bench=(-DRESNETD_BUILD_BENCH=ON)
 [[ $preset != asan && $preset != tsan ]] || bench=()
 step "configuring ($preset)" cmake --preset "$preset" -DRESNETD_BUILD_TESTS=ON "${bench[@]}" \
