@@ -26,10 +26,11 @@ CALLERS, ROUNDS = 8, 12
 MAX_MESSAGE_BYTES = 300_000
 METHODS = {"Classify", "Embed", "Predict", "ClassifyStream", "EmbedStream", "ListModels", "GetModel", "unknown"}
 CODES = {c.name for c in grpc.StatusCode}
+VERSION = subprocess.run([images.ROOT / "scripts/version.sh"], check=True, capture_output=True, text=True).stdout.strip()
 # Every label there is, and the values it may have.
 LABELS = {
     "method": METHODS, "code": CODES, "result": {"ok", "error"}, "stage": {"queue", "decode", "infer"},
-    "model": {"fashion-resnet20"}, "version": {"1", "0.1.0"}, "precision": {"f32"},
+    "model": {"fashion-resnet20"}, "version": {"1", VERSION}, "precision": {"f32"},
 }
 REASONS = {
     "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "bytes_in_flight",
