@@ -14,7 +14,7 @@ std::optional<double> ParseCpuMax(absl::string_view cpu_max);
 // The same from cgroup v1's cpu.cfs_quota_us (-1: no limit) and cpu.cfs_period_us.
 std::optional<double> ParseCfsQuota(absl::string_view quota_us, absl::string_view period_us);
 
-// Where /proc/self/cgroup says the process is, by controller: v2's "0::/a/b", v1's "4:cpu,cpuacct:/a/b".
+// The places of this process by controller, as /proc/self/cgroup has them: v2's "0::/a/b", v1's "4:cpu,cpuacct:/a/b".
 struct CgroupPaths {
   std::optional<std::string> v2, v1_cpu;
 };

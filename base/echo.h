@@ -7,7 +7,7 @@
 
 #include "absl/strings/string_view.h"
 
-// What a client or a file has sent, as errors repeat it: short enough that the rest of the error is still seen, and
+// The form in which errors repeat a client's or a file's text: short, so that the rest of the error is still seen, and
 // printable, whatever it was. Every box may use it.
 namespace resnetd {
 

@@ -19,7 +19,7 @@ absl::Status NotRegular(const std::string& path) {
   return absl::InvalidArgumentError(absl::StrCat(QuotedPath(path), ": expected a regular file"));
 }
 
-// Where ErrnoToStatus() would mislead: ENXIO is a socket, ENOTDIR a path through something that is no folder.
+// Two texts replace ErrnoToStatus()'s, which would mislead: ENXIO is a socket, ENOTDIR a path through a plain file.
 absl::Status CannotOpen(int error, const std::string& path) {
   if (error == ENXIO) return NotRegular(path);
   const std::string what = absl::StrCat("cannot open ", QuotedPath(path));

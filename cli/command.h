@@ -9,7 +9,7 @@ namespace CLI {
 class App;
 }
 
-// What every command of resnetctl is given and has to answer.
+// The context that every command of resnetctl is given, and the answer that it owes.
 namespace resnetd::cli {
 
 enum ExitCode : int {

@@ -25,7 +25,7 @@ target_include_directories(resnetd_flags INTERFACE ${CMAKE_SOURCE_DIR})
 if(RESNETD_SANITIZE)
   add_compile_options(-fsanitize=${RESNETD_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${RESNETD_SANITIZE})
-  # What they add confuses g++'s search for variables without a value, in the standard library's headers too.
+  # The sanitizers' code confuses g++'s search for variables without a value, in the standard library's headers too.
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endif()
 

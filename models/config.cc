@@ -159,7 +159,7 @@ absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::
 absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::string_view file) {
   auto golden = ParseText<v1::GoldenSet>(text, file);
   if (!golden.ok()) return golden;
-  // What follows would make a check that cannot fail.
+  // Any other tolerance would make a check that cannot fail.
   if (!(golden->tolerance() >= 0 && golden->tolerance() < 1)) {
     return absl::InvalidArgumentError(
         absl::StrCat(EchoPath(file), ": tolerance: expected a fraction from 0 to below 1, got ", golden->tolerance()));

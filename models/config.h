@@ -10,8 +10,8 @@
 #include "engine/image/recipe.h"
 #include "resnetd/v1/model_config.pb.h"
 
-// What lies beside a model.onnx, from text to values. Errors are INVALID_ARGUMENT and name the file, as `file`, and the
-// line or the field.
+// Reads the files beside a model.onnx, from text to values. Errors are INVALID_ARGUMENT and name the file, as `file`,
+// and the line or the field.
 namespace resnetd {
 
 // An unknown key is an error, as is a file name that is not plain.

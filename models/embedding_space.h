@@ -8,8 +8,8 @@
 
 namespace resnetd {
 
-// What decides whether two vectors can be compared. The machine, the batch and the plan are not among it: they change
-// the last bits of a vector, not what it means.
+// The facts that decide whether two vectors can be compared. The machine, the batch and the plan are not among them:
+// they change the last bits of a vector, not what it means.
 struct SpaceKey {
   absl::string_view weights_sha256;  // of the model's files
   image::Recipe recipe;
@@ -22,7 +22,7 @@ struct SpaceKey {
 // 16 hexadecimal digits, equal for equal keys on every machine and in every later version.
 std::string EmbeddingSpace(const SpaceKey& key);
 
-// Of all that a recipe says, likewise.
+// Hashes all that a recipe says, likewise.
 std::string RecipeHash(const image::Recipe& recipe);
 
 }  // namespace resnetd

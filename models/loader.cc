@@ -50,7 +50,8 @@ absl::StatusOr<std::optional<std::string>> ReadOptional(const ModelSource& sourc
   return text.status();
 }
 
-// What most requests want. Further outputs cost little beside it, and what they cost the scheduler learns by itself.
+// Returns the outputs that most requests want. Further outputs cost little more, and the scheduler learns that by
+// itself.
 OutputSet CommonOutputs(const ModelInfo& info) {
   OutputSet common;
   for (const OutputId id : {info.logits, info.embedding}) {

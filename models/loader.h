@@ -22,7 +22,7 @@ struct LoadOptions {
   std::string labels_file;                        // a path, in place of the file beside the model; empty: none
 };
 
-// What a run of this batch size costs.
+// The cost of a run of this batch size.
 struct MeasuredBatch {
   int batch = 1;
   std::chrono::nanoseconds cost{};

@@ -14,7 +14,7 @@
 
 namespace resnetd {
 
-// What makes probabilities of logits. kNone: they are what they are.
+// The function that makes probabilities of logits. kNone: they are what they are.
 enum class Activation : uint8_t { kSoftmax, kSigmoid, kNone };
 
 // A classifier: what Classify can answer from. Or one value that is no class, a regression: then Classify answers with

@@ -33,7 +33,8 @@ absl::StatusOr<OutputId> NamedOutput(const ModelInfo& info, absl::string_view na
   return FieldError(field, absl::StrCat("one of the model's outputs, ", QuotedList(names)), Quoted(name));
 }
 
-// Of several scores a softmax unless something else is said; of one, softmax would be 1 whatever the score.
+// Several scores get a softmax unless something else is said; a single score does not, as its softmax would always be
+// 1.
 absl::StatusOr<Activation> Resolve(v1::HeadConfig::Activation configured, const OutputInfo& output, int labels,
                                    absl::string_view field) {
   switch (configured) {
@@ -121,7 +122,7 @@ int LabelsOf(const LabelCounts& labels, int head) {
   return i < labels.heads.size() ? labels.heads[i] : 0;
 }
 
-// Of a model without logits.
+// Checks the config of a model without logits.
 absl::Status CheckNoFirstHead(const v1::ModelConfig& config) {
   const std::pair<const char*, bool> fields[] = {{"labels_file", !config.labels_file().empty()},
                                                  {"activation", config.activation() != v1::HeadConfig::AUTO},
@@ -208,7 +209,7 @@ absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& confi
 
 namespace {
 
-// What the file calls it, where we call it otherwise: " (the file's 'y')".
+// Returns the file's name where ours is another: " (the file's 'y')".
 std::string NameInFile(const OutputInfo& output) {
   return output.aliases.empty() ? "" : absl::StrCat(" (the file's ", Quoted(output.aliases.front()), ")");
 }

@@ -11,7 +11,7 @@
 #include "models/model.h"
 #include "resnetd/v1/model_config.pb.h"
 
-// What a model's config and its file say of its outputs. Errors are INVALID_ARGUMENT and name the config's field.
+// Joins what a model's config and its file say of its outputs. Errors are INVALID_ARGUMENT and name the config's field.
 namespace resnetd {
 
 struct ChosenHead {
@@ -25,7 +25,7 @@ struct LabelCounts {
   std::vector<int> heads;  // for those of the config, in order; may be shorter
 };
 
-// What the config and the labels say of the file's outputs, for the engine.
+// Returns what the config and the labels say of the file's outputs, for the engine.
 OutputHints HintsOf(const v1::ModelConfig& config, const LabelCounts& labels);
 
 // "logits" if the model has it, the heads of the config in order, then the file's other classifiers and values. One
@@ -42,7 +42,7 @@ struct OutputNote {
 // On each head, and on the embedding where it is not just what the classifier reads, with the evidence.
 std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelInfo& info);
 
-// Of a model without heads: why it has none, and the config's line that would make one.
+// Tells why a model has no heads, and the config's line that would make one.
 std::string WhyNoClassifier(const ModelInfo& info);
 
 // All outputs, with the spaces their vectors can be in.

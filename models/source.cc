@@ -41,7 +41,7 @@ std::optional<uint64_t> ParseVersion(const std::string& text) {
   return version;
 }
 
-// What lies in a folder, ordered by name; nothing, and an error, if it cannot be read.
+// Lists a folder's entries, ordered by name; none, and an error, if it cannot be read.
 std::vector<fs::path> List(const fs::path& folder, std::error_code& error) {
   std::vector<fs::path> entries;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {

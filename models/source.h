@@ -14,7 +14,7 @@ namespace resnetd {
 // The most that a folder may hold.
 inline constexpr int kMaxModels = 256;
 
-// Where the files of one model come from: a folder, or the program itself.
+// The source of one model's files: a folder, or the program itself.
 struct ModelSource {
   std::string name, version;
   std::string onnx_file;  // "model.onnx", or what the operator's file is called

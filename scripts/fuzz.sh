@@ -5,7 +5,7 @@
 #   scripts/fuzz.sh [PART] [SECONDS]     PART: load (a model; the default), jpeg, png, webp, sniff (the first bytes of an
 #                                        image), resize (a recipe, a size and pixels). 1800 seconds without a number
 #
-# What it learns stays in build/fuzz/corpus for the next time. An input that does harm is written to build/fuzz/found/;
+# The corpus stays in build/fuzz/corpus for the next time. An input that does harm is written to build/fuzz/found/;
 # with its cause mended it goes to tests/fuzz/found/ under a name that says what it was, and is a test from then on.
 set -euo pipefail
 

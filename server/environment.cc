@@ -30,7 +30,8 @@ bool IsPortOfService(absl::string_view name, absl::string_view value) {
   });
 }
 
-// Of the variables above, whatever their values, but NAME_PORT, which may be an option's.
+// Tells whether the name is one of the variables above, whatever their values. NAME_PORT is left out: it may be an
+// option's.
 bool IsNameOfService(absl::string_view name) {
   if (absl::EndsWith(name, "_SERVICE_HOST") || absl::EndsWith(name, "_SERVICE_PORT")) return true;
   if (absl::StrContains(name, "_SERVICE_PORT_")) return true;

@@ -9,7 +9,7 @@
 
 namespace resnetd::server {
 
-// What the environment says to the server: the variables that begin with RESNETD_.
+// The variables of the environment that speak to the server: those that begin with RESNETD_.
 struct Environment {
   std::map<std::string, std::string> values;  // of options, by the option's variable; none is empty
   std::vector<std::string> passed_over;       // variables of options whose value is Kubernetes'

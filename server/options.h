@@ -14,9 +14,9 @@
 namespace resnetd::server {
 
 struct ServerOptions {
-  // What is served: one file, a folder of models, or, with neither, the embedded model.
+  // The models that are served: one file, a folder of models, or, with neither, the embedded model.
   std::string model_file, models_folder;
-  // Of a single model file: a preset's name and a file of labels, in place of what lies beside it.
+  // For a single model file, a preset's name and a file of labels replace what lies beside it.
   std::string recipe, labels_file;
   // Whether models that cannot be loaded are left out, as long as there is one that can be. Otherwise the first of them
   // keeps the server from serving.

@@ -4,7 +4,7 @@
 //   noted:   SIGHUP, SIGUSR1, SIGUSR2            blocked everywhere, waited for, logged
 //   ignored: SIGPIPE, timers, real-time signals  nobody means the server by them
 //
-// Those that tell of a fault in the program (SIGSEGV, SIGABRT, ...) or of the system's patience (SIGXCPU) end it.
+// Signals of a fault in the program (SIGSEGV, SIGABRT, ...) or of the system's patience (SIGXCPU) end it.
 #include "server/signals.h"
 
 #include <pthread.h>

@@ -5,7 +5,7 @@
 #include <functional>
 #include <thread>
 
-// What signals do to the server; the table is in docs/operations.md.
+// Decides what signals do to the server; the table is in docs/operations.md.
 namespace resnetd::server {
 
 // Blocks what a SignalThread will wait for. Needs nothing that an initialiser has made.

@@ -46,7 +46,7 @@ struct Options {
   bool driven = false;
 };
 
-// What a session's arena is made of: memory in this alignment.
+// A session's arena is made of such lines, for their alignment.
 struct alignas(kArenaAlignment) ArenaLine {
   std::byte bytes[kArenaAlignment];
 };
@@ -159,7 +159,8 @@ class Bench {
     for (int i = 0; i < options.workers; ++i) workers_.push_back(std::make_unique<Worker>(*engine_, images_));
   }
 
-  // What was loaded; with --input also its answers, so that a script can see that its peer computes the same.
+  // Describes the loaded model; with --input also gives its answers, so that a script can see that its peer computes
+  // the same.
   Json Describe() {
     const ModelInfo& info = engine_->info();
     Json json = {{"model", options_.model},

@@ -1,4 +1,4 @@
-// What this machine's cores can do at most (engine/inspect/fma_peak.h), as JSON lines.
+// Measures the most that this machine's cores can do (engine/inspect/fma_peak.h), and prints JSON lines.
 //
 //   fma_peak --threads 2 --driven      a line about itself, then one for each line on standard input
 #include "engine/inspect/fma_peak.h"

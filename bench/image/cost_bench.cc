@@ -1,4 +1,5 @@
-// What files cost, beside what admission takes them to cost (engine/image/cost.cc): prints a Markdown table.
+// Compares the time that files cost with the prediction that admission uses (engine/image/cost.cc): prints a Markdown
+// table.
 //
 //   cost_bench [--folder PHOTOS]
 //
@@ -147,7 +148,7 @@ std::string Zlib(const std::string& raw) {
   return packed;
 }
 
-// Of `rows` rows of noise again and again, each byte told as its difference from what three neighbours predict.
+// Returns a PNG that repeats one row of noise, each byte told as its difference from what three neighbours predict.
 std::string NoisePng(int bits, int type, int bytes_a_pixel, int rows = kSide, const std::string& before_pixels = "") {
   const size_t row_bytes = size_t{1} * bytes_a_pixel * kSide;
   const std::vector<uint8_t> noise = Noise(row_bytes * rows);
@@ -209,8 +210,8 @@ void Print(const std::string& what, size_t bytes, const Price& price) {
             << std::flush;
 }
 
-// Of Deflate: codes of 8 and 9 bits for all literals and lengths and of 4 and 5 for all distances, told in repetitions,
-// and then the end of the block. Nothing takes longer to unpack for its bytes.
+// Returns Deflate's codes of 8 and 9 bits for all literals and lengths and of 4 and 5 for all distances, in
+// repetitions, and then the end of the block. Nothing takes longer to unpack for its bytes.
 std::string TwoEmptyBlocks() {
   return "\xEC\x1D\x03\x60\x18\x30\x6C\xB6\x6D\xDB\xB6\x6D\xDB\xB6\x6D\xDB\xB6\x6D\xDB\xB6"
          "\x6D\xDC\xB6\x6D\xDB\x4C\x6A\xDB\x78\xC4\xDE\x31\x00\x86\x01\xC3\x66\xDB\xB6\x6D"

@@ -27,7 +27,7 @@ struct CallRecord {
 // q in (0, 1].
 double Quantile(absl::Span<const double> sorted, double q);
 
-// What a benchmark's calls add up to. A call is measured if it was due in [from, to); earlier ones are warm-up and only
+// Adds up a benchmark's calls. A call is measured if it was due in [from, to); earlier ones are warm-up and only
 // counted. Latencies are of OK calls, from the instant they were due, so that a late client cannot hide a slow server.
 class Ledger {
  public:

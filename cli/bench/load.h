@@ -16,7 +16,7 @@
 
 namespace resnetd::cli {
 
-// What a benchmark sends, and when.
+// The calls that a benchmark sends, and their times.
 struct Load {
   std::string method;                      // "/package.Service/Method", unary
   std::vector<grpc::ByteBuffer> requests;  // serialised once, sent in turn

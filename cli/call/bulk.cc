@@ -71,7 +71,7 @@ class Mailbox {
     ended_.push_back(job);
     arrived_.Signal();
   }
-  // What has ended; waits for something until then.
+  // Returns the jobs that have ended; waits for one until then.
   std::vector<Job*> Take(Time until) {
     MutexLock lock(&mu_);
     while (ended_.empty() && Now() < until) arrived_.WaitUntil(&mu_, until);
@@ -137,7 +137,7 @@ class BulkRun::Impl {
   Progress progress_;
   const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
 
-  // What the server has been found to take.
+  // The server has been found to take so many.
   size_t images_per_request_;
   size_t bytes_per_request_ = kRequestBytes;
   std::string source_;  // of the first result
@@ -323,7 +323,7 @@ void BulkRun::Impl::Deliver(const OnImage& on_image) {
     }
     jobs_.pop_front();
   }
-  // What is answered ahead of an end is handed over as well.
+  // Answers ahead of an end are handed over as well.
   if (ended_) ended_->handed_over = handed_over_;
 }
 

@@ -28,7 +28,7 @@ struct BulkOptions {
 
 void AddBulkOptions(CLI::App& app, BulkOptions& options);
 
-// Of a command that starts now.
+// The limits of a command that starts now.
 Patience::Limits LimitsOf(const Context& context, const BulkOptions& options);
 
 // Why a run ended before its last image.
@@ -51,10 +51,10 @@ class BulkCall {
   // Before Send(), or after `done`: gives an image back, for another try.
   virtual std::string TakeImage(int i) = 0;
   virtual void Send(std::function<void(grpc::Status)> done) = 0;
-  // Of the answer.
+  // The number of results in the answer.
   virtual int results() const = 0;
   virtual const google::rpc::Status& status(int i) const = 0;
-  // What made it, in words: results from different sources do not belong together.
+  // Names in words what made result `i`: results from different sources do not belong together.
   virtual std::string Source(int i) const = 0;
 
   grpc::ClientContext context;
@@ -63,7 +63,7 @@ class BulkCall {
 // Sends image files in requests of several, a window of requests at a time, and hands over each image's outcome in
 // order. Files are read as the window moves, so any number of them fits into memory.
 //
-// What fails and may yet succeed is sent again, later or in smaller requests, as `patience` allows: a server may
+// Sends a failed request again if it may yet succeed, later or in smaller requests, as `patience` allows: a server may
 // refuse, be restarted or be away for a while, and its limits need not be known. An image's outcome is an error only
 // where RemedyOf() says that it is the image's.
 class BulkRun {

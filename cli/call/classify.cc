@@ -99,7 +99,7 @@ class Report {
   std::vector<std::string> Header() const {
     std::vector<std::string> header = {"image"};
     if (expected_ != nullptr) header.push_back("true label");
-    // Of images that all failed the column holds why.
+    // Where all images failed, this column holds the reasons.
     for (int k = 1; k <= std::max(most_classes_, 1); ++k) header.push_back(absl::StrCat("top ", k));
     return header;
   }
@@ -118,7 +118,7 @@ v1::ClassifyRequest RequestFor(const Options& options, const v1::GetModelRespons
   request.set_model(model.name());
   request.set_model_version(model.version());
   request.mutable_options()->set_top_k(options.top_k);
-  // Of fewer classes: all.
+  // If there are fewer classes, all are shown.
   if (const v1::Head* head = FindHead(model, options.head); head != nullptr) {
     request.mutable_options()->set_top_k(std::min(options.top_k, head->classes()));
   }

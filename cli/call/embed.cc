@@ -47,7 +47,7 @@ struct Outcome {
   CallError error;  // code 0: none
 };
 
-// What an image's result holds, whether or not the layers were named.
+// One layer of an image's result, whether or not the layers were named.
 struct Vector {
   std::string layer;  // empty: not named
   absl::Span<const float> values;

@@ -49,7 +49,7 @@ Failure FailureOf(const grpc::Status& status, const grpc::ClientContext& context
   const auto& trailers = context.GetServerTrailingMetadata();
   if (const auto found = trailers.find("grpc-retry-pushback-ms"); found != trailers.end()) {
     int64_t ms = 0;
-    // What is no number says no as well, by gRPC's rules.
+    // By gRPC's rules a text that is no number says no as well.
     if (!absl::SimpleAtoi(absl::string_view(found->second.data(), found->second.size()), &ms)) ms = -1;
     failure.pushback = milliseconds(ms);
   }
@@ -77,8 +77,8 @@ Remedy RemedyOf(const CallError& error, int images) {
       if (error.reason.empty()) return Remedy::kRetry;
       return several ? Remedy::kSplit : Remedy::kImage;
     case grpc::StatusCode::INVALID_ARGUMENT:
-      // Of several images the request as a whole is meant: more images or larger answers than the server takes, or what
-      // a request of one will show to be wrong with any number.
+      // The error means the request as a whole: more images or larger answers than the server takes, or a fault that
+      // requests of one image will show.
       if (several) return Remedy::kSplit;
       return error.reason == "BAD_IMAGE" || Blames(error, "images[") ? Remedy::kImage : Remedy::kGiveUp;
     default:

@@ -10,7 +10,7 @@
 #include "cli/error.h"
 #include "grpcpp/client_context.h"
 
-// What a failed call of a bulk command means, and when to try again.
+// The meaning of a failed call of a bulk command, and the time of the next try.
 namespace resnetd::cli {
 
 // A call's error, or an image's, with what the server says of another try.
@@ -20,7 +20,7 @@ struct Failure {
   std::optional<std::chrono::milliseconds> pushback;
 };
 
-// Of a call that has ended.
+// Reads the failure of a call that has ended.
 Failure FailureOf(const grpc::Status& status, const grpc::ClientContext& context);
 
 enum class Remedy {

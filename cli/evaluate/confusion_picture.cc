@@ -25,7 +25,7 @@ struct Colour {
   int red, green, blue;
 };
 
-// What is right and what is wrong; colours that the colour-blind can tell apart (Okabe and Ito, 2008).
+// The colours of right and wrong answers, which the colour-blind can tell apart (Okabe and Ito, 2008).
 constexpr Colour kRight = {0x00, 0x72, 0xb2}, kWrong = {0xd5, 0x5e, 0x00};
 
 // The root makes a share of one in a hundred visible.

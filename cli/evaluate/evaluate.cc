@@ -124,7 +124,7 @@ double Share(int64_t part, int64_t whole) {
   return static_cast<double>(part) / static_cast<double>(whole);
 }
 
-// Of no images there is no share.
+// A share of no images does not exist: it is printed as "-".
 std::string Percent(int64_t part, int64_t whole) {
   return whole == 0 ? "-" : absl::StrFormat("%.2f %%", 100 * Share(part, whole));
 }

@@ -15,8 +15,9 @@ struct Interval {
   double low = 0, high = 1;
 };
 
-// Where the share lies that `hits` of `of` are a sample of, with 95 % confidence: Wilson's score interval (Wilson 1927;
-// Brown, Cai and DasGupta 2001), which holds for few samples and for shares near 0 and 1 too. [0, 1] of none.
+// Returns, with 95 % confidence, the interval of the share that `hits` of `of` are a sample of: Wilson's score interval
+// (Wilson 1927; Brown, Cai and DasGupta 2001), which holds for few samples and for shares near 0 and 1 too. [0, 1] of
+// none.
 Interval WilsonInterval(int64_t hits, int64_t of);
 
 struct Tally {
@@ -40,7 +41,7 @@ class Evaluation {
   const Tally& of_class(int c) const { return of_class_[static_cast<size_t>(c)]; }
   // Images by true class and the class they were taken for; those of no image are left out.
   const std::map<std::pair<int, int>, int64_t>& confusion() const { return confusion_; }
-  // What images of class c were taken for most often where that was wrong, and how often; -1 and 0: never.
+  // Returns the class that images of class c were most often mistaken for, and how often; -1 and 0: never.
   std::pair<int, int64_t> MostConfused(int c) const;
 
  private:

@@ -46,8 +46,8 @@ enum class Reading : uint8_t {
 struct TrueClasses {
   std::vector<int> of_image;
   Reading reading = Reading::kLabels;
-  // Of folders read as indices, the first that ImageFolder, which goes by the order of the names, takes for another
-  // class, and for which: of folders 0 to 10 it is 10, its class 2.
+  // The first folder read as an index that ImageFolder, which goes by the order of the names, takes for another class,
+  // and that class: of folders 0 to 10 it is 10, its class 2.
   std::optional<std::pair<std::string, int>> image_folder_differs;
 };
 

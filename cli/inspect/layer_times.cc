@@ -17,7 +17,7 @@ constexpr int kWarmUpRuns = 3;
 constexpr int kPeakRounds = 7, kPeakSlices = 9;
 // Short, as layers are: of what disturbs a busy machine the median then sees as little here as there.
 constexpr double kPeakSeconds = 0.0005;
-// What OpenMP's threads spin after a run would be taken from the peak's.
+// OpenMP's threads spin for a while after a run, which would be taken from the peak's time.
 constexpr std::chrono::milliseconds kUntilThreadsSleep{20};
 
 template <typename T>

@@ -19,7 +19,7 @@ struct LayerTime {
   double gflops() const { return 2e-9 * static_cast<double>(step.multiply_adds) / seconds(); }
 };
 
-// What one batch costs, layer by layer. A multiply-add counts as two floating-point operations.
+// The cost of one batch, layer by layer. A multiply-add counts as two floating-point operations.
 struct LayerTimes {
   int batch = 0, threads = 0, runs = 0;
   std::vector<LayerTime> layers;  // the steps that logits and embedding need, in order of execution

@@ -18,8 +18,8 @@ struct UnitNorms {
   double input = 0, branch = 0;  // |x|, |F(x)|
 };
 
-// Where the plus of a unit is: "sum in place" (the convolution adds to the shortcut's buffer), "binary post-op" (it
-// reads the shortcut as a further operand), "a step of its own", or "-" where there is none.
+// Names the place of a unit's plus: "sum in place" (the convolution adds to the shortcut's buffer), "binary post-op"
+// (it reads the shortcut as a further operand), "a step of its own", or "-" where there is none.
 std::string PlaceOfPlus(const ResidualUnit& unit, const std::vector<StepInfo>& steps);
 
 // Computes the image in the file at `image_path`, prepared as the model's config says, with x and F(x) of every unit as

@@ -39,7 +39,7 @@ struct Seen {
   std::string png, npy;       // the files written
 };
 
-// Of one channel.
+// The statistics of one channel.
 struct Statistics {
   double mean = 0, least = 0, largest = 0;
 };

@@ -10,7 +10,7 @@
 namespace resnetd::cli {
 namespace {
 
-// Of the largest variance: what is smaller is rounding of the vectors' floats, and its direction means nothing.
+// A share of the largest variance. A smaller one is rounding of the vectors' floats, and its direction means nothing.
 constexpr double kLeastVariance = 1e-10;
 
 }  // namespace

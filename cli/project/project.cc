@@ -160,7 +160,7 @@ absl::Status WriteModel(const Options& options, const ModelSource& source, const
   for (const std::string& file : beside) RESNETD_RETURN_IF_ERROR(CopyOptional(source, file, out));
   RESNETD_RETURN_IF_ERROR(WriteFile(out / kConfigFile, text));
   RESNETD_RETURN_IF_ERROR(WriteFile(out / kModelFile, projected.onnx));
-  // What no server would serve is no result.
+  // A model that no server would serve is no result.
   return LoadModel(FileSource((out / kModelFile).string()), {}).status();
 }
 

@@ -99,7 +99,7 @@ size_t OperatorInputs(const Node& node);
 
 // The input, one line a node, the outputs: `%out{64x56x56} = Conv 3x3 pad 1 (%a) + Add %in + Relu "layer1.0.conv2"`.
 std::string ToString(const Graph& graph);
-// What an operator's name does not say, in a few words, e.g. "3x3/2 pad 1 groups 32"; often nothing.
+// Tells in a few words what an operator's name does not, e.g. "3x3/2 pad 1 groups 32"; often nothing.
 std::string AttributesOf(const Op& op);
 std::string ToString(absl::Span<const int64_t> dims);  // "64x56x56"
 

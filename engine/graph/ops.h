@@ -64,8 +64,8 @@ struct Binary {
   bool reversed = false;
 };
 
-// What a node does to its result before it stores it, in order. `a` of a Binary is the result so far, and keeps its
-// dims; the values that serve as `b` are further inputs of the node, in order. Not reversed.
+// A change that a node makes to its result before it stores it, in order. `a` of a Binary is the result so far, and
+// keeps its dims; the values that serve as `b` are further inputs of the node, in order. Not reversed.
 using PostOp = std::variant<Activation, Binary>;
 using PostOps = std::vector<PostOp>;
 
@@ -163,7 +163,7 @@ struct Pad {
 using Op = std::variant<Conv, Gemm, BatchNorm, GroupNorm, Activation, Binary, PRelu, MaxPool, AveragePool, Reduce,
                         Softmax, Reshape, Transpose, Concat, Slice, Pad>;
 
-// Those that graphs are full of.
+// Graphs are full of these two.
 inline Activation Relu() {
   return {};
 }

@@ -15,9 +15,10 @@ namespace resnetd::graph {
 //   or a 1x1 convolution behind a global pool, or such a convolution before it, classifies unless another head reads
 //   what it yields; behind a flattened map it may be either (kUndecided); anything else is an embedding.
 //
-// Where no output is the embedding, it is what the first classifier's last layer reads, averaged over its pixels. Maps
-// alone: the average of the one with the fewest pixels. The graph has outputs, each with `name`, `value` and `tensor`,
-// and dims; nodes may be appended. INVALID_ARGUMENT: a hint names what is not there or cannot be an embedding.
+// If no output is the embedding, it is the input of the first classifier's last layer, averaged over its pixels. If
+// there are maps alone, it is the average of the one with the fewest pixels. The graph has outputs, each with `name`,
+// `value` and `tensor`, and dims; nodes may be appended. INVALID_ARGUMENT: a hint names what is not there or cannot be
+// an embedding.
 absl::Status ChooseOutputs(const OutputHints& hints, Graph& graph);
 
 // Keeps the nodes from which an output can be reached.

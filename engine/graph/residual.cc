@@ -63,7 +63,7 @@ class Finder {
   }
 
  private:
-  // What lies on the ways from a unit's x to an operand of its plus.
+  // The nodes on the ways from a unit's x to one operand of its plus.
   struct Way {
     ValueId end{};
     int nodes = 0, convs = 0, pools = 0, moves = 0, others = 0;

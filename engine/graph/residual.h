@@ -8,8 +8,8 @@
 
 namespace resnetd::graph {
 
-// What a residual unit, y = F(x) + s(x), has for s. The names of the options are the paper's (He et al., "Deep Residual
-// Learning for Image Recognition", 2015, section 3.3).
+// The kinds of s in a residual unit, y = F(x) + s(x). The names of the options are the paper's (He et al., "Deep
+// Residual Learning for Image Recognition", 2015, section 3.3).
 enum class Shortcut : uint8_t {
   kIdentity,
   kProjection,  // a convolution: options B and C
@@ -32,7 +32,7 @@ struct ResidualUnit {
 // unit without a plus is told by its last convolution, which no activation follows before the next convolution.
 std::vector<ResidualUnit> FindResidualUnits(const Graph& graph);
 
-// Where a graph adds two values, fused or not: indices of nodes, one entry a plus.
+// Finds the nodes where a graph adds two values, fused or not: their indices, one entry a plus.
 std::vector<int> FindPluses(const Graph& graph);
 
 }  // namespace resnetd::graph

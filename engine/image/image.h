@@ -15,11 +15,11 @@ namespace resnetd::image {
 
 enum class Format : uint8_t { kJpeg, kPng, kWebp };
 
-// What a file declares. Cheap: nothing is decoded.
+// The facts that a file declares about itself. They are cheap: nothing is decoded.
 struct Header {
   Format format = Format::kJpeg;
   int width = 0, height = 0;
-  // What makes an image of this size dear or cheap to decode.
+  // These make an image of this size dear or cheap to decode.
   int scans = 1;            // of a JPEG file: how often the decoder passes over the image
   int planes = 1;           // JPEG: colour components of all scans, one added to the other
   bool arithmetic = false;  // JPEG: arithmetic coding
@@ -49,7 +49,7 @@ absl::StatusOr<Header> Sniff(absl::Span<const std::byte> file, const Limits& lim
 // can name it.
 bool HasTooManyPixels(absl::Span<const std::byte> file, const Limits& limits);
 
-// What decoding and resizing a file of `bytes` takes on one core, roughly.
+// Predicts roughly how long decoding and resizing a file of `bytes` takes on one core.
 double DecodeNanoseconds(const Header& header, size_t bytes);
 
 // Float destination of one image; element (y, x, c) at data + y * row + x * pixel + c * channel, strides in floats.

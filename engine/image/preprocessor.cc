@@ -75,7 +75,7 @@ absl::Status Decode(absl::Span<const std::byte> file, const Header& header, cons
   return absl::InternalError("a file of an unknown format");
 }
 
-// Where the image goes, if black surrounds it.
+// Returns the part of `dst` that the image fills, if black surrounds it.
 TensorView Inside(const TensorView& dst, const Placement& placement) {
   TensorView inside = dst;
   inside.data += placement.top * dst.row + placement.left * dst.pixel;

@@ -148,7 +148,7 @@ std::string NameOf(const Recipe& recipe) {
   return "custom";
 }
 
-// What is as it was before it could be chosen is left out, so that the texts of old are those of today.
+// The text leaves out each value that is as it was before it could be chosen, so that old recipes keep their texts.
 std::string CanonicalText(const Recipe& recipe) {
   std::string text = absl::StrFormat("resize %d height %d width %d colour %d", static_cast<int>(recipe.resize),
                                      recipe.height, recipe.width, static_cast<int>(recipe.colour));

@@ -17,7 +17,7 @@ enum class Resize : uint8_t {
                  // and CenterCrop, so with black around what is smaller than the crop
   kExact,        // scale to the input's width and height, aspect ratio not kept
 };
-// Where the centre crop starts when the margin is odd; and how much of an odd number of black rows or columns comes
+// The start of the centre crop when the margin is odd; and how much of an odd number of black rows or columns comes
 // first, where the scaled image is the smaller one.
 enum class CropOffset : uint8_t {
   kHalfToEven,  // margin 3: 2, margin 5: 2, black 3: 1; torchvision's CenterCrop, and so timm's
@@ -26,12 +26,12 @@ enum class CropOffset : uint8_t {
 enum class Interpolation : uint8_t { kNearest, kBilinear, kBicubic };  // antialiased as Pillow does it, kNearest aside
 // The last two are channels that are no colours. There is no file for them; bytes of the input's size are normalised.
 enum class Colour : uint8_t { kRgb, kBgr, kGrey, kTwoChannels, kFourChannels };
-// What becomes of transparent pixels.
+// The treatment of transparent pixels.
 enum class Alpha : uint8_t {
   kDrop,   // the colour that the file holds for them, as Pillow's convert("RGB")
   kBlack,  // composed on black
 };
-// Of a photograph that says how the camera was held.
+// The treatment of a photograph that says how the camera was held.
 enum class Orientation : uint8_t {
   kIgnore,  // pixels as they are stored, as Pillow and so torchvision load them
   kApply,   // turned upright first, as Pillow's ImageOps.exif_transpose()

@@ -26,7 +26,7 @@ class ScratchBuffer {
   size_t bytes_ = 0;
 };
 
-// What an image needs beside the rows of its decoder and of its resize, kept for the next image of the same worker.
+// The memory that an image needs beside the rows of its decoder and of its resize, kept for the worker's next image.
 struct Scratch {
   // The 12 megapixels of a telephone, turned upright, are 36 MB, and touching as much fresh memory takes a third of the
   // time that all the rest does. Up to 50 megapixels may come, once perhaps, and a worker lives as long as the server.

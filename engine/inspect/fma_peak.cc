@@ -41,7 +41,7 @@ bool HasAvx512() {
   return __builtin_cpu_supports("avx512f") != 0;
 }
 
-// Of the calling thread.
+// Measures the calling thread.
 double Measure(double seconds) {
   const bool avx512 = HasAvx512();
   const double flops = 2.0 * kChains * kSteps * (avx512 ? 16 : 8);

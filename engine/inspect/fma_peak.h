@@ -3,8 +3,8 @@
 
 #include <string>
 
-// What this machine's cores can do at most, right now: fused multiply-adds of float32 in registers only. A clock that
-// is shared, throttled or stolen shows here as it does in a network's speed.
+// Measures the most that this machine's cores can do right now: fused multiply-adds of float32 in registers only. A
+// clock that is shared, throttled or stolen shows here as it does in a network's speed.
 namespace resnetd {
 
 // The widest instructions measured: "avx512" or "avx2"; empty where the machine has no AVX2 with FMA.

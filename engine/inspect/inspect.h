@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "engine/engine.h"
 
-// What the engine makes of a model, for people who want to see it.
+// Shows what the engine makes of a model, for people who want to see it.
 namespace resnetd {
 
 // A graph at one point of its way from the file to the compiler.

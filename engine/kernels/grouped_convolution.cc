@@ -25,8 +25,8 @@ namespace resnetd::kernels {
 namespace {
 
 constexpr int kLanes = kGroupedChannels;  // floats of a vector
-// Of the result, through which all channels go before the next are begun: what is read of src stays in the second level
-// of the cache, and the weights of 16 channels in the first.
+// All channels go through so many rows of the result before the next are begun: the rows of src that are read stay in
+// the second level of the cache, and the weights of 16 channels in the first.
 constexpr int64_t kRows = 4;
 
 // Neighbouring pixels of a row at a time: results, spread inputs, and one vector each of weights and indices.
@@ -34,7 +34,7 @@ constexpr int MostPixels(int stride) {
   return stride == 1 ? 10 : 7;
 }
 
-// Of a row of the result: pixels [x, x + kPixels) and 16 channels.
+// A part of a row of the result: pixels [x, x + kPixels) and 16 channels.
 struct Run {
   const float* src;      // the channels of the first pixel under the kernel, perhaps outside of the image
   int64_t row, pixel;    // floats from a row and a pixel of src to the next

@@ -3,8 +3,8 @@
 
 namespace resnetd::kernels {
 
-// Of all kernels in this folder. It goes up with every change after which one of them may round otherwise: fingerprints
-// of plans hold it, and equal ones promise equal answers.
+// The revision of all kernels in this folder goes up with every change after which one may round otherwise:
+// fingerprints of plans hold it, and equal ones promise equal answers.
 constexpr int kRevision = 2;
 
 }  // namespace resnetd::kernels

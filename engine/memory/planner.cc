@@ -4,7 +4,7 @@
 // Inference", 2020). Among blocks of one size the order matters too, so a second order (by bytes times lifetime) is
 // tried.
 //
-// Where neither reaches the bound the better order is repaired: a block that ends where the arena ends came too late to
+// If neither reaches the bound, the better order is repaired: a block that ends where the arena ends came too late to
 // find a gap, so it moves forward to a random place, and up to three random pairs change places. If the arena grows,
 // that is taken back. On residual networks a few dozen moves take what greedy leaves, up to half of the bound, to next
 // to nothing; kernels' scratch memory, as large as maps, takes hundreds and the pairs.
@@ -26,7 +26,7 @@ bool AliveTogether(const Block& a, const Block& b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
-// Where a block of `bytes` fits best between `taken`, the spans (offset, end) it must not touch.
+// Returns the offset where a block of `bytes` fits best between `taken`, the spans (offset, end) it must not touch.
 size_t BestFit(std::vector<std::pair<size_t, size_t>>& taken, size_t bytes) {
   std::sort(taken.begin(), taken.end());
   size_t end = 0, best_offset = 0, best_gap = SIZE_MAX;

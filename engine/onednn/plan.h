@@ -12,7 +12,7 @@
 
 namespace resnetd::onednn {
 
-// What a primitive reads or writes: a buffer of the arena, or learnt values that belong to the Engine.
+// An operand of a primitive: a buffer of the arena, or learnt values that belong to the Engine.
 struct Argument {
   int id = 0;               // DNNL_ARG_*
   dnnl::memory::desc desc;  // layout of the buffer's contents
@@ -21,7 +21,7 @@ struct Argument {
   dnnl::memory learnt;
 };
 
-// What we compute ourselves where oneDNN has no primitive or a slower one: from and to buffers, in the order of a
+// A computation of ours where oneDNN has no primitive or a slower one: from and to buffers, in the order of a
 // step's arguments, as one of a team (see kernels::Team).
 using Kernel = std::function<void(const kernels::Team& team, absl::Span<float* const> buffers)>;
 

@@ -24,9 +24,9 @@ class PlanBuilder {
     plan_.batch = batch;
   }
 
-  // What is added from here on runs once for the whole batch.
+  // Begins a segment: steps added from here on run once for the whole batch.
   void BeginBatch() { BeginSegment(1, 1); }
-  // What is added from here on runs for each image, in so many lanes.
+  // Begins a segment: steps added from here on run for each image, in so many lanes.
   void BeginImages(int lanes) { BeginSegment(plan_.batch, lanes); }
   // That compute a step of the segment in hand.
   int threads() const { return plan_.segments.empty() || plan_.segments.back().lanes == 1 ? most_threads_ : 1; }
@@ -59,7 +59,7 @@ class PlanBuilder {
   void JoinKernels();
   // From the first step that names each buffer to the last.
   std::vector<memory::Block> Lifetimes(const std::vector<Tensor>& outputs) const;
-  // Where each block lies, blocks that a segment's lanes have for themselves apart from all others.
+  // Gives each block its place; blocks that a segment's lanes have for themselves lie apart from all others.
   void PlanArena(const std::vector<memory::Block>& blocks);
   // Which outputs depend on each step.
   void MarkServed(const std::vector<Tensor>& outputs);

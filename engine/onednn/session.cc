@@ -133,7 +133,7 @@ absl::StatusOr<RunTimings> PlanSession::Run(const RunSpec& spec) {
   return RunTimings{.compute = Now() - start, .plan_batch = plan->batch};
 }
 
-// What another model or run left where no image is may be NaN or denormal; the first is harmless, the second slow.
+// Slots without an image hold what another model or run left: NaN, which is harmless, or denormals, which are slow.
 void PlanSession::ClearUnused(const Plan& plan, int count) {
   const auto clear = [&](size_t offset, size_t image_bytes) {
     std::memset(arena_.data() + offset + count * image_bytes, 0, (plan.batch - count) * image_bytes);

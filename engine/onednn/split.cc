@@ -36,7 +36,7 @@ int64_t WeightBytes(const graph::Op& op) {
   return 0;
 }
 
-// Of the maps a node reads and writes for one image; views are free.
+// Adds up the bytes of the maps that a node reads and writes for one image; views are free.
 int64_t MapBytes(const graph::Graph& graph, const graph::Node& node) {
   if (std::holds_alternative<graph::Reshape>(node.op) || std::holds_alternative<graph::Transpose>(node.op)) return 0;
   int64_t bytes = Bytes(graph.value(node.output).dims);

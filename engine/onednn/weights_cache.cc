@@ -5,7 +5,8 @@
 namespace resnetd::onednn {
 namespace {
 
-// Of the weights held once. Together with what blocks of channels are padded by, at most a tenth is promised.
+// The share of the weights held once that copies may add. Blocks of channels are padded, too; together a tenth is
+// promised.
 constexpr double kMostCopies = 0.09;
 
 }  // namespace

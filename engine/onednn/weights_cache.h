@@ -27,8 +27,8 @@ class WeightsCache {
   // dims tell one kernel's layout of the same weights from another's.
   dnnl::memory Pack(const graph::WeightsRef& weights, const dnnl::memory::dims& dims,
                     absl::FunctionRef<void(const float* values, float* packed)> pack);
-  // What `describe(layout, allow_empty)` makes of a layout of `weights`, a primitive descriptor: of the layout the
-  // library chooses itself where that costs no copy or one that is affordable, else of a layout there already is, as
+  // Returns what `describe(layout, allow_empty)` makes of a layout of `weights`, a primitive descriptor. The layout is
+  // the library's own choice where that costs no copy or one that is affordable, else one that is there already, as
   // long as the same implementation takes it. Another batch size often wants no more than another block of output
   // channels, a narrower one so that all threads have work: laid out for one thread it wants what the others have, and
   // `one_thread` says that it must run so.
@@ -54,14 +54,14 @@ class WeightsCache {
   bool CanAfford(const graph::WeightsRef& weights, const dnnl::memory::desc& wanted) const {
     return LayoutsInsteadOf(wanted, weights).empty();
   }
-  // Of everything handed out so far.
+  // The bytes of everything handed out so far.
   size_t bytes() const { return bytes_; }
 
  private:
   // The values in the layout `wanted`, by `fill(packed)` if nobody wanted it before.
   dnnl::memory Hold(const graph::WeightsRef& weights, const dnnl::memory::desc& wanted,
                     absl::FunctionRef<void(dnnl::memory& packed)> fill);
-  // What `weights` are packed to already; none where `wanted` is among them, or may be a further copy.
+  // The layouts that `weights` are packed to already; none where `wanted` is among them, or may be a further copy.
   std::vector<dnnl::memory::desc> LayoutsInsteadOf(const dnnl::memory::desc& wanted,
                                                    const graph::WeightsRef& weights) const;
 

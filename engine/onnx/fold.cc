@@ -20,7 +20,7 @@ using graph::WeightsRef;
 
 constexpr int64_t kLargestResult = int64_t{1} << 31;
 
-// Of a tensor of `dims`, aligned with the last axes of a result of `rank`.
+// Returns the strides of a tensor of `dims`, aligned with the last axes of a result of `rank`.
 Dims BroadcastStrides(const Dims& dims, size_t rank) {
   Dims strides(rank, 0);
   int64_t stride = 1;

@@ -35,7 +35,7 @@ absl::StatusOr<graph::WeightsRef> FoldTranspose(Import& into, const graph::Weigh
 // operation would change it.
 absl::StatusOr<Operand> FoldBinary(Import& into, graph::BinaryKind kind, const Operand& a, const Operand& b);
 
-// Those rows, sub-tensors along `axis`, that `rows` lists; all must exist.
+// Takes the rows, sub-tensors along `axis`, that `rows` lists; all must exist.
 Ints FoldTake(const Ints& data, size_t axis, absl::Span<const int64_t> rows);
 
 }  // namespace resnetd::onnx

@@ -35,7 +35,7 @@ struct Ints {
   }
 };
 
-// What an ONNX name stands for: a value that flows, learnt or constant floats, or integers. Dims of constants are those
+// The meaning of an ONNX name: a value that flows, learnt or constant floats, or integers. Dims of constants are those
 // of the file; those of a value are one image's share, without the batch axis.
 using Operand = std::variant<graph::ValueId, graph::WeightsRef, Ints>;
 

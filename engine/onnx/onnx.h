@@ -16,7 +16,7 @@ namespace resnetd::onnx {
 inline constexpr int kOldestOpset = 7;
 inline constexpr int kNewestOpset = 22;
 
-// Where tensors may lie that the model's file does not hold itself (external_data.h).
+// The folder of tensors that the model's file does not hold itself (external_data.h).
 struct Folder {
   std::string path;                                               // empty: nowhere
   std::function<void(absl::Span<const std::byte>)> on_file = {};  // is shown each file's bytes; may be null

@@ -48,7 +48,7 @@ absl::StatusOr<ParsedModel> ParseModel(absl::Span<const std::byte> file) {
   if (!Take({reinterpret_cast<const char*>(file.data()), file.size()}, ModelProto::kGraphFieldNumber, graphs, model)) {
     return Damaged();
   }
-  // Of a message that comes more than once protobuf merges the parts, which is to read them one after the other.
+  // If a message comes more than once, protobuf merges the parts, which is to read them one after the other.
   for (const absl::string_view part : graphs) {
     if (!Take(part, GraphProto::kInitializerFieldNumber, parsed.initializers, graph)) return Damaged();
   }

@@ -103,7 +103,7 @@ constexpr Leaf kIntegers[] = {
     {Message::kTensor, 7},    {Message::kTensor, 11},
 };
 
-// What the field holds if it is to be entered, else null.
+// Returns the kind of message in the field if it is to be entered, else null.
 const Child* ChildOf(Message parent, int field) {
   for (const Child& child : kChildren) {
     if (child.parent == parent && child.field == field) return &child;

@@ -1,5 +1,5 @@
-// What only scales and shifts the channels of a convolution or inner product is part of it: batch normalisation, and
-// constants that are added or multiplied. With y = factor * x + shift per output channel:
+// A convolution or inner product takes in the operations behind it that only scale and shift its channels: batch
+// normalisation, and constants that are added or multiplied. With y = factor * x + shift per output channel:
 //
 //   factor * (weights (*) x + bias) + shift = (factor * weights) (*) x  +  factor * bias + shift
 //

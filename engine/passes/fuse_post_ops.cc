@@ -1,6 +1,6 @@
-// What is done to each element of a layer's result is done as the layer stores it, and costs no pass over memory of its
-// own. First of all the residual unit's H = relu(F + x), where F ends in a convolution: the convolution adds x itself
-// and clamps.
+// A layer applies the functions of each element behind it as it stores its result, which costs no pass over memory of
+// its own. First of all the residual unit's H = relu(F + x), where F ends in a convolution: the convolution adds x
+// itself and clamps.
 //
 // The layer moves to where the fused node was, so that whatever yields x, a projection or a padded shortcut, has run
 // before it. With a projection both operands of the sum are convolutions; the one further from the input ends F, since

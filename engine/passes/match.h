@@ -25,7 +25,7 @@ class Match {
     return node != nullptr && node->post_ops.empty() ? std::get_if<Op>(&node->op) : nullptr;
   }
 
-  // What the value is a function of, if it is such a function.
+  // Returns the argument of that function which the value is, if it is such a function.
   std::optional<graph::ValueId> Activation(graph::ValueId id, graph::ActivationKind kind) const;
   // x of `x op c` (or `c op x` where that is the same) with a constant of one value, within 1e-4 of `value`.
   std::optional<graph::ValueId> WithScalar(graph::ValueId id, graph::BinaryKind kind, float value) const;

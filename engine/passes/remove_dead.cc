@@ -1,4 +1,4 @@
-// What no output is computed from need not be folded, fused or compiled.
+// Nodes that no output is computed from need not be folded, fused or compiled.
 #include "engine/graph/outputs.h"
 #include "engine/passes/passes.h"
 

@@ -24,7 +24,7 @@ enum class SourceKind : uint8_t {
   kTensorF16,  // the same in half precision
 };
 
-// Of an image as numbers: interleaved, or a plane a channel.
+// The order of numbers in an image: interleaved, or a plane a channel.
 enum class Layout : uint8_t { kNhwc, kNchw };
 
 // A view into the request's message, which the item keeps alive. Sizes were checked against the model at the edge.
@@ -42,7 +42,7 @@ struct Execution {
   int batch_size = 0;
 };
 
-// What was computed for one image, by the model's outputs: empty where that was not wanted. Views into a session.
+// The results of one image, by the model's outputs: empty where one was not wanted. They are views into a session.
 using Outputs = absl::FunctionRef<absl::Span<const float>(OutputId)>;
 
 // One admitted image. Exactly one of OnComputed(), OnFailed() and OnEnded() is called, once.
@@ -50,7 +50,7 @@ class Item : public scheduling::Job {
  public:
   virtual const Model& model() const = 0;
   virtual ImageSource source() const = 0;
-  // Of the model's outputs; at least one.
+  // The wanted ones of the model's outputs; at least one.
   virtual OutputSet wanted() const = 0;
   virtual Time admitted_at() const = 0;
 

@@ -13,7 +13,7 @@
 
 namespace resnetd::server {
 
-// What computes batches: for each of the scheduler's worker threads an arena, a session of every model in it, and a
+// Computes batches: each of the scheduler's worker threads has an arena, a session of every model in it, and a
 // preprocessor. Run(w, ...) is called by one thread at a time for each w; Prepare() before any of them.
 class Workers {
  public:

@@ -13,7 +13,7 @@ namespace resnetd::server {
 // Who calls. Principals are numbers so that they cost nothing to carry and reach no metric as a name.
 enum class PrincipalId : uint32_t { kAnonymous = 0 };
 
-// What the client sent with its headers; valid during the call of Authenticate() only.
+// The headers that the client sent; valid during the call of Authenticate() only.
 using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
 // Decides at the headers, before anything of the request is read. Thread-safe; must not block.

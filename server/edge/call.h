@@ -55,7 +55,7 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
     std::shared_ptr<Exchange> exchange;
     bool done = false;
   };
-  // What is to be done next, decided under the lock and done outside it.
+  // The next step, decided under the lock and done outside it.
   struct Step {
     bool read = false, finish = false, cancelled = false;
     std::shared_ptr<Exchange> submit, send;

@@ -50,7 +50,7 @@ constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
 constexpr int kMinPingIntervalMs = 5'000;
 // Above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get through.
 constexpr int kStreamsBesideCalls = 64;
-// What connections need beside the messages.
+// Connections need this much beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
 constexpr char kLiveness[] = "liveness";
 constexpr absl::Duration kPoll = absl::Milliseconds(2);
@@ -179,8 +179,8 @@ class GrpcEdge final : public Edge {
   }
 
  private:
-  // What arrives while gRPC's Shutdown() begins is answered with CANCELLED, which is the client's word and no server's.
-  // So nothing can arrive any more by then: connections are closed before, which clients know as UNAVAILABLE.
+  // Calls that arrive while gRPC's Shutdown() begins are answered with CANCELLED, which is the client's word and no
+  // server's. So nothing can arrive any more by then: connections are closed before, which clients know as UNAVAILABLE.
   void CloseConnections() {
     // gRPC would report as an error that it cannot accept on a listener that listens no more.
     gpr_set_log_verbosity(static_cast<gpr_log_severity>(GPR_LOG_SEVERITY_ERROR + 1));

@@ -55,7 +55,7 @@ absl::Status FieldError(absl::string_view field, absl::string_view description,
 absl::Status Refused(Rejection rejection, absl::string_view message,
                      std::optional<std::chrono::milliseconds> retry_after = {});
 
-// What Refused() was given, for the trailer grpc-retry-pushback-ms.
+// Returns the time that Refused() was given, for the trailer grpc-retry-pushback-ms.
 std::optional<std::chrono::milliseconds> RetryAfter(const absl::Status& status);
 
 // Writes code, message and details.

@@ -166,7 +166,7 @@ bool Exchange::Submit(bool final_try) {
   const Time now = Now();
   admitted_at_ = now;
   for (scheduling::Submission& s : group_) static_cast<Waiting&>(*s.job).set_admitted_at(now);
-  // What a refusal hands back is the jobs alone.
+  // A refusal hands back the jobs alone.
   std::vector<scheduling::Submission> shape(group_.size());
   for (size_t i = 0; i < group_.size(); ++i) {
     shape[i] = {nullptr, group_[i].deadline, group_[i].prepare, group_[i].bytes};

@@ -17,7 +17,7 @@
 
 namespace resnetd::server {
 
-// What a call needs of the server; all outlive it.
+// The parts of the server that a call needs; all outlive it.
 struct Services {
   Gate& gate;
   scheduling::Scheduler& scheduler;

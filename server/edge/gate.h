@@ -24,7 +24,7 @@ class Gate {
   std::optional<Rejection> Enter();
   void Leave() { calls_.fetch_sub(1); }
 
-  // What a client is told of an Enter() or a Reserve() that failed.
+  // Returns the answer to a client whose Enter() or Reserve() failed.
   absl::Status Refusal(Rejection rejection) const;
 
   // A message of this size was read; it holds its bytes until Release(). False, and nothing held, if the cap would be

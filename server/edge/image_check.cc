@@ -35,7 +35,7 @@ struct Size {
   int height = 0, width = 0, channels = 0;
 };
 
-// Of a shape of three.
+// Reads the size from a shape of three.
 Size SizeOf(const RawImage& raw) {
   const absl::Span<const int32_t> s = raw.shape;
   return raw.layout == Layout::kNchw ? Size{s[1], s[2], s[0]} : Size{s[0], s[1], s[2]};

@@ -15,7 +15,7 @@
 #include "server/compute/item.h"
 #include "server/served_model.h"
 
-// What lies between the protocols and the scheduler: plain values, of no protocol.
+// The values between the protocols and the scheduler: plain, and of no protocol.
 namespace resnetd::server {
 
 struct WantedLayer {

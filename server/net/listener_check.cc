@@ -66,7 +66,7 @@ void AppendLoopback4(in_port_t port, std::vector<Target>& targets) {
   Append(reinterpret_cast<const sockaddr*>(&v4), sizeof v4, targets);
 }
 
-// Of one address that is listened on, those that it is reached by.
+// Appends the addresses by which one address that is listened on can be reached.
 void AppendReachable(const addrinfo& from, std::vector<Target>& targets) {
   if (from.ai_family == AF_INET) {
     const auto& v4 = *reinterpret_cast<const sockaddr_in*>(from.ai_addr);

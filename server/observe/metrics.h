@@ -15,8 +15,8 @@ namespace prometheus {
 class Histogram;
 }
 
-// What Prometheus sees. Seconds and bytes, field conventions, and no label value that a client could invent: methods,
-// codes and reasons come from our own lists, models from the repository.
+// The metrics that Prometheus sees. Seconds and bytes, field conventions, and no label value that a client could
+// invent: methods, codes and reasons come from our own lists, models from the repository.
 namespace resnetd::server {
 
 enum class Method : uint8_t {
@@ -47,7 +47,7 @@ enum class Rejection : uint8_t {
 };
 absl::string_view RejectionName(Rejection reason);  // "queue_time", ...
 
-// What is recorded of one model. Thread-safe; lives as long as the Metrics that gave it.
+// Records the events of one model. Thread-safe; lives as long as the Metrics that gave it.
 class ModelMetrics {
  public:
   // Largest probability of an image classified by the model's first head.

@@ -8,7 +8,7 @@
 
 namespace resnetd::server {
 
-// What /proc/self/stat says, in the kernel's units.
+// The figures of /proc/self/stat, in the kernel's units.
 struct ProcessStat {
   double cpu_ticks = 0;    // user and system
   double start_ticks = 0;  // since boot

@@ -10,7 +10,7 @@
 
 namespace resnetd::scheduling {
 
-// What a batch of each compiled size of one model is expected to take: measured at load, times a slowdown that follows
+// Predicts the time of a batch of each compiled size of one model: measured at load, times a slowdown that follows
 // what batches really took, and of which the excess over 1 fades while none runs. A "size" below is an index, 0 for the
 // smallest. Costs are as of the last call that was told the time, which never goes back. Not thread-safe.
 class CostModel {

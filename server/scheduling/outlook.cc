@@ -38,7 +38,7 @@ void PlaceAlike(FreeIn& free, size_t batches, Duration t) {
   }
 }
 
-// What of a model's queue runs next, all items alike.
+// Returns the part of a model's queue that runs next, all items alike.
 BatchChoice Choose(const CostModel& costs, const Limits& limits, size_t waiting, int idle, Duration prepare) {
   const absl::InlinedVector<Candidate, 64> front(std::min<size_t>(waiting, costs.largest()), {Time::max(), prepare});
   return ChooseBatch(costs, front, waiting, idle, limits, Time());

@@ -17,7 +17,7 @@ using FreeIn = absl::InlinedVector<Duration, 16>;
 // The smallest t with sum_i max(0, t - free[i]) >= work. `free`: at least one.
 Duration FillLevel(const FreeIn& free, Duration work);
 
-// What a group of one model finds.
+// The queue that a group of one model finds.
 struct Line {
   FreeIn free;
   int idle = 0;        // workers that are idle and would share the group among them

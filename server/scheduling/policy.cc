@@ -1,4 +1,5 @@
-// What waits is one list in order of arrival. Each model has a queue of positions in it, and deadlines have an index:
+// The waiting items are one list in order of arrival. Each model has a queue of positions in it, and deadlines have an
+// index:
 //
 //   arrivals    A1 B2 A3 A4 B5 ...       Next() serves the model of the first that has not expired
 //   queue of A  A1    A3 A4              from which the batch rule takes the front

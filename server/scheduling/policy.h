@@ -32,7 +32,7 @@ struct Item {
   size_t bytes = 0;    // memory it holds while it waits
 };
 
-// What a batch of each compiled size is expected to take. `measured` at load, corrected by every Finished().
+// The time that a batch of each compiled size is expected to take. `measured` at load, corrected by every Finished().
 struct BatchCost {
   int batch = 1;
   Duration cost{};
@@ -104,8 +104,8 @@ class Policy {
   // group. With a free worker and nothing that waits no prediction refuses: the wait is zero, and only a deadline that
   // has passed is missed. Items that have expired do not wait.
   Verdict Admit(absl::Span<const Item> group, Time now);
-  // What a worker that is free now should run; nullopt only if nothing waits that has not expired. Expired items are
-  // never in it: they stay for Expire(). Items that will be late, but are not yet, are run in their turn.
+  // Returns what a worker that is free now should run; nullopt only if nothing waits that has not expired. Expired
+  // items are never in it: they stay for Expire(). Items that will be late, but are not yet, are run in their turn.
   std::optional<Dispatch> Next(Time now);
   // The batch, one that Next() returned, is done and its worker free; `took`, from Next() to here, less the prepare
   // costs of its items corrects the cost of its size.

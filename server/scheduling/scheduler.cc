@@ -4,10 +4,10 @@
 //                         |  \__ Cancel(): kCancelled
 //                         \_____ the timer's thread: kDeadlineExceeded
 //
-// Whoever makes work or a worker available, Submit() or a worker that has finished, hands over under the lock until
-// either runs out. So a worker sleeps only while nothing waits, one dispatch wakes one worker, and the batch is settled
-// before it wakes. Only the timer's thread ends expired items, so they end on time whether the workers are busy or not,
-// and no worker spends its time on them.
+// A thread that makes work or a worker available, by Submit() or as a worker that has finished, hands over under the
+// lock until either runs out. So a worker sleeps only while nothing waits, one dispatch wakes one worker, and the batch
+// is settled before it wakes. Only the timer's thread ends expired items, so they end on time whether the workers are
+// busy or not, and no worker spends its time on them.
 //
 // Jobs leave the lock with whoever took them from the queue, which is what makes "exactly once" true.
 #include "server/scheduling/scheduler.h"

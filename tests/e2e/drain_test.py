@@ -24,7 +24,7 @@ EXIT_SECONDS = 60
 IMAGE = images.u8(images.fashion()[0])
 REQUEST = pb.ClassifyRequest(images=[IMAGE] * 32)
 SMALL = pb.ClassifyRequest(images=[IMAGE])
-# What an overloaded or leaving server may say; anything else, and CANCELLED above all, nobody asked for.
+# The codes that an overloaded or leaving server may answer; nobody asked for another, and least of all for CANCELLED.
 EXPECTED = {"OK", "UNAVAILABLE", "RESOURCE_EXHAUSTED"}
 
 

@@ -21,7 +21,7 @@ from server_case import ServerTest
 import grpc
 
 LONG = 5000
-# Of a message that repeats at most two texts of 128 bytes, and of all that is sent with it.
+# The most bytes of a message that repeats at most two texts of 128 bytes, and of all that is sent with it.
 MESSAGE_BYTES, TRAILER_BYTES = 600, 3000
 LETTERS = {"letters": "x" * LONG, "two bytes each": "é" * LONG, "four bytes each": "🐈" * LONG, "a line's end": "a\n" * LONG,
            "words": "a b " * LONG}

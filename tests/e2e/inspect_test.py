@@ -16,7 +16,7 @@ import images
 
 FAMILIES = pathlib.Path(sys.argv[3])
 
-# Of each family, how many units have which shortcut, and where the plus may be.
+# Each family has so many units with this shortcut, and these places for the plus.
 IN_PLACE = {"sum in place"}
 ANY = {"sum in place", "binary post-op", "a step of its own"}
 UNITS = {

@@ -18,7 +18,7 @@ from running_server import RunningServer
 
 SIDE = int(sys.argv[3])
 CLIENTS = 32
-# Of the largest |value| of the image's logits, or of its features.
+# A share of the largest |value| of the image's logits, or of its features.
 TOLERANCE = 1e-5
 CHUNK = 5  # requests of a stream, at most
 

@@ -516,7 +516,7 @@ class Outputs(ServerTest):
             self.near(projected, centred @ w.T, 1e-4)
             self.near(pool, x, 0)
             self.near(logits, small_models.fc(self.base, x))
-            # What was served before is served still, with all that its config declares.
+            # The model that was served before is served still, with all that its config declares.
             served = client.call("GetModel", pb.GetModelRequest())
             self.assertTrue({LAST_MAP, MIDDLE_MAP, "projection"} <= {layer.name for layer in served.layers})
             for dimensions in (2, 4, components):

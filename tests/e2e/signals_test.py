@@ -17,7 +17,7 @@ from client import Client, OpenStream, http_get, pb, wait_until
 from running_server import RunningServer
 
 EXIT_SECONDS = 60
-# What a load is left in; it would go on for minutes.
+# A load is left within this time; it would go on for minutes.
 LEAVE_SECONDS = 10
 LONG_MS = "86400000"
 STOP = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]

@@ -1,4 +1,4 @@
-// What the fuzzer starts from and what it has found, once more and in the ordinary build.
+// Runs the fuzzer's seeds and its finds once more, in the ordinary build.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

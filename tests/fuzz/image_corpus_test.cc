@@ -1,4 +1,4 @@
-// What the image fuzzers start from and what they have found, once more and in the ordinary build.
+// Runs the image fuzzers' seeds and their finds once more, in the ordinary build.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

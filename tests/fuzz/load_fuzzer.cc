@@ -17,7 +17,7 @@
 namespace resnetd::fuzz {
 namespace {
 
-// Of all tensors that flow, per image, and of weights: a run of less takes milliseconds.
+// The most elements of all tensors that flow, per image, and of weights: a run of less takes milliseconds.
 constexpr int64_t kMostElements = 1 << 16, kMostWeights = 1 << 12;
 constexpr size_t kMostNodes = 32;
 

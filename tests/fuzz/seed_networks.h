@@ -18,7 +18,7 @@ struct Network {
 // Ends a network: the feature map `map` of `channels` -> "y".
 void Classify(onnx::OnnxFile& f, const char* map, int64_t channels);
 
-// What several nodes are together: recognised by a pass, or a way of giving images or heads.
+// Networks of several nodes that mean something together: a pass recognises them, or they give images or heads.
 std::vector<Network> Patterns();
 
 }  // namespace resnetd::fuzz

@@ -1,4 +1,4 @@
-// What the image fuzzers start from beside tests/golden/data/image: write_image_seeds FOLDER writes the small ones of
+// Writes the image fuzzers' seeds beside tests/golden/data/image: write_image_seeds FOLDER writes the small ones of
 // tests/support/image_hostile.h into FOLDER/jpeg, /png, /webp and /other, a file each.
 #include <filesystem>
 #include <fstream>

@@ -100,7 +100,7 @@ class Family : public testing::TestWithParam<GoldenCase> {
     ASSERT_EQ(info.features, c.features);
     images_ = {c.images, static_cast<size_t>(info.channels) * info.height * info.width, {}};
     images_.values = ReadFloats(absl::StrCat(FAMILY_MODELS "/", c.name, ".images.f32"), c.images * images_.pixels);
-    // Of each image: PyTorch's logits and features, then ONNX Runtime's.
+    // The file holds for each image PyTorch's logits and features, then ONNX Runtime's.
     const auto values = ReadFloats(absl::StrCat(FAMILY_EXPECTED "/", c.name, ".f32"),
                                    kPeers.size() * c.images * (c.classes + c.features));
     const float* next = values.data();

@@ -14,7 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
 
-// What the tests of golden networks read from their folders, and what they ask of every implementation.
+// Reads the folders of the golden networks' tests, and says what they ask of every implementation.
 namespace resnetd {
 
 // A line of cases.txt.

@@ -22,7 +22,7 @@ from google.protobuf import descriptor_pb2
 from running_server import RunningServer
 
 SKIPPED = 77
-# What the package managers say when nobody answers. A registry that answers "no such version" is a failure of ours.
+# The package managers say this when nobody answers. A registry that answers "no such version" is a failure of ours.
 UNREACHABLE = re.compile(
     r"no such host|dial tcp|i/o timeout|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ENETUNREACH|Unknown host"
     r"|name resolution|Name or service not known|Network is unreachable|Failed to establish a new connection"

@@ -4,7 +4,7 @@ import pathlib
 import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# What stands in the commands for a server's address and an image.
+# The commands have these for a server's address and an image.
 ADDRESS = "127.0.0.1:8500"
 PHOTO = "photo.jpg"
 

@@ -6,8 +6,8 @@
 #include "absl/types/span.h"
 #include "engine/graph/graph.h"
 
-// What a graph means: naive loops over one image, sums in double, slow and obviously correct. Tests compare every pass
-// and every lowering with it.
+// Computes what a graph means: naive loops over one image, sums in double, slow and obviously correct. Tests compare
+// every pass and every lowering with it.
 namespace resnetd::reference {
 
 // Every value of the graph for one image, by ValueId, in the order C, H, W; values no node yields are empty. `image`

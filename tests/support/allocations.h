@@ -8,7 +8,7 @@ namespace resnetd {
 // How often this program has called operator new, which linking allocations.cc replaces. Libraries in C do not.
 size_t Allocations();
 
-// What it holds of that memory.
+// The bytes of that memory that the program holds.
 size_t AllocatedBytes();
 
 }  // namespace resnetd

@@ -35,12 +35,12 @@ class FakeInference : public v1::InferenceService::Service {
   std::vector<int> request_sizes();
   std::vector<v1::Tensor> tensors();
   int most_calls_at_once() const { return most_at_once_; }
-  // What an answer takes at least: how the tests make calls overlap, or outlast their deadline.
+  // The least time of an answer: with it tests make calls overlap, or outlast their deadline.
   void set_delay(std::chrono::milliseconds delay) { delay_ = delay; }
   // Called for each call at first, with the images of it, 0: GetModel. An error is the call's answer.
   using Gate = std::function<grpc::Status(grpc::ServerContext& call, int images)>;
   void set_gate(Gate gate) { gate_ = std::move(gate); }
-  // Of what is served from now on: where its vectors are, and its weights.
+  // The space and the weights of what is served from now on.
   void set_weights(const std::string& weights) {
     const std::lock_guard lock(mutex_);
     weights_ = weights;

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kClasses = 10, kFeatures = 4, kMapValues = 18;
 
-// What is not wanted is not there.
+// A part that is not wanted is not there.
 std::vector<float> FakeOutput(const Item& item, OutputId id, const std::string& bytes) {
   if (!item.wanted()[static_cast<size_t>(id)]) return {};
   const ModelInfo& info = item.model().engine->info();

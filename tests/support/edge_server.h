@@ -22,7 +22,7 @@
 // head and a worker that it can stop: what is tested is the edge, and nothing depends on how fast anything is.
 namespace resnetd::server {
 
-// What the stand-in computes for the bytes of an image.
+// The stand-in's result for the bytes of an image.
 std::vector<float> FakeLogits(const std::string& bytes);
 std::vector<float> FakeEmbedding(const std::string& bytes);
 std::vector<float> FakeMap(const std::string& bytes);
@@ -34,7 +34,7 @@ v1::ClassifyRequest LogitsRequest(const std::vector<unsigned>& seeds);
 // True if the result is the stand-in's answer for FakeImage(seed).
 bool IsAnswerOf(const v1::ClassifyResult& result, unsigned seed);
 
-// What a failed call's details say; empty where it has none.
+// Returns what a failed call's details say; empty where it has none.
 google::rpc::Status Details(const grpc::Status& status);
 google::rpc::ErrorInfo Info(const google::rpc::Status& status);
 std::string Field(const google::rpc::Status& status);  // of the first violation

@@ -14,8 +14,8 @@ constexpr int64_t kLargePixels = int64_t{kLargeWidth} * kLargeHeight;
 // Zeros, `raw_bytes` of them.
 std::string LargePng(int bits, int type, int interlace, size_t raw_bytes);
 
-// Of one colour. `progressive`: the averages of all blocks in a first scan, then `passes` scans that change none of the
-// frequencies, though the decoder looks at all of them.
+// Writes an image of one colour. `progressive`: the averages of all blocks in a first scan, then `passes` scans that
+// change none of the frequencies, though the decoder looks at all of them.
 std::string LargeJpeg(int components, bool progressive, int passes = 0);
 
 // Lossless, of one colour.

@@ -30,7 +30,7 @@ void ExpectEqualsReferenceByThreads(const graph::Graph& graph, const std::string
 
 using Answer = std::vector<std::vector<float>>;  // by output
 
-// What the run left of image `i`; of outputs nobody wanted, nothing.
+// The run's results for image `i`; nothing for outputs that nobody wanted.
 Answer AnswerOf(const SessionRunner& runner, int i);
 // Bit for bit: -0 is not 0, a NaN equals itself.
 bool SameBytes(const std::vector<float>& a, const std::vector<float>& b);

@@ -250,7 +250,7 @@ Duration PolicyTwin::Completion(const std::vector<Item>& group, Time now) const 
     size_t waiting = all - done;
     if (first > Duration::zero()) waiting = std::max(waiting, company);
     const std::vector<Item> queue(std::min(waiting, largest + 1), Item{{}, key, Time::max(), prepare, 0});
-    // Of more than the largest size holds, how many more makes no difference to one worker.
+    // Beyond the largest size, one worker does not care how many more items there are.
     const Choice choice =
         Choose(model, idle > 0 ? std::vector<Item>(waiting, queue[0]) : queue, std::max<size_t>(idle, 1), now);
     if (idle > 0) --idle;

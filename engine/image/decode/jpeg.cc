@@ -1,8 +1,8 @@
 // libjpeg-turbo with the settings Pillow decodes with: exact integer DCT, smooth chroma upsampling, both the library's
 // defaults.
 //
-// What is accepted is Pillow's decision too. The library's own memory source pads a truncated file with a false end and
-// carries on in grey; ours has nothing to give when the bytes are used up, so that the library stops where it is
+// Pillow also decides which files are accepted. The library's own memory source pads a truncated file with a false end
+// and carries on in grey; ours has nothing to give when the bytes are used up, so that the library stops where it is
 // ("suspends"), which is an error here. Its warnings (junk between segments, say) are none.
 #include <cstdio>  // jpeglib.h needs FILE
 

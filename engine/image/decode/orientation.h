@@ -31,7 +31,7 @@ inline bool ReversesY(int orientation) {
   return orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
 }
 
-// What turning an image takes on one core, beside decoding it, roughly.
+// Predicts roughly how long turning an image takes on one core, beside decoding it.
 double TurnNanoseconds(const Header& header, int orientation);
 
 // Turns one image upright: takes its rows as they are stored, gives those of the upright image, bit for bit. A mirrored

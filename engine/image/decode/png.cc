@@ -6,7 +6,7 @@
 // Only the chunks that make the pixels are looked at. All others are passed over, neither kept nor unpacked: colour
 // profiles and texts may unpack to a thousand times their size.
 //
-// What is accepted is Pillow's decision: every checksum up to the pixels must be right, those of the pixels are not
+// Pillow decides which files are accepted: every checksum up to the pixels must be right, those of the pixels are not
 // looked at (zlib has its own), and with the last pixel the image is complete, whatever is missing or wrong behind it,
 // but for a chunk that breaks off in its content.
 #include <algorithm>
@@ -108,7 +108,7 @@ class PngDecoder {
     line_ = scratch_.row.Take(static_cast<size_t>(width_) * channels_);
   }
 
-  // Those of all passes, of which one without a column has none. TakeRow() is no measure: it gets each row of the
+  // Counts the rows of all passes; a pass without a column has none. TakeRow() is no measure: it gets each row of the
   // first pass eight times, for instance.
   void CountRows() {
     const auto width = static_cast<png_uint_32>(width_), height = static_cast<png_uint_32>(height_);
@@ -176,8 +176,8 @@ class PngDecoder {
 
   enum class End { kWhole, kBetween, kInContent };
 
-  // Where the file ends: behind its last chunk, or where some chunk's content or another chunk is missing. Of an
-  // animation, Pillow reads as far as the second frame.
+  // Finds the file's end: behind its last chunk, or where some chunk's content or another chunk is missing. Pillow
+  // reads an animation as far as the second frame.
   End FindEnd() const {
     constexpr size_t kSignature = 8, kHeader = 8, kChecksum = 4;
     bool animated = false, pixels_seen = false;

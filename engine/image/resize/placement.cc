@@ -20,7 +20,7 @@ int64_t CentreOffset(int64_t side, int crop, CropOffset offset) {
   return half + (spare % 2 != 0 && half % 2 != 0 ? 1 : 0);
 }
 
-// Of `from` source pixels, scaled to `to`; sets how many black ones come before them.
+// Crops an axis of `from` source pixels, scaled to `to`; sets how many black ones come before them.
 Axis Crop(int from, int64_t to, int crop, CropOffset offset, int& black) {
   if (to >= crop) return {from, to, CentreOffset(to, crop, offset), crop};
   const int spare = crop - static_cast<int>(to);

@@ -6,7 +6,7 @@
 #include "absl/status/statusor.h"
 #include "engine/image/recipe.h"
 
-// Where resize and crop put an image: numbers only, no pixels.
+// The places that resize and crop give to an image: numbers only, no pixels.
 namespace resnetd::image {
 
 // One axis: `from` source pixels are scaled to `to`, of which `count` from `first` on are kept. The scaled image is
@@ -20,10 +20,10 @@ struct Axis {
 
   // How many pixels come: the last, or the first of a reversed one, may be less than a whole one.
   int source() const { return (from + shrink - 1) / shrink; }
-  // Of them, how many there really are.
+  // The number of source pixels that there really are.
   double extent() const { return static_cast<double>(from) / shrink; }
   double begin() const { return reversed ? source() - extent() : 0; }
-  // Of them, how many make up one of `to`.
+  // The number of source pixels that make up one of `to`.
   double scale() const { return extent() / static_cast<double>(to); }
 
   bool operator==(const Axis&) const = default;
@@ -35,8 +35,8 @@ struct Placement {
   int left = 0, top = 0;
 };
 
-// Of a width x height image under a valid recipe. INVALID_ARGUMENT: the recipe does not resize and the size is not the
-// input's.
+// Places a width x height image under a valid recipe. INVALID_ARGUMENT: the recipe does not resize and the size is not
+// the input's.
 absl::StatusOr<Placement> Place(const Recipe& recipe, int width, int height);
 
 }  // namespace resnetd::image

@@ -13,8 +13,8 @@ namespace resnetd::image {
 inline constexpr int kFractionBits = 32 - 8 - 2;            // of a weight
 inline constexpr int32_t kHalf = 1 << (kFractionBits - 1);  // what a sum starts from, to be rounded
 
-// What a loop makes of `sum` by adding `step` so many times, to the last bit, but in some hundred additions at most.
-// For positive numbers.
+// Returns what a loop would that adds `step` to `sum` so many times, to the last bit, in some hundred additions at
+// most. For positive numbers.
 double AddRepeatedly(double sum, double step, int64_t times);
 
 // Which source pixels make up each output pixel of one axis, and with what weights: fixed point, kFractionBits behind

@@ -158,7 +158,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::BatchNorm&) {
       absl::StrCat("node ", Quoted(node.name), " (BatchNorm): expected split-batch-norm to leave none"));
 }
 
-// Of a map by our own kernel: the library's takes four times as long, and a pass more for the ReLU.
+// Maps go through our own kernel: the library's takes four times as long, and a pass more for the ReLU.
 absl::Status Lowering::LowerMapGroupNorm(const Node& node, const graph::GroupNorm& norm) {
   const Tensor src = AsPreferred(node, node.inputs[0]);
   const Dims dims = DimsOf(node.inputs[0]);

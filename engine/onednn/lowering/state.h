@@ -28,7 +28,7 @@ class Lowering {
   using Dims = dnnl::memory::dims;
   using Tag = dnnl::memory::format_tag;
 
-  // What a node's post-ops become: attributes and arguments of its primitive.
+  // A node's post-ops in the library's terms: attributes and arguments of its primitive.
   struct Fused {
     dnnl::primitive_attr attr;
     std::vector<Argument> arguments;
@@ -107,7 +107,7 @@ class Lowering {
   bool FusedIntoPad(const graph::Node& slice) const;
   graph::ValueId Root(graph::ValueId id) const { return roots_[static_cast<size_t>(id)]; }
   StepInfo Info(const graph::Node& node) const;
-  // Of a kernel of ours that takes a few operations an element of `dst`.
+  // Describes a step of a kernel of ours that takes a few operations an element of `dst`.
   StepInfo ElementwiseInfo(const graph::Node& node, const Tensor& dst) const;
   // With its multiply-adds.
   StepInfo Info(const graph::Node& node, const graph::Conv& conv) const;
@@ -131,7 +131,7 @@ class Lowering {
 inline dnnl::memory::desc F32(dnnl::memory::dims dims, dnnl::memory::format_tag tag) {
   return {std::move(dims), dnnl::memory::data_type::f32, tag};
 }
-// Of any number of axes, 1 to 6, the last one innermost.
+// Describes memory of any number of axes, 1 to 6, the last one innermost.
 dnnl::memory::desc RowMajorDesc(dnnl::memory::dims dims);
 
 // Whether a value {N, C, 1, ...} that is no map {N, C, 1, 1} has axes that say nothing. Operations of two operands are

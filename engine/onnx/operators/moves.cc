@@ -16,7 +16,7 @@ namespace {
 using graph::Dims;
 using graph::ValueId;
 
-// What a Slice says, an entry for each axis it names.
+// The bounds in a Slice, an entry for each axis it names.
 struct Bounds {
   std::vector<int64_t> starts, ends, axes, steps;
 };

@@ -200,7 +200,7 @@ def scaled_input(file: pathlib.Path, orientation: int, size: tuple[int, int], me
     whole = np.array(image.size)
     image.draft(None, size[::-1] if orientation >= 5 else size)
     shrink = math.ceil(whole[0] / image.width)
-    # What draft() decodes of the image ends with parts of pixels. Turning moves them to the front of an axis.
+    # The image that draft() decodes ends with parts of pixels. Turning moves them to the front of an axis.
     box = [0, 0, *(whole / shrink)]
     x_reversed, y_reversed = orientation in (2, 3, 6, 7), orientation in (3, 4, 7, 8)
     image = image.convert("RGB")

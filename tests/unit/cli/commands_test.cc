@@ -1,4 +1,4 @@
-// What all commands of resnetctl have in common: progress bars, usage, no server.
+// Tests what all commands of resnetctl have in common: progress bars, usage, no server.
 #include <chrono>
 #include <filesystem>
 #include <future>

@@ -107,7 +107,7 @@ void operator delete[](void* p, std::align_val_t, const std::nothrow_t&) noexcep
 namespace resnetd {
 namespace {
 
-// What one form allocates another may free: nothing of it is the standard library's, or the sanitizer's.
+// One form of delete may free another form's memory: nothing of it is the standard library's, or the sanitizer's.
 TEST(Operators, AreReplacedInEveryForm) {
   constexpr std::align_val_t kAligned{64};
   const int before = ours;

@@ -376,7 +376,7 @@ TEST(Session, EqualRunsGiveEqualBits) {
   }
 }
 
-// What an earlier run, or another model in the same arena, left behind must not show.
+// Traces of an earlier run, or of another model in the same arena, must not show.
 TEST(Session, SharesItsArenaWithOtherModels) {
   const auto a = Load(ReadModel("cifar20-a-grey"), {{1, 4}, 1}), b = Load(ReadModel("cifar20-b"), {{1, 4}, 1});
   ASSERT_TRUE(a.ok() && b.ok());

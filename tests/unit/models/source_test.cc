@@ -19,7 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
 
-// What reading the model's file gives; the tests write into it where it lies.
+// Reads the model's file; the tests write into the result where it lies.
 std::string OnnxOf(const ModelSource& source) {
   return source.read(source.onnx_file, 1000).value_or("(not read)");
 }

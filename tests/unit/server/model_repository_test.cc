@@ -69,7 +69,7 @@ const FindCase kFinds[] = {
     {{{"a", "1", kLoading}}, "a", "2", Code::kNotFound, "no version '2' of model 'a' here, expected '1'"},
     {{{"a", "1", kFailed}}, "a", "1", Code::kUnavailable, "model 'a' version '1' could not be loaded: why"},
     {{{"a", "1", kFailed}, {"b", "1", kReady}}, "b", "", Code::kOk, "b 1"},
-    // What was last said of a name counts.
+    // The last word on a name counts.
     {{{"a", "1", kLoading}, {"a", "1", kReady}}, "a", "", Code::kOk, "a 1"},
     {{{"a", "1", kLoading}, {"a", "1", kFailed}},
      "a",

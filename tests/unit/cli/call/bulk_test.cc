@@ -200,7 +200,7 @@ TEST_F(BulkTest, AServerThatStaysAwayIsGivenUp) {
   ExpectNoNpy();
   EXPECT_GT(calls_, 2 + 4) << "not tried again";
 
-  // What an earlier run wrote stays.
+  // Files of an earlier run stay.
   File("out.npy", "before");
   EXPECT_EQ(Ctl({"embed", "--patience=0.3", "--npy", npy(), images()}), 1);
   EXPECT_EQ(*ReadImageFile(npy()), "before");

@@ -1,4 +1,4 @@
-// What a failure means and when there is another try, at times of the tests' own.
+// Tests what a failure means and when there is another try, at times of the tests' own.
 #include "cli/call/retry.h"
 
 #include <chrono>

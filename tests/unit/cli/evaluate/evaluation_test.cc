@@ -1,4 +1,4 @@
-// What resnetctl evaluate is made of: the intervals, the counts, the picture, the images and their classes.
+// Tests the parts of resnetctl evaluate: the intervals, the counts, the picture, the images and their classes.
 #include <cmath>
 #include <map>
 #include <optional>

@@ -102,7 +102,7 @@ TEST(InputPictureTest, FilesThatCannotBeWritten) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("missing/a.png"));
 }
 
-// What is flat stays flat however it is resized, so its values are known.
+// A flat image stays flat however it is resized, so its values are known.
 TEST(PreprocessTest, APresetsPictureAndTensor) {
   const TempFolder folder;
   std::vector<uint8_t> pixels(300 * 200 * 3);

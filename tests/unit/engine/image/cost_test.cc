@@ -1,4 +1,4 @@
-// What a file is predicted to cost. The rates themselves are measured; here: what raises them, and what bounds them.
+// Tests the predicted cost of a file. The rates themselves are measured; here: what raises them, and what bounds them.
 #include <cstdint>
 #include <vector>
 
@@ -70,7 +70,7 @@ TEST(CostTest, RowsCount) {
   EXPECT_GT(PerPixel(interlaced, 0), PerPixel(png, 0) + 3);
 }
 
-// What tells of more work never makes a file cheaper. (More pixels do where a PNG's bytes are more than they need.)
+// A sign of more work never makes a file cheaper. (More pixels do where a PNG's bytes are more than they need.)
 TEST(CostTest, MoreIsNeverCheaper) {
   std::vector<Header> headers;
   for (const bool set : {false, true}) {

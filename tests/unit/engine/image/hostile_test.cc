@@ -25,7 +25,7 @@ absl::Status Preprocess(absl::string_view file) {
   return preprocessor.FromFile(AsBytes(file), recipe, {tensor.data(), 32, 32, 3, 32, 1, 32 * 32});
 }
 
-// Whose fault it is, and what was expected of what.
+// The error's code tells whose fault it is, its text what was expected of what.
 void ExpectRefusal(const absl::Status& status) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()),
@@ -33,7 +33,7 @@ void ExpectRefusal(const absl::Status& status) {
                             "expected a JPEG, PNG or WebP file, got )"));
 }
 
-// What Pillow said.
+// Pillow's verdict.
 struct Verdict {
   std::string crc, verdicts;
 };

@@ -1,4 +1,4 @@
-// What decoding takes, measured: memory in proportion to the pixels that the header declares and never more, whatever
+// Measures the memory of decoding: it grows with the pixels that the header declares and is never more, whatever
 // the file holds, and seconds. Each file is decoded in a process of its own.
 #include <malloc.h>
 #include <sys/resource.h>
@@ -137,7 +137,7 @@ TEST(ImageMemory, OfAsManyPixelsAsMayBe) {
   for (const MemoryCase& c : cases) CheckMemory(c);
 }
 
-// What the limit of pixels does not bound, but the format: less than the pixels may take, and beside them.
+// The format, and not the limit of pixels, bounds these: less than the pixels may take, and beside them.
 TEST(ImageMemory, OfAWebpOfTables) {
   CheckMemory({"WebP of 65,536 tables", WebpOfTables(), 8});
 }

@@ -138,7 +138,7 @@ TEST(PreprocessorTest, ScaleComesBeforeMeanAndDeviation) {
   expect([](float byte) { return (byte * 2 - 255) / 4; });
 }
 
-// Where the crop is the larger: what torchvision does is among the golden inputs; Hugging Face rounds up.
+// The crop is the larger here. Golden inputs have torchvision's behaviour; Hugging Face rounds up.
 TEST(PreprocessorTest, BlackSurroundsWhatIsSmallerThanTheCrop) {
   const std::vector<uint8_t> pixels(size_t{8} * 5 * 3, 255);
   Recipe recipe;

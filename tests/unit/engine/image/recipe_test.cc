@@ -60,7 +60,7 @@ TEST(RecipeTest, FittedToAnotherInput) {
   }
 }
 
-// What clients have stored is made of these texts: none may ever change.
+// Clients' stored vectors depend on these texts: none may ever change.
 TEST(RecipeTest, CanonicalTextStaysWhatItWas) {
   EXPECT_EQ(CanonicalText(Recipe()),
             "resize 1 height 224 width 224 colour 0 interpolation 1 side 256 offset 0 channel 0x1.f0a3d8p-2 "

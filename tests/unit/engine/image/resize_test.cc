@@ -27,8 +27,8 @@ TEST(PlacementTest, SizesAndOffsetsAreTorchvisions) {
     int resize_size, crop_height, crop_width, width, height;
     Axis x, y;
   };
-  // What Resize and CenterCrop of torchvision do: e.g. int(256 * 500 / 375) = 341, round((341 - 224) / 2) = round(58.5)
-  // = 58, round((343 - 224) / 2) = round(59.5) = 60.
+  // These are the sums of torchvision's Resize and CenterCrop: e.g. int(256 * 500 / 375) = 341, round((341 - 224) / 2)
+  // = round(58.5) = 58, round((343 - 224) / 2) = round(59.5) = 60.
   const Case cases[] = {
       {Resize::kShorterSide, 256, 224, 224, 500, 375, {500, 341, 58, 224}, {375, 256, 16, 224}},
       {Resize::kShorterSide, 256, 224, 224, 375, 500, {375, 256, 16, 224}, {500, 341, 58, 224}},

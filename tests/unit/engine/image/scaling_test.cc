@@ -15,7 +15,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// What comes before the orientation in exif.jpg.
+// The bytes before the orientation in exif.jpg.
 const std::string kExif("MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 19);
 
 constexpr std::pair<const char*, Interpolation> kInterpolations[] = {
@@ -122,7 +122,7 @@ TEST(DctScalingTest, DecodesSoManyRowsOfSoManyPixels) {
   }
 }
 
-// Where the whole image is refused, so is the scaled one.
+// If the whole image is refused, so is the scaled one.
 TEST(DctScalingTest, TruncatedFilesAreRefused) {
   for (std::istringstream& line : ReadGoldenTable("decode.txt")) {
     std::string name, rgb, grey;

@@ -1,4 +1,4 @@
-// What a preprocessor keeps from one image to the next.
+// Tests what a preprocessor keeps from one image to the next.
 #include "engine/image/scratch.h"
 
 #include <string>
@@ -169,7 +169,8 @@ std::string WebpOfOneColour(int width, int height) {
   return absl::StrCat("RIFF\x16\0\0\0WEBPVP8L\x09\0\0\0\x2F"s, size, "\x88\x88\x08\0\0"s);
 }
 
-// What one very large image needed is not held for ever. A WebP that is composed on black takes 4 bytes a pixel.
+// A preprocessor does not hold one very large image's memory for ever. A WebP that is composed on black takes 4 bytes a
+// pixel.
 TEST(PreprocessorMemoryTest, IsKeptUpToALimit) {
   constexpr int kWidth = 4096, kHeight = Scratch::kMostKept / (4 * kWidth);
   static_assert(size_t{4} * kWidth * kHeight == Scratch::kMostKept);

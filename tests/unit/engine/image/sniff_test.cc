@@ -1,4 +1,4 @@
-// What the first bytes of a file are taken for.
+// Tests what the first bytes of a file are taken for.
 #include <string>
 
 #include "absl/strings/str_cat.h"

@@ -115,7 +115,7 @@ Apply GroupNormRelu(int64_t groups) {
   };
 }
 
-// What is left of a batch norm that no layer could take.
+// The rest of a batch norm that no layer could take.
 Apply ScaleShift(bool relu) {
   return [=](GraphBuilder& b, ValueId src) {
     const graph::Dims channels = {b.dims(src)[0], 1, 1};
@@ -156,7 +156,7 @@ TEST(PlanLayers, OurOwnKernelsByThreads) {
   }
 }
 
-// What float32 holds of small deviations from a large mean comes through; where there are none, the shift does.
+// Small deviations from a large mean come through as far as float32 holds them; where there are none, the shift does.
 TEST(PlanLayers, GroupNormFarFromZero) {
   struct Values {
     float mean, deviation;

@@ -1,4 +1,4 @@
-// What only moves elements: views where they can be, one copy where they cannot.
+// Tests operators that only move elements: views where they can be, one copy where they cannot.
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -108,7 +108,7 @@ TEST(PlanWindows, Softmaxes) {
               OnDims("softmax along 1", {5, 9}, One(graph::Softmax{1}), "Softmax")});
 }
 
-// What a transpose leaves: neither planes nor pixels.
+// A transpose leaves such a layout: neither planes nor pixels.
 TEST(PlanWindows, OfTransposedMaps) {
   const auto behind = [](const auto& op) -> Apply {
     return [op](GraphBuilder& b, ValueId src) { return b.Add(op, {b.Add(graph::Transpose{{1, 2, 0}}, {src})}); };

@@ -1,4 +1,4 @@
-// What is computed at load: shapes with their batch of unknown size, and constants.
+// Tests what is computed at load: shapes with their batch of unknown size, and constants.
 #include <cstdint>
 #include <functional>
 #include <limits>

@@ -1,5 +1,5 @@
-// What reading a file takes, measured: at most three times its size and a constant, whatever it holds, and seconds.
-// Each file is read in a process of its own.
+// Measures the memory and time of reading a file: at most three times its size and a constant, whatever it holds, and
+// seconds. Each file is read in a process of its own.
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -28,7 +28,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// What the largest number of small things that a file may hold takes.
+// Measures the largest number of small things that a file may hold.
 constexpr int64_t kConstant = int64_t{96} << 20;
 constexpr rlim_t kSeconds = 10;  // of the processor; most files take a tenth of one
 

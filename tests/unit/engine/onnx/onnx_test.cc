@@ -193,7 +193,8 @@ TEST(ReadOnnx, Heads) {
         18);
 }
 
-// What stands behind the classifier: what is said of the output, and what is left of the graph behind the pool "p".
+// The end of the graph behind the classifier: what is said of the output, and what is left of the graph behind the pool
+// "p".
 TEST(ReadOnnx, HeadActivations) {
   using Head = graph::HeadActivation;
   struct HeadCase {

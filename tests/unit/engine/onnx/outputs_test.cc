@@ -1,4 +1,4 @@
-// What the outputs of a file are taken for: a table of the ends that networks have, each in a line.
+// Tests what the outputs of a file are taken for: a table of the ends that networks have, each in a line.
 #include <functional>
 #include <initializer_list>
 #include <string>

@@ -74,7 +74,7 @@ TEST(ParseModel, MergesAGraphInParts) {
   EXPECT_EQ(ByUs(file), ByProtobuf(file));
 }
 
-// Of what is no message where the schema has one, protobuf makes a field that nobody knows.
+// Protobuf makes an unknown field of bytes that are no message where the schema has one.
 TEST(ParseModel, LeavesWhatIsNoMessage) {
   const std::string number_for_graph = "\x38\x01", number_for_initializer = "\x3a\x02\x28\x01",
                     empty_graph = {"\x3a\0", 2};

@@ -1,4 +1,4 @@
-// What a serialized model may hold, counted before anything is parsed.
+// Tests what a serialized model may hold, counted before anything is parsed.
 #include "engine/onnx/wire_limits.h"
 
 #include <string>

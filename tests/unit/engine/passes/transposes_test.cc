@@ -1,5 +1,5 @@
-// What is left of the transposes that TensorFlow's exporters put around convolutions. The image of 3x6x5 is 3 rows of 6
-// pixels with 5 channels here.
+// Tests what is left of the transposes that TensorFlow's exporters put around convolutions. The image of 3x6x5 is 3
+// rows of 6 pixels with 5 channels here.
 #include "engine/passes/passes.h"
 #include "gtest/gtest.h"
 #include "tests/support/pass_checker.h"

@@ -30,7 +30,7 @@ float Value(int c, int y, int x) {
   return static_cast<float>(100 * c + 10 * y + x);
 }
 
-// Of an integer from 0 to 2047.
+// Converts an integer from 0 to 2047.
 uint16_t ToHalf(float value) {
   if (value == 0) return 0;
   int exponent = 0;

@@ -93,7 +93,7 @@ TEST(ConnectionsTest, ClosesInwardWhatIsOnThePortAndNothingElse) {
     EXPECT_EQ(CloseInward(port), 1);
     EXPECT_EQ(CloseInward(port), 1) << "its owner has not closed it yet";
 
-    // What had arrived is read, and then comes the end; answers go out.
+    // The server reads what had arrived, and then comes the end; answers go out.
     EXPECT_EQ(served.Receive(), "before");
     EXPECT_EQ(served.Receive(), "");
     served.Send("answer");

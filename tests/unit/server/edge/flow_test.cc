@@ -137,7 +137,7 @@ TEST(EdgeStreamTest, ReadsNoFurtherThanItsWindow) {
     stream->WritesDone();
   });
   server.AwaitWaiting(kWindow - 1);
-  // What the connection carries later finds it no further.
+  // Bytes that the connection carries later find it no further.
   for (int i = 0; i < 20; ++i) {
     grpc::ClientContext list;
     v1::ListModelsResponse models;

@@ -1,4 +1,4 @@
-// What lies below the messages: raw bytes, compression, unknown methods, health, reflection, ports.
+// Tests what lies below the messages: raw bytes, compression, unknown methods, health, reflection, ports.
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>

@@ -117,7 +117,7 @@ class Port {
   std::thread thread_;
 };
 
-// What a check has told.
+// The words that a check has told.
 class Told {
  public:
   void operator()(const std::string& why) {

@@ -48,7 +48,7 @@ Page Scrape(Metrics& metrics) {
   return Parse(metrics.Scrape());
 }
 
-// What became different, but for the process's own figures.
+// Returns the figures that became different, but for the process's own.
 Page Changed(const Page& before, const Page& after) {
   Page changed;
   for (const auto& [series, value] : after) {

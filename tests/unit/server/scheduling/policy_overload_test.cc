@@ -204,7 +204,7 @@ TEST(PolicyThrottled, TheSameLoadIsServedAgain) {
   }
 }
 
-// What was measured at load was twenty times too much.
+// The cost measured at load was twenty times too much.
 TEST(PolicyThrottled, AStartThatWasThrottledIsForgiven) {
   for (const OverloadCase& c : kCases) {
     std::vector<BatchCost> measured = c.costs;
