@@ -6,7 +6,8 @@
 
 #include "absl/strings/string_view.h"
 
-// How many threads may compute at once. A limited container that counts its host's cores is throttled to a crawl.
+// Returns how many threads may compute at once. A limited container that counts its host's cores is throttled to a
+// crawl.
 namespace resnetd {
 
 // CPUs allowed by cgroup v2's cpu.max, "150000 100000" or "max 100000"; nullopt: no limit, or not such a file.

@@ -1,4 +1,4 @@
-// From names on the command line to files, bytes and labels.
+// Turns names on the command line into files, bytes and labels.
 #include "cli/inputs.h"
 
 #include <algorithm>

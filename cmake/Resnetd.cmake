@@ -1,4 +1,4 @@
-# How our targets are built: one function for a library, one for a program, one for a test.
+# Declares our targets: one function for a library, one for a program, one for a test.
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)

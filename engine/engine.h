@@ -124,8 +124,8 @@ struct StepInfo {
   bool in_place_sum = false;  // its Add adds to what its destination held, the residual, and takes no memory of its own
 };
 
-// How long each step took, by its index in Engine::Describe(); zero for those left out. Of steps that several threads
-// ran at once, each for images of its own, the time they took together divided by the threads.
+// Tells how long each step took, by its index in Engine::Describe(); zero for those left out. Of steps that several
+// threads ran at once, each for images of its own, the time they took together divided by the threads.
 using LayerProfile = std::vector<Duration>;
 
 struct RunSpec {

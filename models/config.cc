@@ -75,7 +75,7 @@ absl::Status SetChannels(const google::protobuf::RepeatedField<float>& from, abs
   return absl::OkStatus();
 }
 
-// As the image box counts: COLOUR_UNSPECIFIED and the like leave what the preset says.
+// The image box counts alike: COLOUR_UNSPECIFIED and the like leave what the preset says.
 void SetKinds(const v1::Preprocessing& config, image::Recipe& recipe) {
   using P = v1::Preprocessing;
   if (config.resize() == P::NONE) recipe.resize = image::Resize::kNone;

@@ -16,7 +16,7 @@ namespace resnetd {
 
 // An unknown key is an error, as is a file name that is not plain.
 absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::string_view file);
-// At least one image, each with logits or an embedding, finite ones; a tolerance below 1.
+// The set has at least one image, each with logits or an embedding, finite ones; a tolerance below 1.
 absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::string_view file);
 
 // Lines of a labels file.

@@ -27,7 +27,7 @@ absl::Status Compare(const v1::Golden& golden, const google::protobuf::RepeatedF
   return absl::OkStatus();
 }
 
-// None are not checked; both none would make a check that cannot fail.
+// Empty values are not checked; an image with neither kind would make a check that cannot fail.
 absl::Status CheckSizes(const v1::Golden& golden, const ModelInfo& info) {
   const auto fault = [&](absl::string_view what, int expected, int got) {
     return absl::InvalidArgumentError(

@@ -1,4 +1,4 @@
-// From files to a Model, in the order in which mistakes are cheapest to find.
+// Turns files into a Model, in the order in which mistakes are cheapest to find.
 #include "models/loader.h"
 
 #include <time.h>
@@ -35,7 +35,7 @@ constexpr char kConfigFile[] = "config.textproto";
 constexpr char kLabelsFile[] = "labels.txt";
 constexpr char kGoldenFile[] = "golden.textproto";
 
-// How long one batch size is measured: long enough for a run that nothing disturbs. What takes longer than
+// One batch size is measured for so long: long enough for a run that nothing disturbs. What takes longer than
 // kMostCostTime runs once: memory that is touched for the first time makes it a few parts in a hundred too long, and
 // the start of a large network as short as it can be.
 constexpr int kCostRuns = 3;

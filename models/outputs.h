@@ -19,7 +19,7 @@ struct ChosenHead {
   std::string labels_file;  // as the config names it; may be empty
 };
 
-// How many labels there are for each head; 0: none.
+// The number of labels for each head; 0: none.
 struct LabelCounts {
   int first = 0;           // for the first head
   std::vector<int> heads;  // for those of the config, in order; may be shorter
@@ -39,7 +39,7 @@ struct OutputNote {
   bool assumed = false;  // the evidence is weak: somebody who knows the network should look at it
 };
 
-// On each head, and on the embedding where it is not just what the classifier reads, with the evidence.
+// Warns about each head, and about the embedding where it is not just what the classifier reads, with the evidence.
 std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelInfo& info);
 
 // Tells why a model has no heads, and the config's line that would make one.

@@ -9,7 +9,7 @@
 namespace resnetd {
 namespace {
 
-// From logits to probabilities.
+// Turns logits into probabilities.
 class Probabilities {
  public:
   Probabilities(absl::Span<const float> logits, Activation activation) : logits_(logits), activation_(activation) {

@@ -8,7 +8,7 @@
 #include "absl/types/span.h"
 #include "models/model.h"
 
-// From what the network yields to what a client asked for.
+// Turns what the network yields into what a client asked for.
 namespace resnetd {
 
 struct ClassifyOptions {

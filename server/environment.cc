@@ -50,7 +50,7 @@ bool IsNameOfService(absl::string_view name) {
   });
 }
 
-// How many letters must be changed, added or taken away (Levenshtein's distance).
+// Counts how many letters must be changed, added or taken away (Levenshtein's distance).
 size_t Distance(absl::string_view a, absl::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;

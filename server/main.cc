@@ -18,7 +18,7 @@
 
 namespace {
 
-// How long a thread of one batch spins for the others between two layers, in libgomp's rounds: some tens of
+// A thread of one batch spins so long for the others between two layers, in libgomp's rounds: some tens of
 // microseconds. Its own default is a millisecond, in which the core could have gone to the thread that is waited for:
 // beside other work ResNet-50 on two threads then took two to three times as long. With 300 rounds the default model
 // took nearly twice as long as with 1000.

@@ -1,5 +1,5 @@
-// How many images a second the bare engine computes, without a server around it. Prints JSON lines: first what was
-// loaded, then one a round.
+// Measures how many images a second the bare engine computes, without a server around it. Prints JSON lines: first what
+// was loaded, then one a round.
 //
 //   engine_bench --model resnet50.onnx --batch 1,8 --threads 2
 //   engine_bench --model resnet50.onnx --batch 1,8 --workers 2 --driven

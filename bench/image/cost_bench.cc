@@ -186,7 +186,7 @@ double ThreadMilliseconds() {
   return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) * 1e-6;
 }
 
-// Nothing if the header alone is refused: such a file is never admitted.
+// Returns nothing if the header alone is refused: such a file is never admitted.
 std::optional<Price> PriceOf(const std::string& file) {
   const absl::StatusOr<Header> header = Sniff(AsBytes(file), Limits());
   if (!header.ok()) return std::nullopt;

@@ -1,5 +1,5 @@
-// How many photographs a second become a network's input, on one thread. Prints JSON lines: first what was loaded, then
-// one for each step it reads from standard input. See engine_bench.cc about why.
+// Measures how many photographs a second become a network's input, on one thread. Prints JSON lines: first what was
+// loaded, then one for each step it reads from standard input. See engine_bench.cc about why.
 //
 //   image_bench --folder PHOTOS        reads "files", "resize", "crop" or "turn"
 //
@@ -126,7 +126,7 @@ class Bench {
     }
   }
 
-  // As if the camera had been held upright.
+  // Turns the photograph as if the camera had been held upright.
   void Turn(const Photo& photo) {
     constexpr int kOnItsSide = 6;
     Turner turner(kOnItsSide, photo.width, photo.height, 3, scratch_);

@@ -40,7 +40,7 @@ struct Ended {
   bool mixed = false;
 };
 
-// For a person: how many of how many images were answered, and why no more.
+// Tells a person how many of how many images were answered, and why no more.
 std::string Explain(const Context& context, const Ended& ended, size_t images);
 
 // One try of a request, of whatever method.

@@ -6,7 +6,7 @@
 
 namespace resnetd::cli {
 
-// How the server served an image, with the protocol's own field names.
+// Prints how the server served an image, with the protocol's own field names.
 inline nlohmann::ordered_json ToJson(const v1::Execution& e) {
   return {{"queue_seconds", e.queue_seconds()}, {"decode_seconds", e.decode_seconds()},
           {"infer_seconds", e.infer_seconds()}, {"total_seconds", e.total_seconds()},

@@ -31,9 +31,9 @@ enum class Remedy {
   kGiveUp,      // whatever is sent, it will fail like this
 };
 
-// For a call of so many images that failed. Of one image there is nothing to split.
+// Decides about a call of so many images that failed. There is nothing to split in one image.
 Remedy RemedyOf(const CallError& error, int images);
-// For an image that failed in a call that did not: kRetry or kImage.
+// Decides about an image that failed in a call that did not: kRetry or kImage.
 Remedy RemedyOfImage(const CallError& error);
 // Whether the image alone is to blame: the file cannot be read, is no image, or is more than the server takes.
 bool ImageIsBad(const CallError& error);

@@ -37,7 +37,7 @@ class ServedModel {
   v1::GetModelResponse answer_;
 };
 
-// By its name, the first for an empty one; null if the model has no such head.
+// Finds a head by its name, the first for an empty one; null if the model has no such head.
 const v1::Head* FindHead(const v1::GetModelResponse& model, const std::string& name);
 
 }  // namespace resnetd::cli

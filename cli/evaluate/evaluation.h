@@ -8,7 +8,7 @@
 
 #include "absl/types/span.h"
 
-// How often a classifier was right.
+// Counts how often a classifier was right.
 namespace resnetd::cli {
 
 struct Interval {

@@ -31,12 +31,12 @@ struct LabelledImages {
   bool from_folders = false;
 };
 
-// From a folder with a folder for each class, as torchvision's ImageFolder, sorted by path; or from a list with lines
+// Reads a folder with a folder for each class, as torchvision's ImageFolder, sorted by path; or a list with lines
 // "path label", paths relative to it or to the current folder. INVALID_ARGUMENT: no images, or no such folders;
 // NOT_FOUND.
 absl::StatusOr<LabelledImages> ReadLabelledImages(const std::string& path);
 
-// How labels were understood.
+// The way in which labels were understood.
 enum class Reading : uint8_t {
   kLabels,   // each is one of the model's
   kIndices,  // some, or all, are classes' indices

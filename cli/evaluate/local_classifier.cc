@@ -30,7 +30,7 @@ struct Outcome {
   std::vector<int> best;
 };
 
-// As the server chooses: of equal ones the first.
+// The server chooses alike: of equal ones the first.
 std::vector<int> FiveBest(absl::Span<const float> logits) {
   std::vector<int> order(logits.size());
   std::iota(order.begin(), order.end(), 0);

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 constexpr size_t kPreamble = 10;   // magic, version, length
 constexpr size_t kAlignment = 64;  // of the first value in the file
 
-// Behind a link is what is to be written, not the link.
+// If the path is a link, its target is written and the link stays.
 fs::path TargetOf(const std::string& path) {
   std::error_code error;
   fs::path target = fs::canonical(path, error);
@@ -39,7 +39,7 @@ bool IsReplaced(const fs::path& target) {
 }  // namespace
 
 std::string NpyHeader(absl::Span<const size_t> shape) {
-  // Behind a lone number Python wants a comma: else it is no tuple.
+  // Python wants a comma behind a lone number: else it is no tuple.
   std::string dict = absl::StrCat("{'descr': '<f4', 'fortran_order': False, 'shape': (", absl::StrJoin(shape, ", "),
                                   shape.size() == 1 ? "," : "", "), }");
   const size_t unpadded = kPreamble + dict.size() + 1;

@@ -163,7 +163,7 @@ struct Pad {
 using Op = std::variant<Conv, Gemm, BatchNorm, GroupNorm, Activation, Binary, PRelu, MaxPool, AveragePool, Reduce,
                         Softmax, Reshape, Transpose, Concat, Slice, Pad>;
 
-// Graphs are full of these two.
+// Graphs are full of these.
 inline Activation Relu() {
   return {};
 }

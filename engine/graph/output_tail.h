@@ -12,7 +12,7 @@ namespace resnetd::graph {
 class Producers {
  public:
   explicit Producers(const Graph& graph);
-  // By its place among the nodes; nullopt for the input and what nothing yields.
+  // Finds the node that yields a value, by its place among the nodes; nullopt for the input and what nothing yields.
   std::optional<size_t> IndexOf(ValueId id) const {
     const int node = by_value_[static_cast<size_t>(id)];
     return node < 0 ? std::nullopt : std::optional<size_t>(node);
@@ -28,7 +28,7 @@ class Producers {
   std::vector<int> by_value_;
 };
 
-// How a network comes to an end at one output, read backwards from it.
+// Describes how a network comes to an end at one output, read backwards from it.
 struct Tail {
   HeadActivation activation = HeadActivation::kNone;
   ValueId scores{};  // the output's value, before the activation if that was last

@@ -10,7 +10,7 @@
 #include "absl/types/span.h"
 #include "engine/image/recipe.h"
 
-// From the bytes of a file, as the camera or the web gave them, to the tensor the network was trained on.
+// Turns the bytes of a file, as the camera or the web gave them, into the tensor the network was trained on.
 namespace resnetd::image {
 
 enum class Format : uint8_t { kJpeg, kPng, kWebp };

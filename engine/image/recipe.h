@@ -39,8 +39,8 @@ enum class Orientation : uint8_t {
 
 constexpr int kMaxResizeSize = 65'535;
 
-// How an image becomes a network's input: decode -> resize -> centre crop -> (pixel * scale - mean) / std.
-// A value stored with the model. Sizes in pixels.
+// A recipe says how an image becomes a network's input: decode -> resize -> centre crop -> (pixel * scale - mean) /
+// std. A value stored with the model. Sizes in pixels.
 struct Recipe {
   Resize resize = Resize::kShorterSide;
   int resize_size = 256;          // only with kShorterSide; up to kMaxResizeSize

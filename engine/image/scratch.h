@@ -10,7 +10,7 @@ namespace resnetd::image {
 // Bytes that are written before they are read: what is too small is replaced, not grown and copied.
 class ScratchBuffer {
  public:
-  // At least `bytes` bytes of any content, valid until the next call.
+  // Returns at least `bytes` bytes of any content, valid until the next call.
   uint8_t* Take(size_t bytes) {
     if (bytes > bytes_) {
       *this = {};  // first, or both would be held

@@ -53,7 +53,7 @@ RESNETD_AVX512 void RunPixels(const Run& run) {
   constexpr int kColumns = (kPixels - 1) * kStride + 3;
   const __m512 zero = _mm512_setzero_ps(), bias = run.bias != nullptr ? _mm512_loadu_ps(run.bias) : zero;
   const __mmask16 left = run.left ? 0xffff : 0, right = run.right ? 0xffff : 0;
-  // In lane l, the first channel of the group that l belongs to.
+  // Lane l holds the first channel of the group that l belongs to.
   const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   const __m512i groups =
       _mm512_and_si512(lanes, _mm512_set1_epi32(static_cast<int>(~(run.group_channels - 1) & (kLanes - 1))));
@@ -90,7 +90,7 @@ RESNETD_AVX512 void RunPixels(const Run& run) {
 }
 
 using Runner = void (*)(const Run&);
-// By number of pixels, less one.
+// The index is the number of pixels, less one.
 template <int kStride, int... kPixels>
 constexpr std::array<Runner, sizeof...(kPixels)> Runners(std::integer_sequence<int, kPixels...>) {
   return {RunPixels<kStride, kPixels + 1>...};

@@ -22,8 +22,8 @@ struct GroupedConvolution {
 };
 constexpr int64_t kGroupedChannels = 16;
 
-// From dense {channels, group_channels, 3, 3} to {channels / 16, 9, group_channels, 16}. `packed` must be aligned to 64
-// bytes here and below.
+// Packs dense {channels, group_channels, 3, 3} as {channels / 16, 9, group_channels, 16}. `packed` must be aligned to
+// 64 bytes here and below.
 void PackGroupedConvolution(int64_t channels, int64_t group_channels, const float* weights, float* packed);
 
 // `src` and `dst` are dense and do not overlap; `bias`, {channels}, may be null.

@@ -51,7 +51,7 @@ int64_t VectorsOf(int64_t out_channels) {
   return out_channels % (2 * kLanes) == 0 ? 2 : 1;
 }
 
-// From one point's values to the next's: a distance that no set of the cache is hit with 16 times in a row.
+// The distance from one point's values to the next's, which hits no set of the cache 16 times in a row.
 constexpr int64_t PointOf(int64_t floats) {
   return floats + kLanes;
 }
@@ -120,7 +120,7 @@ RESNETD_AVX512 void TransformInput(const Winograd& shape, const Tile& tile, cons
   const int64_t top = tile.y - shape.pad_top, left = tile.x - shape.pad_left;
   const int64_t row = shape.src_width * shape.in_channels;
   const float* image = src + tile.image * shape.src_height * row;
-  // Without a pixel outside the loads' masks are constant.
+  // If no pixel lies outside, the loads' masks are constant.
   const bool inner = top >= 0 && top + 4 <= shape.src_height && left >= 0 && left + 4 <= shape.src_width;
   __mmask16 rows[4], columns[4];
   for (int i = 0; i < 4; ++i) {
@@ -178,7 +178,7 @@ RESNETD_AVX512 void Multiply(const float* v, const float* u, int64_t in_channels
 }
 
 using Multiplication = void (*)(const float* v, const float* u, int64_t in_channels, float* m);
-// By number of tiles, less one.
+// The index is the number of tiles, less one.
 template <int kVectors, int... kTiles>
 constexpr std::array<Multiplication, kBlock> Multiplications(std::integer_sequence<int, kTiles...>) {
   return {Multiply<kTiles + 1, kVectors>...};

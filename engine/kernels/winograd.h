@@ -24,7 +24,7 @@ constexpr int64_t kWinogradChannels = 16;
 
 // Output channels at a time.
 int64_t WinogradWidth(int64_t out_channels);
-// From dense {out, in, 3, 3} to {out / width, in, 9, width}. `packed` must be aligned to 64 bytes here and below.
+// Packs dense {out, in, 3, 3} as {out / width, in, 9, width}. `packed` must be aligned to 64 bytes here and below.
 void PackWinograd(int64_t in_channels, int64_t out_channels, const float* weights, float* packed);
 
 // Bytes of scratch memory that each thread needs.

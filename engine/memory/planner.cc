@@ -59,7 +59,8 @@ Layout PlaceInOrder(absl::Span<const Block> blocks, absl::Span<const int> order,
   return layout;
 }
 
-// At most 1500; fewer where placing all blocks is dear, so that a file of thousands of nodes is planned in seconds.
+// The number of moves is at most 1500, and fewer where placing all blocks is dear, so that a file of thousands of nodes
+// is planned in seconds.
 size_t Repairs(size_t blocks) {
   constexpr size_t kMost = 1500, kMostPairs = 30'000'000;
   return std::min(kMost, kMostPairs / std::max<size_t>(blocks * blocks, 1));

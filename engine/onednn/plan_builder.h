@@ -57,11 +57,11 @@ class PlanBuilder {
   void Reorder(const Tensor& from, const Tensor& to, StepInfo info);
   // Kernels of ours run one after the other without ending their team: if one of them is worth a team, all are.
   void JoinKernels();
-  // From the first step that names each buffer to the last.
+  // Returns each buffer's lifetime, from the first step that names it to the last.
   std::vector<memory::Block> Lifetimes(const std::vector<Tensor>& outputs) const;
   // Gives each block its place; blocks that a segment's lanes have for themselves lie apart from all others.
   void PlanArena(const std::vector<memory::Block>& blocks);
-  // Which outputs depend on each step.
+  // Marks the outputs that depend on each step.
   void MarkServed(const std::vector<Tensor>& outputs);
 
   dnnl::engine engine_;

@@ -44,7 +44,7 @@ int64_t MapBytes(const graph::Graph& graph, const graph::Node& node) {
   return bytes;
 }
 
-// By number of nodes before the split: the bytes of one image's values that cross it.
+// Returns, by the number of nodes before the split, the bytes of one image's values that cross it.
 std::vector<int64_t> CrossingBytes(const graph::Graph& graph) {
   const size_t nodes = graph.nodes.size();
   std::vector<size_t> yielded(graph.values.size(), 0), read(graph.values.size(), 0);

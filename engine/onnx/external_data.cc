@@ -64,7 +64,7 @@ absl::StatusOr<Place> ReadPlace(const TensorProto& tensor) {
   return place;
 }
 
-// Without a slash there is no path to leave the folder by.
+// A name without a slash has no path to leave the folder by.
 bool IsPlainName(absl::string_view name) {
   return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos && name.find('\0') == name.npos;
 }

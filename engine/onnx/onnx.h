@@ -45,7 +45,7 @@ struct OperatorCheck {
   std::vector<UnsupportedNode> unsupported;
 };
 
-// Which nodes of a file have operators that ReadOnnx() does not know. INVALID_ARGUMENT: no ONNX file of a known opset.
+// Lists the nodes of a file whose operators ReadOnnx() does not know. INVALID_ARGUMENT: no ONNX file of a known opset.
 absl::StatusOr<OperatorCheck> CheckOperators(absl::Span<const std::byte> file);
 
 }  // namespace resnetd::onnx

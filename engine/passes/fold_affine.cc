@@ -43,7 +43,7 @@ void Apply(const std::vector<Affine>& channels, WeightsRef& weights, WeightsRef&
   weights = Make(w.name, w.dims, std::move(scaled));
 }
 
-// How many layers have the same weights, by weights.
+// Counts how many layers have the same weights, by weights.
 using Owners = absl::flat_hash_map<const Weights*, int>;
 
 Owners CountOwners(const graph::Graph& graph) {

@@ -63,7 +63,7 @@ absl::Status MarkStages(graph::Graph& graph) {
     if (stage == ends.end()) continue;
     const std::string name = absl::StrCat("stage", stage - ends.begin() + 1);
     if (graph.FindOutput(name) != nullptr) continue;  // the file calls one of its own so
-    // At once behind the map, so that it need not be kept.
+    // The pool stands at once behind the map, so that it need not be kept.
     const ValueId pooled = graph.AddValue(absl::StrCat(name, "/map")), vector = graph.AddValue(name);
     for (Node node :
          {Node{name, graph::GlobalAveragePool(), {map}, pooled}, Node{name, graph::Flatten(), {pooled}, vector}}) {

@@ -25,7 +25,7 @@ absl::Status FoldAffine(graph::Graph& graph);
 absl::Status SplitBatchNorm(graph::Graph& graph);
 absl::Status FusePostOps(graph::Graph& graph);
 
-// In the order in which they run.
+// Lists the passes in the order in which they run.
 absl::Span<const NamedPass> AllPasses();
 
 // Runs them all.

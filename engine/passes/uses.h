@@ -7,8 +7,8 @@
 
 namespace resnetd::passes {
 
-// Who reads and who yields each value, at the time of construction but for SetProducer(). An output of the graph counts
-// as a reader.
+// Knows who reads and who yields each value, at the time of construction but for SetProducer(). An output of the graph
+// counts as a reader.
 class Uses {
  public:
   explicit Uses(const graph::Graph& graph);

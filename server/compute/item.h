@@ -35,7 +35,7 @@ struct ImageSource {
   int height = 0, width = 0;
 };
 
-// How an item was served. `batch_size` counts images, not the compiled size.
+// Tells how an item was served. `batch_size` counts images, not the compiled size.
 struct Execution {
   Duration queue{}, decode{}, infer{};
   uint64_t batch_id = 0;

@@ -10,7 +10,7 @@
 
 namespace resnetd::server {
 
-// Who calls. Principals are numbers so that they cost nothing to carry and reach no metric as a name.
+// Identifies a caller. Principals are numbers so that they cost nothing to carry and reach no metric as a name.
 enum class PrincipalId : uint32_t { kAnonymous = 0 };
 
 // The headers that the client sent; valid during the call of Authenticate() only.

@@ -22,7 +22,7 @@ class RequestBytes {
  public:
   virtual ~RequestBytes() = default;
   virtual size_t size() const = 0;
-  // From the first byte.
+  // Reads from the first byte.
   virtual std::unique_ptr<google::protobuf::io::ZeroCopyInputStream> Open() = 0;
 };
 

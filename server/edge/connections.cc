@@ -17,7 +17,7 @@
 namespace resnetd::server {
 namespace {
 
-// Nothing unless it is a TCP socket.
+// Returns nothing unless it is a TCP socket.
 std::optional<int> LocalPort(int fd) {
   union {
     sockaddr any;

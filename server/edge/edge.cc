@@ -48,13 +48,15 @@ constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
 // minutes with a call and two hours without, disconnect well-meant ones. Go's clients may be set to 10 seconds and no
 // less; half of it leaves room for pings that travel unevenly.
 constexpr int kMinPingIntervalMs = 5'000;
-// Above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get through.
+// This lies above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get
+// through.
 constexpr int kStreamsBesideCalls = 64;
 // Connections need this much beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
 constexpr char kLiveness[] = "liveness";
 constexpr absl::Duration kPoll = absl::Milliseconds(2);
-// For connections to be closed once nothing is read from them: an instant, unless a client does not take its answers.
+// Connections are closed within this time once nothing is read from them: an instant, unless a client does not take its
+// answers.
 constexpr std::chrono::milliseconds kClosingTime(500);
 
 absl::Status CheckOptions(const EdgeOptions& options) {
@@ -134,7 +136,7 @@ class GrpcEdge final : public Edge {
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     builder.AddListeningPort(HostPort(options), grpc::InsecureServerCredentials(), &port_);
-    // On by default, and a second server on a port in use would start and take half of the calls.
+    // This is on by default, and a second server on a port in use would start and take half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     // gRPC 1.51 measures a message when all of it has arrived, so its limit would save no memory; ours names the
     // option. What bounds messages on their way in is the quota.
@@ -206,7 +208,7 @@ class GrpcEdge final : public Edge {
     return methods;
   }
 
-  // In this order: the endpoint uses the codecs and the gate, the server all of them.
+  // The order matters: the endpoint uses the codecs and the gate, the server all of them.
   std::vector<std::unique_ptr<const Codec>> codecs_;
   Gate gate_;
   InferenceEndpoint endpoint_;

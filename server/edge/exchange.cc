@@ -1,6 +1,7 @@
-// Who may touch what: Start() and Submit() belong to the call's one reader. From Submit() on, each answer slot belongs
-// to the image's end, wherever that happens. `open_` counts the slots still out, plus one that Submit() holds, so that
-// the exchange cannot complete under its feet; who takes the count to zero owns everything and completes.
+// The threads share an exchange thus: Start() and Submit() belong to the call's one reader. From Submit() on, each
+// answer slot belongs to the image's end, wherever that happens. `open_` counts the slots still out, plus one that
+// Submit() holds, so that the exchange cannot complete under its feet; who takes the count to zero owns everything and
+// completes.
 #include "server/edge/exchange.h"
 
 #include <algorithm>

@@ -19,12 +19,12 @@ namespace resnetd::server {
 class ListenerCheck {
  public:
   struct Settings {
-    // Between checks that succeed, and after one that failed.
+    // The time between checks that succeed, and after one that failed.
     std::chrono::milliseconds interval{5000}, retry{1000};
-    // For one connection to be answered; the server needs a millisecond of a processor for it, and a container that is
-    // throttled to a few percent of one still comes by that.
+    // The time for one connection to be answered; the server needs a millisecond of a processor for it, and a container
+    // that is throttled to a few percent of one still comes by that.
     std::chrono::milliseconds patience{5000};
-    // In a row, until the port counts as deaf. One success ends that.
+    // So many failures in a row make the port count as deaf. One success ends that.
     int failures = 3;
   };
 

@@ -22,9 +22,9 @@ struct BatchChoice {
   Duration prepare{};  // of the candidates taken, together
 };
 
-// How many of the waiting items to run now. `front`: the first min(waiting, costs.largest()) items that wait for the
-// model, in order of arrival, at least one. `idle_workers` counts the one that asks. Of `limits`: how much a larger
-// batch must pay.
+// Decides how many of the waiting items to run now. `front`: the first min(waiting, costs.largest()) items that wait
+// for the model, in order of arrival, at least one. `idle_workers` counts the one that asks. Of `limits`: how much a
+// larger batch must pay.
 BatchChoice ChooseBatch(const CostModel& costs, absl::Span<const Candidate> front, size_t waiting, int idle_workers,
                         const Limits& limits, Time now);
 

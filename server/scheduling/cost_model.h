@@ -27,8 +27,8 @@ class CostModel {
   // The lowest time per image of any size, in ns.
   double best_per_image() const;
 
-  // How many items waited lately when a batch started, at least 1 and at most twice the largest batch: to those that
-  // wait now others will have come when their batch starts.
+  // Tells how many items waited lately when a batch started, at least 1 and at most twice the largest batch: to those
+  // that wait now others will have come when their batch starts.
   int company() const { return static_cast<int>(std::lround(company_)); }
 
   // Lets the excess fade until `now`.

@@ -11,7 +11,7 @@
 // When work that waits will be done, as far as it can be foretold: pure functions of durations from now.
 namespace resnetd::scheduling {
 
-// Until each worker is free, in ascending order.
+// The times until each worker is free, in ascending order.
 using FreeIn = absl::InlinedVector<Duration, 16>;
 
 // The smallest t with sum_i max(0, t - free[i]) >= work. `free`: at least one.
@@ -27,8 +27,9 @@ struct Line {
   Duration prepare{};  // of the items ahead and its own, the mean
 };
 
-// Until the group's last item is done, if nothing else arrives and no deadline makes a batch smaller: the batches that
-// ChooseBatch() makes of its model's queue and the group go one by one to the worker that is free first.
+// Returns the time until the group's last item is done, if nothing else arrives and no deadline makes a batch smaller:
+// the batches that ChooseBatch() makes of its model's queue and the group go one by one to the worker that is free
+// first.
 Duration Completion(const CostModel& costs, const Limits& limits, Line line);
 
 }  // namespace resnetd::scheduling

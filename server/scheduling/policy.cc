@@ -53,7 +53,7 @@ struct Model {
   CostModel costs;
   std::list<Arrivals::iterator> queue;
   Duration prepare{};  // of all items in the queue
-  // As of the last CountWaiting(): what of the queue has not expired.
+  // The last CountWaiting() found so many items that have not expired.
   size_t live = 0;
   Duration live_prepare{};
 };

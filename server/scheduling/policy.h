@@ -11,9 +11,9 @@
 #include "absl/types/span.h"
 #include "base/time.h"
 
-// Which item is computed when, and with whom. A pure class: time is an argument, cost is a table, there are no threads,
-// no clock and no locks in it; scheduler.h puts those around it. Not thread-safe; `now` never goes back. The rules and
-// their reasons: docs/scheduling.md.
+// Decides which item is computed when, and with whom. A pure class: time is an argument, cost is a table, there are no
+// threads, no clock and no locks in it; scheduler.h puts those around it. Not thread-safe; `now` never goes back. The
+// rules and their reasons: docs/scheduling.md.
 //
 // Work-conserving: a worker that becomes free takes what is waiting; nothing waits for company. Batches grow exactly
 // while all workers are busy.
@@ -68,7 +68,7 @@ struct Verdict {
   // Until the first item's batch starts. For a refusal: when to try again, > 0: the queue has drained by then. With
   // kGroupBytes there is nothing to wait for.
   Duration predicted_wait{};
-  // Until the group's last item is done. Of an admitted group only.
+  // The time until the group's last item is done. Of an admitted group only.
   Duration predicted_completion{};
 };
 

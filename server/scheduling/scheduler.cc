@@ -1,4 +1,4 @@
-// Who takes what:
+// Jobs go from hand to hand:
 //
 //   Submit() --admit--> queue --hand over--> worker's slot --> RunBatch, then the worker hands over again
 //                         |  \__ Cancel(): kCancelled

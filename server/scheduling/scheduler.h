@@ -56,7 +56,7 @@ class Scheduler {
   // submitted by a job or a batch meanwhile ends with kShutdown before Submit() returns.
   ~Scheduler();
 
-  // As Policy::AddModel().
+  // Works as Policy::AddModel().
   void AddModel(ModelKey model, absl::Span<const BatchCost> costs);
   // Admits the group whole or not at all; never blocks. Deadlines are noticed on time whether workers are busy or idle.
   Admission Submit(ModelKey model, std::vector<Submission> group);

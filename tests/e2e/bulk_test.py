@@ -176,7 +176,8 @@ class Interruptions(BulkCase):
                 self.assertEqual((status, err), (0, ""))
                 rows = np.load(npy)
                 self.assertEqual(len(rows), MANY * COUNT)
-                # In order, whatever was sent again: every folder's rows are the first one's, but for rounding.
+                # The rows keep their order, whatever was sent again: every folder's rows are the first one's, but for
+                # rounding.
                 for i in range(1, MANY):
                     np.testing.assert_allclose(rows[i * COUNT : (i + 1) * COUNT], rows[:COUNT], rtol=1e-3, atol=1e-4)
 

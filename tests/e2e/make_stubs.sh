@@ -10,7 +10,7 @@ generate() {
     -I "$2" $3
 }
 generate "$1" "$proto" "resnetd/v1/inference.proto resnetd/v1/model_config.proto google/rpc/status.proto google/rpc/error_details.proto"
-# As health.v1: Python's grpc is a package of its own.
+# This one becomes health.v1: Python's grpc is a package of its own.
 generate "$1" "$proto/grpc" health/v1/health.proto
 # The server has it from gRPC; no client of ours speaks it, so it lies beside the tests.
 generate "$1" "$(dirname "$0")" reflection.proto

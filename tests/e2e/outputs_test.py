@@ -493,7 +493,7 @@ class Outputs(ServerTest):
         learnt = self.run_json("project", "--pca", str(components), *model, "--out", str(out), str(folder))
         self.assertEqual((learnt["images"], learnt["failed"], learnt["features"]), (count, 0, FEATURES))
 
-        # By the definition, from embeddings as the server gives them.
+        # The expected projection follows the definition, from embeddings as the server gives them.
         encoded = [images.encoded(file) for file in files]
         request = pb.EmbedRequest(model="plain", images=encoded)
         x = np.array([r.embedding for r in self.ok("Embed", request).results], np.float64)

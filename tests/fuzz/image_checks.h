@@ -13,13 +13,13 @@ namespace resnetd::fuzz {
 
 enum class Outcome { kOfAnotherFormat, kRefused, kAccepted };
 
-// As a file of this format, from its first byte to the tensor.
+// Reads the bytes as a file of this format, from its first byte to the tensor.
 Outcome CheckFile(absl::Span<const std::byte> bytes, image::Format format);
 
-// As the beginning of a file: what it declares, costs, and says of the camera.
+// Reads the bytes as the beginning of a file: what it declares, costs, and says of the camera.
 Outcome CheckSniff(absl::Span<const std::byte> bytes);
 
-// As a recipe, a size, and pixels, which are repeated until there are enough.
+// Reads the bytes as a recipe, a size, and pixels, which are repeated until there are enough.
 Outcome CheckResize(absl::Span<const std::byte> bytes);
 
 }  // namespace resnetd::fuzz

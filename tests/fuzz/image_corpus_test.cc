@@ -17,7 +17,7 @@ namespace {
 
 using image::Format;
 
-// By each of them, whatever it is. True if one of the formats accepts it.
+// Tries the file with each of them, whatever it is. True if one of the formats accepts it.
 bool Check(const std::string& bytes) {
   const auto span = image::AsBytes(bytes);
   CheckSniff(span);

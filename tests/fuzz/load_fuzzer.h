@@ -7,7 +7,7 @@
 
 namespace resnetd::fuzz {
 
-// How far some bytes got as a model: not read; read and rewritten; compiled and run too.
+// Tells how far some bytes got as a model: not read; read and rewritten; compiled and run too.
 enum class Outcome { kRefused, kRead, kRun };
 
 // Does with the bytes what a server does with a model. Aborts where the loader breaks a promise.

@@ -57,7 +57,7 @@ double Largest(absl::Span<const float> values) {
                          [](double most, float v) { return std::max<double>(most, std::abs(v)); });
 }
 
-// As a fraction of what is expected; infinite where something is not finite or not as long.
+// Returns the error as a fraction of what is expected; infinite where something is not finite or not as long.
 double Difference(absl::Span<const float> got, absl::Span<const float> expected) {
   double difference = got.size() == expected.size() ? 0 : INFINITY;
   for (size_t k = 0; k < std::min(got.size(), expected.size()); ++k) {
@@ -128,7 +128,7 @@ class Family : public testing::TestWithParam<GoldenCase> {
         across_batches_ = std::max(across_batches_, Difference(answers[slot][o], alone[image][o]));
       }
     }
-    // In other slots and beside other images: the same bytes.
+    // Other slots and other neighbours give the same bytes.
     const std::vector<Answer> shifted = Compute(runner, images_, batch, 1);
     for (int slot = 0; slot < batch; ++slot) {
       const int image = (slot + 1) % images_.count;

@@ -195,7 +195,7 @@ becomes_healthy() {
   echo "$answer"
 }
 
-# Which label the server gives an image first.
+# Prints the label that the server gives an image first.
 label_is() {
   local answer
   answer=$(in_container /usr/local/bin/resnetctl --json classify "/mnt/$1") || { echo "$answer"; return 1; }

@@ -23,7 +23,7 @@ class GraphBuilder {
 
   // Values uniform in [low, high).
   graph::WeightsRef Random(graph::Dims dims, float low, float high);
-  // With a bias; the weights keep the variance of what flows through.
+  // Adds a layer with a bias; the weights keep the variance of what flows through.
   graph::Conv Conv(int64_t out, int64_t in, graph::Size2 kernel);
   graph::BatchNorm BatchNorm(int64_t channels);
   graph::Gemm Gemm(int64_t out, int64_t in);

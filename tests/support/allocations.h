@@ -5,7 +5,7 @@
 
 namespace resnetd {
 
-// How often this program has called operator new, which linking allocations.cc replaces. Libraries in C do not.
+// Counts how often this program has called operator new, which linking allocations.cc replaces. Libraries in C do not.
 size_t Allocations();
 
 // The bytes of that memory that the program holds.

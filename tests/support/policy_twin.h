@@ -50,7 +50,7 @@ class PolicyTwin {
 
   void AddModel(ModelKey model, const std::vector<BatchCost>& costs);
   Verdict Admit(const std::vector<Item>& group, Time now);
-  // Without items if nothing waits that has not expired.
+  // Has no items if nothing waits that has not expired.
   Dispatch Next(BatchId id, Time now);
   void Finished(BatchId id, Duration took, Time now);
   bool Cancel(ItemId id);
@@ -67,7 +67,7 @@ class PolicyTwin {
     size_t size, count;
     Why why;
   };
-  // How many of `queue`, all of one model, to run now.
+  // Decides how many of `queue`, all of one model, to run now.
   Choice Choose(const TwinModel& model, const std::vector<Item>& queue, size_t idle, Time now) const;
   std::optional<Why> Objection(const TwinModel& model, size_t size, size_t than, const std::vector<Item>& queue,
                                size_t idle, Time now) const;

@@ -11,7 +11,7 @@ inline constexpr bool kSanitized = true;
 inline constexpr bool kSanitized = false;
 #endif
 
-// How many rounds, pixels and the like.
+// Chooses a number of rounds, pixels and the like.
 template <typename T>
 constexpr T Sized(T full, T sanitized) {
   return kSanitized ? sanitized : full;

@@ -15,10 +15,10 @@ inline uint8_t GreyOf(uint8_t r, uint8_t g, uint8_t b) {
 void RgbToGrey(const uint8_t* rgb, int pixels, uint8_t* grey);
 void GreyToRgb(const uint8_t* grey, int pixels, uint8_t* rgb);
 
-// From pixels of `colours` (1 or 3) samples and one of alpha, 0 being transparent.
+// Converts pixels of `colours` (1 or 3) samples and one of alpha, 0 being transparent.
 void ComposeOnBlack(const uint8_t* with_alpha, int pixels, int colours, uint8_t* out);
 
-// From CMYK as Adobe's programs store it in JPEG, and so everybody: 255 is no ink.
+// Converts CMYK as Adobe's programs store it in JPEG, and so everybody: 255 is no ink.
 void InvertedCmykToRgb(const uint8_t* cmyk, int pixels, uint8_t* rgb);
 
 }  // namespace resnetd::image

@@ -3,7 +3,7 @@
 //   "II" 2A 00 | offset of the directory (4 bytes)      lowest byte first, or "MM" 00 2A and the highest first
 //   directory: entries (2) | entries of 12 bytes: tag (2) | type (2) | count (4) | value, in the first of 4 bytes
 //
-// In which place the upright image has the pixel that is stored at (x, y) of W x H:
+// The upright image has the pixel that is stored at (x, y) of W x H in this place:
 //
 //   1  x, y       2  W-1-x, y        3  W-1-x, H-1-y      4  x, H-1-y
 //   5  y, x       6  H-1-y, x        7  H-1-y, W-1-x      8  y, W-1-x

@@ -9,13 +9,13 @@
 #include "engine/image/image.h"
 #include "engine/image/scratch.h"
 
-// How the camera was held, as EXIF says it (CIPA DC-008, tag 0x0112 "Orientation"): 1 is upright, 3 upside down, 6 and
-// 8 lie on a side, and 2, 4, 5 and 7 are mirrored besides.
+// An orientation says how the camera was held, as EXIF does (CIPA DC-008, tag 0x0112 "Orientation"): 1 is upright, 3
+// upside down, 6 and 8 lie on a side, and 2, 4, 5 and 7 are mirrored besides.
 namespace resnetd::image {
 
-// From a JPEG's APP1 segment, a PNG's chunk eXIf or a WebP's chunk EXIF, wherever it lies. 1 where the file says
-// nothing, or nothing that can be understood: as in Pillow, that is no reason to refuse an image. XMP's copy is not
-// looked for.
+// Reads it from a JPEG's APP1 segment, a PNG's chunk eXIf or a WebP's chunk EXIF, wherever it lies. 1 where the file
+// says nothing, or nothing that can be understood: as in Pillow, that is no reason to refuse an image. XMP's copy is
+// not looked for.
 int ReadOrientation(absl::Span<const std::byte> file, Format format);
 
 // Is an upright image as wide as the stored one is high?

@@ -144,7 +144,7 @@ class PngDecoder {
     }
   }
 
-  // To `channels_` bytes a pixel; `raw` may be overwritten.
+  // Converts a row to `channels_` bytes a pixel; `raw` may be overwritten.
   const uint8_t* Convert(uint8_t* raw) {
     if (kind_ == PNG_COLOR_TYPE_PALETTE) return LookUp(raw);
     if (grey16_) {

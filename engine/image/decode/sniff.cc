@@ -107,8 +107,8 @@ class Markers {
   size_t at_ = 0, next_ = 2;  // where the segment's length is; where to look for the next marker
 };
 
-// How often a decoder passes over the image, and over components of it: once if the first scan holds all components
-// completely, else for each scan up to the end marker. `frame` is at the frame header.
+// Counts how often a decoder passes over the image, and over components of it: once if the first scan holds all
+// components completely, else for each scan up to the end marker. `frame` is at the frame header.
 void CountScans(Markers frame, Header& header) {
   const bool progressive = frame.marker() == 0xC2 || frame.marker() == 0xCA;
   const int64_t components = frame.HasContent(6) ? frame.U8(5) : 0;

@@ -20,7 +20,7 @@ class HorizontalPass {
   // `channels` (1 or 3) interleaved bytes a pixel. Weights last prepared for the same axis are kept.
   void Prepare(const Axis& axis, Interpolation interpolation, int channels);
 
-  // From axis.source() pixels to axis.count pixels.
+  // Resizes axis.source() pixels to axis.count pixels.
   void Run(const uint8_t* row, uint8_t* out) const;
 
  private:

@@ -18,7 +18,7 @@ struct Axis {
   int shrink = 1;         // the source comes shrunk by so much already, where the JPEG decoder does that
   bool reversed = false;  // and from the end
 
-  // How many pixels come: the last, or the first of a reversed one, may be less than a whole one.
+  // The number of pixels that come: the last, or the first of a reversed one, may be less than a whole one.
   int source() const { return (from + shrink - 1) / shrink; }
   // The number of source pixels that there really are.
   double extent() const { return static_cast<double>(from) / shrink; }

@@ -17,7 +17,7 @@ inline constexpr int32_t kHalf = 1 << (kFractionBits - 1);  // what a sum starts
 // most. For positive numbers.
 double AddRepeatedly(double sum, double step, int64_t times);
 
-// Which source pixels make up each output pixel of one axis, and with what weights: fixed point, kFractionBits behind
+// The source pixels that make up each output pixel of one axis, and their weights: fixed point, kFractionBits behind
 // the point. Output i reads sources [start(i), end(i)), weights(i)[0] being the first's; beyond them, up to max_taps(),
 // the weights are zero. start and end never decrease.
 class Taps {

@@ -183,7 +183,7 @@ absl::Status Lowering::LowerMapGroupNorm(const Node& node, const graph::GroupNor
 absl::Status Lowering::Lower(const Node& node, const graph::GroupNorm& norm) {
   if (DimsOf(node.inputs[0]).size() == 4) return LowerMapGroupNorm(node, norm);
   const Tensor src = AsPreferred(node, node.inputs[0]);
-  // With two axes the library (3.7) overruns its own buffers.
+  // The library (3.7) overruns its own buffers with two axes.
   const memory::desc& plain = src.desc;
   const memory::desc map = plain.get_ndims() > 2 ? plain : plain.reshape({images_, norm.scale->dims[0], 1});
   using dnnl::normalization_flags;

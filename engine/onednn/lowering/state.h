@@ -80,7 +80,7 @@ class Lowering {
 
   // The dims of a value, the images at once put in front.
   Dims DimsOf(graph::ValueId id) const;
-  // How values are best stored: {N, C, H, W} with the channels innermost, all else row-major.
+  // Tells how values are best stored: {N, C, H, W} with the channels innermost, all else row-major.
   dnnl::memory::desc Preferred(graph::ValueId id) const;
   // The value so stored; later readers find it so too.
   Tensor AsPreferred(const graph::Node& node, graph::ValueId id);
@@ -109,7 +109,7 @@ class Lowering {
   StepInfo Info(const graph::Node& node) const;
   // Describes a step of a kernel of ours that takes a few operations an element of `dst`.
   StepInfo ElementwiseInfo(const graph::Node& node, const Tensor& dst) const;
-  // With its multiply-adds.
+  // The info counts multiply-adds too.
   StepInfo Info(const graph::Node& node, const graph::Conv& conv) const;
 
   const graph::Graph& graph_;
@@ -137,7 +137,7 @@ dnnl::memory::desc RowMajorDesc(dnnl::memory::dims dims);
 // Whether a value {N, C, 1, ...} that is no map {N, C, 1, 1} has axes that say nothing. Operations of two operands are
 // then computed on {N, C}: with the others there, oneDNN 3.7 gives all channels the first value of a post-op's operand.
 bool IsOneValueAChannel(const dnnl::memory::dims& dims);
-// How they see a value: `dst` are the result's dims.
+// Tells how the post-ops see a value: `dst` are the result's dims.
 dnnl::memory::desc AsOperand(const dnnl::memory::desc& desc, const dnnl::memory::dims& dst);
 
 // Whether oneDNN fell back to a general implementation: "ref:any", "x64:gemm:jit", but not "brgemm:avx2".

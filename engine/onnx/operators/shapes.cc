@@ -27,7 +27,7 @@ Dims AllDims(const Import& into, const Operand& operand) {
   return dims;
 }
 
-// How many elements; -1 if one of the sizes is not positive or there are too many.
+// Counts the elements; -1 if one of the sizes is not positive or there are too many.
 int64_t Elements(absl::Span<const int64_t> dims) {
   int64_t product = 1;
   for (int64_t d : dims) {

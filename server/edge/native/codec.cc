@@ -39,7 +39,7 @@ void WriteClasses(const ImageRequest& request, const ImageAnswer& answer,
   }
 }
 
-// To an EmbedResult or PredictResult.
+// Writes to an EmbedResult or PredictResult.
 template <typename Result>
 void WriteEmbeddings(const EmbedOptions& wanted, const ImageAnswer& answer, Result& out) {
   for (size_t i = 0; i < wanted.layers.size(); ++i) {

@@ -99,7 +99,7 @@ std::string NamesOf(const std::vector<Named>& all) {
   return QuotedList(names);
 }
 
-// By its own name or what the file calls it.
+// Finds a layer by its own name or what the file calls it.
 template <typename Named>
 const Named* FindNamed(const std::vector<Named>& all, absl::string_view name, const Model& model) {
   for (const Named& one : all) {

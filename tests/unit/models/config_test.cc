@@ -216,7 +216,7 @@ constexpr char kImageNet[] = "mean 0.485 0.456 0.406, std 0.229 0.224 0.225";
 constexpr char kCifar[] = "mean 0.4914 0.4822 0.4465, std 0.2023 0.1994 0.201";
 
 const RecipeCase kRecipes[] = {
-    // By the input's size.
+    // The choice follows the input's size.
     {"", "", Input(3, 224, 224), true, "torchvision-v1",
      absl::StrCat("shorter side 256, bilinear, crop 224x224, RGB, ", kImageNet)},
     {"", "", Input(3, 65, 65), true, "torchvision-v1",
@@ -227,7 +227,7 @@ const RecipeCase kRecipes[] = {
     {"", "", Input(3, 32, 32), true, "cifar10", absl::StrCat("resize to 32x32, bilinear, RGB, ", kCifar)},
     {"", "", Input(1, 28, 28), true, "mnist", "resize to 28x28, bilinear, grey, mean 0.1307, std 0.3081"},
     {"", "", Input(1, 224, 224), true, "mnist", "resize to 224x224, bilinear, grey, mean 0.1307, std 0.3081"},
-    // By name. The ratio of the shorter side to the crop is kept for another input.
+    // The choice follows the name. The ratio of the shorter side to the crop is kept for another input.
     {"preset: 'torchvision-v2'", "", Input(3, 224, 224), false, "torchvision-v2",
      absl::StrCat("shorter side 232, bilinear, crop 224x224, RGB, ", kImageNet)},
     {"preset: 'torchvision-v1'", "", Input(3, 448, 448), false, "torchvision-v1",

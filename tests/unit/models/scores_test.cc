@@ -31,7 +31,7 @@ float SlowProbability(const std::vector<float>& logits, size_t i, Activation act
   return static_cast<float>(std::exp(static_cast<long double>(logits[i]) - largest) / sum);
 }
 
-// With a full stable sort.
+// Sorts all of them, stably.
 std::vector<ScoredClass> SlowBest(const std::vector<float>& logits, const Head& head, const ClassifyOptions& options) {
   std::vector<ScoredClass> all;
   for (size_t i = 0; i < logits.size(); ++i) {

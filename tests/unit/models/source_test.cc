@@ -1,4 +1,4 @@
-// Which model a path names, on folders made for each case.
+// Tests which model a path names, on folders made for each case.
 #include "models/source.h"
 
 #include <algorithm>

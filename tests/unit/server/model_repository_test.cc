@@ -38,7 +38,7 @@ constexpr ModelState kLoading = ModelState::kLoading, kReady = ModelState::kRead
 using Code = absl::StatusCode;
 
 const FindCase kFinds[] = {
-    // By name and version.
+    // Models are found by name and version.
     {{{"a", "1", kReady}}, "a", "", Code::kOk, "a 1"},
     {{{"a", "1", kReady}}, "a", "1", Code::kOk, "a 1"},
     {{{"a", "1", kReady}}, "a", "2", Code::kNotFound, "no version '2' of model 'a' here, expected '1'"},

@@ -1,4 +1,4 @@
-// How classify, embed and evaluate get on with a server that is busy, restarted, strict or gone.
+// Tests how classify, embed and evaluate get on with a server that is busy, restarted, strict or gone.
 #include <atomic>
 #include <filesystem>
 #include <string>
@@ -52,7 +52,7 @@ class BulkTest : public CommandsTest {
       EXPECT_EQ(first, i);
     }
   }
-  // Neither the file nor the beginning of one.
+  // These bytes are neither the file nor the beginning of one.
   void ExpectNoNpy() {
     for (const auto& entry : fs::directory_iterator(folder_)) {
       EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr("npy")));

@@ -102,7 +102,7 @@ TEST_F(PatienceTest, WaitsAsLongAsTheServerAsksAndALittleMore) {
   }
 }
 
-// Who is asked back soon, and is refused again, comes back later.
+// A caller that is asked back soon, and is refused again, comes back later.
 TEST_F(PatienceTest, DelaysGrowUpToTwoSeconds) {
   Patience patience = Begun(1);
   const auto delay = [&](const Failure& failure, int tries) {

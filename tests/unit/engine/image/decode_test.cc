@@ -76,7 +76,7 @@ TEST(DecodeTest, PixelsArePillows) {
   }
 }
 
-// By Pillow's arithmetic; where nothing is transparent, it makes no difference.
+// The values follow Pillow's arithmetic; where nothing is transparent, it makes no difference.
 TEST(DecodeTest, TransparencyIsComposedOnBlack) {
   std::map<std::string, std::pair<std::string, std::string>> on_black;
   for (std::istringstream& line : ReadGoldenTable("on_black.txt")) {
@@ -93,7 +93,7 @@ TEST(DecodeTest, TransparencyIsComposedOnBlack) {
   }
 }
 
-// At every length, Pillow's verdict.
+// Files cut at every length get Pillow's verdict.
 TEST(DecodeTest, TruncatedFilesAreRefused) {
   for (const Golden& golden : GoldenFiles()) {
     for (size_t length = 1; length <= golden.file.size(); ++length) {

@@ -1,4 +1,4 @@
-// From a file or pixels to the network's input.
+// Tests the way from a file or pixels to the network's input.
 #include <numeric>
 #include <string>
 #include <utility>

@@ -76,7 +76,7 @@ std::vector<Recipe> RecipesOfEveryOption() {
   return recipes;
 }
 
-// With an APP1 segment that says how the camera was held.
+// Adds an APP1 segment that says how the camera was held.
 std::string WithOrientation(std::string jpeg, int value) {
   std::string segment =
       "\xFF\xE1\0\x22"

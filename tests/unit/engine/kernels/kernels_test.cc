@@ -18,7 +18,7 @@
 namespace resnetd::kernels {
 namespace {
 
-// So many floats, all `value`, aligned to 64 bytes, between two rows of guards.
+// Holds so many floats, all `value`, aligned to 64 bytes, between two rows of guards.
 class Buffer {
  public:
   Buffer(int64_t floats, float value) : lines_(static_cast<size_t>((floats + 15) / 16) + 2 * kGuards), floats_(floats) {

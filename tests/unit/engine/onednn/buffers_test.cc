@@ -1,4 +1,4 @@
-// Which values share a buffer, packed weights that plans share, and what tells plans apart.
+// Tests which values share a buffer, packed weights that plans share, and what tells plans apart.
 #include <algorithm>
 #include <functional>
 

@@ -19,7 +19,7 @@ using graph::Graph;
 using graph::ValueId;
 using reference::GraphBuilder;
 
-// Who sits beside the image: others, NaN everywhere, infinities, and others again.
+// The images that sit beside the image: others, NaN everywhere, infinities, and others again.
 std::vector<float> Mate(const graph::Dims& dims, uint32_t kind, int slot) {
   std::vector<float> mate = reference::RandomImage(dims, 1000 * (kind + 1) + static_cast<uint32_t>(slot));
   if (kind == 1) std::fill(mate.begin(), mate.end(), std::numeric_limits<float>::quiet_NaN());

@@ -268,8 +268,8 @@ TEST(ReadOnnx, TransposedConstants) {
   }
 }
 
-// How PyTorch writes F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2)): the pads, last axis first, are filled up with zeros,
-// paired, turned round and put into ONNX's order.
+// PyTorch writes F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 1, 2)) thus: the pads, last axis first, are filled up with
+// zeros, paired, turned round and put into ONNX's order.
 TEST(ReadOnnx, OptionAOfPyTorch) {
   OnnxFile f;
   const int64_t far = std::numeric_limits<int64_t>::max();
@@ -296,7 +296,7 @@ TEST(ReadOnnx, OptionAOfPyTorch) {
             "Slice [0:3, 0:8:2, 0:8]{3x4x8}, Slice [0:3, 0:4, 0:8:2]{3x4x4}, Pad 1,0,0 before 2,0,0 after{6x4x4}");
 }
 
-// How PyTorch writes group normalisation before ONNX had it.
+// PyTorch wrote group normalisation thus before ONNX had it.
 TEST(ReadOnnx, GroupNormalizationOfPyTorch) {
   OnnxFile f;
   f.Floats("w", {4, 3, 1, 1}), f.Ints("groups", {0, 2, -1}), f.Floats("one", {2}), f.Floats("zero", {2}, 0);

@@ -284,7 +284,7 @@ TEST(ReadOnnxMemory, OfLargeThings) {
   });
 }
 
-// In a test of its own, of those that are left out if in haste.
+// This is a test of its own, one of those that are left out if in haste.
 TEST(ReadOnnxMemory, OfTwoGiB) {
   if (!kMeasures) GTEST_SKIP() << "the sanitizers multiply 6 GiB";
   const size_t small = WithTensor(Big(TensorProto::FLOAT, 1), 9, 1).bytes.size() + 64;

@@ -254,7 +254,7 @@ TEST(ReadOnnx, HeadActivations) {
   }
 }
 
-// Not of scores of classes: then it is what it is anywhere.
+// A sigmoid of anything but class scores stays what it is anywhere.
 TEST(ReadOnnx, SigmoidOfAnEmbedding) {
   OnnxFile f;
   Pooled(f);

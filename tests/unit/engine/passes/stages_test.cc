@@ -1,4 +1,4 @@
-// Which maps are stages, and that all passes together keep what random networks compute.
+// Tests which maps are stages, and that all passes together keep what random networks compute.
 #include <numeric>
 
 #include "absl/strings/str_cat.h"

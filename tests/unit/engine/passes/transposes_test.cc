@@ -16,7 +16,7 @@ ValueId ToPlanes(GraphBuilder& b, ValueId src) {
 ValueId ToPixels(GraphBuilder& b, ValueId src) {
   return b.Add(graph::Transpose{{1, 2, 0}}, {src});
 }
-// On pixels, as TensorFlow's are.
+// The layer works on pixels, as TensorFlow's do.
 ValueId Layer(GraphBuilder& b, ValueId src, int64_t channels) {
   return ToPixels(b, Conv(b, ToPlanes(b, src), channels));
 }

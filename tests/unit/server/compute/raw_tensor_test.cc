@@ -10,7 +10,7 @@
 namespace resnetd::server {
 namespace {
 
-// By the definition, for all there are.
+// Converts by the definition, for all there are.
 TEST(RawTensorTest, EveryFiniteHalf) {
   for (uint32_t half = 0; half < 0x10000; ++half) {
     const int exponent = static_cast<int>(half >> 10 & 0x1F), fraction = static_cast<int>(half & 0x3FF);

@@ -1,4 +1,5 @@
-// How many of the waiting items are run, in which size, and why: one line a case. Times are in ms from the decision.
+// Tests how many of the waiting items are run, in which size, and why: one line a case. Times are in ms from the
+// decision.
 #include "server/scheduling/batch_rule.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// How predictions follow what batches take.
+// Tests how predictions follow what batches take.
 #include "server/scheduling/cost_model.h"
 
 #include <algorithm>
