@@ -96,7 +96,7 @@ def spread(values: list, digits: int = 2) -> str:
 
 
 def print_table(header: list, rows: list) -> None:
-    """In Markdown, for docs/benchmarks.md."""
+    """In Markdown, for docs/benchmarks/."""
     cells = [header, ["---"] * len(header), *[[str(cell) for cell in row] for row in rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
     for row in cells:

@@ -1,4 +1,4 @@
-"""The pictures of docs/benchmarks.md, as SVG."""
+"""The pictures of docs/benchmarks/, as SVG."""
 
 import pathlib
 

@@ -36,7 +36,7 @@ def dead_links(document: pathlib.Path) -> list[str]:
 
 class Documents(unittest.TestCase):
     def test_links(self):
-        documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("models/**/*.md")]
+        documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/**/*.md")]
         self.assertGreaterEqual(len(documents), 10)
         for document in documents:
             with self.subTest(document.relative_to(ROOT)):
@@ -49,9 +49,9 @@ class Documents(unittest.TestCase):
             self.assertEqual(dead_links(page), ["gone.md", "#gone"])
 
     def test_every_page_is_linked(self):
-        linked = "".join(path.read_text() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
-        for page in ROOT.glob("docs/*.md"):
-            self.assertRegex(linked, rf"\((docs/)?{page.name}[)#]")
+        linked = "".join(path.read_text() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+        for page in ROOT.glob("docs/**/*.md"):
+            self.assertRegex(linked, rf"\((docs/)?{page.relative_to(ROOT / 'docs')}[)#]")
 
     def test_the_map_names_every_folder(self):
         listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
