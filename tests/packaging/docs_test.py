@@ -18,6 +18,18 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
+def stubs(text: str, name: str) -> list[str]:
+    """Comments that open on "What ..." or "Of ...", which must be read twice: the subject and the verb come late, or never."""
+    mark = "//" if name.endswith((".h", ".cc", ".proto")) else "#"
+    found, inside = [], False
+    for number, line in enumerate(text.splitlines(), 1):
+        comment = re.match(rf"\s*{mark} (.*)", line)
+        if comment and not inside and re.match(r"(What|Of)\b(?!.*\?)", comment[1]):
+            found.append(f"{name}:{number}: {comment[1]}")
+        inside = comment is not None
+    return found
+
+
 def dead_links(document: pathlib.Path) -> list[str]:
     dead = []
     for link in LINK.findall(document.read_text()):
@@ -47,6 +59,15 @@ class Documents(unittest.TestCase):
             page = pathlib.Path(folder) / "page.md"
             page.write_text("# A `heading`, here\n[a](page.md) [b](#a-heading-here) [c](gone.md) [d](#gone)\n")
             self.assertEqual(dead_links(page), ["gone.md", "#gone"])
+
+    def test_comments_open_on_a_subject(self):
+        patterns = ["*.h", "*.cc", "*.proto", "*.py", "*.sh", "*.cmake", "*CMakeLists.txt"]
+        listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        self.assertEqual([stub for name in listed.split() for stub in stubs((ROOT / name).read_text(), name)], [])
+
+    def test_a_stub_is_found(self):
+        text = "// Of no images there is no share.\nint a;  // of one\n// A share\n// Of what?\n\n  // What is sent.\n"
+        self.assertEqual(stubs(text, "a.h"), ["a.h:1: Of no images there is no share.", "a.h:6: What is sent."])
 
     def test_every_page_is_linked(self):
         linked = "".join(path.read_text() for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
