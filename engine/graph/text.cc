@@ -124,8 +124,8 @@ std::string ToString(const Graph& graph) {
   for (const Output& output : graph.outputs) {
     static constexpr EnumTable<HeadActivation, const char*> kActivations = {"", " before Softmax", " before Sigmoid",
                                                                             " behind Softmax"};
-    absl::StrAppend(&s, Echo(output.name), ": %", Echo(graph.value(output.value).name),
-                    kActivations[output.activation], "\n");
+    absl::StrAppend(&s, Echo(output.name), ": %", Echo(graph.value(output.value).name), kActivations[output.activation],
+                    "\n");
   }
   return s;
 }
