@@ -15,7 +15,7 @@
 
 namespace resnetd {
 
-// What a thread computes with, whatever the model: an arena, and a preprocessor with its buffers. It is lent to
+// A thread computes in its workplace, whatever the model: an arena, and a preprocessor with its buffers. It is lent to
 // runners, of which one is used at a time.
 class Workplace {
  public:

@@ -10,7 +10,7 @@
 #include "base/expected.h"
 #include "engine/engine.h"
 
-// What each number among the server's options may be. The command line checks what is written and the edge what it is
+// The bounds of each number among the server's options. The command line checks what is written and the edge what it is
 // given, both by this table.
 namespace resnetd::server {
 

@@ -18,7 +18,7 @@
 namespace resnetd::server {
 namespace {
 
-// Of the text of a value.
+// Checks the text of a value.
 auto Within(const Bounds& bounds) {
   return [bounds](const std::string& text) {
     int64_t number = 0;

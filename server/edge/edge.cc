@@ -94,7 +94,7 @@ struct FreeAddresses {
 };
 using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
 
-// What is to be listened on. gRPC itself would log a name that it cannot resolve, in its whole length.
+// Finds what is to be listened on. gRPC itself would log a name that it cannot resolve, in its whole length.
 absl::StatusOr<Addresses> Resolve(const EdgeOptions& options) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;

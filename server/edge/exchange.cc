@@ -58,7 +58,7 @@ struct RefusalText {
   absl::string_view text;
 };
 
-// Of the scheduler's refusals, but kGroupBytes and kUnknownModel.
+// Explains each of the scheduler's refusals, but kGroupBytes and kUnknownModel.
 RefusalText Explain(scheduling::Refusal refusal) {
   switch (refusal) {
     case scheduling::Refusal::kQueueBytes:

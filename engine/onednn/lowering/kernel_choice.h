@@ -15,13 +15,13 @@ enum class ConvolutionKernel : uint8_t {
   kGrouped,   // kernels::RunGroupedConvolution()
 };
 
-// What follows the sum of a convolution, in this order: anything that a kernel of ours does not know, + a residual of
+// An epilogue follows the sum of a convolution: anything that a kernel of ours does not know, or + a residual of
 // the result's dims, max(y, 0).
 struct Epilogue {
   bool other = false, residual = false, relu = false;
 };
 
-// The faster of those that can compute it on `isa`, which is the library's effective one
+// Returns the faster of those that can compute it on `isa`, which is the library's effective one
 // (dnnl::get_effective_cpu_isa()). `src` and `dst` are the dims CxHxW of one image: all batch sizes and thread counts
 // make the same choice, so that they share the packed weights. A pure function.
 ConvolutionKernel ChooseKernel(const graph::Conv& conv, const graph::Dims& src, const graph::Dims& dst,

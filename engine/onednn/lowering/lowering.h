@@ -15,7 +15,7 @@ namespace resnetd::onednn {
 // first layer it is faster than the NHWC one by more than reordering the pooled result costs.
 inline constexpr dnnl::memory::format_tag kImageLayout = dnnl::memory::format_tag::abcd;
 
-// What a plan is compiled for. `threads` are OpenMP's in the calling thread, `isa` is the library's effective one.
+// A plan is compiled for a target. `threads` are OpenMP's in the calling thread, `isa` is the library's effective one.
 struct Target {
   const dnnl::engine& engine;
   int threads = 1;

@@ -173,7 +173,7 @@ TEST_F(PatienceTest, WhereNobodyEverAnsweredNothingIsWaitedFor) {
   EXPECT_TRUE(patience.NextTry(Gone(), 0, kStart));
 }
 
-// What a server says that has nothing to do first.
+// A server that has nothing else to do first says this.
 TEST_F(PatienceTest, ARefusalToComeBackAtOnceIsNoSignOfAWayOut) {
   Patience patience({.patience_seconds = 60}, kStart);
   EXPECT_TRUE(patience.NextTry(Busy(milliseconds(1)), 0, kStart));
