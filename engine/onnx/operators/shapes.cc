@@ -142,7 +142,8 @@ absl::Status ImportUnsqueeze(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const Operand src, into.Any(n, 0));
   RESNETD_ASSIGN_OR_RETURN(std::vector<int64_t> axes, InputOrAttribute(n, into, 1, "axes"));
   Dims dims = AllDims(into, src);
-  RESNETD_ASSIGN_OR_RETURN(axes, Counted(std::move(axes), dims.size() + axes.size()));
+  const size_t rank = dims.size() + axes.size();  // told before the axes move: arguments have no order
+  RESNETD_ASSIGN_OR_RETURN(axes, Counted(std::move(axes), rank));
   if (std::holds_alternative<ValueId>(src) && !axes.empty() && axes[0] == 0) {
     return Expected("axes", "axes behind the batch", ToString(axes));
   }

@@ -98,7 +98,7 @@ TEST(ReadOnnx, ConstantOperands) {
   for (const Shape& shape : shapes) {
     for (const auto& [op, turned] :
          {std::pair("Add", ""), std::pair("Sub", "from "), std::pair("Mul", ""), std::pair("Div", "from ")}) {
-      const auto with = [&shape, op = op](const char* first, const char* second) {
+      const auto with = [&shape, op](const char* first, const char* second) {
         return [=](OnnxFile& f) { f.Floats("k", shape.file), f.Node(op, {first, second}, "z"); };
       };
       CheckRead({

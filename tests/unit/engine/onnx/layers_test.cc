@@ -121,7 +121,7 @@ TEST(ReadOnnx, Pools) {
 TEST(ReadOnnx, Reductions) {
   for (const auto& [op, since] : {std::pair("ReduceMean", 18), std::pair("ReduceMax", 18), std::pair("ReduceL2", 18),
                                   std::pair("ReduceSum", 13)}) {
-    const auto reduce = [op = op, since = since](const std::vector<int64_t>& axes, int keep, const char* expected) {
+    const auto reduce = [op, since](const std::vector<int64_t>& axes, int keep, const char* expected) {
       const auto set = [=](bool input) {
         return [=](OnnxFile& f, NodeProto& n) {
           if (keep >= 0) SetInt(n, "keepdims", keep);

@@ -257,7 +257,7 @@ TEST(ReadOnnx, RefusesWrongTensors) {
        {std::pair("weights.bin", "tensor 'w': external data 'weights.bin': expected the data inside this model's file"),
         std::pair("../secret", "expected the plain name of a file beside the model, got '../secret'"),
         std::pair("/etc/passwd", "expected the plain name of a file beside the model, got '/etc/passwd'")}) {
-    cases.push_back(Spoilt(location, w([location = location](TensorProto& t) {
+    cases.push_back(Spoilt(location, w([location](TensorProto& t) {
                              t.set_data_location(TensorProto::EXTERNAL);
                              t.clear_raw_data();
                              auto* entry = t.add_external_data();
