@@ -135,7 +135,7 @@ std::vector<std::string> WithEnvironment(CLI::App& app, int argc, const char* co
     if (absl::c_linear_search(environment.passed_over, variable)) app.get_option(name)->envname("");
     const auto value = environment.values.find(variable);
     if (value == environment.values.end()) continue;
-    const auto is_option = [&](const std::string& a) { return a == name || a.rfind(name + "=", 0) == 0; };
+    const auto is_option = [&](const std::string& a) { return a == name || a.starts_with(name + "="); };
     if (std::any_of(arguments.begin(), arguments.end(), is_option)) continue;
     from_environment.push_back(name + "=" + value->second);
   }

@@ -55,7 +55,7 @@ absl::StatusOr<image::Recipe> FindRecipe(const Options& options) {
   // Compiles it, which is more than the input's size needs; nobody waits long.
   RESNETD_ASSIGN_OR_RETURN(const auto engine, Engine::Load(model.bytes(), {.batch_sizes = {1}, .warm_up = false}));
   RESNETD_ASSIGN_OR_RETURN(ChosenRecipe chosen, ChooseRecipe(config.preprocessing(), options.recipe, engine->info()));
-  return std::move(chosen.recipe);
+  return chosen.recipe;
 }
 
 // "folder/photo.jpg" -> "photo-preprocessed", in the current folder.

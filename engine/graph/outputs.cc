@@ -49,7 +49,7 @@ class Chooser {
   }
 
   // Labels belong to one output: the first that they fit.
-  bool FitsLabels(int64_t width) {
+  bool FitsLabels(int64_t width) const {
     if (labels_taken_ || hints_.labels == 0) return false;
     return hints_.labels == width || (width == 1 && hints_.labels <= 2);
   }

@@ -159,6 +159,8 @@ struct Infer {
   Result operator()(const Activation&) const { return src(); }
 
   Result operator()(const Binary& op) const {
+    // A graph whose nodes have too few inputs is refused before.
+    // NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker)
     return Broadcast(src(), op.constant != nullptr ? op.constant->dims : *in[1]);
   }
 
@@ -271,6 +273,7 @@ absl::Status CheckPostOps(const Node& node, const Dims& dims, absl::Span<const D
   for (const PostOp& post_op : node.post_ops) {
     const Binary* binary = std::get_if<Binary>(&post_op);
     if (binary == nullptr) continue;
+    // NOLINTNEXTLINE(clang-analyzer-core.NullDereference): as above
     const Dims& operand = binary->constant != nullptr ? binary->constant->dims : *in[0];
     if (binary->constant == nullptr) in.remove_prefix(1);
     const Result out = Broadcast(dims, operand);

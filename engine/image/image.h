@@ -43,7 +43,7 @@ struct Limits {
 
 // Tells the format by the first bytes and reads the declared size. INVALID_ARGUMENT: empty, none of these formats,
 // truncated before the size, a size of zero or above the limits (which it names), or too many scans.
-absl::StatusOr<Header> Sniff(absl::Span<const std::byte> file, const Limits& limits);
+absl::StatusOr<Header> Sniff(absl::Span<const std::byte> bytes, const Limits& limits);
 
 // Whether it is `limits.max_pixels`, and nothing else, that Sniff() refuses the file for: whoever has an option for it
 // can name it.

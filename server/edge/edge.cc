@@ -111,10 +111,10 @@ absl::StatusOr<Addresses> Resolve(const EdgeOptions& options) {
 absl::Status WhyNotListening(const EdgeOptions& options, const addrinfo& address) {
   const int fd = socket(address.ai_family, SOCK_STREAM, 0);
   const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  const bool bound = bind(fd, address.ai_addr, address.ai_addrlen) == 0 && listen(fd, 1) == 0;
+  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const bool bound = fd >= 0 && bind(fd, address.ai_addr, address.ai_addrlen) == 0 && listen(fd, 1) == 0;
   const std::string why = bound ? "gRPC could not" : errno == EADDRINUSE ? "the port is in use" : std::strerror(errno);
-  close(fd);
+  if (fd >= 0) close(fd);
   return CannotListen(options, why);
 }
 

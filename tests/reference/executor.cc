@@ -310,7 +310,7 @@ std::vector<std::vector<float>> Run(const graph::Graph& graph, absl::Span<const 
     size_t next = graph::OperatorInputs(node);
     std::visit(Execute{absl::MakeConstSpan(in).first(next), out, at(node.output)}, node.op);
     for (const graph::PostOp& post_op : node.post_ops) {
-      const Values before = at(node.output);
+      const Values before = at(node.output);  // NOLINT(performance-unnecessary-copy-initialization): it is overwritten
       std::vector<Tensor> operands = {{out, before}};
       const auto* binary = std::get_if<graph::Binary>(&post_op);
       if (binary != nullptr && binary->constant == nullptr) operands.push_back(in[next++]);

@@ -128,8 +128,8 @@ class Lowering {
 };
 
 // Dense float32.
-inline dnnl::memory::desc F32(dnnl::memory::dims dims, dnnl::memory::format_tag tag) {
-  return {std::move(dims), dnnl::memory::data_type::f32, tag};
+inline dnnl::memory::desc F32(const dnnl::memory::dims& dims, dnnl::memory::format_tag tag) {
+  return {dims, dnnl::memory::data_type::f32, tag};
 }
 // Describes memory of any number of axes, 1 to 6, the last one innermost.
 dnnl::memory::desc RowMajorDesc(dnnl::memory::dims dims);

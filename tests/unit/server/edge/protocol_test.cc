@@ -200,7 +200,8 @@ TEST(EdgeProtocolTest, ReflectionListsTheService) {
   EXPECT_THAT(list.bytes, HasSubstr("grpc.health.v1.Health"));
   // ServerReflectionRequest{file_containing_symbol: ...}
   const std::string symbol = "resnetd.v1.InferenceService";
-  const RawReply file = CallRaw(server.NewChannel(), method, {"\x22" + std::string(1, char(symbol.size())) + symbol});
+  const RawReply file =
+      CallRaw(server.NewChannel(), method, {"\x22" + std::string(1, static_cast<char>(symbol.size())) + symbol});
   ASSERT_TRUE(file.status.ok()) << file.status.error_message();
   for (const char* name : {"Classify", "EmbedStream", "GetModel", "ClassifyRequest"}) {
     EXPECT_THAT(file.bytes, HasSubstr(name));
