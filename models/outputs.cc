@@ -33,8 +33,7 @@ absl::StatusOr<OutputId> NamedOutput(const ModelInfo& info, absl::string_view na
   return FieldError(field, absl::StrCat("one of the model's outputs, ", QuotedList(names)), Quoted(name));
 }
 
-// Several scores get a softmax unless something else is said; a single score does not, as its softmax would always be
-// 1.
+// Several scores get a softmax unless something else is said; a single one does not, since its softmax is always 1.
 absl::StatusOr<Activation> Resolve(v1::HeadConfig::Activation configured, const OutputInfo& output, int labels,
                                    absl::string_view field) {
   switch (configured) {

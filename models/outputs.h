@@ -39,7 +39,7 @@ struct OutputNote {
   bool assumed = false;  // the evidence is weak: somebody who knows the network should look at it
 };
 
-// Warns about each head, and about the embedding where it is not just what the classifier reads, with the evidence.
+// Returns a note on each head, and on the embedding where it is not just what the classifier reads, with the evidence.
 std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelInfo& info);
 
 // Tells why a model has no heads, and the config's line that would make one.
