@@ -10,11 +10,11 @@
 
 #include "base/cpu_budget.h"
 #include "base/echo.h"
-#include "server/descriptor_limit.h"
 #include "server/options.h"
-#include "server/process_memory.h"
+#include "server/process/descriptor_limit.h"
+#include "server/process/memory.h"
+#include "server/process/signals.h"
 #include "server/server.h"
-#include "server/signals.h"
 
 namespace {
 

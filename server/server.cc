@@ -25,7 +25,7 @@
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "models/loader.h"
-#include "server/process_memory.h"
+#include "server/process/memory.h"
 
 namespace resnetd::server {
 namespace {

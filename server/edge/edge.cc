@@ -32,11 +32,11 @@
 #include "grpc/health/v1/health.pb.h"
 #include "server/bounds.h"
 #include "server/edge/authenticator.h"
-#include "server/edge/connections.h"
 #include "server/edge/gate.h"
 #include "server/edge/native/codec.h"
 #include "server/edge/service.h"
 #include "server/model_repository.h"
+#include "server/net/connections.h"
 
 namespace resnetd::server {
 namespace {

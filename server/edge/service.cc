@@ -13,7 +13,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/time.h"
 #include "server/edge/authenticator.h"
-#include "server/edge/deadline.h"
 #include "server/edge/error.h"
 
 namespace resnetd::server {

@@ -5,7 +5,7 @@
 #include <thread>
 #include <vector>
 
-#include "server/edge/deadline.h"
+#include "base/time.h"
 
 namespace resnetd::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/edge/connections.h"
+#include "server/net/connections.h"
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "server/process_memory.h"
+#include "server/process/memory.h"
 
 #include <link.h>
 #include <malloc.h>

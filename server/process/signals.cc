@@ -5,7 +5,7 @@
 //   ignored: SIGPIPE, timers, real-time signals  nobody means the server by them
 //
 // Signals of a fault in the program (SIGSEGV, SIGABRT, ...) or of the system's patience (SIGXCPU) end it.
-#include "server/signals.h"
+#include "server/process/signals.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-#ifndef RESNETD_SERVER_EDGE_CONNECTIONS_H_
-#define RESNETD_SERVER_EDGE_CONNECTIONS_H_
+#ifndef RESNETD_SERVER_NET_CONNECTIONS_H_
+#define RESNETD_SERVER_NET_CONNECTIONS_H_
 
 namespace resnetd::server {
 
@@ -11,4 +11,4 @@ int CloseInward(int port);
 
 }  // namespace resnetd::server
 
-#endif  // RESNETD_SERVER_EDGE_CONNECTIONS_H_
+#endif  // RESNETD_SERVER_NET_CONNECTIONS_H_

@@ -1,7 +1,7 @@
 // gRPC keeps its sockets to itself, so they are looked for among the process' descriptors. Each is duplicated before it
 // is looked at: the duplicate stays the same socket even if the descriptor is closed, and its number given to another
 // file, between the look and the deed.
-#include "server/edge/connections.h"
+#include "server/net/connections.h"
 
 #include <dirent.h>
 #include <fcntl.h>

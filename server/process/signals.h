@@ -1,5 +1,5 @@
-#ifndef RESNETD_SERVER_SIGNALS_H_
-#define RESNETD_SERVER_SIGNALS_H_
+#ifndef RESNETD_SERVER_PROCESS_SIGNALS_H_
+#define RESNETD_SERVER_PROCESS_SIGNALS_H_
 
 #include <atomic>
 #include <functional>
@@ -32,4 +32,4 @@ class SignalThread {
 
 }  // namespace resnetd::server
 
-#endif  // RESNETD_SERVER_SIGNALS_H_
+#endif  // RESNETD_SERVER_PROCESS_SIGNALS_H_

@@ -1,5 +1,5 @@
-#ifndef RESNETD_SERVER_DESCRIPTOR_LIMIT_H_
-#define RESNETD_SERVER_DESCRIPTOR_LIMIT_H_
+#ifndef RESNETD_SERVER_PROCESS_DESCRIPTOR_LIMIT_H_
+#define RESNETD_SERVER_PROCESS_DESCRIPTOR_LIMIT_H_
 
 #include <cstdint>
 
@@ -15,4 +15,4 @@ DescriptorLimit RaiseDescriptorLimit();
 
 }  // namespace resnetd::server
 
-#endif  // RESNETD_SERVER_DESCRIPTOR_LIMIT_H_
+#endif  // RESNETD_SERVER_PROCESS_DESCRIPTOR_LIMIT_H_
