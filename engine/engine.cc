@@ -157,9 +157,13 @@ absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& mod
                                                               {model.folder, model.on_external_file}, options.hints));
   if (model.on_read != nullptr) model.on_read();
   RESNETD_RETURN_IF_ERROR(AddOutputs(options.outputs, graph));
+  RESNETD_RETURN_IF_ERROR(passes::RemoveDead(graph));
+  const absl::Status of_file = passes::CheckWeights(graph);
   RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));
-  if (const absl::Status finite = passes::CheckWeights(graph); !finite.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("model '", model.name, "': ", finite.message()));
+  // What is folded into a layer would be blamed on the layer's own weights.
+  if (const absl::Status folded = passes::CheckWeights(graph); !folded.ok()) {
+    const absl::Status& fault = of_file.ok() ? folded : of_file;
+    return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(model.name), ": ", fault.message()));
   }
   ModelInfo info = InfoOf(graph, model, options);
   RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
