@@ -10,6 +10,7 @@
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "engine/graph/graph.h"
+#include "engine/graph/outputs.h"
 #include "engine/onednn/compile.h"
 #include "engine/onnx/onnx.h"
 #include "engine/passes/check_weights.h"
@@ -53,7 +54,7 @@ absl::Status AddOutputs(const std::vector<std::string>& names, graph::Graph& gra
     if (graph.outputs.size() + kStages >= kMostOutputs) {
       return absl::InvalidArgumentError(absl::StrCat("outputs: expected at most ", kMostOutputs - kStages));
     }
-    graph.outputs.push_back({name, produced->output, graph::HeadActivation::kNone, name});
+    graph::AddOutput(name, produced->output, graph);
   }
   return absl::OkStatus();
 }
@@ -112,10 +113,12 @@ ModelInfo InfoOf(const graph::Graph& graph, const ModelBytes& model, const Engin
           .tensor = output.tensor,
           .aliases = output.aliases,
           .role = output.role,
-          .evidence = output.evidence};
+          .evidence = output.evidence,
+          .labelled = output.labelled,
+          .probabilities = output.probabilities};
     for (const int64_t size : dims) of.width *= static_cast<int>(size);
-    if (output.name == graph::kLogits) info.logits = id, info.classes = of.width;
-    if (output.name == graph::kPool) info.embedding = id, info.features = of.width;
+    if (output.use == graph::OutputUse::kFirstHead) info.logits = id, info.classes = of.width;
+    if (output.use == graph::OutputUse::kEmbedding) info.embedding = id, info.features = of.width;
   }
   info.batch_sizes = options.batch_sizes;
   info.threads = options.threads;

@@ -37,9 +37,9 @@ inline constexpr size_t kMostOutputs = 32;  // of one model
 using OutputSet = std::bitset<kMostOutputs>;
 
 struct OutputInfo {
-  // "logits": of the first head. "pool": the embedding (graph::ChooseOutputs() has the rules). "stage1".."stage4": the
-  // output of the last residual block at each of the last four spatial resolutions, averaged over its pixels. Others
-  // are called as in the file.
+  // "logits": of the first head. "pool": the embedding (graph::ChooseOutputs() has the rules, and says what they are
+  // called where the file means something else by these names). "stage1".."stage4": the output of the last residual
+  // block at each of the last four spatial resolutions, averaged over its pixels. Others are called as in the file.
   std::string name;
   std::vector<int64_t> dims;  // of one image: {C} or {C, H, W}
   int width = 0;              // their product
@@ -47,7 +47,9 @@ struct OutputInfo {
   std::string tensor = {};  // what holds its values in the ONNX file, perhaps as a map of one pixel; empty: nothing
   std::vector<std::string> aliases = {};  // what the file calls it, where `name` is ours
   OutputRole role = OutputRole::kLayer;
-  std::string evidence = {};  // what decided the role, in words
+  std::string evidence = {};   // what decided the role, in words
+  bool labelled = false;       // the labels that the hints speak of are this output's
+  bool probabilities = false;  // its values are such as they are
 };
 
 // Where one image's input goes, as float32, scaled and normalised as in training: element (y, x, c) is at
@@ -92,7 +94,7 @@ struct ModelInfo {
   int height = 0, width = 0, channels = 0;  // of the input
   std::vector<OutputInfo> outputs;
   OutputId logits = kNoOutput;     // where the model has a classifier or yields a value
-  OutputId embedding = kNoOutput;  // "pool"; every model has it
+  OutputId embedding = kNoOutput;  // every model has it
   int classes = 0;                 // width of `logits`; 0 where there is none
   int features = 0;                // width of `embedding`
   std::vector<int> batch_sizes;    // as compiled

@@ -46,6 +46,7 @@ struct Node {
 using resnetd::HeadActivation;
 using resnetd::OutputHints;
 using resnetd::OutputRole;
+using resnetd::OutputUse;
 
 // A value that is served.
 struct Output {
@@ -56,11 +57,15 @@ struct Output {
   std::vector<std::string> aliases = {};  // what the file calls it, where `name` is ours
   OutputRole role = OutputRole::kLayer;
   std::string evidence = {};  // what decided the role, in words
+  OutputUse use = OutputUse::kFurther;
+  bool labelled = false;       // the labels beside the file are this output's
+  bool probabilities = false;  // its values are such as they are
 };
 
-// Names that have a meaning; other outputs are called as in the ONNX file.
-inline constexpr absl::string_view kLogits = "logits";  // of the first head; absent where there is no classifier
-inline constexpr absl::string_view kPool = "pool";      // the embedding: what the last Gemm reads, or else the output
+// What the first head and the embedding are called, unless the file calls another of its outputs so. Other outputs are
+// called as in the ONNX file.
+inline constexpr absl::string_view kLogits = "logits";
+inline constexpr absl::string_view kPool = "pool";
 
 // A residual network as a list of nodes in topological order. Mutable, verbose, not thread-safe: passes rewrite it, the
 // compiler reads it, nothing at run time sees it.

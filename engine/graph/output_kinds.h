@@ -9,8 +9,8 @@
 namespace resnetd {
 
 // Says what the ONNX file applied to the scores of an output. Softmax and Sigmoid are taken away and left to the
-// output's user, so that the output holds the scores before. kApplied: the file goes on behind its softmax, so that the
-// output holds probabilities already, or what became of them.
+// output's user, so that the output holds the scores before. kApplied: the file goes on behind its softmax or sigmoid,
+// or applies another function of the kind, so that the output holds probabilities already, or what became of them.
 enum class HeadActivation : uint8_t { kNone, kSoftmax, kSigmoid, kApplied };
 
 enum class OutputRole : uint8_t {
@@ -21,11 +21,18 @@ enum class OutputRole : uint8_t {
   kUndecided,   // classes or an embedding; nothing says which, so it is served as the embedding
 };
 
+// What an output answers where none is named.
+enum class OutputUse : uint8_t {
+  kFurther,    // nothing
+  kFirstHead,  // Classify
+  kEmbedding,  // Embed
+};
+
 // Holds what is known of a file's outputs from beside the file. It comes before all evidence that the file holds.
 struct OutputHints {
   std::string embedding = {};                 // the output, or else tensor, that is the embedding; empty: not said
-  std::vector<std::string> classifiers = {};  // outputs that are classifiers
-  bool classifies = false;                    // there is a classifier: the first output that can be one
+  std::vector<std::string> classifiers = {};  // outputs that are classifiers, in the order in which clients see them
+  bool classifies = false;                    // something is said of the first head, which is none of `classifiers`
   int labels = 0;                             // so many labels lie beside the file; 0: none
 };
 

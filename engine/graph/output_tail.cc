@@ -72,6 +72,15 @@ std::optional<ValueId> NormalisedBy(const Producers& producers, const Node& node
   return std::nullopt;
 }
 
+// Whether it yields x - max(x), as before the exp of a softmax in pieces.
+bool TakesLargestAway(const Producers& producers, const Node& node) {
+  const Binary* difference = TwoInputs(node);
+  if (difference == nullptr || difference->kind != BinaryKind::kSub || difference->reversed) return false;
+  const Node* largest = producers.Find(node.inputs[1]);
+  const auto* reduce = largest == nullptr ? nullptr : std::get_if<Reduce>(&largest->op);
+  return reduce != nullptr && reduce->kind == ReduceKind::kMax && largest->inputs[0] == node.inputs[0];
+}
+
 class Reader {
  public:
   Reader(const Graph& graph, const Producers& producers) : graph_(graph), producers_(producers) {}
@@ -79,6 +88,10 @@ class Reader {
   Tail Read(ValueId output) {
     tail_.scores = output;
     TakeActivation(output);
+    if (tail_.activation == HeadActivation::kNone) {
+      const Range range = RangeOf(graph_, producers_, output);
+      if (range.holds_probabilities()) tail_.activation = HeadActivation::kApplied, tail_.squash = range.by;
+    }
     ValueId at = tail_.scores;
     for (const Node* node = producers_.Find(at); node != nullptr; node = producers_.Find(at)) {
       if (std::holds_alternative<Gemm>(node->op) || std::holds_alternative<Conv>(node->op)) {
@@ -89,11 +102,7 @@ class Reader {
       if (!before) break;
       at = *before;
     }
-    // A value that no layer yields may be a gate or a map of attention: then they are operators like others. A sigmoid,
-    // which ends many things, makes probabilities of a classifier's scores alone.
-    const bool of_classes =
-        tail_.activation == HeadActivation::kSigmoid ? CanClassify(graph_, tail_) : tail_.layer.has_value();
-    if (tail_.activation != HeadActivation::kNone && !of_classes) tail_ = {.scores = output};
+    if (!tail_.layer) tail_ = {.scores = output};
     return tail_;
   }
 
@@ -101,17 +110,17 @@ class Reader {
   const Dims& dims(ValueId id) const { return graph_.value(id).dims; }
 
   void TakeActivation(ValueId output) {
-    const Node* node = producers_.Find(output);
-    while (node != nullptr && std::holds_alternative<Reshape>(node->op) && IsVector(dims(node->inputs[0]))) {
-      node = producers_.Find(node->inputs[0]);
-    }
-    if (node == nullptr || !IsVector(dims(node->output))) return;
+    if (!IsVector(dims(output))) return;
+    const Node* node = producers_.Find(BeforeReshapes(graph_, producers_, output));
+    if (node == nullptr) return;
     if (const auto* softmax = std::get_if<Softmax>(&node->op)) {
       if (!OverAll(*softmax, dims(node->output))) return;
       tail_.activation = HeadActivation::kSoftmax;
+      tail_.squash = Squash::kSoftmax;
     } else if (const auto* activation = std::get_if<Activation>(&node->op);
                activation != nullptr && activation->kind == ActivationKind::kSigmoid) {
       tail_.activation = HeadActivation::kSigmoid;
+      tail_.squash = Squash::kSigmoid;
     } else {
       return;
     }
@@ -120,7 +129,8 @@ class Reader {
 
   // Whether it makes probabilities of all elements. Over an axis of size 1 it says nothing.
   static bool OverAll(const Softmax& softmax, const Dims& dims) {
-    return dims[static_cast<size_t>(softmax.axis)] == Elements(dims);
+    const auto axis = static_cast<size_t>(softmax.axis);
+    return axis < dims.size() ? dims[axis] == Elements(dims) : dims.empty();
   }
 
   // A softmax that the output does not end in. What follows it works on probabilities.
@@ -129,6 +139,7 @@ class Reader {
     tail_.bent = tail_.normalised = false;
     if (OverAll(softmax, over)) {
       tail_.activation = HeadActivation::kApplied;
+      tail_.squash = Squash::kSoftmax;
     } else {
       tail_.bent = true;
     }
@@ -140,6 +151,8 @@ class Reader {
       tail_.normalised = true;
       return normalised;
     }
+    if (const Node* exp = ExpOfSoftmax(producers_, node)) return exp->inputs[0];
+    if (TakesLargestAway(producers_, node)) return node.inputs[0];
     if (node.inputs.size() != 1) return std::nullopt;
     const ValueId before = node.inputs[0];
     if (const auto* binary = std::get_if<Binary>(&node.op)) {
@@ -172,8 +185,9 @@ class Reader {
       tail_.bent = true;
       return;
     }
-    const bool before_pool = tail_.pooled && kind == ActivationKind::kRelu;
-    tail_.bent |= !before_pool;
+    const bool of_pixels = tail_.pooled && kind == ActivationKind::kRelu;
+    tail_.relu_of_pixels |= of_pixels;
+    tail_.bent |= !of_pixels;
   }
 
   const Graph& graph_;
@@ -209,15 +223,23 @@ bool CanClassify(const Graph& graph, const Tail& tail) {
 }
 
 bool ReadsPooled(const Graph& graph, const Producers& producers, const Node& layer) {
-  for (ValueId at = layer.inputs[0];;) {
-    const Dims& dims = graph.value(at).dims;
-    if (dims.size() == 3) return IsVector(dims);
-    const Node* node = producers.Find(at);
-    if (node == nullptr) return false;
-    // A vector that was reduced from a map has one number left of its pixels.
-    if (std::holds_alternative<Reduce>(node->op) && IsMap(graph.value(node->inputs[0]).dims)) return true;
-    at = node->inputs[0];
+  for (const Node* node = producers.Find(layer.inputs[0]); node != nullptr; node = producers.Find(node->inputs[0])) {
+    if (!IsVector(graph.value(node->output).dims)) return false;
+    const Dims& before = graph.value(node->inputs[0]).dims;
+    const bool pools = std::holds_alternative<Reduce>(node->op) || std::holds_alternative<AveragePool>(node->op) ||
+                       std::holds_alternative<MaxPool>(node->op);
+    if (pools && (before.size() == 3 || !IsVector(before))) return true;
+    if (IsMap(before)) return false;
   }
+  return false;
+}
+
+ValueId BeforeReshapes(const Graph& graph, const Producers& producers, ValueId vector) {
+  for (const Node* node = producers.Find(vector); node != nullptr; node = producers.Find(vector)) {
+    if (!std::holds_alternative<Reshape>(node->op) || !IsVector(graph.value(node->inputs[0]).dims)) break;
+    vector = node->inputs[0];
+  }
+  return vector;
 }
 
 }  // namespace resnetd::graph

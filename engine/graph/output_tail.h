@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/graph/graph.h"
+#include "engine/graph/output_range.h"
 
 namespace resnetd::graph {
 
@@ -30,16 +31,22 @@ class Producers {
 
 // Describes how a network comes to an end at one output, read backwards from it.
 struct Tail {
+  // kSoftmax, kSigmoid: the output is that of `scores`. kApplied: it holds probabilities, or what became of them, which
+  // cannot be taken back to scores; `squash` says which function made them.
   HeadActivation activation = HeadActivation::kNone;
+  Squash squash = Squash::kNothing;
   ValueId scores{};  // the output's value, before the activation if that was last
   // The last Gemm or Conv, by its place among the nodes, if only what is told below lies between it and the scores.
   std::optional<size_t> layer = {};
-  bool normalised = false;  // by its length, by a batch's or group's statistics, or by channel
-  bool bent = false;        // by a ReLU, a PReLU or another function that scores of classes do not pass
-  bool pooled = false;      // averaged over all pixels
-  bool flattened = false;   // a map of several pixels became a vector
+  bool normalised = false;      // by its length, by a batch's or group's statistics, or by channel
+  bool bent = false;            // by a ReLU, a PReLU or another function that scores of classes do not pass
+  bool pooled = false;          // averaged over all pixels
+  bool relu_of_pixels = false;  // behind a ReLU that each pixel passed before they were averaged
+  bool flattened = false;       // a map of several pixels became a vector
 };
 
+// The activation is that of a network only where a layer's results come to it: otherwise it may be a gate or a map of
+// attention, an operator like others.
 Tail TailOf(const Graph& graph, const Producers& producers, ValueId output);
 
 // Whether the layer's results can be scores of classes by what lies behind it: a Gemm; a 1x1 convolution of one pixel,
@@ -47,11 +54,15 @@ Tail TailOf(const Graph& graph, const Producers& producers, ValueId output);
 // The latter has a bias: a backbone that ends in such a convolution has a batch normalisation in its place.
 bool CanClassify(const Graph& graph, const Tail& tail);
 
-// Whether what `layer` reads comes from a map of one pixel rather than from the pixels of a larger one.
+// Whether what `layer` reads was pooled over all pixels: neither the pixels of a larger map, nor what a convolution as
+// large as the map made of them.
 bool ReadsPooled(const Graph& graph, const Producers& producers, const Node& layer);
 
 // A vector, or a map of which one axis holds all its elements.
 bool IsVector(const Dims& dims);
+
+// What holds the same elements in the same order before it was given other dims, as a vector too.
+ValueId BeforeReshapes(const Graph& graph, const Producers& producers, ValueId vector);
 
 }  // namespace resnetd::graph
 

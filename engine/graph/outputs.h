@@ -6,20 +6,18 @@
 
 namespace resnetd::graph {
 
-// Decides what each output of a network as the file has it is, and what it is called: the first classifier becomes
-// "logits" and comes first, the embedding becomes "pool" and follows; Output::aliases keep the names of the file, and
-// Output::evidence says what decided. The rules, the first that applies:
+// Decides what each output of a network as the file has it is (output_rule.h), and what it is called. The first head
+// becomes "logits" and comes first, the embedding becomes "pool" and follows, the others come in the file's order;
+// Output::aliases keep the names of the file. Where the file calls another of its outputs so, that one keeps the name,
+// and the head its own; the embedding its own too, or else "embedding".
 //
-//   the hints; as many labels as the output has values; a softmax or sigmoid behind it (classifier); an L2 norm or a
-//   normalisation by channel behind its last layer (embedding); one value (a value); its name; its last layer: a Gemm
-//   or a 1x1 convolution behind a global pool, or such a convolution before it, classifies unless another head reads
-//   what it yields; behind a flattened map it may be either (kUndecided); anything else is an embedding.
-//
-// If no output is the embedding, it is the input of the first classifier's last layer, averaged over its pixels. If
-// there are maps alone, it is the average of the one with the fewest pixels. The graph has outputs, each with `name`,
-// `value` and `tensor`, and dims; nodes may be appended. INVALID_ARGUMENT: a hint names what is not there or cannot be
-// an embedding.
+// Where no output is the embedding, it is what the first head's last layer reads, averaged over its pixels. Maps
+// alone: the average of the one with the fewest pixels. The graph has outputs, each with `name`, `value` and `tensor`,
+// and dims; nodes may be appended. INVALID_ARGUMENT: a hint names what is not there or cannot be an embedding.
 absl::Status ChooseOutputs(const OutputHints& hints, Graph& graph);
+
+// Serves a further tensor of the file as it is. The graph may have appended nodes; `value` is none of theirs.
+void AddOutput(std::string name, ValueId value, Graph& graph);
 
 // Keeps the nodes from which an output can be reached.
 void RemoveDeadNodes(Graph& graph);

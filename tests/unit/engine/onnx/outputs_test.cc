@@ -8,6 +8,7 @@
 #include "engine/graph/outputs.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/network_ends.h"
 #include "tests/support/onnx_file.h"
 
 namespace resnetd::onnx {
@@ -15,77 +16,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// "logits(y){10} classifier softmax, pool{4} embedding": names with those of the file, sizes, roles, what was taken
-// away.
-std::string Outputs(const graph::Graph& graph) {
-  static constexpr const char* kRoles[] = {"layer", "embedding", "classifier", "value", "undecided"};
-  static constexpr const char* kActivations[] = {"", " softmax", " sigmoid", " applied"};
-  std::string s;
-  for (const graph::Output& o : graph.outputs) {
-    absl::StrAppend(&s, s.empty() ? "" : ", ", o.name);
-    for (const std::string& alias : o.aliases) absl::StrAppend(&s, "(", alias, ")");
-    absl::StrAppend(&s, "{", graph::ToString(graph.value(o.value).dims), "} ", kRoles[static_cast<size_t>(o.role)],
-                    kActivations[static_cast<size_t>(o.activation)]);
-  }
-  return s;
-}
-
-// x of 3x8x8 -> map "m" of 4x8x8 -> "p" of 4x1x1 -> vector "v" of 4.
-void Backbone(OnnxFile& f) {
-  f.Floats("w", {4, 3, 3, 3});
-  SetInts(f.Node("Conv", {"x", "w"}, "c"), "pads", {1, 1, 1, 1});
-  f.Node("Relu", {"c"}, "m");
-  f.Node("GlobalAveragePool", {"m"}, "p");
-  f.Node("Flatten", {"p"}, "v");
-}
-
-void Gemm(OnnxFile& f, const std::string& src, int64_t in, const std::string& dst, int64_t out) {
-  f.Floats(dst + ".weight", {out, in});
-  f.Floats(dst + ".bias", {out});
-  NodeProto& node = f.Node("Gemm", {}, dst);
-  for (const std::string& input : {src, dst + ".weight", dst + ".bias"}) node.add_input(input);
-  SetInt(node, "transB", 1);
-}
-
-// Different in each channel.
-void Slopes(OnnxFile& f, const std::string& name, int64_t channels) {
-  std::vector<float> values;
-  for (int64_t i = 0; i < channels; ++i) values.push_back(0.5f + 0.25f * static_cast<float>(i));
-  f.Floats(name, {channels}).set_raw_data(values.data(), values.size() * sizeof(float));
-}
-
-void BatchNorm(OnnxFile& f, const char* src, const char* dst, int64_t channels) {
-  for (const char* name : {"scale", "shift", "mean", "variance"}) f.Floats(name, {channels});
-  f.Node("BatchNormalization", {src, "scale", "shift", "mean", "variance"}, dst);
-}
-
-void Named(OnnxFile& f, std::initializer_list<const char*> outputs) {
-  f.graph().clear_output();
-  for (const char* name : outputs) OnnxFile::Describe(*f.graph().add_output(), name, {0, 10});
-}
-
-struct EndCase {
-  const char* what;
-  std::function<void(OnnxFile&)> build;
-  const char* outputs;
-  OutputHints hints = {};
-};
-
-void Check(const std::vector<EndCase>& cases) {
-  for (const EndCase& c : cases) {
-    OnnxFile f(17);
-    Backbone(f);
-    c.build(f);
-    const auto graph = ReadBytes(f.Bytes(), c.hints);
-    ASSERT_TRUE(graph.ok()) << c.what << ": " << graph.status();
-    EXPECT_EQ(Outputs(*graph), c.outputs) << c.what;
-    for (const graph::Output& o : graph->outputs) {
-      EXPECT_EQ(o.evidence.empty(), o.role == OutputRole::kLayer) << c.what << ", " << o.name;
-    }
-  }
-}
-
 TEST(ChooseOutputs, OneScoreIsNoSoftmax) {
+  const auto clipped = [](const char* op) {
+    return [op](OnnxFile& f) {
+      f.Floats("low", {}, 0.1f), f.Floats("high", {}, 0.9f);
+      Gemm(f, "v", 4, "l", 1), f.Node(op, {"l"}, "q"), f.Node("Clip", {"q", "low", "high"}, "y");
+    };
+  };
   const auto logit = [](const char* end) {
     return [end](OnnxFile& f) {
       Gemm(f, "v", 4, *end == '\0' ? "y" : "s", 1);
@@ -120,6 +57,30 @@ TEST(ChooseOutputs, OneScoreIsNoSoftmax) {
          Gemm(f, "v", 4, "age", 1), Gemm(f, "v", 4, "gender", 2), Named(f, {"age", "gender"});
        },
        "logits(gender){2} classifier, pool{4} embedding, age{1} value"},
+      {"no axis at all",
+       [](OnnxFile& f) {
+         f.Ints("to", {-1}), Gemm(f, "v", 4, "s", 1), f.Node("Reshape", {"s", "to"}, "y");
+       },
+       "logits(y){1} value, pool{4} embedding"},
+      {"a sigmoid without an axis",
+       [](OnnxFile& f) {
+         f.Ints("to", {-1}), Gemm(f, "v", 4, "s", 1), f.Node("Reshape", {"s", "to"}, "t"),
+             f.Node("Sigmoid", {"t"}, "y");
+       },
+       "logits(y){1} classifier sigmoid, pool{4} embedding"},
+      {"a regression without an axis beside a classifier",
+       [](OnnxFile& f) {
+         f.Ints("to", {-1}), Gemm(f, "v", 4, "s", 1), f.Node("Reshape", {"s", "to"}, "age");
+         Gemm(f, "v", 4, "gender", 2), Named(f, {"gender", "age"});
+       },
+       "logits(gender){2} classifier, pool{4} embedding, age{1} value"},
+      {"a sigmoid behind the pool of a class convolution", ClassConv(1, 3, true, "Sigmoid"),
+       "logits(y){1} classifier sigmoid, pool{4} embedding"},
+      {"the same without a bias", ClassConv(1, 1, false, "Sigmoid"),
+       "logits(y){1} classifier sigmoid, pool{4} embedding"},
+      {"a clipped sigmoid", clipped("Sigmoid"), "logits(y){1} classifier applied, pool{4} embedding"},
+      {"a hard sigmoid", logit("HardSigmoid"), "logits(y){1} classifier applied, pool{4} embedding"},
+      {"a clipped score, which is a value", clipped("Identity"), "logits(y){1} value, pool{4} embedding"},
       {"a scaled sigmoid, which is a value",
        [](OnnxFile& f) {
          f.Floats("hundred", {}, 100);

@@ -1,0 +1,34 @@
+#ifndef RESNETD_ENGINE_GRAPH_OUTPUT_RANGE_H_
+#define RESNETD_ENGINE_GRAPH_OUTPUT_RANGE_H_
+
+#include <cstdint>
+#include <limits>
+
+#include "engine/graph/graph.h"
+
+namespace resnetd::graph {
+
+class Producers;
+
+// What brought values into a range that is known whatever the network's weights are.
+enum class Squash : uint8_t { kNothing, kSigmoid, kSoftmax };
+
+// Where the values of a tensor lie, as far as its operators tell without the weights.
+struct Range {
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+  // Whether a sigmoid or softmax made them, and nothing scaled them since: clipped, averaged over pixels, taken from 1,
+  // put behind one another or given other dims they are probabilities still.
+  Squash by = Squash::kNothing;
+
+  bool holds_probabilities() const;
+};
+
+Range RangeOf(const Graph& graph, const Producers& producers, ValueId value);
+
+// The node that yields exp(x) where `node` yields exp(x) / sum of exp(x), a softmax in pieces; null if it does not.
+const Node* ExpOfSoftmax(const Producers& producers, const Node& node);
+
+}  // namespace resnetd::graph
+
+#endif  // RESNETD_ENGINE_GRAPH_OUTPUT_RANGE_H_
