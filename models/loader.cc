@@ -121,6 +121,7 @@ class Loading {
   absl::Status CompileEngine();
   absl::Status ReadRecipe();
   absl::Status ReadHeads();
+  absl::Status CheckOwner(const Head& head) const;
   absl::Status SetLabels(const std::optional<std::string>& text, absl::string_view file, Head& head);
   absl::Status TryOut();  // golden answers and costs
 
@@ -226,16 +227,15 @@ absl::Status Loading::ReadHeads() {
   if (info.logits == kNoOutput && !options_.labels_file.empty()) {
     return absl::InvalidArgumentError("--labels: expected none, as the model has no logits");
   }
-  for (auto& [head, labels_file] : chosen) {
-    if (head.output == info.logits && labels_file == config_.labels_file()) {
-      RESNETD_RETURN_IF_ERROR(SetLabels(first_labels_, first_labels_file_, head));
-      if (!first_labels_.has_value()) notes_.push_back("no labels, answers carry class indices only");
-    } else if (!labels_file.empty()) {
-      const auto config = absl::c_find_if(
-          config_.heads(), [&](const v1::HeadConfig& one) { return FindOutput(info, one.output()) == head.output; });
+  for (auto& [head, takes_labels, config] : chosen) {
+    if (config) {
       RESNETD_RETURN_IF_ERROR(
-          SetLabels(labels_[static_cast<size_t>(config - config_.heads().begin())], labels_file, head));
+          SetLabels(labels_[static_cast<size_t>(*config)], config_.heads(*config).labels_file(), head));
+    } else if (takes_labels) {
+      RESNETD_RETURN_IF_ERROR(CheckOwner(head));
+      RESNETD_RETURN_IF_ERROR(SetLabels(first_labels_, first_labels_file_, head));
     }
+    if (model_.heads.empty() && head.labels.empty()) notes_.push_back("no labels, answers carry class indices only");
     model_.heads.push_back(std::move(head));
   }
   if (model_.heads.empty()) {
@@ -253,6 +253,16 @@ absl::Status Loading::ReadHeads() {
     (note.assumed ? notes_ : outputs_).push_back(std::move(note.text));
   }
   return absl::OkStatus();
+}
+
+// One or two labels may be those of any of several values.
+absl::Status Loading::CheckOwner(const Head& head) const {
+  const bool fit = model_.engine->info().outputs[static_cast<size_t>(head.output)].labelled;
+  if (fit || !head.is_value() || label_counts_.first < 1 || label_counts_.first > 2) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(first_labels_file_, ": expected as many labels as one output has values, got ", label_counts_.first,
+                   " beside several outputs of one value; \"", head.sigmoid_line,
+                   "\", or such a line with a labels_file, in config.textproto says what they are"));
 }
 
 absl::Status Loading::SetLabels(const std::optional<std::string>& text, absl::string_view file, Head& head) {

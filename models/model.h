@@ -1,14 +1,12 @@
 #ifndef RESNETD_MODELS_MODEL_H_
 #define RESNETD_MODELS_MODEL_H_
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/types/span.h"
 #include "engine/engine.h"
 #include "engine/image/recipe.h"
 
@@ -27,16 +25,11 @@ struct Head {
   std::vector<float> thresholds;    // one a class, of its probability, or empty
   std::vector<std::string> labels;  // one a class, or empty
   std::string evidence = {};        // why it is taken for one, in words
+  bool probability = false;         // its one value is such already; its logit is log(p / (1 - p))
+  std::string sigmoid_line = {};    // the config's line that says that its one value is the score of a class
 
   bool is_value() const { return classes == 1 && activation == Activation::kNone; }
 };
-
-// The logits of the head's classes, from its output's values. `pair` holds them where the head has two of one value.
-inline absl::Span<const float> LogitsOf(const Head& head, absl::Span<const float> values, std::array<float, 2>& pair) {
-  if (head.classes != 2 || values.size() != 1) return values;
-  pair = {-values[0], values[0]};
-  return pair;
-}
 
 // A kind of vector that Embed can answer with. Those of one space can be compared.
 struct Space {
@@ -63,6 +56,8 @@ struct Model {
   std::vector<Layer> layers;                      // one an output of the engine, by OutputId
   std::string sha256;                             // of the ONNX file and then the files with its weights, hex
   std::chrono::milliseconds default_deadline{0};  // of calls that bring none; 0: none
+
+  int classes() const { return heads.empty() ? 0 : heads.front().classes; }  // of the first head
 };
 
 }  // namespace resnetd

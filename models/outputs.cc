@@ -26,31 +26,55 @@ const OutputInfo& OutputOf(const ModelInfo& info, OutputId id) {
   return info.outputs[static_cast<size_t>(id)];
 }
 
+bool IsAlias(const OutputInfo& output, absl::string_view name) {
+  return absl::c_linear_search(output.aliases, name);
+}
+
+bool IsHead(const OutputInfo& output) {
+  return output.role == OutputRole::kClassifier || output.role == OutputRole::kValue ||
+         output.activation != HeadActivation::kNone;
+}
+
+// What the file calls it.
+const std::string& FileName(const OutputInfo& output) {
+  return output.aliases.empty() ? output.name : output.aliases.front();
+}
+
+// Of outputs that share a name, a declared tensor and the scores that its softmax was taken from, a head's.
+OutputId FindHeadOutput(const ModelInfo& info, absl::string_view name) {
+  const auto head = absl::c_find_if(
+      info.outputs, [&](const OutputInfo& o) { return IsHead(o) && (o.name == name || IsAlias(o, name)); });
+  return head == info.outputs.end() ? FindOutput(info, name) : static_cast<OutputId>(head - info.outputs.begin());
+}
+
 absl::StatusOr<OutputId> NamedOutput(const ModelInfo& info, absl::string_view name, absl::string_view field) {
-  if (const OutputId found = FindOutput(info, name); found != kNoOutput) return found;
+  if (const OutputId found = FindHeadOutput(info, name); found != kNoOutput) return found;
   std::vector<absl::string_view> names;
   for (const OutputInfo& output : info.outputs) names.push_back(output.name);
   return FieldError(field, absl::StrCat("one of the model's outputs, ", QuotedList(names)), Quoted(name));
 }
 
-// Several scores get a softmax unless something else is said; a single one does not, since its softmax is always 1.
+// Says whether the file has made probabilities of its values.
+bool Applied(const OutputInfo& output) {
+  return output.probabilities || output.activation == HeadActivation::kApplied;
+}
+
+// Several scores get a softmax unless something else is said; a single one does not, since its softmax is always 1. A
+// value that is a probability already stays as it is, whatever is said.
 absl::StatusOr<Activation> Resolve(v1::HeadConfig::Activation configured, const OutputInfo& output, int labels,
                                    absl::string_view field) {
-  switch (configured) {
-    case v1::HeadConfig::SOFTMAX:
-      if (output.width > 1) return Activation::kSoftmax;
-      return FieldError(field, "SIGMOID or NONE for one score, of which a softmax is always 1", "SOFTMAX");
-    case v1::HeadConfig::SIGMOID:
-      return Activation::kSigmoid;
-    case v1::HeadConfig::NONE:
-      return Activation::kNone;
-    default:
-      break;
+  const bool one = output.width == 1;
+  if (one && configured == v1::HeadConfig::SOFTMAX) {
+    return FieldError(field, "SIGMOID or NONE for one score, of which a softmax is always 1", "SOFTMAX");
   }
-  if (output.activation == HeadActivation::kSigmoid) return Activation::kSigmoid;
-  if (output.activation == HeadActivation::kApplied) return Activation::kNone;
-  if (output.width > 1) return Activation::kSoftmax;
-  return labels > 0 ? Activation::kSigmoid : Activation::kNone;
+  if (configured == v1::HeadConfig::NONE || (Applied(output) && !one)) return Activation::kNone;
+  if (configured == v1::HeadConfig::SOFTMAX) return Activation::kSoftmax;
+  if (configured == v1::HeadConfig::SIGMOID || output.activation == HeadActivation::kSigmoid) {
+    return Activation::kSigmoid;
+  }
+  if (!one) return Activation::kSoftmax;
+  const bool probability = Applied(output) && output.role != OutputRole::kValue;
+  return labels > 0 || probability ? Activation::kSigmoid : Activation::kNone;
 }
 
 // One for each class: one that stands for all is repeated.
@@ -67,7 +91,7 @@ absl::StatusOr<std::vector<float>> ReadThresholds(const google::protobuf::Repeat
   return std::vector<float>(configured.begin(), configured.end());
 }
 
-// `labels`: how many there are for it. `prefix`: of the fields in messages.
+// `labels`: how many there are for its classes. `prefix`: of the fields in messages.
 absl::StatusOr<ChosenHead> MakeHead(const v1::HeadConfig& config, OutputId id, const ModelInfo& info, int labels,
                                     absl::string_view prefix) {
   const OutputInfo& output = OutputOf(info, id);
@@ -81,6 +105,7 @@ absl::StatusOr<ChosenHead> MakeHead(const v1::HeadConfig& config, OutputId id, c
   head.output = id;
   RESNETD_ASSIGN_OR_RETURN(head.activation,
                            Resolve(config.activation(), output, labels, absl::StrCat(prefix, "activation")));
+  head.probability = output.width == 1 && Applied(output) && head.activation == Activation::kSigmoid;
   head.classes = output.width == 1 && labels == 2 && head.activation == Activation::kSigmoid ? 2 : output.width;
   RESNETD_ASSIGN_OR_RETURN(head.thresholds,
                            ReadThresholds(config.thresholds(), head.classes, absl::StrCat(prefix, "thresholds")));
@@ -88,7 +113,9 @@ absl::StatusOr<ChosenHead> MakeHead(const v1::HeadConfig& config, OutputId id, c
   head.evidence = config.activation() != v1::HeadConfig::AUTO || !config.output().empty() ? "the config"
                   : by_labels ? absl::StrCat(labels, labels == 1 ? " label" : " labels")
                               : output.evidence;
-  chosen.labels_file = config.labels_file();
+  head.sigmoid_line = id == info.logits && config.output().empty()
+                          ? "activation: SIGMOID"
+                          : absl::StrCat("heads { output: \"", FileName(output), "\" activation: SIGMOID }");
   return chosen;
 }
 
@@ -105,15 +132,25 @@ bool SaysOfFirstHead(const v1::ModelConfig& config) {
   return !config.labels_file().empty() || config.activation() != v1::HeadConfig::AUTO || config.thresholds_size() > 0;
 }
 
-// Returns which of the config's heads is the first one, called there as in the file. -1: none; the fields beside them
-// are of the first head then, as they are where they are given.
+// Returns which of the config's heads is the first one. -1: none; the fields beside them are of the first head then, as they
+// are where they are given.
 int FirstAmongHeads(const v1::ModelConfig& config, const ModelInfo& info) {
   if (info.logits == kNoOutput || SaysOfFirstHead(config)) return -1;
   for (int i = 0; i < config.heads_size(); ++i) {
-    const std::string& name = config.heads(i).output();
-    if (name != OutputOf(info, info.logits).name && FindOutput(info, name) == info.logits) return i;
+    if (FindHeadOutput(info, config.heads(i).output()) == info.logits) return i;
   }
   return -1;
+}
+
+// Which output has the labels beside the file: what they fit, or else the first head, which then refuses them.
+OutputId LabelledOutput(const ModelInfo& info) {
+  const auto labelled = absl::c_find_if(info.outputs, [](const OutputInfo& o) { return o.labelled; });
+  return labelled == info.outputs.end() ? info.logits : static_cast<OutputId>(labelled - info.outputs.begin());
+}
+
+// How many of them are names of its classes.
+int ClassLabels(const LabelCounts& labels, const OutputInfo& output) {
+  return output.labelled && output.role == OutputRole::kClassifier ? labels.first : 0;
 }
 
 int LabelsOf(const LabelCounts& labels, int head) {
@@ -132,7 +169,7 @@ absl::Status CheckNoFirstHead(const v1::ModelConfig& config) {
   return absl::OkStatus();
 }
 
-bool IsHead(const std::vector<ChosenHead>& heads, OutputId id) {
+bool IsChosen(const std::vector<ChosenHead>& heads, OutputId id) {
   return absl::c_any_of(heads, [id](const ChosenHead& chosen) { return chosen.head.output == id; });
 }
 
@@ -175,35 +212,48 @@ OutputHints HintsOf(const v1::ModelConfig& config, const LabelCounts& labels) {
 absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& config, const ModelInfo& info,
                                                     const LabelCounts& labels) {
   std::vector<ChosenHead> heads;
+  const OutputId labelled = LabelledOutput(info);
+  const auto add = [&](const v1::HeadConfig& of, std::optional<int> index, OutputId id) -> absl::Status {
+    const bool own = !of.labels_file().empty() && index;
+    const int count = own ? LabelsOf(labels, *index) : ClassLabels(labels, OutputOf(info, id));
+    const std::string prefix = index ? absl::StrCat("heads[", *index, "].") : "";
+    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(of, id, info, count, prefix));
+    heads.back().takes_labels = !own && id == labelled;
+    if (own) heads.back().config = index;
+    return absl::OkStatus();
+  };
   const int first = FirstAmongHeads(config, info);
   if (first >= 0) {
-    const int count = config.heads(first).labels_file().empty() ? labels.first : LabelsOf(labels, first);
-    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(config.heads(first), info.logits, info, count,
-                                                            absl::StrCat("heads[", first, "].")));
+    RESNETD_RETURN_IF_ERROR(add(config.heads(first), first, info.logits));
   } else if (info.logits != kNoOutput) {
-    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(FirstHead(config), info.logits, info, labels.first, ""));
+    RESNETD_RETURN_IF_ERROR(add(FirstHead(config), std::nullopt, info.logits));
   } else {
     RESNETD_RETURN_IF_ERROR(CheckNoFirstHead(config));
   }
   for (int i = 0; i < config.heads_size(); ++i) {
     if (i == first) continue;
-    const std::string prefix = absl::StrCat("heads[", i, "].");
-    const std::string field = absl::StrCat(prefix, "output");
+    const std::string field = absl::StrCat("heads[", i, "].output");
     RESNETD_ASSIGN_OR_RETURN(const OutputId id, NamedOutput(info, config.heads(i).output(), field));
-    if (IsHead(heads, id)) {
+    if (IsChosen(heads, id)) {
       return FieldError(field, "each head once", absl::StrCat(Quoted(OutputOf(info, id).name), " again"));
     }
-    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead(config.heads(i), id, info, LabelsOf(labels, i), prefix));
+    RESNETD_RETURN_IF_ERROR(add(config.heads(i), i, id));
   }
   for (size_t i = 0; i < info.outputs.size(); ++i) {
     const auto id = static_cast<OutputId>(i);
     const OutputInfo& output = OutputOf(info, id);
-    const bool is_head = output.activation != HeadActivation::kNone || output.role == OutputRole::kClassifier ||
-                         output.role == OutputRole::kValue;
-    if (!is_head || output.dims.size() != 1 || IsHead(heads, id)) continue;
-    RESNETD_ASSIGN_OR_RETURN(heads.emplace_back(), MakeHead({}, id, info, 0, ""));
+    if (!IsHead(output) || output.dims.size() != 1 || IsChosen(heads, id)) continue;
+    RESNETD_RETURN_IF_ERROR(add({}, std::nullopt, id));
   }
   return heads;
+}
+
+const Head* FindHead(const std::vector<Head>& heads, const ModelInfo& info, absl::string_view name) {
+  auto found = absl::c_find_if(heads, [&](const Head& head) { return head.name == name; });
+  if (found == heads.end()) {
+    found = absl::c_find_if(heads, [&](const Head& head) { return IsAlias(OutputOf(info, head.output), name); });
+  }
+  return found == heads.end() ? nullptr : &*found;
 }
 
 namespace {
@@ -213,18 +263,21 @@ std::string NameInFile(const OutputInfo& output) {
   return output.aliases.empty() ? "" : absl::StrCat(" (the file's ", Quoted(output.aliases.front()), ")");
 }
 
+std::string WhatItIs(const Head& head) {
+  static constexpr absl::string_view kActivations[] = {"softmax", "sigmoid", "scores as they are"};
+  if (head.is_value()) return "one value";
+  return absl::StrCat(head.classes, head.classes == 1 ? " class, " : " classes, ",
+                      head.probability ? "a probability as it is" : kActivations[static_cast<size_t>(head.activation)]);
+}
+
 }  // namespace
 
 std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelInfo& info) {
-  static constexpr EnumTable<Activation, const char*> kActivations = {"softmax", "sigmoid", "scores as they are"};
   std::vector<OutputNote> notes;
   for (const Head& head : heads) {
     const OutputInfo& output = OutputOf(info, head.output);
-    const std::string what = head.is_value() ? "one value"
-                                             : absl::StrCat(head.classes, head.classes == 1 ? " class, " : " classes, ",
-                                                            kActivations[head.activation]);
     OutputNote& note = notes.emplace_back();
-    note.text = absl::StrCat("head ", Quoted(head.name), NameInFile(output), ": ", what,
+    note.text = absl::StrCat("head ", Quoted(head.name), NameInFile(output), ": ", WhatItIs(head),
                              head.evidence.empty() ? ""
                              : head.is_value()     ? ", as "
                                                    : ", by ",
@@ -232,10 +285,9 @@ std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelI
     note.assumed = head.evidence == output.evidence && (head.is_value() || absl::StartsWith(head.evidence, "its last"));
     if (!note.assumed) continue;
     if (head.is_value()) {
-      absl::StrAppend(&note.text, "; \"activation: SIGMOID\" in config.textproto makes a probability of it");
+      absl::StrAppend(&note.text, "; \"", head.sigmoid_line, "\" in config.textproto makes a probability of it");
     } else {
-      absl::StrAppend(&note.text,
-                      "; \"embedding: ", Quoted(output.aliases.empty() ? output.name : output.aliases.front()),
+      absl::StrAppend(&note.text, "; \"embedding: ", Quoted(FileName(output)),
                       "\" in config.textproto if it is an embedding");
     }
   }
@@ -252,7 +304,7 @@ std::vector<OutputNote> OutputNotes(const std::vector<Head>& heads, const ModelI
 
 std::string WhyNoClassifier(const ModelInfo& info) {
   const OutputInfo& output = OutputOf(info, info.embedding);
-  const std::string& name = output.aliases.empty() ? output.name : output.aliases.front();
+  const std::string& name = FileName(output);
   if (output.role == OutputRole::kUndecided) {
     return absl::StrCat("its output ", Quoted(name), " of ", output.width, " values: ", output.evidence,
                         "; say \"activation: SOFTMAX\" in config.textproto, or put labels.txt beside it, if they are "

@@ -1,6 +1,7 @@
 #ifndef RESNETD_MODELS_OUTPUTS_H_
 #define RESNETD_MODELS_OUTPUTS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,9 @@
 namespace resnetd {
 
 struct ChosenHead {
-  Head head;                // without labels
-  std::string labels_file;  // as the config names it; may be empty
+  Head head;                       // without labels
+  bool takes_labels = false;       // those beside the file
+  std::optional<int> config = {};  // which of the config's heads says more of it; its labels, if it names some
 };
 
 // The number of labels for each head; 0: none.
@@ -28,10 +30,14 @@ struct LabelCounts {
 // Returns what the config and the labels say of the file's outputs, for the engine.
 OutputHints HintsOf(const v1::ModelConfig& config, const LabelCounts& labels);
 
-// "logits" if the model has it, the heads of the config in order, then the file's other classifiers and values. One
-// value is the score of a class if the file or the config makes a probability of it, or one or two labels name it.
+// The first head, the heads of the config in order, then the file's other classifiers and values. Where the first head
+// is one of the config's, it is the first of them. One value is the score of a class if the file or the config makes a
+// probability of it, or one or two labels name it.
 absl::StatusOr<std::vector<ChosenHead>> ChooseHeads(const v1::ModelConfig& config, const ModelInfo& info,
                                                     const LabelCounts& labels = {});
+
+// The head of that name, or else the one that the file calls so; null if there is none.
+const Head* FindHead(const std::vector<Head>& heads, const ModelInfo& info, absl::string_view name);
 
 // A sentence on what an output is taken for.
 struct OutputNote {

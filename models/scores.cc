@@ -30,7 +30,22 @@ class Probabilities {
   double largest_ = 0, sum_ = 0;
 };
 
+// The inverse of the sigmoid. Behind the bounds a sigmoid is 0 or 1 in single precision, as `p` is there.
+float Logit(float p) {
+  constexpr double kLargest = 104;
+  const double x = std::log(static_cast<double>(p)) - std::log1p(-static_cast<double>(p));
+  return static_cast<float>(std::clamp(x, -kLargest, kLargest));
+}
+
 }  // namespace
+
+absl::Span<const float> LogitsOf(const Head& head, absl::Span<const float> values, std::array<float, 2>& own) {
+  const bool pair = head.classes == 2 && values.size() == 1;
+  if ((!pair && !head.probability) || values.empty()) return values;
+  const float x = head.probability ? Logit(values[0]) : values[0];
+  own = {pair ? -x : x, x};
+  return absl::MakeConstSpan(own).first(pair ? 2 : 1);
+}
 
 std::vector<ScoredClass> BestClasses(absl::Span<const float> logits, const Head& head, const ClassifyOptions& options) {
   const bool by_head = !options.threshold && !head.thresholds.empty();

@@ -1,6 +1,7 @@
 #ifndef RESNETD_MODELS_SCORES_H_
 #define RESNETD_MODELS_SCORES_H_
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <vector>
@@ -22,6 +23,9 @@ struct ScoredClass {
   int index = 0;
   float score = 0;
 };
+
+// The logits of the head's classes, from its output's values. `own` holds them where they are not these.
+absl::Span<const float> LogitsOf(const Head& head, absl::Span<const float> values, std::array<float, 2>& own);
 
 // The best classes, best first; of equal scores the lower index first. `logits`, one a class of the head, is not empty.
 // Without a threshold in the options, classes whose probability is below the head's own are left out.

@@ -18,7 +18,9 @@
 #include "cli/model_file.h"
 #include "cli/print/progress.h"
 #include "models/loader.h"
+#include "models/outputs.h"
 #include "models/runner.h"
+#include "models/scores.h"
 
 namespace resnetd::cli {
 namespace {
@@ -160,10 +162,10 @@ absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& co
   options.batch_sizes = {kBatch};
   RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(file.source, options));
   const std::vector<Head>& heads = loaded.model->heads;
-  const OutputId output = FindOutput(loaded.model->engine->info(), head);
-  const auto found =
-      std::find_if(heads.begin(), heads.end(), [&](const auto& h) { return head.empty() || h.output == output; });
-  if (found == heads.end()) {
+  const Head* found = !head.empty()   ? FindHead(heads, loaded.model->engine->info(), head)
+                      : heads.empty() ? nullptr
+                                      : &heads.front();
+  if (found == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(loaded.model->name), " has no ",
                                                    head.empty() ? "classifier" : absl::StrCat("head ", Quoted(head))));
   }

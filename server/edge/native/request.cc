@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
+#include "models/outputs.h"
 #include "resnetd/v1/inference.pb.h"
 #include "server/edge/error.h"
 #include "server/edge/image_check.h"
@@ -85,9 +86,8 @@ absl::Status NoSuchOutput(const Model& model, absl::string_view output, absl::st
 absl::Status NoClasses(const Model& model, const Head& head) {
   return Error(absl::StatusCode::kFailedPrecondition, reason::kNotAClassifier,
                absl::StrCat("head ", Quoted(head.name), " of model \"", Echo(model.name),
-                            "\" is one value and no class: ask for "
-                            "scores LOGITS, which gives it as it is, or say \"activation: SIGMOID\" in the model's "
-                            "config.textproto if it is the score of a yes or no"),
+                            "\" is one value and no class: ask for scores LOGITS, which gives it as it is, or say \"",
+                            head.sigmoid_line, "\" in the model's config.textproto if it is the score of a yes or no"),
                {{"model", model.name}, {"head", head.name}});
 }
 
@@ -100,21 +100,17 @@ std::string NamesOf(const std::vector<Named>& all) {
 }
 
 // Finds a layer by its own name or what the file calls it.
-template <typename Named>
-const Named* FindNamed(const std::vector<Named>& all, absl::string_view name, const Model& model) {
-  for (const Named& one : all) {
-    if (one.name == name) return &one;
-  }
+const Layer* FindLayer(absl::string_view name, const Model& model) {
   const OutputId id = FindOutput(model.engine->info(), name);
-  const auto found =
-      std::find_if(all.begin(), all.end(), [&](const Named& one) { return id != kNoOutput && one.output == id; });
-  return found == all.end() ? nullptr : &*found;
+  return id == kNoOutput ? nullptr : &model.layers[static_cast<size_t>(id)];
 }
 
 // Index of the head asked for, of a model that has some.
-absl::StatusOr<size_t> FindHead(const std::string& name, absl::string_view field, const Model& model) {
+absl::StatusOr<size_t> HeadIndex(const std::string& name, absl::string_view field, const Model& model) {
   if (name.empty()) return 0;
-  if (const Head* head = FindNamed(model.heads, name, model)) return static_cast<size_t>(head - model.heads.data());
+  if (const Head* head = FindHead(model.heads, model.engine->info(), name)) {
+    return static_cast<size_t>(head - model.heads.data());
+  }
   return FieldError(absl::StrCat(field, ".head"),
                     absl::StrCat("expected one of ", NamesOf(model.heads), " (the heads of model \"", Echo(model.name),
                                  "\"), got ", Quoted(name)));
@@ -126,7 +122,7 @@ absl::StatusOr<std::vector<const Layer*>> FindLayers(const v1::EmbedOptions& opt
   std::vector<const Layer*> layers;
   for (int i = 0; i < options.layers_size(); ++i) {
     const std::string path = absl::StrCat(field, ".layers[", i, "]");
-    const Layer* layer = FindNamed(model.layers, options.layers(i), model);
+    const Layer* layer = FindLayer(options.layers(i), model);
     if (layer == nullptr) {
       return FieldError(path, absl::StrCat("expected one of ", NamesOf(model.layers), " (the layers of model \"",
                                            Echo(model.name), "\"), got ", Quoted(options.layers(i))));
@@ -194,7 +190,7 @@ absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options
                                               const Model& model) {
   if (model.heads.empty()) return NoSuchOutput(model, "classifier", model.no_classifier);
   ClassifyOptions checked;
-  RESNETD_ASSIGN_OR_RETURN(checked.head, FindHead(options.head(), field, model));
+  RESNETD_ASSIGN_OR_RETURN(checked.head, HeadIndex(options.head(), field, model));
   const Head& head = model.heads[checked.head];
   const int classes = head.classes;
   if (options.top_k() < 0) {

@@ -3,6 +3,7 @@
 #include <google/protobuf/text_format.h>
 
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -104,7 +105,8 @@ TEST(ChooseHeads, OfOneScore) {
     ModelInfo info = Info(true, c.of_file);
     info.outputs[0].dims = {1};
     info.outputs[0].width = 1;
-    info.outputs[0].role = OutputRole::kValue;
+    info.outputs[0].labelled = c.labels > 0;
+    info.outputs[0].role = c.labels > 0 ? OutputRole::kClassifier : OutputRole::kValue;
     info.outputs[0].evidence = "the file";
     const auto heads = ChooseHeads(Config(c.config), info, {.first = c.labels, .heads = {}});
     ASSERT_TRUE(heads.ok()) << heads.status();
@@ -128,6 +130,103 @@ TEST(ChooseHeads, AHeadByItsNameInTheFile) {
   EXPECT_EQ(heads->front().head.activation, Activation::kSigmoid);
   EXPECT_EQ(ChooseHeads(Config("activation: NONE heads { output: 'kind' }"), info).status().message(),
             "heads[0].output: expected each head once, got 'logits' again");
+  const auto ours = ChooseHeads(Config("heads { output: 'logits' activation: NONE }"), info);
+  ASSERT_TRUE(ours.ok()) << ours.status();
+  EXPECT_EQ(ours->front().head.activation, Activation::kNone);
+}
+
+// A declared tensor may be called as the file calls the scores of a head before its softmax.
+TEST(ChooseHeads, ANameOfAHeadAndOfALayer) {
+  ModelInfo info = Info(true, HeadActivation::kSoftmax);
+  info.outputs[0].aliases = {"y", "pool"};
+  info.outputs.push_back({"y", {3}, 3});
+  const auto chosen = ChooseHeads(Config("heads { output: 'y' activation: SIGMOID }"), info);
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(Names(*chosen), (std::vector<std::string>{"logits", "tags"}));
+  std::vector<Head> heads;
+  for (const ChosenHead& one : *chosen) heads.push_back(one.head);
+  for (const char* name : {"logits", "y", "pool"}) EXPECT_EQ(FindHead(heads, info, name), &heads[0]) << name;
+  EXPECT_EQ(FindHead(heads, info, "tags"), &heads[1]);
+  EXPECT_EQ(FindHead(heads, info, "stage1"), nullptr);
+}
+
+// What the file has made a probability of stays one, whatever the config says but NONE.
+TEST(ChooseHeads, ProbabilitiesOfTheFileStay) {
+  struct Case {
+    const char* config;
+    int width;
+    int labels;
+    Activation activation;
+    int classes;
+  };
+  for (const Case& c :
+       {Case{"", 3, 0, Activation::kNone, 3}, Case{"activation: SIGMOID", 3, 0, Activation::kNone, 3},
+        Case{"activation: SOFTMAX", 3, 3, Activation::kNone, 3},
+        Case{"heads { output: 'logits' }", 3, 0, Activation::kNone, 3}, Case{"", 1, 0, Activation::kSigmoid, 1},
+        Case{"activation: SIGMOID", 1, 0, Activation::kSigmoid, 1}, Case{"", 1, 2, Activation::kSigmoid, 2},
+        Case{"activation: NONE", 1, 0, Activation::kNone, 1}}) {
+    SCOPED_TRACE(absl::StrCat("\"", c.config, "\" ", c.width, " ", c.labels));
+    for (const bool declared : {false, true}) {
+      ModelInfo info = Info(true, declared ? HeadActivation::kNone : HeadActivation::kApplied);
+      OutputInfo& output = info.outputs[0];
+      output.dims = {c.width};
+      output.width = c.width;
+      output.role = OutputRole::kClassifier;
+      output.probabilities = declared;
+      output.labelled = c.labels > 0;
+      const auto heads = ChooseHeads(Config(c.config), info, {.first = c.labels, .heads = {}});
+      ASSERT_TRUE(heads.ok()) << heads.status();
+      const Head& head = heads->front().head;
+      EXPECT_EQ(head.activation, c.activation);
+      EXPECT_EQ(head.classes, c.classes);
+      EXPECT_EQ(head.probability, c.width == 1 && c.activation == Activation::kSigmoid);
+    }
+  }
+}
+
+TEST(ChooseHeads, LabelsAreThoseOfTheOutputTheyFit) {
+  ModelInfo info = Info();
+  EXPECT_TRUE(ChooseHeads({}, info)->front().takes_labels) << "which refuses them, if they do not fit";
+  info.outputs[3] = {"age", {1}, 1};
+  info.outputs[3].role = OutputRole::kValue;
+  info.outputs[3].labelled = true;  // one label names the value, and makes no class of it
+  const auto heads = ChooseHeads({}, info, {.first = 1, .heads = {}});
+  ASSERT_TRUE(heads.ok()) << heads.status();
+  EXPECT_FALSE(heads->front().takes_labels);
+  EXPECT_EQ(Names(*heads), (std::vector<std::string>{"logits", "age", "tags"}));
+  EXPECT_TRUE((*heads)[1].takes_labels);
+  EXPECT_TRUE((*heads)[1].head.is_value());
+}
+
+// The line of the config that would make a probability of a value names the value's own head.
+TEST(ChooseHeads, TheLineThatMakesAClassOfAValue) {
+  struct Case {
+    const char* config;
+    int value;
+    const char* line;
+  };
+  for (const Case& c :
+       {Case{"", 0, "activation: SIGMOID"},
+        Case{"heads { output: 'y' activation: NONE }", 0, "heads { output: \"y\" activation: SIGMOID }"},
+        Case{"", 3, "heads { output: \"age\" activation: SIGMOID }"}}) {
+    ModelInfo info = Info();
+    info.outputs[0].aliases = {"y"};
+    OutputInfo& output = info.outputs[static_cast<size_t>(c.value)];
+    output.dims = {1};
+    output.width = 1;
+    output.role = OutputRole::kValue;
+    const auto chosen = ChooseHeads(Config(c.config), info);
+    ASSERT_TRUE(chosen.ok()) << chosen.status();
+    std::vector<Head> heads;
+    for (const ChosenHead& one : *chosen) heads.push_back(one.head);
+    const Head* head = FindHead(heads, info, output.name);
+    ASSERT_NE(head, nullptr);
+    EXPECT_EQ(head->sigmoid_line, c.line);
+    if (c.config[0] != '\0') continue;
+    std::string notes;
+    for (const OutputNote& note : OutputNotes(heads, info)) notes += note.text;
+    EXPECT_THAT(notes, HasSubstr(c.line));
+  }
 }
 
 TEST(ChooseHeads, ThresholdsForAllOrForEach) {
@@ -149,8 +248,10 @@ TEST(ChooseHeads, EachHasItsOwnSettings) {
       Config("labels_file: 'a.txt' heads { output: 'age' labels_file: 'b.txt' activation: NONE thresholds: 3 }"),
       Info());
   ASSERT_TRUE(heads.ok()) << heads.status();
-  EXPECT_EQ((*heads)[0].labels_file, "a.txt");
-  EXPECT_EQ((*heads)[1].labels_file, "b.txt");
+  EXPECT_TRUE((*heads)[0].takes_labels);
+  EXPECT_EQ((*heads)[0].config, std::nullopt);
+  EXPECT_FALSE((*heads)[1].takes_labels);
+  EXPECT_EQ((*heads)[1].config, 0);
   EXPECT_EQ((*heads)[1].head.classes, 5);
   EXPECT_EQ((*heads)[1].head.activation, Activation::kNone);
   EXPECT_EQ((*heads)[1].head.thresholds, std::vector<float>(5, 3.0f));
@@ -175,7 +276,8 @@ TEST(ChooseHeads, RefusesMistakes) {
              "got 'size'"},
         Case{"heads {}", true, "heads[0].output: expected one of the model's outputs"},
         Case{"heads { output: 'map' }", true, "heads[0].output: expected a vector, got 'map' of 2x3x3"},
-        Case{"heads { output: 'logits' }", true, "heads[0].output: expected each head once, got 'logits' again"},
+        Case{"thresholds: 1 heads { output: 'logits' }", true,
+             "heads[0].output: expected each head once, got 'logits' again"},
         Case{"heads { output: 'age' } heads { output: 'age' }", true, "heads[1].output: expected each head once"},
         Case{"heads { output: 'age' thresholds: [1, 2] }", true,
              "heads[0].thresholds: expected one, or one for each of 5 classes, got 2"}}) {

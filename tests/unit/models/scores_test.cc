@@ -70,6 +70,26 @@ TEST(BestClasses, OfNoAndYes) {
   EXPECT_EQ(LogitsOf(HeadOf(1, Activation::kSigmoid), std::vector<float>{4}, pair).size(), 1u);
 }
 
+// A probability p that the file made, clipped or not: answered as it is, its logit is the sigmoid's inverse.
+TEST(BestClasses, OfAProbability) {
+  Head head = HeadOf(1, Activation::kSigmoid);
+  head.probability = true;
+  std::array<float, 2> own;
+  for (const float p : {0.0f, 1e-30f, 0.25f, 0.5f, 0.999f, 1.0f}) {
+    const std::vector<float> values = {p};
+    head.classes = 1;
+    const auto logit = LogitsOf(head, values, own);
+    ASSERT_EQ(logit.size(), 1u);
+    EXPECT_TRUE(std::isfinite(logit[0])) << p;
+    EXPECT_NEAR(BestClasses(logit, head, {.top_k = 1})[0].score, p, 1e-6 * p) << p;
+    head.classes = 2;
+    const auto best = BestClasses(LogitsOf(head, values, own), head, {.top_k = 2});
+    ASSERT_EQ(best.size(), 2u);
+    EXPECT_EQ(best[0].index, p > 0.5f ? 1 : 0) << p;
+    EXPECT_NEAR(best[0].score, std::max(p, 1 - p), 1e-6) << p;
+  }
+}
+
 TEST(ScoresTest, AgreesWithTheDefinition) {
   std::mt19937 random(7);
   std::normal_distribution<float> normal(0, 4);
