@@ -264,10 +264,10 @@ std::string NameInFile(const OutputInfo& output) {
 }
 
 std::string WhatItIs(const Head& head) {
-  static constexpr absl::string_view kActivations[] = {"softmax", "sigmoid", "scores as they are"};
+  static constexpr EnumTable<Activation, absl::string_view> kActivations = {"softmax", "sigmoid", "scores as they are"};
   if (head.is_value()) return "one value";
   return absl::StrCat(head.classes, head.classes == 1 ? " class, " : " classes, ",
-                      head.probability ? "a probability as it is" : kActivations[static_cast<size_t>(head.activation)]);
+                      head.probability ? "a probability as it is" : kActivations[head.activation]);
 }
 
 }  // namespace

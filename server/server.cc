@@ -63,7 +63,7 @@ void LogModel(const LoadedModel& loaded, Duration took) {
       "model {} version {}: {}x{}x{} -> {} classes, {} features; {} parameters, {} multiply-adds; {} on {}; {} MB of "
       "weights, "
       "{:.1f} MB of arena a worker, {:.3f} of the least possible; loaded in {:.2f} s",
-      Echo(model.name), Echo(model.version), info.channels, info.height, info.width, info.classes, info.features,
+      Echo(model.name), Echo(model.version), info.channels, info.height, info.width, model.classes(), info.features,
       info.parameters, info.multiply_adds, info.precision, info.isa, info.packed_weight_bytes >> 20,
       static_cast<double>(model.engine->arena_bytes()) / (1 << 20),
       static_cast<double>(model.engine->arena_bytes()) / static_cast<double>(info.arena_lower_bound),

@@ -101,9 +101,17 @@ nlohmann::ordered_json ToJson(const v1::GetModelResponse& m) {
           {"layers", ToJson(m.layers())}};
 }
 
+// "logits", or "logits (the file's fc, prob)"
+template <typename Named>
+std::string NamesOf(const Named& one) {
+  return absl::StrCat(
+      one.name(), one.aliases().empty() ? "" : absl::StrCat(" (the file's ", absl::StrJoin(one.aliases(), ", "), ")"));
+}
+
 // "logits: 10 classes, softmax"
 std::string ToLine(const v1::Head& head) {
-  return absl::StrCat(head.name(), ": ", head.classes(), " classes", head.labels().empty() ? ", no labels" : "", ", ",
+  return absl::StrCat(NamesOf(head), ": ", head.classes(), head.classes() == 1 ? " class" : " classes",
+                      head.labels().empty() ? ", no labels" : "", ", ",
                       absl::AsciiStrToLower(v1::Head::Activation_Name(head.activation())),
                       head.thresholds().empty() ? "" : " with thresholds",
                       head.evidence().empty() ? "" : absl::StrCat(", by ", head.evidence()));
@@ -111,7 +119,7 @@ std::string ToLine(const v1::Head& head) {
 
 // "pool: 64; space d7c8..., of length 1 90ab..."
 std::string ToLine(const v1::Layer& layer) {
-  std::string line = absl::StrCat(layer.name(), ": ", absl::StrJoin(layer.shape(), " x "));
+  std::string line = absl::StrCat(NamesOf(layer), ": ", absl::StrJoin(layer.shape(), " x "));
   for (const v1::EmbeddingSpace& space : layer.spaces()) {
     const bool whole = space.dimensions() == layer.spaces(0).dimensions();
     absl::StrAppend(&line, "; ", space.l2_normalized() ? "of length 1" : "space", " ", space.id(),

@@ -55,9 +55,13 @@ std::optional<Ended> ServedModel::AskWhetherSame(size_t images) {
 }
 
 const v1::Head* FindHead(const v1::GetModelResponse& model, const std::string& name) {
-  const auto found = std::find_if(model.heads().begin(), model.heads().end(),
-                                  [&](const v1::Head& h) { return name.empty() || h.name() == name; });
-  return found == model.heads().end() ? nullptr : &*found;
+  const auto find = [&](auto&& matches) -> const v1::Head* {
+    const auto found = std::find_if(model.heads().begin(), model.heads().end(), matches);
+    return found == model.heads().end() ? nullptr : &*found;
+  };
+  if (const v1::Head* named = find([&](const v1::Head& h) { return name.empty() || h.name() == name; })) return named;
+  return find(
+      [&](const v1::Head& h) { return std::find(h.aliases().begin(), h.aliases().end(), name) != h.aliases().end(); });
 }
 
 }  // namespace resnetd::cli

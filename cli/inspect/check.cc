@@ -80,7 +80,7 @@ void PrintSound(std::ostream& out, const Verdict& verdict) {
   table.AddRow({"operators", absl::StrCat("all ", verdict.operators.nodes, " nodes, opset ", verdict.operators.opset)});
   table.AddRow({"input", absl::StrCat(info.height, " x ", info.width, " x ", info.channels)});
   table.AddRow({"recipe", absl::StrCat(model.recipe_id, ": ", image::ToString(model.recipe))});
-  table.AddRow({"classes", absl::StrCat(info.classes)});
+  table.AddRow({"classes", absl::StrCat(model.classes())});
   table.AddRow({"features", absl::StrCat(info.features)});
   table.AddRow({"weights' SHA-256", model.sha256});
   for (const std::string& output : verdict.loaded.outputs) table.AddRow({"output", output});
