@@ -68,6 +68,34 @@ def write_models(models: pathlib.Path, scratch: pathlib.Path):
     ages = small_models.with_second_head(make(), "age", 1)
     ages.graph.output.reverse()
     small_models.save(ages, models, "age")
+    # several things speak
+    both = small_models.with_second_head(small_models.ending_in_gemm(make(), "age", 1), "gender", 2)
+    small_models.set_outputs(both.graph, {"age": 1, "gender": 2})
+    small_models.save(both, models, "age-labels", labels="female\nmale\n")
+    small_models.save(both, models, "gender-first", 'heads { output: "gender" } heads { output: "age" }\n')
+    bare = small_models.ending_in_gemm(make(), "column", 1)
+    small_models.append(bare, "Reshape", ["column", "to"], "score", None, to=np.array([-1], np.int64))
+    small_models.save(bare, models, "no-axis", labels="no\nyes\n")
+    bounds = {"low": np.float32(0.45), "high": np.float32(0.55)}
+    clipped = small_models.ending_in_gemm(make(), "raw", 1, activation="Sigmoid")
+    small_models.append(clipped, "Clip", ["raw", "low", "high"], "score", **bounds)
+    small_models.save(clipped, models, "clipped", labels="no\nyes\n")
+    small_models.save(clipped, models, "clipped-by-config", "activation: SIGMOID\n")
+    soft = small_models.ending_in(make(), "Softmax", axis=1)
+    small_models.save(soft, models, "declared", 'outputs: "scores" heads { output: "scores" }\n')
+    hidden = small_models.ending_in_gemm(make(), "next", 5, "hidden", CLASSES)
+    hidden.graph.node.insert(len(hidden.graph.node) - 1,
+                             helper.make_node("Softmax", ["fc"], ["hidden"], axis=1))
+    hidden.graph.node.insert(len(hidden.graph.node) - 2,
+                             helper.make_node("Gemm", ["flatten", "fc.weight", "fc.bias"], ["fc"], transB=1))
+    small_models.save(hidden, models, "declared-hidden", 'outputs: "hidden" heads { output: "hidden" }\n')
+    for name, order in (("calibrated", ["prob", "logits"]), ("calibrated-last", ["logits", "prob"])):
+        scaled = make()
+        small_models.append(scaled, "Div", ["logits", "temperature"], "scaled", CLASSES, temperature=np.float32(2))
+        small_models.append(scaled, "Softmax", ["scaled"], "prob", CLASSES)
+        small_models.set_outputs(scaled.graph, dict.fromkeys(order, CLASSES))
+        small_models.save(scaled, models, name)
+    small_models.save(small_models.ending_in_gemm(make(), "pool", CLASSES, activation="Softmax"), models, "called-pool")
     # embeddings
     flat = lambda name: small_models.ending_in_gemm(small_models.flattened(make()), name, 24, "map", FEATURES * 64)
     small_models.save(flat("embedding"), models, "embedding")
@@ -301,8 +329,8 @@ class Outputs(ServerTest):
             ):
                 error = self.client.call(method, request)
                 self.assertEqual((error.code, error.reason), ("FAILED_PRECONDITION", "NOT_A_CLASSIFIER"))
-                self.assertIn("activation: SIGMOID", error.message)
-                self.assertIn("config.textproto", error.message)
+                line = "activation: SIGMOID" if model == "value" else 'heads { output: "age" activation: SIGMOID }'
+                self.assertIn(f'say "{line}" in the model\'s config.textproto', error.message)
 
     def test_the_score_of_a_yes_or_no(self):
         x = self.score("value")
@@ -324,6 +352,78 @@ class Outputs(ServerTest):
                          [("logits", [], CLASSES), ("age", [], 1)])
         self.near([by_index(r) for r in self.classify("age", top_k=CLASSES)],
                   softmax(small_models.fc(self.base, self.pool("age"))))
+
+    # ---- where several things speak ----
+
+    def test_labels_go_to_the_output_that_they_fit(self):
+        gender, age = self.describe("age-labels").heads
+        self.assertEqual((list(gender.aliases), list(gender.labels), gender.activation, gender.evidence),
+                         (["gender"], ["female", "male"], pb.Head.SOFTMAX, "2 labels"))
+        self.assertEqual((age.name, list(age.labels), age.classes, age.activation), ("age", [], 1, pb.Head.NONE))
+
+    def test_labels_that_may_be_those_of_several_values(self):
+        two = small_models.with_second_head(small_models.ending_in_gemm(small_models.base(self.folder), "age", 1), "size", 1)
+        small_models.set_outputs(two.graph, {"age": 1, "size": 1})
+        small_models.save(two, self.folder / "unclear", "ages", labels="no\nyes\n")
+        check = self.server.ctl("check", str(self.folder / "unclear" / "ages"))
+        self.assertEqual(check.returncode, 1)
+        self.assertIn("labels.txt: expected as many labels as one output has values, got 2", check.stdout + check.stderr)
+
+    def test_heads_are_in_the_configs_order(self):
+        self.assertEqual([[*h.aliases, h.name][0] for h in self.describe("gender-first").heads], ["gender", "age"])
+        self.assertEqual(len(self.classify("gender-first")[0].classes), 2)
+
+    def test_a_score_without_an_axis(self):
+        (head,) = self.describe("no-axis").heads
+        self.assertEqual((head.classes, list(head.labels), list(head.aliases)), (2, ["no", "yes"], ["score"]))
+        x = self.score("no-axis", "column")
+        self.near([by_index(r) for r in self.classify("no-axis")], np.stack([1 - sigmoid(x), sigmoid(x)], axis=1))
+
+    def test_a_probability_of_the_file_is_answered_as_it_is(self):
+        p = np.clip(sigmoid(self.score("clipped", "raw")), 0.45, 0.55)
+        for model in ("clipped", "clipped-by-config"):
+            (head,) = self.describe(model).heads
+            self.assertEqual(head.activation, pb.Head.SIGMOID)
+            self.near([by_index(r)[-1] for r in self.classify(model)], p)
+            self.near([by_index(r)[-1] for r in self.classify(model, scores=LOGITS)], np.log(p / (1 - p)), 1e-4)
+        self.near([sum(by_index(r)) for r in self.classify("clipped")], np.ones(4))
+
+    def test_a_softmax_of_the_file_is_not_applied_to_its_own_values(self):
+        expected = softmax(small_models.fc(self.base, self.pool("plain")))
+        self.near([by_index(r) for r in self.classify("declared", top_k=CLASSES)], expected)
+        hidden = self.classify("declared-hidden", head="hidden", top_k=CLASSES)
+        self.near([by_index(r) for r in hidden], expected)
+
+    def test_the_files_names_come_before_ours(self):
+        logits = small_models.fc(self.base, self.pool("plain"))
+        for model in ("calibrated", "calibrated-last"):
+            (head,) = self.describe(model).heads
+            self.assertEqual((head.name, head.activation), ("prob", pb.Head.SOFTMAX))
+            self.near([by_index(r) for r in self.classify(model, top_k=CLASSES)], softmax(logits / 2))
+            self.near([r.layers[0].values for r in self.embed(model, layers=["logits"])], logits)
+        by_alias, by_name = (self.classify("called-pool", head=name) for name in ("pool", "logits"))
+        self.assertEqual([list(r.classes) for r in by_alias], [list(r.classes) for r in by_name])
+        self.near(self.pool("called-pool"), self.pool("plain"), 0)
+
+    def test_what_the_tools_say_of_heads(self):
+        for model, says in (("yes-or-no", "classes           2"), ("value", "classes           1")):
+            check = self.server.ctl("check", str(self.models / model))
+            self.assertEqual(check.returncode, 0, check.stderr)
+            self.assertIn(says, check.stdout)
+        self.assertRegex(self.server.log.read_text(), r"model yes-or-no version 1: \S+ -> 2 classes")
+        details = self.server.ctl("models", "called-pool").stdout
+        self.assertIn("logits (the file's pool): 12 classes", details)
+
+    def test_weights_that_are_not_finite_are_called_by_their_names(self):
+        normed = small_models.ending_in_gemm(small_models.base(self.folder), "raw", 4)
+        nan = np.array([1, np.nan, 1, 1], np.float32)
+        ones = {name: np.ones(4, np.float32) for name in ("norm.shift", "norm.mean", "norm.variance")}
+        small_models.append(normed, "BatchNormalization", ["raw", "norm.scale", *ones], "out", 4,
+                            **{"norm.scale": nan, **ones})
+        small_models.save(normed, self.folder / "damaged", "nan")
+        check = self.server.ctl("check", str(self.folder / "damaged" / "nan"))
+        self.assertEqual(check.returncode, 1)
+        self.assertIn("tensor 'norm.scale': expected finite values, got nan at index 1", check.stdout + check.stderr)
 
     def test_an_embedding_is_no_classifier(self):
         for model in ("embedding", "undecided", "undecided-embedding"):

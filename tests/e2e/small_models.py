@@ -72,6 +72,17 @@ def add_gemm(graph: onnx.GraphProto, name: str, width: int, src: str, features: 
         graph.node.append(helper.make_node(activation, [raw], [name]))
 
 
+def append(model: onnx.ModelProto, op: str, inputs: list[str], output: str, width: int | None = 1,
+           **constants: np.ndarray):
+    """One node more, and its output in place of the others; `width` None: of [batch]. Its constants by their names."""
+    for name, values in constants.items():
+        model.graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
+    model.graph.node.append(helper.make_node(op, inputs, [output]))
+    del model.graph.output[:]
+    shape = ["batch"] if width is None else ["batch", width]
+    model.graph.output.append(helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, shape))
+
+
 def flattened(model: onnx.ModelProto) -> onnx.ModelProto:
     """With the last map as a vector, "map", of 64 x 8 x 8 values."""
     model.graph.node.append(helper.make_node("Flatten", [LAST_MAP], ["map"]))
