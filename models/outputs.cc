@@ -132,8 +132,8 @@ bool SaysOfFirstHead(const v1::ModelConfig& config) {
   return !config.labels_file().empty() || config.activation() != v1::HeadConfig::AUTO || config.thresholds_size() > 0;
 }
 
-// Returns which of the config's heads is the first one. -1: none; the fields beside them are of the first head then, as they
-// are where they are given.
+// Returns which of the config's heads is the first one. -1: none; the fields beside them are of the first head then, as
+// they are where they are given.
 int FirstAmongHeads(const v1::ModelConfig& config, const ModelInfo& info) {
   if (info.logits == kNoOutput || SaysOfFirstHead(config)) return -1;
   for (int i = 0; i < config.heads_size(); ++i) {
