@@ -17,6 +17,12 @@ constexpr absl::string_view kErrorInfoUrl = "type.googleapis.com/google.rpc.Erro
 constexpr absl::string_view kBadRequestUrl = "type.googleapis.com/google.rpc.BadRequest";
 constexpr absl::string_view kRetryAfterKey = "resnetd/retry-after-ms";
 
+// Copies a few bytes. The constructor that takes a string over is a template, whose symbol Clang spells in another way
+// than the g++ that built the distribution's Abseil.
+absl::Cord Payload(absl::string_view text) {
+  return absl::Cord(text);
+}
+
 }  // namespace
 
 absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string_view message,
@@ -26,7 +32,7 @@ absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string
   info.set_domain("resnetd");
   for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = Echo(value);
   absl::Status status(code, message);
-  status.SetPayload(kErrorInfoUrl, absl::Cord(info.SerializeAsString()));
+  status.SetPayload(kErrorInfoUrl, Payload(info.SerializeAsString()));
   return status;
 }
 
@@ -36,7 +42,7 @@ absl::Status FieldError(absl::string_view field, absl::string_view description, 
   google::rpc::BadRequest::FieldViolation* violation = bad.add_field_violations();
   violation->set_field(field.data(), field.size());
   violation->set_description(description.data(), description.size());
-  status.SetPayload(kBadRequestUrl, absl::Cord(bad.SerializeAsString()));
+  status.SetPayload(kBadRequestUrl, Payload(bad.SerializeAsString()));
   return status;
 }
 
@@ -46,7 +52,7 @@ absl::Status Refused(Rejection rejection, absl::string_view message,
                                 : rejection == Rejection::kUnauthenticated ? absl::StatusCode::kUnauthenticated
                                                                            : absl::StatusCode::kResourceExhausted;
   absl::Status status = Error(code, absl::AsciiStrToUpper(RejectionName(rejection)), message);
-  if (retry_after) status.SetPayload(kRetryAfterKey, absl::Cord(absl::StrCat(retry_after->count())));
+  if (retry_after) status.SetPayload(kRetryAfterKey, Payload(absl::StrCat(retry_after->count())));
   return status;
 }
 
