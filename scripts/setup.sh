@@ -32,7 +32,8 @@ demo_packages=(python3 dataset-fashion-mnist)
 test_packages=("${demo_packages[@]}" libgtest-dev libgmock-dev prometheus python3-venv
   python3-numpy python3-onnx python3-pil python3-grpcio)
 image_packages=(buildah debootstrap python3 dataset-fashion-mnist)
-# Debian 12 and 13 both have Clang 19. Of libomp only the header omp.h is used: our programs link g++'s OpenMP.
+# Debian 12 and 13 both have Clang 19. It compiles OpenMP for libomp alone, which also answers the calls of a oneDNN built with
+# g++. The fuzzers run on one thread and need no more of libomp than its header.
 clang_packages=(clang-19 libomp-19-dev)
 fuzz_packages=("${clang_packages[@]}" libclang-rt-19-dev libgtest-dev libc6-i386 lib32gcc-s1 lib32stdc++6)
 lint_packages=("${clang_packages[@]}" clang-tidy-19)
