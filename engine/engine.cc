@@ -163,7 +163,7 @@ absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& mod
   RESNETD_RETURN_IF_ERROR(passes::RemoveDead(graph));
   const absl::Status of_file = passes::CheckWeights(graph);
   RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));
-  // What is folded into a layer would be blamed on the layer's own weights.
+  // A tensor that is folded into a layer would be blamed on the layer's own weights.
   if (const absl::Status folded = passes::CheckWeights(graph); !folded.ok()) {
     const absl::Status& fault = of_file.ok() ? folded : of_file;
     return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(model.name), ": ", fault.message()));

@@ -35,12 +35,13 @@ bool IsHead(const OutputInfo& output) {
          output.activation != HeadActivation::kNone;
 }
 
-// What the file calls it.
+// Returns the file's name of an output.
 const std::string& FileName(const OutputInfo& output) {
   return output.aliases.empty() ? output.name : output.aliases.front();
 }
 
-// Of outputs that share a name, a declared tensor and the scores that its softmax was taken from, a head's.
+// Finds an output by name. A declared tensor and the scores that its softmax was taken from may share one: then the
+// head.
 OutputId FindHeadOutput(const ModelInfo& info, absl::string_view name) {
   const auto head = absl::c_find_if(
       info.outputs, [&](const OutputInfo& o) { return IsHead(o) && (o.name == name || IsAlias(o, name)); });

@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/cpu_budget.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
@@ -54,6 +55,14 @@ std::vector<scheduling::BatchCost> CostsOf(const LoadedModel& loaded) {
   std::vector<scheduling::BatchCost> costs;
   for (const MeasuredBatch& measured : loaded.costs) costs.push_back({measured.batch, measured.cost});
   return costs;
+}
+
+// Clients are told why a model could not be loaded, and not where its files lie.
+absl::Status WithoutPaths(const ModelSource& source, const absl::Status& why) {
+  std::string message(why.message());
+  if (!source.folder.empty()) message = absl::StrReplaceAll(message, {{absl::StrCat(source.folder, "/"), ""}});
+  message = absl::StrReplaceAll(message, {{absl::StrCat(" (", EchoPath(source.origin), ")"), ""}});
+  return absl::Status(why.code(), message);
 }
 
 void LogModel(const LoadedModel& loaded, Duration took) {
@@ -160,7 +169,7 @@ absl::Status Server::Load(const std::vector<ModelSource>& sources) {
     if (!loaded.ok()) {
       if (!options_.keep_going) return loaded.status();
       spdlog::error("{}", std::string(loaded.status().message()));
-      repository_.SetFailed(source.name, source.version, loaded.status());
+      repository_.SetFailed(source.name, source.version, WithoutPaths(source, loaded.status()));
       first_failure.Update(loaded.status());
       continue;
     }

@@ -62,7 +62,7 @@ struct Output {
   bool probabilities = false;  // its values are such as they are
 };
 
-// What the first head and the embedding are called, unless the file calls another of its outputs so. Other outputs are
+// Names of the first head and of the embedding, unless the file calls another of its outputs so. Other outputs are
 // called as in the ONNX file.
 inline constexpr absl::string_view kLogits = "logits";
 inline constexpr absl::string_view kPool = "pool";

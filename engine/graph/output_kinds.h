@@ -21,7 +21,7 @@ enum class OutputRole : uint8_t {
   kUndecided,   // classes or an embedding; nothing says which, so it is served as the embedding
 };
 
-// What an output answers where none is named.
+// The kinds of what an output answers where none is named.
 enum class OutputUse : uint8_t {
   kFurther,    // nothing
   kFirstHead,  // Classify

@@ -10,7 +10,7 @@ namespace resnetd::graph {
 
 class Producers;
 
-// What brought values into a range that is known whatever the network's weights are.
+// An operator of this kind brought values into a range that is known whatever the network's weights are.
 enum class Squash : uint8_t { kNothing, kSigmoid, kSoftmax };
 
 // Where the values of a tensor lie, as far as its operators tell without the weights.

@@ -10,7 +10,7 @@
 
 namespace resnetd::graph {
 
-// What an output is taken for, and why.
+// A verdict says for what an output is taken, and why.
 struct Verdict {
   OutputRole role = OutputRole::kLayer;
   std::string evidence = {};  // in words; empty for kLayer

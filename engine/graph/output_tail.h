@@ -61,7 +61,7 @@ bool ReadsPooled(const Graph& graph, const Producers& producers, const Node& lay
 // A vector, or a map of which one axis holds all its elements.
 bool IsVector(const Dims& dims);
 
-// What holds the same elements in the same order before it was given other dims, as a vector too.
+// The value that holds the same elements in the same order before it was given other dims, as a vector too.
 ValueId BeforeReshapes(const Graph& graph, const Producers& producers, ValueId vector);
 
 }  // namespace resnetd::graph

@@ -53,7 +53,7 @@ class Arranger {
     return value;
   }
 
-  // Of one axis: a file may leave out the only one, of one number.
+  // Gives the value an axis if it has none or several: a file may leave out the only axis of one number.
   absl::StatusOr<ValueId> AsVector(ValueId value) {
     if (dims(value).size() == 1) return value;
     return Append(absl::StrCat(graph_.value(value).name, "/vector"), Flatten(), value);

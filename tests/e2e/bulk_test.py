@@ -20,6 +20,7 @@ from client import Metrics, wait_until
 from running_server import RunningServer
 
 COUNT, MANY = 60, 16
+IMAGES_UNDER_WAY = 4 * 8  # resnetctl's defaults
 SIDE = 64
 # A queue of less than the four calls of eight images that the tools keep under way at their defaults.
 SMALL_QUEUE = ["--workers", "1", "--batch-sizes", "1", "--max-queue-ms", "20"]
@@ -42,11 +43,11 @@ class BulkCase(unittest.TestCase):
         return RunningServer(sys.argv[1], sys.argv[2], scratch, "--model", str(self.model), *options)
 
     def start(self, server: RunningServer, *arguments: str) -> subprocess.Popen:
-        """A command under way, of which the server has computed something."""
+        """A command under way, which has had an answer: the server has computed more than it asks for at once."""
         command = [sys.argv[2], "--server", server.address, *arguments]
         run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.addCleanup(run.kill)
-        wait_until(lambda: Metrics(server.metrics_url).value("resnetd_images_total", result="ok") > 0, "first answers")
+        wait_until(lambda: Metrics(server.metrics_url).value("resnetd_images_total", result="ok") > IMAGES_UNDER_WAY, "first answers")
         return run
 
     def finish(self, run: subprocess.Popen) -> tuple[int, str, str]:

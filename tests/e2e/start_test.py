@@ -305,6 +305,7 @@ class Start(unittest.TestCase):
             for name, (version, why) in bad.items():
                 self.assertEqual(listed[name].version, version)
                 self.assertIn(why, listed[name].error)
+                self.assertNotIn("models", listed[name].error, "a path of the server's")
                 for method, request in (("GetModel", pb.GetModelRequest(model=name)),
                                         ("Classify", pb.ClassifyRequest(model=name, images=[picture]))):
                     error = client.call(method, request)

@@ -150,7 +150,7 @@ TEST(ChooseHeads, ANameOfAHeadAndOfALayer) {
   EXPECT_EQ(FindHead(heads, info, "stage1"), nullptr);
 }
 
-// What the file has made a probability of stays one, whatever the config says but NONE.
+// A value of which the file has made a probability stays one, whatever the config says but NONE.
 TEST(ChooseHeads, ProbabilitiesOfTheFileStay) {
   struct Case {
     const char* config;
