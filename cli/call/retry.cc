@@ -119,8 +119,8 @@ void Patience::SetDeadlineOf(grpc::ClientContext& call, Time now) const {
 }
 
 void Patience::Answered(Time now) {
-  failing_since_.reset();
-  late_since_.reset();
+  failing_since_ = Time::max();
+  late_since_ = Time::max();
   last_answer_ = now;
   heard_ = true;
 }
@@ -137,18 +137,14 @@ std::optional<Time> Patience::NextTry(const Failure& failure, int tries, Time no
     return std::nullopt;
   }
   const bool busy = failure.pushback > kAtOnce;
-  if (busy) {
-    failing_since_.reset();
-  } else if (!failing_since_) {
-    failing_since_ = now;
-  }
-  std::optional<Time> since = failing_since_;
+  failing_since_ = busy ? Time::max() : std::min(failing_since_, now);
+  Time since = failing_since_;
   const bool late = IsLate(failure.error);
   if (late) {
-    if (!late_since_) late_since_ = now;
-    since = std::min(since.value_or(now), *late_since_);
+    late_since_ = std::min(late_since_, now);
+    since = std::min(since, late_since_);
   }
-  if (since && now - *since >= FromSeconds(limits_.patience_seconds)) {
+  if (since <= now && now - since >= FromSeconds(limits_.patience_seconds)) {
     why_ = absl::StrCat("nothing was answered for ", limits_.patience_seconds, " s (--patience)");
     if (late) {
       absl::StrAppend(&why_, "; a call had ", limits_.timeout_seconds,

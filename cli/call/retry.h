@@ -67,8 +67,8 @@ class Patience {
 
  private:
   const Limits limits_;
-  const Time end_;  // max(): never
-  std::optional<Time> failing_since_, late_since_;
+  const Time end_;                                               // max(): never
+  Time failing_since_ = Time::max(), late_since_ = Time::max();  // max(): not so
   Time last_answer_, last_note_;
   bool heard_ = false;  // anything from the server
   bool interrupted_ = false;
