@@ -52,7 +52,7 @@ struct OutputInfo {
   bool probabilities = false;  // its values are such as they are
 };
 
-// Where one image's input goes, as float32, scaled and normalised as in training: element (y, x, c) is at
+// A slot takes one image's input, as float32, scaled and normalised as in training: element (y, x, c) is at
 // data + y * row_bytes + x * pixel_bytes + c * channel_bytes. The strides say whether the plan wants NHWC or NCHW; a
 // writer follows them and needs not know.
 struct SlotView {

@@ -46,7 +46,7 @@ class Runner {
   // Bytes of the last file that belonged to nothing.
   int64_t stray_bytes() const { return workplace_->preprocessor_.stray_bytes(); }
 
-  // As Session's.
+  // These two do what Session's do.
   absl::StatusOr<RunTimings> Run(const RunSpec& spec) { return session_->Run(spec); }
   absl::Span<const float> output(OutputId id, int i) const { return session_->output(id, i); }
 

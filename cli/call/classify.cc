@@ -99,7 +99,7 @@ class Report {
   std::vector<std::string> Header() const {
     std::vector<std::string> header = {"image"};
     if (expected_ != nullptr) header.push_back("true label");
-    // Where all images failed, this column holds the reasons.
+    // One column is there even if all images failed: it holds the reasons.
     for (int k = 1; k <= std::max(most_classes_, 1); ++k) header.push_back(absl::StrCat("top ", k));
     return header;
   }

@@ -13,7 +13,7 @@ class Producers;
 // An operator of this kind brought values into a range that is known whatever the network's weights are.
 enum class Squash : uint8_t { kNothing, kSigmoid, kSoftmax };
 
-// Where the values of a tensor lie, as far as its operators tell without the weights.
+// The interval in which a tensor's values lie, as far as its operators tell without the weights.
 struct Range {
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();

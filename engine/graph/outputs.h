@@ -11,9 +11,10 @@ namespace resnetd::graph {
 // Output::aliases keep the names of the file. Where the file calls another of its outputs so, that one keeps the name,
 // and the head its own; the embedding its own too, or else "embedding".
 //
-// Where no output is the embedding, it is what the first head's last layer reads, averaged over its pixels. Maps
-// alone: the average of the one with the fewest pixels. The graph has outputs, each with `name`, `value` and `tensor`,
-// and dims; nodes may be appended. INVALID_ARGUMENT: a hint names what is not there or cannot be an embedding.
+// If no output is the embedding, it is the input of the first head's last layer, averaged over its pixels. If there are
+// maps alone, it is the average of the one with the fewest pixels. The graph has outputs, each with `name`, `value` and
+// `tensor`, and dims; nodes may be appended. INVALID_ARGUMENT: a hint names what is not there or cannot be an
+// embedding.
 absl::Status ChooseOutputs(const OutputHints& hints, Graph& graph);
 
 // Serves a further tensor of the file as it is. The graph may have appended nodes; `value` is none of theirs.

@@ -8,7 +8,7 @@
 
 namespace resnetd::onednn {
 
-// Who computes a convolution: the library, or a kernel of ours.
+// A convolution is computed by the library, or by a kernel of ours.
 enum class ConvolutionKernel : uint8_t {
   kLibrary,
   kWinograd,  // kernels::RunWinograd()

@@ -360,7 +360,7 @@ TEST(PolicyAdmit, ABatchThatIsLateStillRuns) {
   }
 }
 
-// Where batches have held several items, those that come meanwhile are expected to join.
+// If batches have held several items, those that come meanwhile are expected to join.
 TEST(PolicyAdmit, ExpectsCompany) {
   Policy policy({});
   policy.AddModel(kA, kCosts);
