@@ -26,6 +26,11 @@ using Code = grpc::StatusCode;
 
 constexpr int kImages = 40;
 
+// Returns when the client has ended the call. gRPC tells a synchronous handler of that only when it is asked.
+void WaitUntilGone(const grpc::ServerContext& call) {
+  while (!call.IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 class BulkTest : public CommandsTest {
  protected:
   BulkTest() {
@@ -96,7 +101,7 @@ TEST_F(BulkTest, WhatMaySucceedLaterIsTriedAgain) {
 TEST_F(BulkTest, ATimedOutCallIsTriedAgain) {
   inference_.set_gate([&](grpc::ServerContext& call, int images) {
     if (images > 0 && calls_++ == 0) {
-      while (!call.IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      WaitUntilGone(call);
     }
     return grpc::Status::OK;
   });
@@ -112,7 +117,7 @@ TEST_F(BulkTest, ATimeoutThatNoAnswerKeepsEndsTheRun) {
     inference_.set_gate([&](grpc::ServerContext& call, int images) {
       if (images == 0) return grpc::Status::OK;
       if (calls_++ % 2 == 0) return FakeRefusal(call, Code::RESOURCE_EXHAUSTED, "QUEUE_TIME", "5");
-      while (!call.IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      WaitUntilGone(call);
       return grpc::Status::OK;
     });
     std::vector<std::string> args = command;
@@ -221,7 +226,7 @@ TEST_F(BulkTest, TheDeadlineIsTheWholeRuns) {
   ExpectNoNpy();
   // Nor does a call outlast it.
   inference_.set_gate([&](grpc::ServerContext& call, int images) {
-    while (images > 0 && !call.IsCancelled()) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    if (images > 0) WaitUntilGone(call);
     return grpc::Status::OK;
   });
   EXPECT_EQ(Ctl({"embed", "--deadline=0.5", "--npy", npy(), images()}), 1);
