@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 #include <thread>
 #include <vector>
 
@@ -16,17 +14,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/file.h"
 
 namespace resnetd {
 namespace {
-
-std::optional<std::string> ReadText(const std::string& path) {
-  std::ifstream file(path);
-  if (!file) return std::nullopt;
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 std::optional<double> Ratio(absl::string_view quota, absl::string_view period) {
   double q = 0, p = 0;
@@ -38,9 +29,8 @@ std::optional<double> Ratio(absl::string_view quota, absl::string_view period) {
 }
 
 std::optional<double> GroupQuota(const std::string& group, bool v2) {
-  if (v2) return ParseCpuMax(ReadText(group + "/cpu.max").value_or(""));
-  return ParseCfsQuota(ReadText(group + "/cpu.cfs_quota_us").value_or(""),
-                       ReadText(group + "/cpu.cfs_period_us").value_or(""));
+  if (v2) return ParseCpuMax(ReadKernelFile(group + "/cpu.max"));
+  return ParseCfsQuota(ReadKernelFile(group + "/cpu.cfs_quota_us"), ReadKernelFile(group + "/cpu.cfs_period_us"));
 }
 
 std::optional<double> Smaller(std::optional<double> a, std::optional<double> b) {
@@ -105,7 +95,7 @@ int ReadCpuBudget() {
   // Fails on machines of more than 1024 CPUs.
   const int cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
                                                                : static_cast<int>(std::thread::hardware_concurrency());
-  return CpuBudget(cpus, ReadCpuQuota(ReadText("/proc/self/cgroup").value_or(""), "/sys/fs/cgroup"));
+  return CpuBudget(cpus, ReadCpuQuota(ReadKernelFile("/proc/self/cgroup"), "/sys/fs/cgroup"));
 }
 
 }  // namespace resnetd

@@ -6,6 +6,8 @@
 
 #include <array>
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
@@ -53,6 +55,11 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
     content.append(part.data(), static_cast<size_t>(n));
   }
   return absl::UnknownError(absl::StrCat(QuotedPath(path), " grew while it was read"));
+}
+
+std::string ReadKernelFile(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
 }  // namespace resnetd

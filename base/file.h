@@ -13,6 +13,10 @@ namespace resnetd {
 // PERMISSION_DENIED; UNKNOWN: it grew meanwhile; any other code: it cannot be read.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes);
 
+// The text of a file that the kernel makes as it is read, in /proc or /sys, which tells no size; empty if it cannot be
+// opened.
+std::string ReadKernelFile(const std::string& path);
+
 }  // namespace resnetd
 
 #endif  // RESNETD_BASE_FILE_H_

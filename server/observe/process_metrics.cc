@@ -5,26 +5,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "base/file.h"
 
 namespace resnetd::server {
 namespace {
 
 // Fields of proc_pid_stat(5), counted from the state, which is the first after the command's name.
 constexpr size_t kUserTicks = 11, kSystemTicks = 12, kStartTicks = 19, kVirtualBytes = 20, kResidentPages = 21;
-
-std::string ReadAll(const char* path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 double CountOpenFds() {
   DIR* dir = opendir("/proc/self/fd");
@@ -67,9 +59,9 @@ std::optional<double> ParseBootTime(absl::string_view text) {
 ProcessFigures ReadProcessFigures() {
   static const double ticks_per_second = static_cast<double>(sysconf(_SC_CLK_TCK));
   static const double page_bytes = static_cast<double>(sysconf(_SC_PAGESIZE));
-  static const std::optional<double> boot_time = ParseBootTime(ReadAll("/proc/stat"));
+  static const std::optional<double> boot_time = ParseBootTime(ReadKernelFile("/proc/stat"));
   ProcessFigures figures;
-  if (const auto stat = ParseProcessStat(ReadAll("/proc/self/stat"))) {
+  if (const auto stat = ParseProcessStat(ReadKernelFile("/proc/self/stat"))) {
     figures.cpu_seconds = stat->cpu_ticks / ticks_per_second;
     if (boot_time.has_value()) figures.start_time_seconds = *boot_time + stat->start_ticks / ticks_per_second;
     figures.virtual_bytes = stat->virtual_bytes;

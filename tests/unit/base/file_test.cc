@@ -116,5 +116,10 @@ TEST(File, RefusesOneThatGrows) {
   EXPECT_THAT(status.message(), HasSubstr("grew while it was read"));
 }
 
+TEST(ReadKernelFile, ThatTellsNoSize) {
+  EXPECT_FALSE(ReadKernelFile("/proc/self/stat").empty());
+  EXPECT_EQ(ReadKernelFile("/proc/self/no-such-file"), "");
+}
+
 }  // namespace
 }  // namespace resnetd
