@@ -95,7 +95,8 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.AddWithin(bounds::kMetricsPort, o.metrics_port, "Their port; 0: any free one");
   table.Group("Limits");
   table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight, "Calls and streams at once");
-  table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight, "Request bytes from reading to answer");
+  table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight,
+                  "Bytes of requests from reading to answer, and of answers until they are sent");
   table.AddWithin(bounds::kMaxMessageBytes, o.edge.max_message_bytes,
                   "One request message, and the embeddings of one answer");
   table.AddWithin(bounds::kMaxImagesPerRequest, o.edge.max_images_per_request, "Images of one request");

@@ -101,6 +101,7 @@ void Call::OnReadDone(bool ok) {
 }
 
 void Call::OnWriteDone(bool ok) {
+  sending_ = nullptr;
   Step step;
   {
     MutexLock lock(&mu_);
@@ -204,17 +205,19 @@ Call::Step Call::NextStep() {
 
 void Call::Take(Step step) {
   if (step.read) StartRead(&read_buffer_);
-  if (step.send != nullptr) Send(*step.send);
+  if (step.send != nullptr) Send(std::move(step.send));
   if (step.submit != nullptr && Submit(step.submit)) Submitted();
   if (!step.finish) return;
+  services_.gate.FreeSlot();
   if (step.cancelled) return FinishCancelled();
   if (!served_.streaming) return FinishUnary();
   code_unless_cancelled_ = grpc::StatusCode::OK;
   Finish(grpc::Status::OK);
 }
 
-void Call::Send(Exchange& exchange) {
-  absl::StatusOr<std::string>& reply = exchange.reply();
+void Call::Send(std::shared_ptr<Exchange> exchange) {
+  sending_ = std::move(exchange);
+  absl::StatusOr<std::string>& reply = sending_->reply();
   write_buffer_ = ToBuffer(reply.ok() ? *std::move(reply) : served_.codec->EncodeError(reply.status()));
   StartWrite(&write_buffer_);
 }

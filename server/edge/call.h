@@ -66,7 +66,7 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   void Take(Step step);
   bool Submit(const std::shared_ptr<Exchange>& exchange);
   void Submitted();
-  void Send(Exchange& exchange);
+  void Send(std::shared_ptr<Exchange> exchange);
   void FinishUnary();
   void FinishCancelled();
   grpc::StatusCode CancelledCode() const;
@@ -77,6 +77,7 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   const Services services_;
   const Time arrived_, deadline_;
   grpc::ByteBuffer read_buffer_, write_buffer_;
+  std::shared_ptr<Exchange> sending_;  // whose answer is in write_buffer_, of a stream
   // Set where the end of the requests may have been the end of the client, which OnDone() knows.
   std::optional<grpc::StatusCode> code_unless_cancelled_;
   std::shared_ptr<Call> held_by_grpc_;  // this, from New() to OnDone()

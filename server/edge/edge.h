@@ -23,11 +23,11 @@ struct EdgeOptions {
   std::string address = "127.0.0.1";
   int port = 8500;  // 0: any free one, see Edge::port()
 
-  // Calls between their headers and their status, streams included. Bounds the memory of calls that send slowly; a
+  // Calls between their headers and their last answer, streams included. Bounds the memory of calls that send slowly; a
   // value below the number of closed-loop clients refuses some of them.
   int max_calls_in_flight = 1024;
-  // Request messages from their reading to their answer. Bounds the memory of what waits; less than a few messages of
-  // the largest size refuses calls that the queue could hold.
+  // Request messages from their reading to their answer, and answers until their clients have taken them. Bounds the
+  // memory of what waits; less than a few messages of the largest size refuses calls that the queue could hold.
   size_t max_bytes_in_flight = size_t{256} << 20;
   // One request message, or the embeddings of one answer. Large enough for a batch of photos, small enough that a few
   // calls cannot fill the memory.

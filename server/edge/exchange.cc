@@ -116,7 +116,9 @@ Exchange::Exchange(const Services& services, const Codec& codec, Time arrived, T
                    std::shared_ptr<ExchangeOwner> owner)
     : services_(services), codec_(codec), arrived_(arrived), deadline_(deadline), owner_(std::move(owner)) {}
 
-Exchange::~Exchange() = default;
+Exchange::~Exchange() {
+  if (answer_bytes_) services_.gate.ReleaseAnswer(*answer_bytes_);
+}
 
 bool Exchange::Start(RequestBytes& bytes) {
   if (bytes.size() > services_.max_message_bytes) {
@@ -307,6 +309,8 @@ absl::StatusOr<std::string> Exchange::Answer() const {
 bool Exchange::Complete(absl::StatusOr<std::string> reply) {
   reply_ = std::move(reply);
   request_ = {};
+  answer_bytes_ = reply_.ok() ? reply_->size() : 0;
+  services_.gate.HoldAnswer(*answer_bytes_);
   services_.gate.Release(bytes_);
   // The owner may let go of itself on another thread as soon as it knows, so it is held until the call returns.
   const std::shared_ptr<ExchangeOwner> owner = std::exchange(owner_, nullptr);

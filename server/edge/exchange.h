@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,8 @@ class ExchangeOwner {
 };
 
 // One request on its way to its answer: decoded, submitted, its images collected, encoded by whoever finishes the last.
-// A unary call has one, a stream several. Held by shared_ptr: by the call, and by each image that the scheduler holds.
+// A unary call has one, a stream several. Held by shared_ptr: by the call, until gRPC has sent the answer, and by each
+// image that the scheduler holds. Its answer holds its bytes at the gate for as long.
 // The exchange in turn holds its owner until it has told it, so that the call lives for as long as anybody may still
 // report to it.
 //
@@ -82,7 +84,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   Time deadline_;
   std::shared_ptr<ExchangeOwner> owner_;  // null once told
 
-  size_t bytes_ = 0;  // held at the gate
+  size_t bytes_ = 0;                    // held at the gate until the answer is there
+  std::optional<size_t> answer_bytes_;  // held from then on
   ImageRequest request_;
   OutputSet wanted_;
   std::vector<ImageAnswer> answers_;  // each written by whoever finishes its image

@@ -18,13 +18,17 @@ constexpr std::chrono::milliseconds kRetryAfter(100);
 
 std::optional<Rejection> Gate::Enter() {
   std::optional<Rejection> rejection;
-  if (calls_.fetch_add(1) >= max_calls_) {
+  calls_.fetch_add(1);
+  if (slots_.fetch_add(1) >= max_calls_) {
     rejection = Rejection::kCallsInFlight;
-  } else if (bytes_.load() >= max_bytes_) {
+  } else if (bytes() >= max_bytes_) {
     rejection = Rejection::kBytesInFlight;
   }
   if (closed_.load()) rejection = Rejection::kDraining;
-  if (rejection) Leave();
+  if (rejection) {
+    FreeSlot();
+    Leave();
+  }
   return rejection;
 }
 
@@ -36,8 +40,8 @@ absl::Status Gate::Refusal(Rejection rejection) const {
                      kRetryAfter);
     case Rejection::kBytesInFlight:
       return Refused(rejection,
-                     absl::StrCat("the requests in flight leave no room for this one: ", bytes(), " of ", max_bytes_,
-                                  " bytes are taken (--max-bytes-in-flight)"),
+                     absl::StrCat("the requests and answers in flight leave no room for this one: ", bytes(), " of ",
+                                  max_bytes_, " bytes are taken (--max-bytes-in-flight)"),
                      kRetryAfter);
     default:
       return Refused(rejection, "the server is shutting down and takes no new calls");
@@ -45,7 +49,7 @@ absl::Status Gate::Refusal(Rejection rejection) const {
 }
 
 bool Gate::Reserve(size_t bytes) {
-  if (bytes_.fetch_add(bytes) + bytes <= max_bytes_) return true;
+  if (request_bytes_.fetch_add(bytes) + bytes <= max_bytes_) return true;
   Release(bytes);
   return false;
 }

@@ -11,7 +11,11 @@
 namespace resnetd::server {
 
 // Counts what is in flight and says no above the caps: the first gate, before anything is read, and the count of
-// request bytes. Lock-free and thread-safe.
+// bytes. Lock-free and thread-safe.
+//
+// A call takes a slot, which it gives back when its last answer is handed to gRPC. The client has the answer before
+// gRPC says that it is gone: were the slot given back then, a client that calls again at once would now and then be
+// refused by its own call before. From then on the answer's bytes are what bounds calls whose clients do not read.
 //
 // MAX_CONCURRENT_STREAMS would bind only after a client has acknowledged the setting, per connection; this binds
 // always.
@@ -22,6 +26,9 @@ class Gate {
   // A call's headers are here. nullopt: it may pass, and Leave() follows. kDraining, kCallsInFlight or, if no byte is
   // left to give, kBytesInFlight.
   std::optional<Rejection> Enter();
+  // The call's last answer is on its way: another call may come in its place.
+  void FreeSlot() { slots_.fetch_sub(1); }
+  // gRPC is done with the call, after FreeSlot().
   void Leave() { calls_.fetch_sub(1); }
 
   // Returns the answer to a client whose Enter() or Reserve() failed.
@@ -30,22 +37,30 @@ class Gate {
   // A message of this size was read; it holds its bytes until Release(). False, and nothing held, if the cap would be
   // passed.
   bool Reserve(size_t bytes);
-  void Release(size_t bytes) { bytes_.fetch_sub(bytes); }
+  void Release(size_t bytes) { request_bytes_.fetch_sub(bytes); }
+
+  // An answer of this size is there, which cannot be refused any more: it holds its bytes, and a little more for what
+  // gRPC needs for it, until ReleaseAnswer() of the same size. It keeps new calls out, and no message of a call that
+  // is in.
+  void HoldAnswer(size_t bytes) { answer_bytes_.fetch_add(bytes + kBytesBesideAnswer); }
+  void ReleaseAnswer(size_t bytes) { answer_bytes_.fetch_sub(bytes + kBytesBesideAnswer); }
 
   // Lets nobody in any more. When calls() is 0 afterwards, no call is left.
   void Close() { closed_.store(true); }
   bool closed() const { return closed_.load(); }
 
   int calls() const { return calls_.load(); }
-  size_t bytes() const { return bytes_.load(); }
+  size_t bytes() const { return request_bytes_.load() + answer_bytes_.load(); }
   // More than half of the bytes are taken: who can wait with reading more does well to.
   bool crowded() const { return bytes() > max_bytes_ / 2; }
 
  private:
+  static constexpr size_t kBytesBesideAnswer = 4096;
+
   const int max_calls_;
   const size_t max_bytes_;
-  std::atomic<int> calls_{0};
-  std::atomic<size_t> bytes_{0};
+  std::atomic<int> slots_{0}, calls_{0};
+  std::atomic<size_t> request_bytes_{0}, answer_bytes_{0};
   std::atomic<bool> closed_{false};
 };
 

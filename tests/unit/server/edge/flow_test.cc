@@ -405,8 +405,83 @@ TEST(EdgeFlowTest, BytesUpToTheCap) {
   server.Release();
   EXPECT_TRUE(first.Join().ok());
   EXPECT_TRUE(second.Join().ok());
+  Await([&] { return server.edge().calls_in_flight() == 0; });  // until then the answers hold theirs
   grpc::ClientContext again;
   EXPECT_TRUE(stub->Classify(&again, LogitsRequest({4}), &response).ok()) << "answered requests hold no bytes";
+}
+
+// A GetModel whose client does not read its answer, which is larger than gRPC takes unasked.
+class UnreadCall {
+ public:
+  explicit UnreadCall(v1::InferenceService::Stub& stub) : reader_(stub.PrepareAsyncGetModel(&context_, {}, &queue_)) {
+    reader_->StartCall();
+    reader_->ReadInitialMetadata(this);
+    Next();
+  }
+  ~UnreadCall() {
+    v1::GetModelResponse response;
+    grpc::Status status;
+    reader_->Finish(&response, &status, this);
+    Next();
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    queue_.Shutdown();
+  }
+
+ private:
+  void Next() {
+    void* tag = nullptr;
+    bool ok = false;
+    EXPECT_TRUE(queue_.Next(&tag, &ok) && ok);
+  }
+
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<v1::GetModelResponse>> reader_;
+};
+
+TEST(EdgeFlowTest, AnUnreadAnswerHoldsItsBytesAndNoSlot) {
+  constexpr size_t kAnswer = 1 << 20;
+  EdgeServer::Setup setup{.edge = {.max_calls_in_flight = 1, .max_bytes_in_flight = kAnswer + kAnswer / 2}};
+  setup.edge.max_message_bytes = kAnswer;
+  setup.model->description = std::string(kAnswer, 'x');
+  EdgeServer server(setup);
+  grpc::ChannelArguments small_window;
+  small_window.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  small_window.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, 65535);
+  const auto stub = server.NewStub(small_window);
+  const auto list = [&] {
+    grpc::ClientContext context;
+    v1::ListModelsResponse response;
+    return stub->ListModels(&context, {}, &response);
+  };
+  {
+    UnreadCall first(*stub);
+    EXPECT_TRUE(list().ok());
+    EXPECT_GE(server.edge().calls_in_flight(), 1) << "the first has its answer to read";
+    UnreadCall second(*stub);
+    EXPECT_EQ(Reason(list()), "BYTES_IN_FLIGHT");
+  }
+  Await([&] { return server.edge().calls_in_flight() == 0; });
+  EXPECT_TRUE(list().ok());
+}
+
+TEST(EdgeFlowTest, AsManyClientsAsSlotsAreNeverRefused) {
+  constexpr int kClients = 4, kCalls = 500;
+  EdgeServer server({.edge = {.max_calls_in_flight = kClients}});
+  std::atomic<int> refused{0};
+  std::vector<std::thread> clients;
+  for (int c = 0; c < kClients; ++c) {
+    clients.emplace_back([&] {
+      const auto stub = server.NewStub();
+      for (int i = 0; i < kCalls; ++i) {
+        grpc::ClientContext context;
+        v1::ListModelsResponse response;
+        refused += stub->ListModels(&context, {}, &response).ok() ? 0 : 1;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(refused, 0);
 }
 
 TEST(EdgeFlowTest, AFullQueueRefusesUnaryCalls) {

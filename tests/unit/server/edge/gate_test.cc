@@ -16,8 +16,29 @@ TEST(GateTest, CallsUpToTheCap) {
   EXPECT_EQ(gate.Enter(), std::nullopt);
   EXPECT_EQ(gate.Enter(), Rejection::kCallsInFlight);
   EXPECT_EQ(gate.calls(), 2);
-  gate.Leave();
+  gate.FreeSlot();
+  EXPECT_EQ(gate.calls(), 2) << "its answer is on its way";
   EXPECT_EQ(gate.Enter(), std::nullopt);
+  EXPECT_EQ(gate.calls(), 3);
+  EXPECT_EQ(gate.Enter(), Rejection::kCallsInFlight);
+  gate.Leave();
+  EXPECT_EQ(gate.calls(), 2);
+  EXPECT_EQ(gate.Enter(), Rejection::kCallsInFlight) << "a call that leaves gave its slot back before";
+}
+
+TEST(GateTest, AnswersKeepNewCallsOutAndNoMessage) {
+  Gate gate(10, 10'000);
+  ASSERT_EQ(gate.Enter(), std::nullopt);
+  gate.HoldAnswer(10'000);
+  EXPECT_GE(gate.bytes(), 10'000u);
+  EXPECT_EQ(gate.Enter(), Rejection::kBytesInFlight);
+  EXPECT_TRUE(gate.Reserve(10'000)) << "whoever is in may go on";
+  gate.Release(10'000);
+  gate.ReleaseAnswer(10'000);
+  EXPECT_EQ(gate.bytes(), 0u);
+  EXPECT_EQ(gate.Enter(), std::nullopt);
+  gate.HoldAnswer(0);
+  EXPECT_GT(gate.bytes(), 0u) << "an empty answer takes memory too";
 }
 
 TEST(GateTest, BytesUpToTheCap) {
@@ -62,6 +83,7 @@ TEST(GateTest, CapsHoldUnderContention) {
         for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
         }
         --inside;
+        gate.FreeSlot();
         gate.Leave();
       }
     });
