@@ -398,6 +398,7 @@ TEST(EdgeFlowTest, BytesUpToTheCap) {
   EXPECT_EQ(refused.error_code(), grpc::RESOURCE_EXHAUSTED);
   EXPECT_EQ(Reason(refused), "BYTES_IN_FLIGHT");
   EXPECT_THAT(refused.error_message(), HasSubstr("--max-bytes-in-flight"));
+  Await([&] { return server.edge().calls_in_flight() == 1; });  // until then its answer, too, holds bytes
   Background second(*stub, LogitsRequest({2}));
   server.AwaitWaiting(1);
   grpc::ClientContext at_headers;
