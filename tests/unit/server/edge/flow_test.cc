@@ -639,7 +639,9 @@ TEST(EdgeFlowTest, AStormOfCancellationsLeavesNothingBehind) {
         if (random() % 2 == 0) {
           v1::ClassifyResponse response;
           const grpc::Status status = stub->Classify(&context, LogitsRequest({seed, seed + 1}), &response);
-          if (status.ok() && !IsAnswerOf(response.results(1), seed + 1)) ++wrong;
+          // Of two images the deadline may end the second, and the answer arrive before the client notices it.
+          const bool late = status.ok() && response.results(1).status().code() == grpc::DEADLINE_EXCEEDED;
+          if (status.ok() && !late && !IsAnswerOf(response.results(1), seed + 1)) ++wrong;
         } else {
           const auto stream = stub->ClassifyStream(&context);
           for (unsigned n = 0; n < 8 && stream->Write(LogitsRequest({seed + n})); ++n) {
