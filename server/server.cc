@@ -26,6 +26,7 @@
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "models/loader.h"
+#include "server/edge/native/codec.h"
 #include "server/process/memory.h"
 
 namespace resnetd::server {
@@ -145,7 +146,9 @@ absl::Status Server::Listen() {
   RESNETD_ASSIGN_OR_RETURN(http_, HttpServer::Start(options_.metrics_address, options_.metrics_port,
                                                     {.metrics = [this] { return metrics_.Scrape(); },
                                                      .why_not_ready = [this] { return WhyNotReady(); }}));
-  RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(options_.edge, repository_, scheduler_, metrics_));
+  std::vector<Protocol> protocols;
+  protocols.push_back(NativeProtocol(repository_, options_.edge));
+  RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(options_.edge, std::move(protocols), repository_, scheduler_, metrics_));
   RESNETD_ASSIGN_OR_RETURN(listener_check_, ListenerCheck::Start(options_.edge.address, edge_->port(), {},
                                                                  [this](const std::string& why) { PortIsDeaf(why); }));
   metrics_.SetWorkers(workers_count_);

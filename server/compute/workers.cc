@@ -80,8 +80,8 @@ void Workers::Worker::Run(const scheduling::Dispatch& dispatch, std::vector<std:
     Execution execution;
     execution.queue = taken - item.admitted_at();
     execution.decode = after - std::exchange(before, after);
-    metrics_.StageEnded(Stage::kQueue, execution.queue);
-    metrics_.StageEnded(Stage::kDecode, execution.decode);
+    metrics_.Queued(execution.queue);
+    metrics_.Decoded(execution.decode);
     if (status.ok()) {
       decoded_.push_back({&item, execution});
     } else {
@@ -112,7 +112,7 @@ void Workers::Worker::Finish(const Runner& runner, const absl::StatusOr<RunTimin
       continue;
     }
     execution.infer = run->compute;
-    metrics_.StageEnded(Stage::kInfer, execution.infer);
+    metrics_.Inferred(execution.infer);
     item->OnComputed([&](OutputId id) { return runner.output(id, static_cast<int>(i)); }, execution);
   }
 }

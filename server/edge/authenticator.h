@@ -3,15 +3,12 @@
 
 #include <grpcpp/support/string_ref.h>
 
-#include <cstdint>
 #include <map>
 
 #include "absl/status/statusor.h"
+#include "server/edge/request.h"
 
 namespace resnetd::server {
-
-// Identifies a caller. Principals are numbers so that they cost nothing to carry and reach no metric as a name.
-enum class PrincipalId : uint32_t { kAnonymous = 0 };
 
 // The headers that the client sent; valid during the call of Authenticate() only.
 using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;

@@ -48,19 +48,21 @@ grpc::ByteBuffer ToBuffer(std::string message) {
 
 class RefusedCall final : public Reactor {
  public:
-  RefusedCall(grpc::CallbackServerContext& context, const absl::Status& status) { Finish(ToGrpc(status, context)); }
+  RefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {
+    Finish(ToGrpc(status, codes, context));
+  }
   void OnDone() override { delete this; }
 };
 
 }  // namespace
 
-Call::Call(grpc::CallbackServerContext& context, const Served& served, const Services& services, Time arrived,
-           Time deadline)
-    : context_(context), served_(served), services_(services), arrived_(arrived), deadline_(deadline) {}
+Call::Call(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
+           const Arrival& arrival)
+    : context_(context), served_(served), services_(services), arrival_(arrival) {}
 
-Reactor* Call::New(grpc::CallbackServerContext& context, const Served& served, const Services& services, Time arrived,
-                   Time deadline) {
-  const auto call = std::make_shared<Call>(context, served, services, arrived, deadline);
+Reactor* Call::New(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
+                   const Arrival& arrival) {
+  const auto call = std::make_shared<Call>(context, served, services, arrival);
   call->held_by_grpc_ = call;
   call->StartRead(&call->read_buffer_);
   return call.get();
@@ -78,20 +80,21 @@ void Call::OnReadDone(bool ok) {
     }
     return Take(std::move(step));
   }
-  const Time arrived = served_.streaming ? Now() : arrived_;
-  const auto exchange = std::make_shared<Exchange>(services_, *served_.codec, arrived, deadline_, shared_from_this());
+  Arrival arrival = arrival_;
+  if (served_.method.streaming) arrival.at = Now();
+  const auto exchange = std::make_shared<Exchange>(services_, *served_.method.codec, arrival, shared_from_this());
   bool cancelled = false;
   {
     MutexLock lock(&mu_);
     pending_.push_back({exchange});
-    no_more_requests_ = !served_.streaming;
+    no_more_requests_ = !served_.method.streaming;
     cancelled = cancelled_;
   }
   if (cancelled) exchange->Cancel();
   BufferBytes bytes(read_buffer_);
   bool submit = false;
-  if (served_.streaming && services_.gate.closed()) {
-    services_.metrics.Rejected(Rejection::kDraining);
+  if (served_.method.streaming && services_.gate.closed()) {
+    services_.rejections.Count(Rejection::kDraining);
     exchange->Refuse(services_.gate.Refusal(Rejection::kDraining));
   } else {
     submit = exchange->Start(bytes);
@@ -185,7 +188,7 @@ Call::Step Call::NextStep() {
   if (finished_) return step;
   step.cancelled = cancelled_;
   if (held_ != nullptr && (cancelled_ || Open() < held_behind_)) step.submit = std::exchange(held_, nullptr);
-  if (cancelled_ || !served_.streaming) {
+  if (cancelled_ || !served_.method.streaming) {
     step.finish = !reading_ && !writing_ && Open() == 0;
   } else {
     if (!writing_ && !pending_.empty() && pending_.front().done) {
@@ -210,7 +213,7 @@ void Call::Take(Step step) {
   if (!step.finish) return;
   services_.gate.FreeSlot();
   if (step.cancelled) return FinishCancelled();
-  if (!served_.streaming) return FinishUnary();
+  if (!served_.method.streaming) return FinishUnary();
   code_unless_cancelled_ = grpc::StatusCode::OK;
   Finish(grpc::Status::OK);
 }
@@ -218,7 +221,7 @@ void Call::Take(Step step) {
 void Call::Send(std::shared_ptr<Exchange> exchange) {
   sending_ = std::move(exchange);
   absl::StatusOr<std::string>& reply = sending_->reply();
-  write_buffer_ = ToBuffer(reply.ok() ? *std::move(reply) : served_.codec->EncodeError(reply.status()));
+  write_buffer_ = ToBuffer(reply.ok() ? *std::move(reply) : served_.method.codec->EncodeError(reply.status()));
   StartWrite(&write_buffer_);
 }
 
@@ -229,12 +232,13 @@ void Call::FinishUnary() {
     if (!pending_.empty()) only = pending_.front().exchange;
   }
   if (only == nullptr) {
-    code_unless_cancelled_ = grpc::StatusCode::INVALID_ARGUMENT;
-    return Finish(ToGrpc(FieldError("request", "expected one message, got none", reason::kMalformedMessage), context_));
+    const absl::Status error = FieldError("request", "expected one message, got none", reason::kMalformedMessage);
+    code_unless_cancelled_ = ToGrpcCode(error, served_.codes);
+    return Finish(ToGrpc(error, served_.codes, context_));
   }
   absl::StatusOr<std::string>& reply = only->reply();
-  Ended(static_cast<int>(reply.status().code()));
-  if (!reply.ok()) return Finish(ToGrpc(reply.status(), context_));
+  Ended(ToGrpcCode(reply.status(), served_.codes));
+  if (!reply.ok()) return Finish(ToGrpc(reply.status(), served_.codes, context_));
   write_buffer_ = ToBuffer(*std::move(reply));
   StartWriteAndFinish(&write_buffer_, grpc::WriteOptions(), grpc::Status::OK);
 }
@@ -250,17 +254,17 @@ void Call::FinishCancelled() {
 // hundredth, and the headers took a moment to travel.
 grpc::StatusCode Call::CancelledCode() const {
   const Time now = Now();
-  const bool late =
-      deadline_ != Time::max() && deadline_ - now <= (deadline_ - arrived_) / 50 + std::chrono::milliseconds(20);
+  const bool late = arrival_.deadline != Time::max() &&
+                    arrival_.deadline - now <= (arrival_.deadline - arrival_.at) / 50 + std::chrono::milliseconds(20);
   return late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
 }
 
 void Call::Ended(int grpc_code) {
-  services_.metrics.CallEnded(served_.method, grpc_code, Now() - arrived_);
+  served_.metrics.Ended(grpc_code, Now() - arrival_.at);
 }
 
-Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status) {
-  return new RefusedCall(context, status);
+Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {
+  return new RefusedCall(context, status, codes);
 }
 
 }  // namespace resnetd::server

@@ -19,12 +19,12 @@
 
 namespace resnetd::server {
 
-// A method as the edge serves it.
-struct Served {
-  Method method = Method::kUnknown;
-  const Codec* codec = nullptr;
-  bool streaming = false;  // requests and answers; else one of each
-  int window = 1;          // requests read and not yet answered and sent
+// A method as the edge serves it; what it refers to outlives every call.
+struct ServedMethod {
+  const Method& method;
+  const StatusCodes& codes;  // of its protocol
+  MethodMetrics& metrics;
+  int window = 1;  // requests read and not yet answered and sent
 };
 
 using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
@@ -36,12 +36,12 @@ using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 // It is held by gRPC until OnDone() and by each exchange that has not reported yet, and goes with the last of them.
 class Call final : public Reactor, public ExchangeOwner, public std::enable_shared_from_this<Call> {
  public:
-  // For gRPC, which is the first to hold it. `deadline`: steady clock, Time::max() for none.
-  static Reactor* New(grpc::CallbackServerContext& context, const Served& served, const Services& services,
-                      Time arrived, Time deadline);
+  // For gRPC, which is the first to hold it.
+  static Reactor* New(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
+                      const Arrival& arrival);
   // For New().
-  Call(grpc::CallbackServerContext& context, const Served& served, const Services& services, Time arrived,
-       Time deadline);
+  Call(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
+       const Arrival& arrival);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -73,9 +73,9 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   void Ended(int grpc_code);
 
   grpc::CallbackServerContext& context_;
-  const Served served_;
+  const ServedMethod served_;
   const Services services_;
-  const Time arrived_, deadline_;
+  const Arrival arrival_;
   grpc::ByteBuffer read_buffer_, write_buffer_;
   std::shared_ptr<Exchange> sending_;  // whose answer is in write_buffer_, of a stream
   // Set where the end of the requests may have been the end of the client, which OnDone() knows.
@@ -94,7 +94,7 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
 };
 
 // A call that did not pass: answered at its headers, nothing is read.
-Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status);
+Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes);
 
 }  // namespace resnetd::server
 

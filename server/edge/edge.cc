@@ -33,7 +33,7 @@
 #include "server/bounds.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/gate.h"
-#include "server/edge/native/codec.h"
+#include "server/edge/rejection.h"
 #include "server/edge/service.h"
 #include "server/model_repository.h"
 #include "server/net/connections.h"
@@ -118,13 +118,25 @@ absl::Status WhyNotListening(const EdgeOptions& options, const addrinfo& address
   return CannotListen(options, why);
 }
 
+std::vector<std::string> NamesOf(const std::vector<Protocol>& protocols) {
+  std::vector<std::string> names;
+  for (const Protocol& protocol : protocols) names.push_back(protocol.service);
+  return names;
+}
+
 class GrpcEdge final : public Edge {
  public:
-  GrpcEdge(const EdgeOptions& options, ModelRepository& models, scheduling::Scheduler& scheduler, Metrics& metrics)
+  GrpcEdge(const EdgeOptions& options, std::vector<Protocol> protocols, scheduling::Scheduler& scheduler,
+           Metrics& metrics)
       : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
-        endpoint_(Methods(options, models), Services{gate_, scheduler, metrics, options.max_message_bytes},
-                  options.authenticator),
-        unknown_(metrics) {}
+        rejections_(metrics),
+        unknown_(NamesOf(protocols), metrics) {
+    const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
+    for (Protocol& protocol : protocols) {
+      endpoints_.push_back(std::make_unique<InferenceEndpoint>(std::move(protocol), services, options.stream_window,
+                                                               options.authenticator));
+    }
+  }
   ~GrpcEdge() override { Shutdown(Now()); }
 
   absl::Status Listen(const EdgeOptions& options) {
@@ -158,7 +170,7 @@ class GrpcEdge final : public Edge {
     builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
     builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
-    builder.RegisterService(&endpoint_);
+    for (const auto& endpoint : endpoints_) builder.RegisterService(endpoint.get());
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ <= 0) return WhyNotListening(options, *addresses);
@@ -190,28 +202,10 @@ class GrpcEdge final : public Edge {
     while (CloseInward(port_) > 0 && Now() < patience) absl::SleepFor(kPoll);
   }
 
-  std::vector<Served> Methods(const EdgeOptions& options, const ModelRepository& models) {
-    const RequestLimits limits{options.max_images_per_request, options.max_message_bytes, options.image_limits};
-    std::vector<Served> methods;
-    for (const auto& [method, streaming] : std::initializer_list<std::pair<Method, bool>>{
-             {Method::kClassify, false},
-             {Method::kEmbed, false},
-             {Method::kPredict, false},
-             {Method::kClassifyStream, true},
-             {Method::kEmbedStream, true},
-             {Method::kListModels, false},
-             {Method::kGetModel, false},
-         }) {
-      codecs_.push_back(NewNativeCodec(method, models, limits));
-      methods.push_back({method, codecs_.back().get(), streaming, streaming ? options.stream_window : 1});
-    }
-    return methods;
-  }
-
-  // The order matters: the endpoint uses the codecs and the gate, the server all of them.
-  std::vector<std::unique_ptr<const Codec>> codecs_;
+  // The order matters: the endpoints use the gate and the counters, the server all of them.
   Gate gate_;
-  InferenceEndpoint endpoint_;
+  const RejectionCounters rejections_;
+  std::vector<std::unique_ptr<InferenceEndpoint>> endpoints_;
   UnknownMethods unknown_;
   int port_ = 0;
   std::atomic<bool> shut_down_{false};
@@ -220,10 +214,11 @@ class GrpcEdge final : public Edge {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Edge>> Edge::Start(const EdgeOptions& options, ModelRepository& models,
-                                                  scheduling::Scheduler& scheduler, Metrics& metrics) {
+absl::StatusOr<std::unique_ptr<Edge>> Edge::Start(const EdgeOptions& options, std::vector<Protocol> protocols,
+                                                  const ModelRepository& models, scheduling::Scheduler& scheduler,
+                                                  Metrics& metrics) {
   RESNETD_RETURN_IF_ERROR(CheckOptions(options));
-  auto edge = std::make_unique<GrpcEdge>(options, models, scheduler, metrics);
+  auto edge = std::make_unique<GrpcEdge>(options, std::move(protocols), scheduler, metrics);
   RESNETD_RETURN_IF_ERROR(edge->Listen(options));
   edge->SetServing("", false);
   edge->SetServing(kLiveness, true);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -18,6 +19,7 @@ namespace resnetd::server {
 
 class Authenticator;
 class ModelRepository;
+struct Protocol;
 
 struct EdgeOptions {
   std::string address = "127.0.0.1";
@@ -41,7 +43,7 @@ struct EdgeOptions {
   std::shared_ptr<Authenticator> authenticator{};  // null: everybody is welcome, anonymously
 };
 
-// A listening server. Thread-safe. The repository, the scheduler and the metrics outlive it.
+// A listening server of some protocols. Thread-safe. The repository, the scheduler and the metrics outlive it.
 //
 // The end of a server: SetServing("", false), serve on for the lame-duck time, RefuseNewCalls(), wait until
 // calls_in_flight() is 0 or patience ends, Shutdown().
@@ -50,8 +52,9 @@ class Edge {
   // Listens and serves. Health is NOT_SERVING for "" and all models until SetServing() says otherwise, SERVING for
   // "liveness". gRPC 1.51 itself starts with "" SERVING and is told otherwise at once; a model that loads before
   // Start() leaves no gap. UNAVAILABLE: the port is in use; INVALID_ARGUMENT names the option that is wrong.
-  static absl::StatusOr<std::unique_ptr<Edge>> Start(const EdgeOptions& options, ModelRepository& models,
-                                                     scheduling::Scheduler& scheduler, Metrics& metrics);
+  static absl::StatusOr<std::unique_ptr<Edge>> Start(const EdgeOptions& options, std::vector<Protocol> protocols,
+                                                     const ModelRepository& models, scheduling::Scheduler& scheduler,
+                                                     Metrics& metrics);
   virtual ~Edge() = default;  // Shutdown() without patience, if it was not called
 
   virtual int port() const = 0;

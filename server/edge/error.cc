@@ -2,7 +2,6 @@
 // google.rpc.Status.details as they are. The time to wait before a retry is a payload of our own that stays inside.
 #include "server/edge/error.h"
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -46,14 +45,8 @@ absl::Status FieldError(absl::string_view field, absl::string_view description, 
   return status;
 }
 
-absl::Status Refused(Rejection rejection, absl::string_view message,
-                     std::optional<std::chrono::milliseconds> retry_after) {
-  const absl::StatusCode code = rejection == Rejection::kDraining          ? absl::StatusCode::kUnavailable
-                                : rejection == Rejection::kUnauthenticated ? absl::StatusCode::kUnauthenticated
-                                                                           : absl::StatusCode::kResourceExhausted;
-  absl::Status status = Error(code, absl::AsciiStrToUpper(RejectionName(rejection)), message);
-  if (retry_after) status.SetPayload(kRetryAfterKey, Payload(absl::StrCat(retry_after->count())));
-  return status;
+void SetRetryAfter(std::chrono::milliseconds time, absl::Status& status) {
+  status.SetPayload(kRetryAfterKey, Payload(absl::StrCat(time.count())));
 }
 
 std::optional<std::chrono::milliseconds> RetryAfter(const absl::Status& status) {

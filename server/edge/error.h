@@ -9,7 +9,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "server/observe/metrics.h"
 
 namespace google::rpc {
 class Status;
@@ -50,12 +49,8 @@ absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string
 absl::Status FieldError(absl::string_view field, absl::string_view description,
                         absl::string_view reason = reason::kInvalidField);
 
-// RESOURCE_EXHAUSTED, or UNAVAILABLE while draining, with the rejection's name in capitals as the reason: "QUEUE_TIME".
-// `retry_after`: how long a client does well to wait.
-absl::Status Refused(Rejection rejection, absl::string_view message,
-                     std::optional<std::chrono::milliseconds> retry_after = {});
-
-// Returns the time that Refused() was given, for the trailer grpc-retry-pushback-ms.
+// How long the client does well to wait before it tries again, for the trailer grpc-retry-pushback-ms.
+void SetRetryAfter(std::chrono::milliseconds time, absl::Status& status);
 std::optional<std::chrono::milliseconds> RetryAfter(const absl::Status& status);
 
 // Writes code, message and details.

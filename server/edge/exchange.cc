@@ -112,9 +112,9 @@ class Exchange::Waiting final : public Item {
   Time admitted_at_;
 };
 
-Exchange::Exchange(const Services& services, const Codec& codec, Time arrived, Time deadline,
+Exchange::Exchange(const Services& services, const Codec& codec, const Arrival& arrival,
                    std::shared_ptr<ExchangeOwner> owner)
-    : services_(services), codec_(codec), arrived_(arrived), deadline_(deadline), owner_(std::move(owner)) {}
+    : services_(services), codec_(codec), arrival_(arrival), deadline_(arrival.deadline), owner_(std::move(owner)) {}
 
 Exchange::~Exchange() {
   if (answer_bytes_) services_.gate.ReleaseAnswer(*answer_bytes_);
@@ -122,13 +122,13 @@ Exchange::~Exchange() {
 
 bool Exchange::Start(RequestBytes& bytes) {
   if (bytes.size() > services_.max_message_bytes) {
-    services_.metrics.Rejected(Rejection::kMessageSize);
+    services_.rejections.Count(Rejection::kMessageSize);
     return Complete(Refused(Rejection::kMessageSize,
                             absl::StrCat("the request of ", bytes.size(), " bytes is larger than the limit of ",
                                          services_.max_message_bytes, " bytes (--max-message-bytes)")));
   }
   if (!services_.gate.Reserve(bytes.size())) {
-    services_.metrics.Rejected(Rejection::kBytesInFlight);
+    services_.rejections.Count(Rejection::kBytesInFlight);
     return Complete(services_.gate.Refusal(Rejection::kBytesInFlight));
   }
   bytes_ = bytes.size();
@@ -140,9 +140,10 @@ bool Exchange::Start(RequestBytes& bytes) {
 
 bool Exchange::Prepare(ImageRequest request) {
   request_ = std::move(request);
+  request_.principal = arrival_.principal;
   wanted_ = WantedBy(request_);
   if (deadline_ == Time::max() && request_.served.model->default_deadline.count() > 0) {
-    deadline_ = arrived_ + request_.served.model->default_deadline;
+    deadline_ = arrival_.at + request_.served.model->default_deadline;
   }
   const Time now = Now();
   if (deadline_ <= now) return Complete(DeadlineExceeded());
@@ -151,8 +152,9 @@ bool Exchange::Prepare(ImageRequest request) {
   for (size_t i = 0; i < answers_.size(); ++i) {
     const absl::StatusOr<CheckedImage>& image = request_.images[i];
     if (!image.ok()) {
+      if (!codec_.images_fail_alone()) return Complete(image.status());  // computing the others would be in vain
       answers_[i].status = image.status();
-      answers_[i].total = now - arrived_;
+      answers_[i].total = now - arrival_.at;
       continue;
     }
     group_.push_back(
@@ -208,13 +210,13 @@ absl::Status Exchange::RefusalOf(const scheduling::Verdict& verdict,
   if (verdict.refusal == scheduling::Refusal::kGroupBytes) {
     size_t bytes = 0;
     for (const scheduling::Submission& s : group) bytes += s.bytes;
-    services_.metrics.Rejected(Rejection::kRequestSize);
+    services_.rejections.Count(Rejection::kRequestSize);
     return Refused(Rejection::kRequestSize,
                    absl::StrCat("the request's images of ", bytes, " bytes are more than may ever wait: ",
                                 services_.scheduler.max_queue_bytes(), " bytes (--max-queue-bytes)"));
   }
   const RefusalText why = Explain(*verdict.refusal);
-  services_.metrics.Rejected(why.rejection);
+  services_.rejections.Count(why.rejection);
   return Refused(why.rejection, why.text, std::chrono::ceil<std::chrono::milliseconds>(verdict.predicted_wait));
 }
 
@@ -263,7 +265,7 @@ void Exchange::Computed(size_t image, Outputs outputs, const Execution& executio
           Embedding(outputs(layer->output), static_cast<size_t>(space->dimensions), request_.embed->l2_normalize));
     }
   }
-  answer.total = Now() - arrived_;
+  answer.total = Now() - arrival_.at;
   EndOne();
 }
 
@@ -271,7 +273,7 @@ void Exchange::Failed(size_t image, absl::Status status, const Execution& execut
   ImageAnswer& answer = answers_[image];
   answer.status = std::move(status);
   answer.execution = execution;
-  answer.total = Now() - arrived_;
+  answer.total = Now() - arrival_.at;
   EndOne();
 }
 
@@ -287,22 +289,27 @@ void Exchange::ComparePrediction() const {
     if (!answer.status.ok()) return;
     total = std::max(total, answer.total);
   }
-  const Duration actual = total - (admitted_at_ - arrived_);
+  const Duration actual = total - (admitted_at_ - arrival_.at);
   if (actual.count() > 0 && predicted_completion_.count() > 0) {
     services_.metrics.Answered(predicted_completion_, actual);
   }
 }
 
-// A request of one image fails with its image. One of several fails only if nothing was computed and the images are not
-// to blame: then there is no item a client could learn anything from.
+// A request of one image fails with its image, as does one whose protocol has no place for an image's error. Any other
+// fails only if nothing was computed and the images are not to blame: then there is no item a client could learn
+// anything from.
 absl::StatusOr<std::string> Exchange::Answer() const {
   for (const ImageAnswer& answer : answers_) services_.metrics.ImageEnded(answer.status.ok());
-  const absl::Status& first = answers_.front().status;
-  const bool unserved = first.code() == absl::StatusCode::kDeadlineExceeded ||
-                        first.code() == absl::StatusCode::kCancelled || first.code() == absl::StatusCode::kUnavailable;
-  const bool all_alike = std::all_of(answers_.begin(), answers_.end(),
-                                     [&](const ImageAnswer& a) { return a.status.code() == first.code(); });
-  if (!first.ok() && (answers_.size() == 1 || (unserved && all_alike))) return first;
+  const auto failed =
+      std::find_if(answers_.begin(), answers_.end(), [](const ImageAnswer& a) { return !a.status.ok(); });
+  if (failed == answers_.end()) return codec_.Encode(request_, answers_);
+  const absl::StatusCode code = failed->status.code();
+  const bool unserved = code == absl::StatusCode::kDeadlineExceeded || code == absl::StatusCode::kCancelled ||
+                        code == absl::StatusCode::kUnavailable;
+  const bool all_alike =
+      std::all_of(answers_.begin(), answers_.end(), [&](const ImageAnswer& a) { return a.status.code() == code; });
+  const bool alone = codec_.images_fail_alone() && answers_.size() > 1;
+  if (!alone || (unserved && all_alike)) return failed->status;
   return codec_.Encode(request_, answers_);
 }
 

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "server/edge/codec.h"
 #include "server/edge/gate.h"
+#include "server/edge/rejection.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 
@@ -23,7 +24,15 @@ struct Services {
   Gate& gate;
   scheduling::Scheduler& scheduler;
   Metrics& metrics;
+  const RejectionCounters& rejections;
   size_t max_message_bytes;
+};
+
+// A call as its headers announce it.
+struct Arrival {
+  Time at;
+  Time deadline = Time::max();  // of the client; max(): none
+  PrincipalId principal = PrincipalId::kAnonymous;
 };
 
 class Exchange;
@@ -45,9 +54,8 @@ class ExchangeOwner {
 //   if (Start(bytes)) while (!Submit(final_try)) ...;      Cancel() at any time
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
-  // `deadline`: the call's; Time::max(): none, and the model's default counts from `arrived`.
-  Exchange(const Services& services, const Codec& codec, Time arrived, Time deadline,
-           std::shared_ptr<ExchangeOwner> owner);
+  // `arrival`: of the call or, in a stream, of the request. Without a deadline the model's default counts from there.
+  Exchange(const Services& services, const Codec& codec, const Arrival& arrival, std::shared_ptr<ExchangeOwner> owner);
   ~Exchange();
 
   // Decodes and checks; `bytes` are not needed afterwards. True: to be submitted. False: done, since that failed or
@@ -80,8 +88,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 
   const Services services_;
   const Codec& codec_;
-  const Time arrived_;
-  Time deadline_;
+  const Arrival arrival_;
+  Time deadline_;                         // the client's or the model's
   std::shared_ptr<ExchangeOwner> owner_;  // null once told
 
   size_t bytes_ = 0;                    // held at the gate until the answer is there

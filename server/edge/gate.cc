@@ -6,7 +6,6 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
-#include "server/edge/error.h"
 
 namespace resnetd::server {
 namespace {

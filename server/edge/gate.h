@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
-#include "server/observe/metrics.h"
+#include "server/edge/rejection.h"
 
 namespace resnetd::server {
 

@@ -2,6 +2,7 @@
 #define RESNETD_SERVER_EDGE_REQUEST_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,9 @@
 
 // The values between the protocols and the scheduler: plain, and of no protocol.
 namespace resnetd::server {
+
+// Identifies a caller. Principals are numbers so that they cost nothing to carry and reach no metric as a name.
+enum class PrincipalId : uint32_t { kAnonymous = 0 };
 
 struct WantedLayer {
   const Layer* layer = nullptr;  // of the model
@@ -38,6 +42,7 @@ struct CheckedImage {
 
 // A request as a whole is valid: the model exists and can do what is asked. Its images answer for themselves.
 struct ImageRequest {
+  PrincipalId principal = PrincipalId::kAnonymous;  // on whose behalf
   ServedModel served;
   std::optional<ClassifyOptions> classify;  // classes are wanted
   std::optional<EmbedOptions> embed;        // embeddings are wanted

@@ -11,65 +11,74 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/time.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/error.h"
+#include "server/edge/grpc_status.h"
 
 namespace resnetd::server {
 namespace {
-
-constexpr absl::string_view kService = "/resnetd.v1.InferenceService/";
 
 using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 }  // namespace
 
-InferenceEndpoint::InferenceEndpoint(std::vector<Served> methods, const Services& services,
+InferenceEndpoint::InferenceEndpoint(Protocol protocol, const Services& services, int stream_window,
                                      std::shared_ptr<Authenticator> authenticator)
-    : services_(services), authenticator_(std::move(authenticator)) {
-  for (size_t i = 0; i < methods.size(); ++i) {
+    : protocol_(std::move(protocol)), services_(services), authenticator_(std::move(authenticator)) {
+  for (size_t i = 0; i < protocol_.methods.size(); ++i) {
+    const Method& method = protocol_.methods[i];
     // gRPC keeps the pointer to the name for as long as the service lives.
-    names_.push_back(std::make_unique<std::string>(absl::StrCat(kService, MethodName(methods[i].method))));
+    names_.push_back(std::make_unique<std::string>(absl::StrCat("/", protocol_.service, "/", method.name)));
     AddMethod(new grpc::internal::RpcServiceMethod(names_.back()->c_str(), grpc::internal::RpcMethod::BIDI_STREAMING,
                                                    nullptr));
-    MarkMethodRawCallback(static_cast<int>(i),
-                          new Handler([this, served = methods[i]](grpc::CallbackServerContext* context) {
+    const ServedMethod served{.method = method,
+                              .codes = protocol_.codes,
+                              .metrics = services_.metrics.Method(method.name),
+                              .window = method.streaming ? stream_window : 1};
+    MarkMethodRawCallback(static_cast<int>(i), new Handler([this, served](grpc::CallbackServerContext* context) {
                             return Arrived(served, *context);
                           }));
   }
 }
 
-Reactor* InferenceEndpoint::Arrived(const Served& served, grpc::CallbackServerContext& context) {
-  const auto arrived = Now();
-  const Time deadline = ToSteady(context.deadline(), std::chrono::system_clock::now(), arrived);
+Reactor* InferenceEndpoint::Arrived(const ServedMethod& served, grpc::CallbackServerContext& context) {
+  Arrival arrival{.at = Now()};
+  arrival.deadline = ToSteady(context.deadline(), std::chrono::system_clock::now(), arrival.at);
   const auto refuse = [&](const absl::Status& why) {
-    services_.metrics.CallEnded(served.method, static_cast<int>(why.code()), Now() - arrived);
-    return NewRefusedCall(context, why);
+    served.metrics.Ended(ToGrpcCode(why, served.codes), Now() - arrival.at);
+    return NewRefusedCall(context, why, served.codes);
   };
 
   if (authenticator_ != nullptr) {
     const absl::StatusOr<PrincipalId> caller = authenticator_->Authenticate(context.client_metadata());
     if (!caller.ok()) {
-      services_.metrics.Rejected(Rejection::kUnauthenticated);
+      services_.rejections.Count(Rejection::kUnauthenticated);
       return refuse(caller.status());
     }
+    arrival.principal = *caller;
   }
-  if (deadline <= arrived) {
+  if (arrival.deadline <= arrival.at) {
     return refuse(Error(absl::StatusCode::kDeadlineExceeded, reason::kDeadlineExceeded,
                         "the deadline had passed when the call arrived"));
   }
   if (const std::optional<Rejection> rejection = services_.gate.Enter()) {
-    services_.metrics.Rejected(*rejection);
+    services_.rejections.Count(*rejection);
     return refuse(services_.gate.Refusal(*rejection));
   }
-  return Call::New(context, served, services_, arrived, deadline);
+  return Call::New(context, served, services_, arrival);
 }
 
+UnknownMethods::UnknownMethods(const std::vector<std::string>& services, Metrics& metrics)
+    : error_(Error(
+          absl::StatusCode::kUnimplemented, reason::kUnknownMethod,
+          absl::StrCat("no such method: this server has ", absl::StrJoin(services, ", "), ", health and reflection"))),
+      metrics_(metrics.Method("unknown")) {}
+
 grpc::ServerGenericBidiReactor* UnknownMethods::CreateReactor(grpc::GenericCallbackServerContext* context) {
-  metrics_.CallEnded(Method::kUnknown, grpc::StatusCode::UNIMPLEMENTED, Duration::zero());
-  return NewRefusedCall(*context, Error(absl::StatusCode::kUnimplemented, reason::kUnknownMethod,
-                                        "no such method: this server has resnetd.v1.InferenceService, health and "
-                                        "reflection"));
+  metrics_.Ended(grpc::StatusCode::UNIMPLEMENTED, Duration::zero());
+  return NewRefusedCall(*context, error_, kGrpcCodes);
 }
 
 }  // namespace resnetd::server

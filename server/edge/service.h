@@ -14,20 +14,21 @@ namespace resnetd::server {
 
 class Authenticator;
 
-// The first gate: every call of our methods comes here at its headers and is either let in as a Call or answered at
-// once.
+// One protocol's service at the first gate: every call of its methods comes here at its headers and is either let in as
+// a Call or answered at once.
 //
 // All methods are registered as streams of bytes, whatever the .proto says: a unary method registered as such, raw or
 // not, is announced only after gRPC has read the whole message. A client cannot tell the difference.
 class InferenceEndpoint final : public grpc::Service {
  public:
-  // `authenticator` may be null.
-  InferenceEndpoint(std::vector<Served> methods, const Services& services,
+  // `stream_window`: requests of a stream that are read and not yet answered and sent. `authenticator` may be null.
+  InferenceEndpoint(Protocol protocol, const Services& services, int stream_window,
                     std::shared_ptr<Authenticator> authenticator);
 
  private:
-  Reactor* Arrived(const Served& served, grpc::CallbackServerContext& context);
+  Reactor* Arrived(const ServedMethod& served, grpc::CallbackServerContext& context);
 
+  const Protocol protocol_;
   const Services services_;
   const std::shared_ptr<Authenticator> authenticator_;
   std::vector<std::unique_ptr<std::string>> names_;
@@ -36,11 +37,13 @@ class InferenceEndpoint final : public grpc::Service {
 // Everything else: UNIMPLEMENTED, and counted.
 class UnknownMethods final : public grpc::CallbackGenericService {
  public:
-  explicit UnknownMethods(Metrics& metrics) : metrics_(metrics) {}
+  // `services`: the names of those that there are, for the error.
+  UnknownMethods(const std::vector<std::string>& services, Metrics& metrics);
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
 
  private:
-  Metrics& metrics_;
+  const absl::Status error_;
+  MethodMetrics& metrics_;
 };
 
 }  // namespace resnetd::server

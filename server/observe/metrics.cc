@@ -1,6 +1,6 @@
-// Children of every family are looked up once, here at construction, and recording goes straight to them. Codes are the
-// exception: 8 methods times 17 codes would be mostly empty series, so a child is made when its code is first seen, and
-// found through an atomic pointer from then on. Gauges that somebody else owns are read when they are scraped.
+// Children of every family are looked up once, and recording goes straight to them. Codes are the exception: all
+// methods times 17 codes would be mostly empty series, so a child is made when its code is first seen, and found
+// through an atomic pointer from then on. Gauges that somebody else owns are read when they are scraped.
 #include "server/observe/metrics.h"
 
 #include <prometheus/counter.h>
@@ -11,7 +11,8 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
+#include <functional>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -30,7 +31,6 @@ using prometheus::Histogram;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
-constexpr EnumTable<Stage, const char*> kStages = {"queue", "decode", "infer"};
 constexpr EnumTable<scheduling::Why, const char*> kWhys = {"all_waiting", "largest", "deadline", "no_gain", "shared"};
 
 // As gRPC names its codes 0..16.
@@ -102,56 +102,21 @@ void AppendSnapshot(const scheduling::Snapshot& s, std::vector<MetricFamily>& ou
 
 }  // namespace
 
-absl::string_view MethodName(Method method) {
-  switch (method) {
-    case Method::kClassify:
-      return "Classify";
-    case Method::kEmbed:
-      return "Embed";
-    case Method::kPredict:
-      return "Predict";
-    case Method::kClassifyStream:
-      return "ClassifyStream";
-    case Method::kEmbedStream:
-      return "EmbedStream";
-    case Method::kListModels:
-      return "ListModels";
-    case Method::kGetModel:
-      return "GetModel";
-    case Method::kUnknown:
-      break;
-  }
-  return "unknown";
-}
-
-absl::string_view RejectionName(Rejection reason) {
-  switch (reason) {
-    case Rejection::kQueueTime:
-      return "queue_time";
-    case Rejection::kQueueBytes:
-      return "queue_bytes";
-    case Rejection::kDeadline:
-      return "deadline";
-    case Rejection::kCallsInFlight:
-      return "calls_in_flight";
-    case Rejection::kBytesInFlight:
-      return "bytes_in_flight";
-    case Rejection::kMessageSize:
-      return "message_size";
-    case Rejection::kRequestSize:
-      return "request_size";
-    case Rejection::kDraining:
-      return "draining";
-    case Rejection::kUnauthenticated:
-      break;
-  }
-  return "unauthenticated";
-}
+struct MethodMetrics::State {
+  std::string name;
+  Family<Counter>& requests;
+  Histogram& duration;
+  std::array<std::atomic<Counter*>, kCodes.size()> by_code{};
+};
 
 struct Metrics::State {
   prometheus::Registry registry;
   Family<Counter>& request_family = Build(prometheus::BuildCounter(), "resnetd_requests_total",
                                           "Calls and streams that ended, by method and gRPC code", registry);
+  Family<Histogram>& duration_family = Build(prometheus::BuildHistogram(), "resnetd_request_duration_seconds",
+                                             "From a call's headers to its status, by method", registry);
+  Family<Counter>& rejection_family = Build(prometheus::BuildCounter(), "resnetd_rejections_total",
+                                            "Requests refused before anything was computed, by reason", registry);
   Family<Histogram>& confidence_family = Build(prometheus::BuildHistogram(), "resnetd_prediction_confidence",
                                                "Largest softmax probability of an answered image", registry);
   Family<prometheus::Gauge>& model_info_family =
@@ -160,16 +125,14 @@ struct Metrics::State {
       Build(prometheus::BuildGauge(), "resnetd_model_load_seconds",
             "From reading the model's file to its golden answers and costs", registry);
 
-  EnumTable<Method, std::array<std::atomic<Counter*>, kCodes.size()>> requests;
-  EnumTable<Method, Histogram*> request_duration;
-  EnumTable<Stage, Histogram*> stages;
-  EnumTable<Rejection, Counter*> rejections;
   EnumTable<scheduling::Why, Counter*> batches;
   Counter *images_ok, *images_failed, *not_finite, *stray_bytes, *busy;
-  Histogram *batch_size, *predicted_ratio;
+  Histogram *queue, *decode, *infer, *batch_size, *predicted_ratio;
   prometheus::Gauge* workers;
 
   Mutex mu;
+  std::map<std::string, std::unique_ptr<MethodMetrics>, std::less<>> methods ABSL_GUARDED_BY(mu);
+  std::map<std::string, std::unique_ptr<EventCounter>, std::less<>> rejections ABSL_GUARDED_BY(mu);
   std::map<std::string, std::unique_ptr<ModelMetrics>> models ABSL_GUARDED_BY(mu);
   std::function<scheduling::Snapshot()> snapshot ABSL_GUARDED_BY(mu);
   std::function<int()> calls_in_flight ABSL_GUARDED_BY(mu);
@@ -178,21 +141,11 @@ struct Metrics::State {
 };
 
 Metrics::State::State() {
-  auto& durations = Build(prometheus::BuildHistogram(), "resnetd_request_duration_seconds",
-                          "From a call's headers to its status, by method", registry);
-  for (const Method method : EnumValues<Method>()) {
-    request_duration[method] = &durations.Add({{"method", Str(MethodName(method))}}, kCallBuckets);
-  }
-  auto& stage_family = Build(prometheus::BuildHistogram(), "resnetd_stage_duration_seconds",
-                             "What an image spent in the queue, being decoded, and in its batch's inference", registry);
-  for (const Stage stage : EnumValues<Stage>()) {
-    stages[stage] = &stage_family.Add({{"stage", kStages[stage]}}, kStageBuckets);
-  }
-  auto& rejection_family = Build(prometheus::BuildCounter(), "resnetd_rejections_total",
-                                 "Requests refused before anything was computed, by reason", registry);
-  for (const Rejection reason : EnumValues<Rejection>()) {
-    rejections[reason] = &rejection_family.Add({{"reason", Str(RejectionName(reason))}});
-  }
+  auto& stages = Build(prometheus::BuildHistogram(), "resnetd_stage_duration_seconds",
+                       "What an image spent in the queue, being decoded, and in its batch's inference", registry);
+  queue = &stages.Add({{"stage", "queue"}}, kStageBuckets);
+  decode = &stages.Add({{"stage", "decode"}}, kStageBuckets);
+  infer = &stages.Add({{"stage", "infer"}}, kStageBuckets);
   auto& images = Build(prometheus::BuildCounter(), "resnetd_images_total", "Images answered, by result", registry);
   images_ok = &images.Add({{"result", "ok"}});
   images_failed = &images.Add({{"result", "error"}});
@@ -224,20 +177,52 @@ Metrics::State::State() {
 Metrics::Metrics() : state_(std::make_unique<State>()) {}
 Metrics::~Metrics() = default;
 
-void Metrics::CallEnded(Method method, int grpc_code, Duration latency) {
+MethodMetrics::MethodMetrics(std::unique_ptr<State> state) : state_(std::move(state)) {}
+MethodMetrics::~MethodMetrics() = default;
+
+void MethodMetrics::Ended(int grpc_code, Duration latency) {
   const size_t code =
       grpc_code >= 0 && static_cast<size_t>(grpc_code) < kCodes.size() ? static_cast<size_t>(grpc_code) : kUnknownCode;
-  Counter* counter = state_->requests[method][code].load(std::memory_order_acquire);
+  Counter* counter = state_->by_code[code].load(std::memory_order_acquire);
   if (counter == nullptr) {  // two threads may come here at once: Add() gives both the same child
-    counter = &state_->request_family.Add({{"method", Str(MethodName(method))}, {"code", kCodes[code]}});
-    state_->requests[method][code].store(counter, std::memory_order_release);
+    counter = &state_->requests.Add({{"method", state_->name}, {"code", kCodes[code]}});
+    state_->by_code[code].store(counter, std::memory_order_release);
   }
   counter->Increment();
-  state_->request_duration[method]->Observe(Seconds(latency));
+  state_->duration.Observe(Seconds(latency));
 }
 
-void Metrics::StageEnded(Stage stage, Duration took) {
-  state_->stages[stage]->Observe(Seconds(took));
+void EventCounter::Increment() {
+  counter_.Increment();
+}
+
+MethodMetrics& Metrics::Method(absl::string_view name) {
+  MutexLock lock(&state_->mu);
+  std::unique_ptr<MethodMetrics>& metrics = state_->methods[Str(name)];
+  if (metrics == nullptr) {
+    metrics.reset(new MethodMetrics(std::unique_ptr<MethodMetrics::State>(
+        new MethodMetrics::State{.name = Str(name),
+                                 .requests = state_->request_family,
+                                 .duration = state_->duration_family.Add({{"method", Str(name)}}, kCallBuckets)})));
+  }
+  return *metrics;
+}
+
+EventCounter& Metrics::Rejections(absl::string_view reason) {
+  MutexLock lock(&state_->mu);
+  std::unique_ptr<EventCounter>& counter = state_->rejections[Str(reason)];
+  if (counter == nullptr) counter.reset(new EventCounter(state_->rejection_family.Add({{"reason", Str(reason)}})));
+  return *counter;
+}
+
+void Metrics::Queued(Duration took) {
+  state_->queue->Observe(Seconds(took));
+}
+void Metrics::Decoded(Duration took) {
+  state_->decode->Observe(Seconds(took));
+}
+void Metrics::Inferred(Duration took) {
+  state_->infer->Observe(Seconds(took));
 }
 
 void Metrics::BatchRun(int images, scheduling::Why why) {
@@ -247,10 +232,6 @@ void Metrics::BatchRun(int images, scheduling::Why why) {
 
 void Metrics::WorkerBusy(Duration took) {
   state_->busy->Increment(Seconds(took));
-}
-
-void Metrics::Rejected(Rejection reason) {
-  state_->rejections[reason]->Increment();
 }
 
 void Metrics::Answered(Duration predicted, Duration actual) {

@@ -12,40 +12,39 @@
 #include "server/scheduling/scheduler.h"
 
 namespace prometheus {
+class Counter;
 class Histogram;
-}
+}  // namespace prometheus
 
 // The metrics that Prometheus sees. Seconds and bytes, field conventions, and no label value that a client could
-// invent: methods, codes and reasons come from our own lists, models from the repository.
+// invent: methods, codes and reasons come from our own lists, models from the repository. Whoever has such a list asks
+// for a handle of each entry once and records by it.
 namespace resnetd::server {
 
-enum class Method : uint8_t {
-  kClassify,
-  kEmbed,
-  kPredict,
-  kClassifyStream,
-  kEmbedStream,
-  kListModels,
-  kGetModel,
-  kUnknown
-};
-absl::string_view MethodName(Method method);  // "Classify", ...
+// Records the calls of one method. Thread-safe; lives as long as the Metrics that gave it.
+class MethodMetrics {
+ public:
+  ~MethodMetrics();
+  // A unary call or a stream ended with this gRPC code, `latency` after its headers arrived.
+  void Ended(int grpc_code, Duration latency);
 
-enum class Stage : uint8_t { kQueue, kDecode, kInfer };
-
-// Why a call was refused before anything was computed.
-enum class Rejection : uint8_t {
-  kQueueTime,
-  kQueueBytes,
-  kDeadline,
-  kCallsInFlight,
-  kBytesInFlight,
-  kMessageSize,
-  kRequestSize,
-  kDraining,
-  kUnauthenticated
+ private:
+  friend class Metrics;
+  struct State;
+  explicit MethodMetrics(std::unique_ptr<State> state);
+  const std::unique_ptr<State> state_;
 };
-absl::string_view RejectionName(Rejection reason);  // "queue_time", ...
+
+// Counts events of one kind. Thread-safe; lives as long as the Metrics that gave it.
+class EventCounter {
+ public:
+  void Increment();
+
+ private:
+  friend class Metrics;
+  explicit EventCounter(prometheus::Counter& counter) : counter_(counter) {}
+  prometheus::Counter& counter_;
+};
 
 // Records the events of one model. Thread-safe; lives as long as the Metrics that gave it.
 class ModelMetrics {
@@ -66,15 +65,18 @@ class Metrics {
   Metrics();
   ~Metrics();
 
-  // A unary call or a stream ended with this gRPC code, `latency` after its headers arrived.
-  void CallEnded(Method method, int grpc_code, Duration latency);
-  // One image spent this long in a stage.
-  void StageEnded(Stage stage, Duration took);
+  // The figures of a method, under this name from now on; the same handle for the same name.
+  MethodMetrics& Method(absl::string_view name);
+  // The number of requests refused for this reason before anything was computed, likewise.
+  EventCounter& Rejections(absl::string_view reason);
+  // One image spent this long in a stage: waiting, being decoded, and being computed with its batch.
+  void Queued(Duration took);
+  void Decoded(Duration took);
+  void Inferred(Duration took);
   // A batch of so many images is about to be computed; `why` there were not more.
   void BatchRun(int images, scheduling::Why why);
   // A worker spent this long on a batch, from taking it to its last answer.
   void WorkerBusy(Duration took);
-  void Rejected(Rejection reason);
   // A request was answered `actual` after its admission, and had been predicted to be after `predicted`. Both > 0.
   void Answered(Duration predicted, Duration actual);
   void ImageEnded(bool ok);

@@ -83,7 +83,7 @@ class Documents(unittest.TestCase):
 
     def test_error_reasons(self):
         in_code = set(re.findall(r'char k\w+\[\] = "([A-Z_]+)"', (ROOT / "server/edge/error.h").read_text()))
-        in_code |= {name.upper() for name in re.findall(r'return "([a-z_]+)";', self.rejections())}
+        in_code |= {name.upper() for name in re.findall(r'"([a-z_]+)"', self.rejections())}
         self.assertGreater(len(in_code), 15)
         section = (ROOT / "docs/edge.md").read_text().split("\n## Errors\n")[1].split("\n## ")[0]
         rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
@@ -100,7 +100,7 @@ class Documents(unittest.TestCase):
         self.assertEqual([str(file.relative_to(ROOT)) for file in files if beside.search(file.read_text(errors="replace"))], [])
 
     def rejections(self) -> str:
-        return (ROOT / "server/observe/metrics.cc").read_text().split("RejectionName(Rejection reason) {")[1].split("\n}\n")[0]
+        return (ROOT / "server/edge/rejection.cc").read_text().split("kNames = {")[1].split("};")[0]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "server/compute/item.h"
+#include "server/edge/native/codec.h"
 
 namespace resnetd::server {
 namespace {
@@ -95,6 +96,13 @@ std::string Field(const google::rpc::Status& status) {
   return bad.field_violations_size() == 0 ? "" : bad.field_violations(0).field();
 }
 
+absl::StatusOr<std::unique_ptr<Edge>> StartEdge(const EdgeOptions& options, const ModelRepository& models,
+                                                scheduling::Scheduler& scheduler, Metrics& metrics) {
+  std::vector<Protocol> protocols;
+  protocols.push_back(NativeProtocol(models, options));
+  return Edge::Start(options, std::move(protocols), models, scheduler, metrics);
+}
+
 EdgeServer::EdgeServer(Setup setup) {
   scheduler_ = std::make_unique<scheduling::Scheduler>(
       setup.scheduling, [this](int, const scheduling::Dispatch& dispatch,
@@ -105,7 +113,7 @@ EdgeServer::EdgeServer(Setup setup) {
   scheduler_->AddModel(served.key, FakeCosts());
   models_.Add(served);
   setup.edge.port = 0;
-  absl::StatusOr<std::unique_ptr<Edge>> edge = Edge::Start(setup.edge, models_, *scheduler_, metrics_);
+  absl::StatusOr<std::unique_ptr<Edge>> edge = StartEdge(setup.edge, models_, *scheduler_, metrics_);
   if (!edge.ok()) {
     fprintf(stderr, "%s\n", edge.status().ToString().c_str());
     abort();

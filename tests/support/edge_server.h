@@ -39,6 +39,10 @@ google::rpc::Status Details(const grpc::Status& status);
 google::rpc::ErrorInfo Info(const google::rpc::Status& status);
 std::string Field(const google::rpc::Status& status);  // of the first violation
 
+// An edge that serves the native protocol.
+absl::StatusOr<std::unique_ptr<Edge>> StartEdge(const EdgeOptions& options, const ModelRepository& models,
+                                                scheduling::Scheduler& scheduler, Metrics& metrics);
+
 class EdgeServer {
  public:
   struct Setup {

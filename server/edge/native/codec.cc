@@ -15,8 +15,10 @@
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "resnetd/v1/inference.pb.h"
+#include "server/edge/edge.h"
 #include "server/edge/error.h"
 #include "server/edge/native/models.h"
+#include "server/edge/native/request.h"
 #include "server/edge/wire.h"
 
 namespace resnetd::server {
@@ -186,31 +188,22 @@ class ModelCodec final : public Codec {
 
 }  // namespace
 
-std::unique_ptr<const Codec> NewNativeCodec(Method method, const ModelRepository& models, const RequestLimits& limits) {
+Protocol NativeProtocol(const ModelRepository& models, const EdgeOptions& options) {
   using Classify = InferenceCodec<v1::ClassifyRequest, v1::ClassifyResponse, v1::ClassifyResponse>;
   using Embed = InferenceCodec<v1::EmbedRequest, v1::EmbedResponse, v1::EmbedResponse>;
   using Predict = InferenceCodec<v1::PredictRequest, v1::PredictResponse, v1::PredictResponse>;
   using ClassifyStream = InferenceCodec<v1::ClassifyRequest, v1::ClassifyResponse, v1::ClassifyStreamResponse>;
   using EmbedStream = InferenceCodec<v1::EmbedRequest, v1::EmbedResponse, v1::EmbedStreamResponse>;
-  switch (method) {
-    case Method::kClassify:
-      return std::make_unique<Classify>(models, limits);
-    case Method::kEmbed:
-      return std::make_unique<Embed>(models, limits);
-    case Method::kPredict:
-      return std::make_unique<Predict>(models, limits);
-    case Method::kClassifyStream:
-      return std::make_unique<ClassifyStream>(models, limits);
-    case Method::kEmbedStream:
-      return std::make_unique<EmbedStream>(models, limits);
-    case Method::kListModels:
-      return std::make_unique<ModelCodec<v1::ListModelsRequest>>(models);
-    case Method::kGetModel:
-      return std::make_unique<ModelCodec<v1::GetModelRequest>>(models);
-    case Method::kUnknown:
-      break;
-  }
-  return nullptr;
+  const RequestLimits limits{options.max_images_per_request, options.max_message_bytes, options.image_limits};
+  Protocol protocol{.service = "resnetd.v1.InferenceService", .methods = {}};
+  protocol.methods.push_back({"Classify", false, std::make_unique<Classify>(models, limits)});
+  protocol.methods.push_back({"Embed", false, std::make_unique<Embed>(models, limits)});
+  protocol.methods.push_back({"Predict", false, std::make_unique<Predict>(models, limits)});
+  protocol.methods.push_back({"ClassifyStream", true, std::make_unique<ClassifyStream>(models, limits)});
+  protocol.methods.push_back({"EmbedStream", true, std::make_unique<EmbedStream>(models, limits)});
+  protocol.methods.push_back({"ListModels", false, std::make_unique<ModelCodec<v1::ListModelsRequest>>(models)});
+  protocol.methods.push_back({"GetModel", false, std::make_unique<ModelCodec<v1::GetModelRequest>>(models)});
+  return protocol;
 }
 
 }  // namespace resnetd::server

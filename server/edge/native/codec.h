@@ -1,18 +1,15 @@
 #ifndef RESNETD_SERVER_EDGE_NATIVE_CODEC_H_
 #define RESNETD_SERVER_EDGE_NATIVE_CODEC_H_
 
-#include <memory>
-
 #include "server/edge/codec.h"
-#include "server/edge/native/request.h"
-#include "server/observe/metrics.h"
 
 namespace resnetd::server {
 
 class ModelRepository;
+struct EdgeOptions;
 
-// The codec of a method of resnetd.v1.InferenceService; null for kUnknown. `models` outlives it.
-std::unique_ptr<const Codec> NewNativeCodec(Method method, const ModelRepository& models, const RequestLimits& limits);
+// resnetd.v1.InferenceService. `models` outlives it; of the options it takes the limits of requests.
+Protocol NativeProtocol(const ModelRepository& models, const EdgeOptions& options);
 
 }  // namespace resnetd::server
 

@@ -26,8 +26,9 @@ constexpr scheduling::ModelKey kKey{1};
 // Decodes everything to the same.
 class FixedCodec final : public Codec {
  public:
-  enum class As { kError, kAnswer, kImage };
-  FixedCodec(As as, Metrics& metrics) : as_(as), metrics_(metrics) {}
+  enum class As { kError, kAnswer, kImage, kTwoImages, kAnImageAndAnError };
+  FixedCodec(As as, Metrics& metrics, bool images_fail_alone = true)
+      : as_(as), metrics_(metrics), images_fail_alone_(images_fail_alone) {}
 
   absl::StatusOr<Decoded> Decode(RequestBytes&) const override {
     if (as_ == As::kError) return absl::InvalidArgumentError("malformed");
@@ -38,15 +39,25 @@ class FixedCodec final : public Codec {
     request.served.metrics = &metrics_.ModelLoaded(*request.served.model, std::chrono::seconds(1));
     request.classify = ClassifyOptions();
     request.images.push_back(CheckedImage());
+    if (as_ == As::kTwoImages) request.images.push_back(CheckedImage());
+    if (as_ == As::kAnImageAndAnError) request.images.push_back(absl::InvalidArgumentError("images[1]"));
     return request;
   }
-  std::string Encode(const ImageRequest&, absl::Span<const ImageAnswer>) const override { return "computed"; }
+  bool images_fail_alone() const override { return images_fail_alone_; }
+  std::string Encode(const ImageRequest& request, absl::Span<const ImageAnswer> answers) const override {
+    std::string text = "computed";
+    if (request.principal != PrincipalId::kAnonymous)
+      text += " for " + std::to_string(static_cast<int>(request.principal));
+    for (const ImageAnswer& answer : answers) text += answer.status.ok() ? "" : ", but one";
+    return text;
+  }
   std::string FieldOf(SourceKind, size_t) const override { return "images[0]"; }
   std::string EncodeError(const absl::Status&) const override { return "error"; }
 
  private:
   const As as_;
   Metrics& metrics_;
+  const bool images_fail_alone_;
 };
 
 // A call whose OnDone() comes while Answered() still runs: what held it is gone, but for the exchange.
@@ -103,8 +114,9 @@ TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
     Owner::Seen seen;
     auto owner = std::make_shared<Owner>(seen);
     owner->Hold(owner);
-    auto exchange = std::make_shared<Exchange>(Services{gate, scheduler, metrics, 1}, codec,
-                                               std::chrono::steady_clock::now(), Time::max(), std::move(owner));
+    const RejectionCounters rejections(metrics);
+    auto exchange = std::make_shared<Exchange>(Services{gate, scheduler, metrics, rejections, 1}, codec,
+                                               Arrival{.at = Now()}, std::move(owner));
     NoBytes bytes;
     if (c.refuse) {
       exchange->Refuse(absl::UnavailableError("closed"));
@@ -120,6 +132,59 @@ TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
     exchange.reset();
     while (gate.bytes() > 0) absl::SleepFor(absl::Milliseconds(1));  // a worker may still hold the job
   }
+}
+
+// Runs a request of the codec's to its end on a worker that fails every second image it computes.
+absl::StatusOr<std::string> AnswerOf(const FixedCodec& codec, Metrics& metrics, const Arrival& arrival, int* computed) {
+  Gate gate(1, 1);
+  const RejectionCounters rejections(metrics);
+  std::atomic<int> images{0};
+  scheduling::Scheduler scheduler(
+      {}, [&](int, const scheduling::Dispatch&, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
+        const std::vector<float> logits(10, 0.5f);
+        for (const auto& job : jobs) {
+          if (images++ % 2 == 0) {
+            static_cast<Item&>(*job).OnComputed([&](OutputId) -> absl::Span<const float> { return logits; }, {});
+          } else {
+            static_cast<Item&>(*job).OnFailed(absl::InvalidArgumentError("bad"), {});
+          }
+        }
+      });
+  scheduler.AddModel(kKey, FakeCosts());
+  Owner::Seen seen;
+  auto owner = std::make_shared<Owner>(seen);
+  owner->Hold(owner);
+  auto exchange =
+      std::make_shared<Exchange>(Services{gate, scheduler, metrics, rejections, 1}, codec, arrival, std::move(owner));
+  NoBytes bytes;
+  if (exchange->Start(bytes)) exchange->Submit(true);
+  while (!seen.gone) absl::SleepFor(absl::Milliseconds(1));
+  *computed = images;
+  return seen.reply;
+}
+
+TEST(ExchangeTest, ImagesFailAloneWhereTheProtocolHasAPlaceForTheirErrors) {
+  Metrics metrics;
+  int computed = 0;
+  const auto run = [&](FixedCodec::As as, bool alone) {
+    return AnswerOf(FixedCodec(as, metrics, alone), metrics, {.at = Now()}, &computed);
+  };
+  EXPECT_EQ(run(FixedCodec::As::kTwoImages, true).value(), "computed, but one");
+  EXPECT_EQ(run(FixedCodec::As::kAnImageAndAnError, true).value(), "computed, but one");
+  EXPECT_EQ(computed, 1);
+
+  const absl::Status bad = run(FixedCodec::As::kTwoImages, false).status();
+  EXPECT_EQ(bad.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(bad.message(), "images[0]: bad") << "the codec's path of the image";
+  EXPECT_EQ(run(FixedCodec::As::kAnImageAndAnError, false).status().message(), "images[1]");
+  EXPECT_EQ(computed, 0) << "the other image would have been computed in vain";
+}
+
+TEST(ExchangeTest, ThePrincipalTravelsWithTheRequest) {
+  Metrics metrics;
+  int computed = 0;
+  const FixedCodec codec(FixedCodec::As::kImage, metrics);
+  EXPECT_EQ(AnswerOf(codec, metrics, {.at = Now(), .principal = PrincipalId{7}}, &computed).value(), "computed for 7");
 }
 
 }  // namespace

@@ -639,7 +639,7 @@ TEST(EdgeFlowTest, AStormOfCancellationsLeavesNothingBehind) {
         if (random() % 2 == 0) {
           v1::ClassifyResponse response;
           const grpc::Status status = stub->Classify(&context, LogitsRequest({seed, seed + 1}), &response);
-          // Of two images the deadline may end the second, and the answer arrive before the client notices it.
+          // The deadline may end the second of two images, and the answer arrive before the client notices it.
           const bool late = status.ok() && response.results(1).status().code() == grpc::DEADLINE_EXCEEDED;
           if (status.ok() && !late && !IsAnswerOf(response.results(1), seed + 1)) ++wrong;
         } else {

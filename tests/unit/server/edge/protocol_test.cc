@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "server/edge/error.h"
+#include "server/edge/native/codec.h"
 #include "tests/support/edge_server.h"
 
 namespace resnetd::server {
@@ -190,6 +192,71 @@ TEST(EdgeHealthTest, WatchSeesEveryTurnAndDoesNotHoldShutdownUp) {
   EXPECT_FALSE(reader->Finish().ok());
 }
 
+TEST(EdgeProtocolTest, TheNativeProtocolHasTheMethodsOfItsProto) {
+  const ModelRepository models;
+  const Protocol protocol = NativeProtocol(models, EdgeOptions());
+  const google::protobuf::ServiceDescriptor* service =
+      google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(protocol.service);
+  ASSERT_NE(service, nullptr);
+  ASSERT_EQ(static_cast<int>(protocol.methods.size()), service->method_count());
+  for (const Method& method : protocol.methods) {
+    const google::protobuf::MethodDescriptor* declared = service->FindMethodByName(method.name);
+    ASSERT_NE(declared, nullptr) << method.name;
+    EXPECT_EQ(method.streaming, declared->client_streaming()) << method.name;
+    EXPECT_EQ(method.streaming, declared->server_streaming()) << method.name;
+  }
+}
+
+// Answers "ok" with what it got, and everything else with NOT_FOUND.
+class EchoCodec final : public Codec {
+ public:
+  absl::StatusOr<Decoded> Decode(RequestBytes& bytes) const override {
+    if (bytes.size() == 2) return std::string("ok");
+    return Error(absl::StatusCode::kNotFound, "NOBODY", "not here");
+  }
+  std::string Encode(const ImageRequest&, absl::Span<const ImageAnswer>) const override { return {}; }
+  std::string FieldOf(SourceKind, size_t) const override { return {}; }
+  std::string EncodeError(const absl::Status& error) const override { return std::string(error.message()); }
+};
+
+TEST(EdgeProtocolTest, AnotherProtocolBringsItsMethodsAndItsCodes) {
+  const ModelRepository models;
+  Metrics metrics;
+  scheduling::Scheduler scheduler(
+      {}, [](int, const scheduling::Dispatch&, std::vector<std::unique_ptr<scheduling::Job>>) {});
+  const EdgeOptions options{.port = 0};
+  Protocol echo{.service = "test.Echo", .methods = {}};
+  echo.methods.push_back({"Say", false, std::make_unique<EchoCodec>()});
+  echo.methods.push_back({"SayAll", true, std::make_unique<EchoCodec>()});
+  echo.codes[static_cast<size_t>(absl::StatusCode::kNotFound)] = grpc::INVALID_ARGUMENT;
+  std::vector<Protocol> protocols;
+  protocols.push_back(NativeProtocol(models, options));
+  protocols.push_back(std::move(echo));
+  const auto edge = Edge::Start(options, std::move(protocols), models, scheduler, metrics);
+  ASSERT_TRUE(edge.ok()) << edge.status();
+  const auto channel =
+      grpc::CreateChannel("127.0.0.1:" + std::to_string((*edge)->port()), grpc::InsecureChannelCredentials());
+
+  const RawReply said = CallRaw(channel, "/test.Echo/Say", {"hi"});
+  EXPECT_TRUE(said.status.ok()) << said.status.error_message();
+  EXPECT_EQ(said.bytes, "ok");
+  const RawReply missed = CallRaw(channel, "/test.Echo/Say", {"hello"});
+  EXPECT_EQ(missed.status.error_code(), grpc::INVALID_ARGUMENT) << "by the protocol's own table";
+  EXPECT_EQ(Details(missed.status).code(), grpc::INVALID_ARGUMENT);
+  EXPECT_EQ(Info(Details(missed.status)).reason(), "NOBODY");
+  EXPECT_EQ(CallRaw(channel, "/test.Echo/SayAll", {"hi", "hello"}).bytes, "not here");
+  EXPECT_TRUE(CallRaw(channel, "/resnetd.v1.InferenceService/ListModels", {""}).status.ok());
+  const RawReply model = CallRaw(channel, "/resnetd.v1.InferenceService/GetModel", {"\x0a\x01x"});
+  EXPECT_EQ(model.status.error_code(), grpc::NOT_FOUND) << "the other protocol's table is its own";
+  EXPECT_THAT(CallRaw(channel, "/test.Echo/Shout", {"hi"}).status.error_message(),
+              HasSubstr("resnetd.v1.InferenceService, test.Echo"));
+
+  const std::string page = metrics.Scrape();
+  EXPECT_THAT(page, HasSubstr("resnetd_requests_total{code=\"INVALID_ARGUMENT\",method=\"Say\"} 1"));
+  EXPECT_THAT(page, HasSubstr("resnetd_requests_total{code=\"OK\",method=\"SayAll\"} 1"));
+  (*edge)->Shutdown(Now() + std::chrono::seconds(10));
+}
+
 TEST(EdgeProtocolTest, ReflectionListsTheService) {
   EdgeServer server;
   const char* method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
@@ -214,7 +281,7 @@ TEST(EdgeStartTest, PortInUseIsSaidPlainly) {
   Metrics metrics;
   EdgeOptions options;
   options.port = first.edge().port();
-  const auto second = Edge::Start(options, models, first.scheduler(), metrics);
+  const auto second = StartEdge(options, models, first.scheduler(), metrics);
   ASSERT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(second.status().message()), HasSubstr("the port is in use"));
   EXPECT_THAT(std::string(second.status().message()), HasSubstr(first.address()));
@@ -228,7 +295,7 @@ TEST(EdgeStartTest, AddressThatIsNotOurs) {
   options.port = 0;
   for (const char* address : {"192.0.2.1", "not an address"}) {
     options.address = address;
-    const auto edge = Edge::Start(options, models, first.scheduler(), metrics);
+    const auto edge = StartEdge(options, models, first.scheduler(), metrics);
     ASSERT_EQ(edge.status().code(), absl::StatusCode::kUnavailable) << address;
     EXPECT_THAT(std::string(edge.status().message()), HasSubstr("cannot listen on"));
     EXPECT_THAT(std::string(edge.status().message()), testing::Not(HasSubstr("in use")));
@@ -257,7 +324,7 @@ TEST(EdgeStartTest, OptionsOutOfRangeAreNamed) {
     EdgeOptions options;
     options.port = 0;
     c.spoil(options);
-    const auto edge = Edge::Start(options, models, first.scheduler(), metrics);
+    const auto edge = StartEdge(options, models, first.scheduler(), metrics);
     ASSERT_EQ(edge.status().code(), absl::StatusCode::kInvalidArgument) << c.option;
     EXPECT_THAT(std::string(edge.status().message()), HasSubstr(c.option));
   }

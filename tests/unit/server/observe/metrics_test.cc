@@ -77,7 +77,8 @@ TEST(Metrics, FieldConventions) {
   metrics.SetSnapshot([] { return scheduling::Snapshot(); });
   metrics.SetCallsInFlight([] { return 0; });
   metrics.ModelLoaded(*FakeModel(), seconds(1));
-  metrics.CallEnded(Method::kClassify, 0, milliseconds(1));
+  metrics.Method("Classify").Ended(0, milliseconds(1));
+  metrics.Rejections("queue_time");
   std::map<std::string, std::string> types;
   std::set<std::string> helped;
   for (const std::string& line : std::vector<std::string>(absl::StrSplit(metrics.Scrape(), '\n', absl::SkipEmpty()))) {
@@ -95,22 +96,18 @@ TEST(Metrics, FieldConventions) {
   }
 }
 
-TEST(Metrics, NamesOfMethodsAndReasons) {
-  std::set<std::string> methods, reasons;
-  for (int m = 0; m <= static_cast<int>(Method::kUnknown); ++m) {
-    methods.insert(std::string(MethodName(static_cast<Method>(m))));
-  }
-  for (int r = 0; r <= static_cast<int>(Rejection::kUnauthenticated); ++r) {
-    reasons.insert(std::string(RejectionName(static_cast<Rejection>(r))));
-  }
-  EXPECT_THAT(methods, ElementsAre("Classify", "ClassifyStream", "Embed", "EmbedStream", "GetModel", "ListModels",
-                                   "Predict", "unknown"));
-  EXPECT_THAT(reasons, ElementsAre("bytes_in_flight", "calls_in_flight", "deadline", "draining", "message_size",
-                                   "queue_bytes", "queue_time", "request_size", "unauthenticated"));
+TEST(Metrics, AHandleAName) {
+  Metrics metrics;
+  EXPECT_EQ(&metrics.Method("Classify"), &metrics.Method("Classify"));
+  EXPECT_NE(&metrics.Method("Classify"), &metrics.Method("Embed"));
+  EXPECT_EQ(&metrics.Rejections("deadline"), &metrics.Rejections("deadline"));
+  EXPECT_NE(&metrics.Rejections("deadline"), &metrics.Rejections("draining"));
 }
 
 TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {
   Metrics metrics;
+  metrics.Method("Classify");
+  metrics.Rejections("queue_time");
   const Page page = Scrape(metrics);
   for (const char* series :
        {"resnetd_rejections_total{reason=\"queue_time\"}", "resnetd_images_total{result=\"ok\"}",
@@ -133,24 +130,24 @@ TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {
 
 TEST(Metrics, CountsCallsByMethodAndCode) {
   struct Case {
-    Method method;
+    std::string method;
     int code;
     std::string labels;
   };
-  for (const Case& c : {Case{Method::kClassify, 0, "code=\"OK\",method=\"Classify\""},
-                        Case{Method::kEmbed, 3, "code=\"INVALID_ARGUMENT\",method=\"Embed\""},
-                        Case{Method::kEmbedStream, 1, "code=\"CANCELLED\",method=\"EmbedStream\""},
-                        Case{Method::kGetModel, 14, "code=\"UNAVAILABLE\",method=\"GetModel\""},
-                        Case{Method::kUnknown, 16, "code=\"UNAUTHENTICATED\",method=\"unknown\""},
-                        Case{Method::kPredict, 17, "code=\"UNKNOWN\",method=\"Predict\""},
-                        Case{Method::kPredict, -1, "code=\"UNKNOWN\",method=\"Predict\""}}) {
+  for (const Case& c : {Case{"Classify", 0, "code=\"OK\",method=\"Classify\""},
+                        Case{"Embed", 3, "code=\"INVALID_ARGUMENT\",method=\"Embed\""},
+                        Case{"EmbedStream", 1, "code=\"CANCELLED\",method=\"EmbedStream\""},
+                        Case{"GetModel", 14, "code=\"UNAVAILABLE\",method=\"GetModel\""},
+                        Case{"unknown", 16, "code=\"UNAUTHENTICATED\",method=\"unknown\""},
+                        Case{"Predict", 17, "code=\"UNKNOWN\",method=\"Predict\""},
+                        Case{"Predict", -1, "code=\"UNKNOWN\",method=\"Predict\""}}) {
     Metrics metrics;
-    const std::string method(MethodName(c.method));
+    MethodMetrics& method = metrics.Method(c.method);
     for (int n = 1; n <= 2; ++n) {
-      const Page changed = WithoutBuckets(ChangedBy(metrics, [&] { metrics.CallEnded(c.method, c.code, seconds(2)); }));
+      const Page changed = WithoutBuckets(ChangedBy(metrics, [&] { method.Ended(c.code, seconds(2)); }));
       const Page expected = {{absl::StrCat("resnetd_requests_total{", c.labels, "}"), n},
-                             {absl::StrCat("resnetd_request_duration_seconds_count{method=\"", method, "\"}"), n},
-                             {absl::StrCat("resnetd_request_duration_seconds_sum{method=\"", method, "\"}"), 2 * n}};
+                             {absl::StrCat("resnetd_request_duration_seconds_count{method=\"", c.method, "\"}"), n},
+                             {absl::StrCat("resnetd_request_duration_seconds_sum{method=\"", c.method, "\"}"), 2 * n}};
       EXPECT_EQ(changed, expected) << c.labels;
     }
   }
@@ -163,13 +160,13 @@ TEST(Metrics, CountsTheRest) {
     Page changed;
   };
   const Case cases[] = {
-      {[&] { metrics.StageEnded(Stage::kQueue, milliseconds(500)); },
+      {[&] { metrics.Queued(milliseconds(500)); },
        {{"resnetd_stage_duration_seconds_count{stage=\"queue\"}", 1},
         {"resnetd_stage_duration_seconds_sum{stage=\"queue\"}", 0.5}}},
-      {[&] { metrics.StageEnded(Stage::kDecode, seconds(2)); },
+      {[&] { metrics.Decoded(seconds(2)); },
        {{"resnetd_stage_duration_seconds_count{stage=\"decode\"}", 1},
         {"resnetd_stage_duration_seconds_sum{stage=\"decode\"}", 2}}},
-      {[&] { metrics.StageEnded(Stage::kInfer, seconds(3)); },
+      {[&] { metrics.Inferred(seconds(3)); },
        {{"resnetd_stage_duration_seconds_count{stage=\"infer\"}", 1},
         {"resnetd_stage_duration_seconds_sum{stage=\"infer\"}", 3}}},
       {[&] { metrics.BatchRun(8, Why::kLargest); },
@@ -190,11 +187,9 @@ TEST(Metrics, CountsTheRest) {
   for (size_t i = 0; i < std::size(cases); ++i) {
     EXPECT_EQ(WithoutBuckets(ChangedBy(metrics, cases[i].record)), cases[i].changed) << "case " << i;
   }
-  for (int r = 0; r <= static_cast<int>(Rejection::kUnauthenticated); ++r) {
-    const auto reason = static_cast<Rejection>(r);
-    const Page expected = {{absl::StrCat("resnetd_rejections_total{reason=\"", RejectionName(reason), "\"}"), 1}};
-    EXPECT_EQ(ChangedBy(metrics, [&] { metrics.Rejected(reason); }), expected);
-  }
+  EventCounter& rejections = metrics.Rejections("queue_time");
+  const Page refused = {{"resnetd_rejections_total{reason=\"queue_time\"}", 1}};
+  EXPECT_EQ(ChangedBy(metrics, [&] { rejections.Increment(); }), refused);
 }
 
 // ---- buckets
@@ -227,9 +222,10 @@ TEST(Metrics, BucketsHoldTheirUpperBound) {
         Case{milliseconds(7), 10e-3, 10e-3}, Case{seconds(1), 1, 1}, Case{seconds(1) + Duration(1000), 1.6, 1.6},
         Case{seconds(40), 40, 40}, Case{seconds(41), kInf, kInf}}) {
     Metrics metrics;
+    MethodMetrics& classify = metrics.Method("Classify");
     const Page changed = ChangedBy(metrics, [&] {
-      metrics.CallEnded(Method::kClassify, 0, c.took);
-      metrics.StageEnded(Stage::kInfer, c.took);
+      classify.Ended(0, c.took);
+      metrics.Inferred(c.took);
     });
     for (const auto& [prefix, bound] : {std::pair("resnetd_request_duration_seconds", c.call),
                                         std::pair("resnetd_stage_duration_seconds", c.stage)}) {
@@ -245,7 +241,8 @@ TEST(Metrics, BucketsHoldTheirUpperBound) {
 
 TEST(Metrics, NeighbouringBucketsAreCloseEnoughForAQuantile) {
   Metrics metrics;
-  const Page changed = ChangedBy(metrics, [&] { metrics.CallEnded(Method::kClassify, 0, Duration(0)); });
+  MethodMetrics& classify = metrics.Method("Classify");
+  const Page changed = ChangedBy(metrics, [&] { classify.Ended(0, Duration(0)); });
   const std::vector<std::string> bounds = Bounds(changed, "resnetd_request_duration_seconds");
   ASSERT_GT(bounds.size(), 20u);
   EXPECT_EQ(bounds.front(), "0.0001");
@@ -363,6 +360,8 @@ TEST(Metrics, ReadsGaugesWhenScraped) {
 
 TEST(Metrics, TellsOfTheProcess) {
   Metrics metrics;
+  metrics.Method("Classify");
+  metrics.Rejections("queue_time");
   const Page page = Scrape(metrics);
   for (const char* series :
        {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
@@ -383,7 +382,7 @@ TEST(Metrics, LosesNothingUnderContention) {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < kCalls; ++i) {
-        metrics.CallEnded(static_cast<Method>(i % 8), i % 17, milliseconds(1));
+        metrics.Method(absl::StrCat("Method", i % 8)).Ended(i % 17, milliseconds(1));
         metrics.ImageEnded(i % 2 == 0);
         if (i % 1000 == 0) metrics.Scrape();
       }
