@@ -9,27 +9,6 @@
 namespace resnetd {
 namespace {
 
-// Turns logits into probabilities.
-class Probabilities {
- public:
-  Probabilities(absl::Span<const float> logits, Activation activation) : logits_(logits), activation_(activation) {
-    if (activation != Activation::kSoftmax) return;
-    largest_ = *std::max_element(logits.begin(), logits.end());
-    for (const float x : logits) sum_ += std::exp(x - largest_);
-  }
-
-  double operator[](size_t i) const {
-    const double x = logits_[i];
-    if (activation_ == Activation::kSoftmax) return std::exp(x - largest_) / sum_;
-    return activation_ == Activation::kSigmoid ? 1 / (1 + std::exp(-x)) : x;
-  }
-
- private:
-  const absl::Span<const float> logits_;
-  const Activation activation_;
-  double largest_ = 0, sum_ = 0;
-};
-
 // The inverse of the sigmoid. Behind the bounds a sigmoid is 0 or 1 in single precision, as `p` is there.
 float Logit(float p) {
   constexpr double kLargest = 104;
@@ -39,6 +18,32 @@ float Logit(float p) {
 
 }  // namespace
 
+Probabilities::Probabilities(absl::Span<const float> logits, Activation activation)
+    : logits_(logits), activation_(activation), largest_logit_(*std::max_element(logits.begin(), logits.end())) {
+  if (activation != Activation::kSoftmax) return;
+  for (const float x : logits) sum_ += std::exp(x - largest_logit_);
+}
+
+double Probabilities::operator[](size_t i) const {
+  return Of(logits_[i]);
+}
+
+double Probabilities::largest() const {
+  return Of(largest_logit_);
+}
+
+double Probabilities::Of(double x) const {
+  switch (activation_) {
+    case Activation::kSoftmax:
+      return std::exp(x - largest_logit_) / sum_;
+    case Activation::kSigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Activation::kNone:
+      break;
+  }
+  return x;
+}
+
 absl::Span<const float> LogitsOf(const Head& head, absl::Span<const float> values, std::array<float, 2>& own) {
   const bool pair = head.classes == 2 && values.size() == 1;
   if ((!pair && !head.probability) || values.empty()) return values;
@@ -47,10 +52,10 @@ absl::Span<const float> LogitsOf(const Head& head, absl::Span<const float> value
   return absl::MakeConstSpan(own).first(pair ? 2 : 1);
 }
 
-std::vector<ScoredClass> BestClasses(absl::Span<const float> logits, const Head& head, const ClassifyOptions& options) {
+std::vector<ScoredClass> BestClasses(const Probabilities& probabilities, const Head& head,
+                                     const ClassifyOptions& options) {
+  const absl::Span<const float> logits = probabilities.logits();
   const bool by_head = !options.threshold && !head.thresholds.empty();
-  const bool as_they_are = options.logits && !by_head;
-  const Probabilities probabilities(logits, as_they_are ? Activation::kNone : head.activation);
   std::vector<int> order;
   order.reserve(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
@@ -69,11 +74,6 @@ std::vector<ScoredClass> BestClasses(absl::Span<const float> logits, const Head&
     best.push_back({order[i], score});
   }
   return best;
-}
-
-double Confidence(absl::Span<const float> logits, Activation activation) {
-  const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
-  return Probabilities(logits, activation)[static_cast<size_t>(best)];
 }
 
 std::vector<float> Embedding(absl::Span<const float> values, size_t dimensions, bool l2_normalize) {

@@ -27,12 +27,28 @@ struct ScoredClass {
 // The logits of the head's classes, from its output's values. `own` holds them where they are not these.
 absl::Span<const float> LogitsOf(const Head& head, absl::Span<const float> values, std::array<float, 2>& own);
 
-// The best classes, best first; of equal scores the lower index first. `logits`, one a class of the head, is not empty.
-// Without a threshold in the options, classes whose probability is below the head's own are left out.
-std::vector<ScoredClass> BestClasses(absl::Span<const float> logits, const Head& head, const ClassifyOptions& options);
+// Logits as probabilities. A view: the logits, at least one, outlive it. A softmax's sum is computed here, once.
+class Probabilities {
+ public:
+  Probabilities(absl::Span<const float> logits, Activation activation);
 
-// The largest probability.
-double Confidence(absl::Span<const float> logits, Activation activation);
+  absl::Span<const float> logits() const { return logits_; }
+  double operator[](size_t i) const;
+  double largest() const;
+
+ private:
+  double Of(double logit) const;
+
+  const absl::Span<const float> logits_;
+  const Activation activation_;
+  const double largest_logit_;
+  double sum_ = 0;
+};
+
+// The best classes, best first; of equal scores the lower index first. `probabilities`: one a class of the head.
+// Without a threshold in the options, classes whose probability is below the head's own are left out.
+std::vector<ScoredClass> BestClasses(const Probabilities& probabilities, const Head& head,
+                                     const ClassifyOptions& options);
 
 // A copy of the first values, of length 1 if asked for. A zero vector stays zero. `dimensions`: at most values.size().
 std::vector<float> Embedding(absl::Span<const float> values, size_t dimensions, bool l2_normalize);

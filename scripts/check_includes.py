@@ -34,7 +34,7 @@ OWN = {
     "server": ["engine/*", "engine/image/*", "models/*", "server/compute", "server/edge/*", "server/edge/native/codec.h", "server/net", "server/observe", "server/process",
                "server/scheduling"],
     "server/compute": ["engine/*", "engine/image/*", "models/*", "server/observe", "server/scheduling", "server/served_model.h"],
-    "server/edge": ["engine/*", "engine/image/*", "engine/image/decode/orientation.h", "models/*", "server/compute/item.h",
+    "server/edge": ["engine/*", "engine/image/*", "engine/image/decode/orientation.h", "models/*", "server/compute/image_job.h",
                     "server/bounds.h", "server/net/connections.h", "server/model_repository.h", "server/served_model.h",
                     "server/observe", "server/scheduling"],
     "server/edge/native": ["engine/*", "engine/image/*", "models/*", "server/edge/*", "server/model_repository.h", "server/served_model.h",

@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "engine/image/image.h"
-#include "server/compute/item.h"
+#include "server/compute/image_job.h"
 
 namespace resnetd::server {
 

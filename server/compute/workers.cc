@@ -31,7 +31,7 @@ class Workers::Worker {
 
  private:
   struct Decoded {
-    Item* item;
+    ImageJob* image;
     Execution execution;
   };
 
@@ -74,18 +74,18 @@ void Workers::Worker::Run(const scheduling::Dispatch& dispatch, std::vector<std:
   decoded_.clear();
   Time before = taken;
   for (const std::unique_ptr<scheduling::Job>& job : jobs) {
-    Item& item = static_cast<Item&>(*job);
-    const absl::Status status = Fill(item.source(), runner, static_cast<int>(decoded_.size()));
+    ImageJob& image = static_cast<ImageJob&>(*job);
+    const absl::Status status = Fill(image.source(), runner, static_cast<int>(decoded_.size()));
     const Time after = Now();
     Execution execution;
-    execution.queue = taken - item.admitted_at();
+    execution.queue = taken - image.admitted_at();
     execution.decode = after - std::exchange(before, after);
     metrics_.Queued(execution.queue);
     metrics_.Decoded(execution.decode);
     if (status.ok()) {
-      decoded_.push_back({&item, execution});
+      decoded_.push_back({&image, execution});
     } else {
-      item.OnFailed(status, execution);
+      image.OnFailed(status, execution);
       before = Now();
     }
   }
@@ -93,7 +93,7 @@ void Workers::Worker::Run(const scheduling::Dispatch& dispatch, std::vector<std:
   if (count > 0) {
     metrics_.BatchRun(count, dispatch.why);
     OutputSet wanted;
-    for (const Decoded& d : decoded_) wanted |= d.item->wanted();
+    for (const Decoded& d : decoded_) wanted |= d.image->wanted();
     const absl::StatusOr<RunTimings> run = runner.Run({.count = count, .wanted = wanted});
     for (Decoded& d : decoded_) {
       d.execution.batch_id = static_cast<uint64_t>(dispatch.id);
@@ -106,14 +106,14 @@ void Workers::Worker::Run(const scheduling::Dispatch& dispatch, std::vector<std:
 
 void Workers::Worker::Finish(const Runner& runner, const absl::StatusOr<RunTimings>& run) {
   for (size_t i = 0; i < decoded_.size(); ++i) {
-    auto& [item, execution] = decoded_[i];
+    auto& [image, execution] = decoded_[i];
     if (!run.ok()) {
-      item->OnFailed(run.status(), execution);
+      image->OnFailed(run.status(), execution);
       continue;
     }
     execution.infer = run->compute;
     metrics_.Inferred(execution.infer);
-    item->OnComputed([&](OutputId id) { return runner.output(id, static_cast<int>(i)); }, execution);
+    image->OnComputed([&](OutputId id) { return runner.output(id, static_cast<int>(i)); }, execution);
   }
 }
 

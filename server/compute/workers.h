@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "engine/image/image.h"
-#include "server/compute/item.h"
+#include "server/compute/image_job.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 #include "server/served_model.h"

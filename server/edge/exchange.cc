@@ -76,15 +76,13 @@ RefusalText Explain(scheduling::Refusal refusal) {
 }  // namespace
 
 // An image in the scheduler's hands.
-class Exchange::Waiting final : public Item {
+class Exchange::QueuedImage final : public ImageJob {
  public:
-  Waiting(std::shared_ptr<Exchange> exchange, size_t image)
-      : exchange_(std::move(exchange)), image_(image), model_(exchange_->request_.served.model) {}
+  QueuedImage(std::shared_ptr<Exchange> exchange, size_t image) : exchange_(std::move(exchange)), image_(image) {}
 
-  const Model& model() const override { return *model_; }
   ImageSource source() const override { return exchange_->request_.images[image_]->source; }
   OutputSet wanted() const override { return exchange_->wanted_; }
-  Time admitted_at() const override { return admitted_at_; }
+  Time admitted_at() const override { return exchange_->admitted_at_; }
 
   void OnComputed(Outputs outputs, const Execution& execution) override {
     exchange_->Computed(image_, outputs, execution);
@@ -99,17 +97,13 @@ class Exchange::Waiting final : public Item {
   }
   void OnEnded(scheduling::End why) override {
     Execution execution;
-    execution.queue = Now() - admitted_at_;
+    execution.queue = Now() - admitted_at();
     exchange_->Failed(image_, StatusOf(why), execution);
   }
-
-  void set_admitted_at(Time now) { admitted_at_ = now; }
 
  private:
   const std::shared_ptr<Exchange> exchange_;
   const size_t image_;
-  const std::shared_ptr<const Model> model_;
-  Time admitted_at_;
 };
 
 Exchange::Exchange(const Services& services, const Codec& codec, const Arrival& arrival,
@@ -158,7 +152,7 @@ bool Exchange::Prepare(ImageRequest request) {
       continue;
     }
     group_.push_back(
-        {std::make_unique<Waiting>(shared_from_this(), i), deadline_, image->prepare, image->source.bytes.size()});
+        {std::make_unique<QueuedImage>(shared_from_this(), i), deadline_, image->prepare, image->source.bytes.size()});
   }
   return group_.empty() ? Complete(Answer()) : true;
 }
@@ -168,24 +162,16 @@ bool Exchange::Submit(bool final_try) {
     MutexLock lock(&mu_);
     if (cancelled_) final_try = true;
   }
-  const Time now = Now();
-  admitted_at_ = now;
-  for (scheduling::Submission& s : group_) static_cast<Waiting&>(*s.job).set_admitted_at(now);
-  // A refusal hands back the jobs alone.
-  std::vector<scheduling::Submission> shape(group_.size());
-  for (size_t i = 0; i < group_.size(); ++i) {
-    shape[i] = {nullptr, group_[i].deadline, group_[i].prepare, group_[i].bytes};
-  }
+  admitted_at_ = Now();
   open_.store(group_.size() + 1);
   scheduling::Admission admission = services_.scheduler.Submit(request_.served.key, std::exchange(group_, {}));
   if (const auto refusal = admission.verdict.refusal) {
     const bool full = *refusal == scheduling::Refusal::kQueueTime || *refusal == scheduling::Refusal::kQueueBytes;
     if (full && !final_try) {
-      for (size_t i = 0; i < shape.size(); ++i) shape[i].job = std::move(admission.refused[i]);
-      group_ = std::move(shape);
+      group_ = std::move(admission.refused);
       return false;
     }
-    Complete(RefusalOf(admission.verdict, shape));
+    Complete(RefusalOf(admission.verdict, admission.refused));
     return true;
   }
   predicted_completion_ = admission.verdict.predicted_completion;
@@ -253,10 +239,10 @@ void Exchange::Computed(size_t image, Outputs outputs, const Execution& executio
   if (request_.classify) {
     const Head& head = request_.served.model->heads[request_.classify->head];
     std::array<float, 2> pair;
-    const absl::Span<const float> logits = LogitsOf(head, outputs(head.output), pair);
-    answer.classes = BestClasses(logits, head, *request_.classify);
+    const Probabilities probabilities(LogitsOf(head, outputs(head.output), pair), head.activation);
+    answer.classes = BestClasses(probabilities, head, *request_.classify);
     if (request_.classify->head == 0 && head.activation != Activation::kNone) {
-      request_.served.metrics->Confidence(Confidence(logits, head.activation));
+      request_.served.metrics->Confidence(probabilities.largest());
     }
   }
   if (request_.embed) {

@@ -73,7 +73,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   absl::StatusOr<std::string>& reply() { return reply_; }
 
  private:
-  class Waiting;
+  class QueuedImage;
 
   bool Prepare(ImageRequest request);
   // Counts the refusal of `group`, too.

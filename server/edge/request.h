@@ -13,7 +13,7 @@
 #include "base/time.h"
 #include "models/model.h"
 #include "models/scores.h"
-#include "server/compute/item.h"
+#include "server/compute/image_job.h"
 #include "server/served_model.h"
 
 // The values between the protocols and the scheduler: plain, and of no protocol.

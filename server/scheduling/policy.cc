@@ -47,8 +47,8 @@ constexpr Duration kShortestRetry = std::chrono::milliseconds(1);
 struct Waiting;
 using Arrivals = std::list<Waiting>;
 
-struct Model {
-  explicit Model(absl::Span<const BatchCost> measured) : costs(measured) {}
+struct ModelQueue {
+  explicit ModelQueue(absl::Span<const BatchCost> measured) : costs(measured) {}
 
   CostModel costs;
   std::list<Arrivals::iterator> queue;
@@ -62,12 +62,12 @@ struct Waiting {
   Item item;
   uint64_t arrival;
   Time arrived;
-  Model* model;
+  ModelQueue* model;
   std::list<Arrivals::iterator>::iterator in_queue;
 };
 
 struct Running {
-  Model* model;
+  ModelQueue* model;
   int size;
   Duration prepare;
   Time start;
@@ -86,7 +86,7 @@ Verdict Refuse(Refusal why, Duration wait) {
   return {why, std::max(wait, kShortestRetry), Duration::zero()};
 }
 
-Duration Work(const Model& model) {
+Duration Work(const ModelQueue& model) {
   return model.live_prepare + Duration(std::llround(model.costs.best_per_image() * static_cast<double>(model.live)));
 }
 
@@ -105,13 +105,13 @@ struct Policy::State {
   explicit State(const Limits& l) : limits(l) { limits.workers = std::max(limits.workers, 1); }
 
   void CountWaiting(Time now);
-  Outlook Predict(Model& model, absl::Span<const Item> group, Time now);
-  void Add(Model& model, const Item& item, Time now);
+  Outlook Predict(ModelQueue& model, absl::Span<const Item> group, Time now);
+  void Add(ModelQueue& model, const Item& item, Time now);
   void Remove(Arrivals::iterator it);
-  size_t CountExpired(const Model& model, Time now) const;
+  size_t CountExpired(const ModelQueue& model, Time now) const;
 
   Limits limits;
-  absl::node_hash_map<ModelKey, Model> models;  // its values stay where they are
+  absl::node_hash_map<ModelKey, ModelQueue> models;  // its values stay where they are
   Arrivals arrivals;
   absl::flat_hash_map<ItemId, Arrivals::iterator> by_id;
   absl::btree_map<std::pair<Time, uint64_t>, Arrivals::iterator> deadlines;  // only those that can pass
@@ -132,7 +132,7 @@ void Policy::State::CountWaiting(Time now) {
   }
 }
 
-Outlook Policy::State::Predict(Model& model, absl::Span<const Item> group, Time now) {
+Outlook Policy::State::Predict(ModelQueue& model, absl::Span<const Item> group, Time now) {
   CountWaiting(now);
   Line line;
   for (const auto& [id, batch] : running) line.free.push_back(batch.Remaining(now));
@@ -164,7 +164,7 @@ Outlook Policy::State::Predict(Model& model, absl::Span<const Item> group, Time 
   return outlook;
 }
 
-void Policy::State::Add(Model& model, const Item& item, Time now) {
+void Policy::State::Add(ModelQueue& model, const Item& item, Time now) {
   const uint64_t arrival = next_arrival++;
   const auto it = arrivals.insert(arrivals.end(), Waiting{Sanitized(item), arrival, now, &model, {}});
   it->in_queue = model.queue.insert(model.queue.end(), it);
@@ -185,7 +185,7 @@ void Policy::State::Remove(Arrivals::iterator it) {
   arrivals.erase(it);
 }
 
-size_t Policy::State::CountExpired(const Model& model, Time now) const {
+size_t Policy::State::CountExpired(const ModelQueue& model, Time now) const {
   size_t count = 0;
   for (auto it = deadlines.begin(); it != deadlines.end() && it->first.first <= now; ++it) {
     count += it->second->model == &model;
@@ -230,7 +230,7 @@ std::optional<Dispatch> Policy::Next(Time now) {
   const auto expired = [now](const Waiting& w) { return w.item.deadline <= now && w.item.deadline != Time::max(); };
   const auto head = std::find_if_not(s.arrivals.begin(), s.arrivals.end(), expired);
   if (head == s.arrivals.end()) return std::nullopt;
-  Model& model = *head->model;
+  ModelQueue& model = *head->model;
 
   const size_t waiting = model.queue.size() - s.CountExpired(model, now);
   absl::InlinedVector<Arrivals::iterator, 64> front;

@@ -116,21 +116,19 @@ Admission Scheduler::Impl::Submit(ModelKey model, std::vector<Submission> group)
   std::vector<Item> items;
   items.reserve(group.size());
   for (const Submission& s : group) items.push_back({ItemId{}, model, s.deadline, s.prepare, s.bytes});
-  Jobs jobs;
-  jobs.reserve(group.size());
-  for (Submission& s : group) jobs.push_back(std::move(s.job));
-
   {
     MutexLock lock(&mu_);
     for (Item& item : items) item.id = ItemId{next_item_++};
     const Time now = Now();
     if (stopping_) {
+      Jobs jobs;
+      for (Submission& s : group) jobs.push_back(std::move(s.job));
       EndJobs(std::move(jobs), End::kShutdown);
     } else if (admission.verdict = policy_.Admit(items, now); admission.verdict.refusal) {
-      admission.refused = std::move(jobs);
+      admission.refused = std::move(group);
       return admission;
     } else {
-      for (size_t i = 0; i < jobs.size(); ++i) jobs_.emplace(items[i].id, std::move(jobs[i]));
+      for (size_t i = 0; i < group.size(); ++i) jobs_.emplace(items[i].id, std::move(group[i].job));
       HandOver(now);
       if (policy_.NextWake().value_or(Time::max()) < timer_wake_) timer_changed_.Signal();
     }

@@ -40,8 +40,8 @@ struct Snapshot {
 // The jobs of an admitted group may have been computed, ended and destroyed before Submit() returns.
 struct Admission {
   Verdict verdict;
-  std::vector<ItemId> items;                  // one a submission if admitted, for Cancel()
-  std::vector<std::unique_ptr<Job>> refused;  // the jobs, handed back if not
+  std::vector<ItemId> items;        // one a submission if admitted, for Cancel()
+  std::vector<Submission> refused;  // the group as it came, handed back if not
 };
 
 // Computes a batch on worker `worker` (0..workers-1) and finishes its jobs. Runs in the worker's own thread.

@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "server/compute/item.h"
+#include "server/compute/image_job.h"
 #include "server/edge/native/codec.h"
 
 namespace resnetd::server {
@@ -17,9 +17,8 @@ namespace {
 constexpr int kClasses = 10, kFeatures = 4, kMapValues = 18;
 
 // A part that is not wanted is not there.
-std::vector<float> FakeOutput(const Item& item, OutputId id, const std::string& bytes) {
-  if (!item.wanted()[static_cast<size_t>(id)]) return {};
-  const ModelInfo& info = item.model().engine->info();
+std::vector<float> FakeOutput(const ModelInfo& info, const ImageJob& image, OutputId id, const std::string& bytes) {
+  if (!image.wanted()[static_cast<size_t>(id)]) return {};
   if (id == info.logits) return FakeLogits(bytes);
   return id == info.embedding ? FakeEmbedding(bytes) : FakeMap(bytes);
 }
@@ -103,7 +102,7 @@ absl::StatusOr<std::unique_ptr<Edge>> StartEdge(const EdgeOptions& options, cons
   return Edge::Start(options, std::move(protocols), models, scheduler, metrics);
 }
 
-EdgeServer::EdgeServer(Setup setup) {
+EdgeServer::EdgeServer(Setup setup) : model_(setup.model) {
   scheduler_ = std::make_unique<scheduling::Scheduler>(
       setup.scheduling, [this](int, const scheduling::Dispatch& dispatch,
                                std::vector<std::unique_ptr<scheduling::Job>> jobs) { Run(dispatch, std::move(jobs)); });
@@ -174,19 +173,21 @@ void EdgeServer::Run(const scheduling::Dispatch& dispatch, std::vector<std::uniq
     images_ += static_cast<int>(jobs.size());
   }
   for (const std::unique_ptr<scheduling::Job>& job : jobs) {
-    Item& item = static_cast<Item&>(*job);
-    const absl::Span<const std::byte> source = item.source().bytes;
+    ImageJob& image = static_cast<ImageJob&>(*job);
+    const absl::Span<const std::byte> source = image.source().bytes;
     const std::string bytes(reinterpret_cast<const char*>(source.data()), source.size());
     Execution execution;
-    execution.queue = std::chrono::steady_clock::now() - item.admitted_at();
+    execution.queue = std::chrono::steady_clock::now() - image.admitted_at();
     execution.batch_id = static_cast<uint64_t>(dispatch.id);
     execution.batch_size = static_cast<int>(jobs.size());
-    if (item.source().kind == SourceKind::kEncoded) {
-      item.OnFailed(absl::InvalidArgumentError("the stand-in decodes nothing"), execution);
+    if (image.source().kind == SourceKind::kEncoded) {
+      image.OnFailed(absl::InvalidArgumentError("the stand-in decodes nothing"), execution);
     } else {
       std::deque<std::vector<float>> computed;
-      item.OnComputed(
-          [&](OutputId id) -> absl::Span<const float> { return computed.emplace_back(FakeOutput(item, id, bytes)); },
+      image.OnComputed(
+          [&](OutputId id) -> absl::Span<const float> {
+            return computed.emplace_back(FakeOutput(model_->engine->info(), image, id, bytes));
+          },
           execution);
     }
   }

@@ -77,6 +77,7 @@ class EdgeServer {
   bool held_ ABSL_GUARDED_BY(mu_) = false;
   int batches_ ABSL_GUARDED_BY(mu_) = 0, images_ ABSL_GUARDED_BY(mu_) = 0;
 
+  const std::shared_ptr<const Model> model_;
   Metrics metrics_;
   ModelRepository models_;
   std::unique_ptr<scheduling::Scheduler> scheduler_;

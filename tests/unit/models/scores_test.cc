@@ -15,8 +15,12 @@ Head HeadOf(size_t classes, Activation activation = Activation::kSoftmax, std::v
   return {"head", OutputId{0}, static_cast<int>(classes), activation, std::move(thresholds), {}};
 }
 
+std::vector<ScoredClass> Best(absl::Span<const float> logits, const Head& head, const ClassifyOptions& options) {
+  return BestClasses(Probabilities(logits, head.activation), head, options);
+}
+
 std::vector<ScoredClass> Best(const std::vector<float>& logits, const ClassifyOptions& options) {
-  return BestClasses(logits, HeadOf(logits.size()), options);
+  return Best(logits, HeadOf(logits.size()), options);
 }
 
 // The definition, in long double.
@@ -47,7 +51,7 @@ std::vector<ScoredClass> SlowBest(const std::vector<float>& logits, const Head& 
 }
 
 void ExpectSame(const std::vector<float>& logits, const Head& head, const ClassifyOptions& options) {
-  const auto fast = BestClasses(logits, head, options), slow = SlowBest(logits, head, options);
+  const auto fast = Best(logits, head, options), slow = SlowBest(logits, head, options);
   ASSERT_EQ(fast.size(), slow.size());
   for (size_t i = 0; i < fast.size(); ++i) {
     EXPECT_EQ(fast[i].index, slow[i].index) << i;
@@ -61,7 +65,7 @@ TEST(BestClasses, OfNoAndYes) {
   std::array<float, 2> pair;
   for (const float x : {-3.0f, 0.0f, 0.5f, 2.0f}) {
     const std::vector<float> values = {x};
-    const auto best = BestClasses(LogitsOf(head, values, pair), head, {.top_k = 2});
+    const auto best = Best(LogitsOf(head, values, pair), head, {.top_k = 2});
     ASSERT_EQ(best.size(), 2u);
     EXPECT_EQ(best[0].index, x > 0 ? 1 : 0) << x;
     EXPECT_NEAR(best[0].score, 1 / (1 + std::exp(-std::abs(x))), 1e-7) << x;
@@ -81,9 +85,9 @@ TEST(BestClasses, OfAProbability) {
     const auto logit = LogitsOf(head, values, own);
     ASSERT_EQ(logit.size(), 1u);
     EXPECT_TRUE(std::isfinite(logit[0])) << p;
-    EXPECT_NEAR(BestClasses(logit, head, {.top_k = 1})[0].score, p, 1e-6 * p) << p;
+    EXPECT_NEAR(Best(logit, head, {.top_k = 1})[0].score, p, 1e-6 * p) << p;
     head.classes = 2;
-    const auto best = BestClasses(LogitsOf(head, values, own), head, {.top_k = 2});
+    const auto best = Best(LogitsOf(head, values, own), head, {.top_k = 2});
     ASSERT_EQ(best.size(), 2u);
     EXPECT_EQ(best[0].index, p > 0.5f ? 1 : 0) << p;
     EXPECT_NEAR(best[0].score, std::max(p, 1 - p), 1e-6) << p;
@@ -141,25 +145,25 @@ TEST(ScoresTest, AHeadsThresholdsAreInclusiveAndOfProbabilities) {
   const std::vector<float> logits = {0, 2, -2, 0};
   const Head head = HeadOf(4, Activation::kSigmoid, {0.5f, 0.9f, 0.1f, 0.500001f});
   for (const bool raw : {false, true}) {
-    const auto best = BestClasses(logits, head, {.top_k = 4, .logits = raw});
+    const auto best = Best(logits, head, {.top_k = 4, .logits = raw});
     ASSERT_EQ(best.size(), 2u) << raw;
     EXPECT_EQ(best[0].index, 0) << raw;
     EXPECT_EQ(best[1].index, 2) << raw;
     EXPECT_EQ(best[0].score, raw ? 0.0f : 0.5f);
   }
-  EXPECT_EQ(BestClasses(logits, head, {.top_k = 1}).size(), 1u) << "the best of those that count";
-  EXPECT_EQ(BestClasses(logits, head, {.top_k = 4, .threshold = 0}).size(), 4u) << "the request's goes before";
+  EXPECT_EQ(Best(logits, head, {.top_k = 1}).size(), 1u) << "the best of those that count";
+  EXPECT_EQ(Best(logits, head, {.top_k = 4, .threshold = 0}).size(), 4u) << "the request's goes before";
 }
 
 TEST(ScoresTest, SigmoidsOfLargeLogitsAreNumbers) {
-  const auto best = BestClasses({-3e38f, 3e38f}, HeadOf(2, Activation::kSigmoid), {.top_k = 2});
+  const auto best = Best(std::vector<float>{-3e38f, 3e38f}, HeadOf(2, Activation::kSigmoid), {.top_k = 2});
   EXPECT_EQ(best[0].score, 1.0f);
   EXPECT_EQ(best[1].score, 0.0f);
 }
 
 TEST(ScoresTest, ConfidenceIsTheLargestProbability) {
-  EXPECT_NEAR(Confidence({0, 1, 0}, Activation::kSoftmax), 0.57611688, 1e-7);
-  EXPECT_NEAR(Confidence({0, 1, 0}, Activation::kSigmoid), 0.73105858, 1e-7);
+  EXPECT_NEAR(Probabilities({0, 1, 0}, Activation::kSoftmax).largest(), 0.57611688, 1e-7);
+  EXPECT_NEAR(Probabilities({0, 1, 0}, Activation::kSigmoid).largest(), 0.73105858, 1e-7);
 }
 
 TEST(ScoresTest, EmbeddingIsCopiedOrScaledToLengthOne) {

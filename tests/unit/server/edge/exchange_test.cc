@@ -106,7 +106,7 @@ TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
         {}, [](int, const scheduling::Dispatch&, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
           const std::vector<float> logits(10, 0.5f);
           for (const auto& job : jobs) {
-            static_cast<Item&>(*job).OnComputed([&](OutputId) -> absl::Span<const float> { return logits; }, {});
+            static_cast<ImageJob&>(*job).OnComputed([&](OutputId) -> absl::Span<const float> { return logits; }, {});
           }
         });
     scheduler.AddModel(kKey, FakeCosts());
@@ -144,9 +144,9 @@ absl::StatusOr<std::string> AnswerOf(const FixedCodec& codec, Metrics& metrics, 
         const std::vector<float> logits(10, 0.5f);
         for (const auto& job : jobs) {
           if (images++ % 2 == 0) {
-            static_cast<Item&>(*job).OnComputed([&](OutputId) -> absl::Span<const float> { return logits; }, {});
+            static_cast<ImageJob&>(*job).OnComputed([&](OutputId) -> absl::Span<const float> { return logits; }, {});
           } else {
-            static_cast<Item&>(*job).OnFailed(absl::InvalidArgumentError("bad"), {});
+            static_cast<ImageJob&>(*job).OnFailed(absl::InvalidArgumentError("bad"), {});
           }
         }
       });

@@ -232,7 +232,7 @@ TEST(Scheduler, HandsRefusedJobsBack) {
   EXPECT_EQ(admission.verdict.refusal, Refusal::kUnknownModel);
   EXPECT_THAT(admission.items, IsEmpty());
   ASSERT_THAT(admission.refused, SizeIs(3));
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(IdOf(admission.refused[i]), i);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(IdOf(admission.refused[i].job), i);
   EXPECT_THAT(bench.ended(), IsEmpty());
   EXPECT_TRUE(IsIdle(*bench.scheduler));
 }
@@ -354,8 +354,8 @@ void SubmitMany(Scheduler& scheduler, Ledger& ledger, int first, int jobs, unsig
     std::vector<Submission> group;
     for (int i = 0; i < count; ++i) group.push_back({std::make_unique<TestJob>(id + i, ended), deadline, {}, 1});
     const Admission admission = scheduler.Submit(random() % 4 ? kModel : kOther, std::move(group));
-    for (const auto& job : admission.refused) {
-      ++ledger.outcomes[IdOf(job)];
+    for (const Submission& refused : admission.refused) {
+      ++ledger.outcomes[IdOf(refused.job)];
       ++ledger.refused;
     }
     admitted.insert(admitted.end(), admission.items.begin(), admission.items.end());

@@ -1,5 +1,5 @@
-#ifndef RESNETD_SERVER_COMPUTE_ITEM_H_
-#define RESNETD_SERVER_COMPUTE_ITEM_H_
+#ifndef RESNETD_SERVER_COMPUTE_IMAGE_JOB_H_
+#define RESNETD_SERVER_COMPUTE_IMAGE_JOB_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -13,8 +13,8 @@
 #include "models/model.h"
 #include "server/scheduling/scheduler.h"
 
-// The seam between the edge, which understands protocols, and the workers, which understand images: an item is one
-// image that waits for its answer.
+// The seam between the edge, which understands protocols, and the workers, which understand images: one image that
+// waits for its answer.
 namespace resnetd::server {
 
 enum class SourceKind : uint8_t {
@@ -27,7 +27,7 @@ enum class SourceKind : uint8_t {
 // The order of numbers in an image: interleaved, or a plane a channel.
 enum class Layout : uint8_t { kNhwc, kNchw };
 
-// A view into the request's message, which the item keeps alive. Sizes were checked against the model at the edge.
+// A view into the request's message, which the job keeps alive. Sizes were checked against the model at the edge.
 struct ImageSource {
   SourceKind kind = SourceKind::kEncoded;
   absl::Span<const std::byte> bytes;
@@ -35,7 +35,7 @@ struct ImageSource {
   int height = 0, width = 0;
 };
 
-// Tells how an item was served. `batch_size` counts images, not the compiled size.
+// Tells how an image was served. `batch_size` counts images, not the compiled size.
 struct Execution {
   Duration queue{}, decode{}, infer{};
   uint64_t batch_id = 0;
@@ -45,10 +45,10 @@ struct Execution {
 // The results of one image, by the model's outputs: empty where one was not wanted. They are views into a session.
 using Outputs = absl::FunctionRef<absl::Span<const float>(OutputId)>;
 
-// One admitted image. Exactly one of OnComputed(), OnFailed() and OnEnded() is called, once.
-class Item : public scheduling::Job {
+// One admitted image. Exactly one of OnComputed(), OnFailed() and OnEnded() is called, once. Every job that the server
+// gives its scheduler is one, and the workers rely on it.
+class ImageJob : public scheduling::Job {
  public:
-  virtual const Model& model() const = 0;
   virtual ImageSource source() const = 0;
   // The wanted ones of the model's outputs; at least one.
   virtual OutputSet wanted() const = 0;
@@ -63,4 +63,4 @@ class Item : public scheduling::Job {
 
 }  // namespace resnetd::server
 
-#endif  // RESNETD_SERVER_COMPUTE_ITEM_H_
+#endif  // RESNETD_SERVER_COMPUTE_IMAGE_JOB_H_
