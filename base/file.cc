@@ -6,8 +6,10 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <system_error>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
@@ -16,6 +18,8 @@
 
 namespace resnetd {
 namespace {
+
+namespace fs = std::filesystem;
 
 absl::Status NotRegular(const std::string& path) {
   return absl::InvalidArgumentError(absl::StrCat(QuotedPath(path), ": expected a regular file"));
@@ -27,6 +31,19 @@ absl::Status CannotOpen(int error, const std::string& path) {
   const std::string what = absl::StrCat("cannot open ", QuotedPath(path));
   if (error == ENOTDIR) return absl::NotFoundError(absl::StrCat(what, ": Not a directory"));
   return absl::ErrnoToStatus(error, what);
+}
+
+// If the path is a link, its target is written and the link stays.
+fs::path TargetOf(const std::string& path) {
+  std::error_code error;
+  fs::path target = fs::canonical(path, error);
+  return error ? fs::path(path) : target;
+}
+
+// A plain file, or what is to be one, appears when it is whole; a device or a pipe is written to.
+bool IsReplaced(const fs::path& target) {
+  std::error_code ignored;
+  return !fs::exists(target, ignored) || fs::is_regular_file(target, ignored);
 }
 
 }  // namespace
@@ -55,6 +72,21 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
     content.append(part.data(), static_cast<size_t>(n));
   }
   return absl::UnknownError(absl::StrCat(QuotedPath(path), " grew while it was read"));
+}
+
+absl::Status WriteFile(const std::string& path, absl::Span<const absl::string_view> parts) {
+  const fs::path target = TargetOf(path);
+  const fs::path written = IsReplaced(target) ? fs::path(absl::StrCat(target.string(), ".partial-", getpid())) : target;
+  std::ofstream file(written, std::ios::binary | std::ios::trunc);
+  for (const absl::string_view part : parts) file.write(part.data(), static_cast<std::streamsize>(part.size()));
+  file.close();
+  std::error_code error;
+  if (!file) error = std::error_code(errno != 0 ? errno : EIO, std::generic_category());
+  if (!error && written != target) fs::rename(written, target, error);
+  if (!error) return absl::OkStatus();
+  std::error_code ignored;
+  if (written != target) fs::remove(written, ignored);
+  return absl::UnavailableError(absl::StrCat("cannot write ", EchoPath(path), ": ", error.message()));
 }
 
 std::string ReadKernelFile(const std::string& path) {

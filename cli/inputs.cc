@@ -13,12 +13,15 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 
 namespace resnetd::cli {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr size_t kMostImageBytes = size_t{1} << 31;  // no message of gRPC's holds more
 
 bool LooksLikeImage(const fs::path& path) {
   const std::string extension = absl::AsciiStrToLower(path.extension().string());
@@ -63,15 +66,7 @@ absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::str
 }
 
 absl::StatusOr<std::string> ReadImageFile(const std::string& path) {
-  std::error_code ignored;
-  if (fs::exists(path, ignored) && !fs::is_regular_file(path, ignored)) {
-    return absl::InvalidArgumentError(absl::StrCat(EchoPath(path), " is not a plain file"));
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", EchoPath(path), ": ", std::strerror(errno)));
-  std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) return absl::InvalidArgumentError(absl::StrCat("cannot read ", EchoPath(path)));
-  return bytes;
+  return ReadFile(path, kMostImageBytes);
 }
 
 absl::Status OutcomeOf(const absl::Status& decoded, absl::string_view file) {
@@ -81,6 +76,7 @@ absl::Status OutcomeOf(const absl::Status& decoded, absl::string_view file) {
       absl::StrCat(decoded.message(), " (resnetctl has no option for more; the server's is --max-image-pixels)"));
 }
 
+// A list may come from a program by a pipe, which ReadFile() refuses.
 absl::StatusOr<std::vector<LabelLine>> ReadLabelLines(const std::string& path) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(absl::StrCat("cannot open ", EchoPath(path), ": ", std::strerror(errno)));

@@ -17,7 +17,7 @@ namespace resnetd::cli {
 // that is found when it is read. INVALID_ARGUMENT: a folder without images, or one that cannot be read.
 absl::StatusOr<std::vector<std::string>> ExpandInputs(const std::vector<std::string>& names);
 
-// The whole file. NOT_FOUND, or INVALID_ARGUMENT if it is no plain file.
+// The whole file. Errors are ReadFile()'s.
 absl::StatusOr<std::string> ReadImageFile(const std::string& path);
 
 // The outcome of decoding an image `file` with the default limits; where there were too many pixels, it says too that

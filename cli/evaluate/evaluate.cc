@@ -2,7 +2,6 @@
 // same.
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include "absl/strings/str_format.h"
 #include "base/cpu_budget.h"
 #include "base/echo.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "cli/command.h"
@@ -300,10 +300,9 @@ int Run(const Context& context, const Options& options) {
     if (!known->predicted.empty()) PrintDifferences(context, options, *data, *known, classes, report);
   }
   if (!options.svg.empty()) {
-    std::ofstream file(options.svg, std::ios::binary);
-    file << DrawConfusion((*classifier)->name(), report.evaluation, classes);
-    if (!file.flush())
-      return Fail(context, absl::UnavailableError(absl::StrCat("cannot write ", EchoPath(options.svg))), kFailed);
+    const absl::Status written =
+        WriteFile(options.svg, {DrawConfusion((*classifier)->name(), report.evaluation, classes)});
+    if (!written.ok()) return Fail(context, written, kFailed);
   }
   return report.failures.empty() ? kOk : kFailed;
 }

@@ -1,6 +1,5 @@
 // resnetctl inspect: what a model is, what the passes make of it, what each layer costs, where its residual units add.
 #include <algorithm>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "base/echo.h"
 #include "base/enum_table.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 #include "cli/command.h"
 #include "cli/error.h"
@@ -271,10 +271,9 @@ int Run(const Context& context, const Options& options) {
     if (options.residuals) PrintUnits(*context.out, *found);
   }
   if (options.svg.empty()) return kOk;
-  std::ofstream file(options.svg, std::ios::binary);
-  file << DrawLayers(found->model.source.name, *found->times);
-  if (file.flush()) return kOk;
-  *context.err << "cannot write " << QuotedPath(options.svg) << '\n';
+  const absl::Status written = WriteFile(options.svg, {DrawLayers(found->model.source.name, *found->times)});
+  if (written.ok()) return kOk;
+  *context.err << OneLine(ErrorFrom(written)) << '\n';
   return kFailed;
 }
 

@@ -2,39 +2,18 @@
 // up to a line feed; then the values.
 #include "cli/print/npy.h"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <numeric>
-#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/echo.h"
+#include "base/file.h"
 
 namespace resnetd::cli {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr size_t kPreamble = 10;   // magic, version, length
 constexpr size_t kAlignment = 64;  // of the first value in the file
-
-// If the path is a link, its target is written and the link stays.
-fs::path TargetOf(const std::string& path) {
-  std::error_code error;
-  fs::path target = fs::canonical(path, error);
-  return error ? fs::path(path) : target;
-}
-
-// A plain file, or what is to be one, appears when it is whole; a device or a pipe is written to.
-bool IsReplaced(const fs::path& target) {
-  std::error_code ignored;
-  return !fs::exists(target, ignored) || fs::is_regular_file(target, ignored);
-}
 
 }  // namespace
 
@@ -56,22 +35,8 @@ absl::Status WriteNpy(const std::string& path, absl::Span<const float> values, a
   if (values.size() != count) {
     return absl::InvalidArgumentError(absl::StrCat("expected ", count, " values, got ", values.size()));
   }
-  const fs::path target = TargetOf(path);
-  const fs::path written = IsReplaced(target) ? fs::path(absl::StrCat(target.string(), ".partial-", getpid())) : target;
-  std::ofstream file(written, std::ios::binary | std::ios::trunc);
-  const std::string header = NpyHeader(shape);
-  file.write(header.data(), static_cast<std::streamsize>(header.size()));
-  file.write(reinterpret_cast<const char*>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float)));
-  file.close();
-  std::error_code error;
-  if (!file) error = std::error_code(errno != 0 ? errno : EIO, std::generic_category());
-  if (!error && written != target) fs::rename(written, target, error);
-  if (error) {
-    std::error_code ignored;
-    if (written != target) fs::remove(written, ignored);
-    return absl::UnavailableError(absl::StrCat("cannot write ", EchoPath(path), ": ", error.message()));
-  }
-  return absl::OkStatus();
+  const absl::string_view bytes(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  return WriteFile(path, {NpyHeader(shape), bytes});
 }
 
 }  // namespace resnetd::cli

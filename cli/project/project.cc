@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "base/cpu_budget.h"
 #include "base/echo.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 #include "cli/command.h"
 #include "cli/error.h"
@@ -122,19 +122,12 @@ std::string ConfigLines(const Options& options, size_t images) {
   return lines;
 }
 
-absl::Status WriteFile(const fs::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(text.data(), static_cast<std::streamsize>(text.size()));
-  file.close();
-  return file ? absl::OkStatus() : absl::UnavailableError(absl::StrCat("cannot write ", QuotedPath(path.string())));
-}
-
 // A file beside the model that may be missing.
 absl::Status CopyOptional(const ModelSource& source, const std::string& file, const fs::path& to) {
   const absl::StatusOr<std::string> bytes = source.read(file, kMostBytes);
   if (absl::IsNotFound(bytes.status())) return absl::OkStatus();
   if (!bytes.ok()) return bytes.status();
-  return WriteFile(to / file, *bytes);
+  return WriteFile(to / file, {*bytes});
 }
 
 absl::Status WriteModel(const Options& options, const ModelSource& source, const Model& model, const Outcome& outcome) {
@@ -158,8 +151,8 @@ absl::Status WriteModel(const Options& options, const ModelSource& source, const
   std::vector<std::string> beside = FilesBeside(parsed);
   beside.insert(beside.end(), projected.external_files.begin(), projected.external_files.end());
   for (const std::string& file : beside) RESNETD_RETURN_IF_ERROR(CopyOptional(source, file, out));
-  RESNETD_RETURN_IF_ERROR(WriteFile(out / kConfigFile, text));
-  RESNETD_RETURN_IF_ERROR(WriteFile(out / kModelFile, projected.onnx));
+  RESNETD_RETURN_IF_ERROR(WriteFile(out / kConfigFile, {text}));
+  RESNETD_RETURN_IF_ERROR(WriteFile(out / kModelFile, {projected.onnx}));
   // A model that no server would serve is no result.
   return LoadModel(FileSource((out / kModelFile).string()), {}).status();
 }

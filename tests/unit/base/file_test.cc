@@ -22,6 +22,27 @@ namespace {
 
 using ::testing::HasSubstr;
 
+TEST(File, WritesItsPartsWholeOrNotAtAll) {
+  const TempFolder folder;
+  ASSERT_TRUE(WriteFile(folder / "file", {"one", "", "two"}).ok());
+  EXPECT_EQ(ReadFile(folder / "file", 100).value(), "onetwo");
+  ASSERT_TRUE(WriteFile(folder / "file", {"three"}).ok());
+  EXPECT_EQ(ReadFile(folder / "file", 100).value(), "three");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1) << "nothing is left beside it";
+
+  std::filesystem::create_symlink("file", folder / "link");
+  ASSERT_TRUE(WriteFile(folder / "link", {"four"}).ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(ReadFile(folder / "file", 100).value(), "four");
+
+  const absl::Status nowhere = WriteFile(folder / "none/file", {"x"});
+  EXPECT_EQ(nowhere.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(nowhere.message()), ::testing::EndsWith("/none/file: No such file or directory"));
+  const absl::Status full = WriteFile("/dev/full", {std::string(1 << 20, 'x')});
+  EXPECT_THAT(std::string(full.message()), HasSubstr("cannot write /dev/full: No space left on device"));
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/full")) << "a device is written to and not replaced";
+}
+
 TEST(File, ReadsUpToTheLimit) {
   const TempFolder folder;
   struct Case {

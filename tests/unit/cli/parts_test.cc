@@ -187,7 +187,7 @@ TEST(InputsTest, ReadsAFileWhole) {
   EXPECT_EQ(*ReadImageFile(folder.Write("a", bytes)), bytes);
   EXPECT_EQ(*ReadImageFile(folder.Write("empty", "")), "");
   EXPECT_EQ(ReadImageFile(folder.path() + "/b").status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(ReadImageFile(folder.path()).status().message(), folder.path() + " is not a plain file");
+  EXPECT_EQ(ReadImageFile(folder.path()).status().message(), "'" + folder.path() + "': expected a regular file");
 }
 
 TEST(InputsTest, ExpectedLabelsAreFoundByPath) {
