@@ -11,9 +11,19 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
-#include "server/served_model.h"
+#include "models/model.h"
+#include "server/observe/metrics.h"
+#include "server/scheduling/policy.h"
 
 namespace resnetd::server {
+
+// A model in the server: under which key the scheduler and the workers know it, and where its figures are recorded. A
+// value; a call holds the one it was admitted with, so every answer comes from exactly one version.
+struct ServedModel {
+  std::shared_ptr<const Model> model;
+  scheduling::ModelKey key{};       // never used for another model
+  ModelMetrics* metrics = nullptr;  // as long as the process lives
+};
 
 enum class ModelState : uint8_t { kLoading, kReady, kFailed };
 

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -92,12 +93,7 @@ Server::Server(const ServerOptions& options)
     : options_(options),
       workers_count_(WorkersOf(options)),
       workers_(workers_count_, options.edge.image_limits, metrics_),
-      scheduler_(
-          LimitsOf(options, workers_count_),
-          [this](int worker, const scheduling::Dispatch& dispatch, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
-            workers_.Run(worker, dispatch, std::move(jobs));
-          },
-          NameThread) {}
+      scheduler_(LimitsOf(options, workers_count_), std::bind_front(&Workers::Run, &workers_), NameThread) {}
 
 absl::Status Server::Run() {
   RESNETD_ASSIGN_OR_RETURN(const std::vector<ModelSource> sources, SourcesOf(options_));

@@ -7,9 +7,9 @@
 #include "absl/status/status.h"
 #include "engine/image/image.h"
 #include "server/compute/image_job.h"
+#include "server/model_repository.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
-#include "server/served_model.h"
 
 namespace resnetd::server {
 

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "absl/status/statusor.h"
-#include "server/edge/request.h"
+#include "server/edge/codec.h"
 
 namespace resnetd::server {
 

@@ -3,7 +3,9 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -11,13 +13,59 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "server/edge/request.h"
+#include "base/time.h"
+#include "models/model.h"
+#include "models/scores.h"
+#include "server/compute/image_job.h"
+#include "server/model_repository.h"
 
 namespace google::protobuf::io {
 class ZeroCopyInputStream;
 }
 
+// Protocols: the values that pass between them and the scheduler, which are plain and of no protocol, and what turns
+// messages into these and back.
 namespace resnetd::server {
+
+// Identifies a caller. Principals are numbers so that they cost nothing to carry and reach no metric as a name.
+enum class PrincipalId : uint32_t { kAnonymous = 0 };
+
+struct WantedLayer {
+  const Layer* layer = nullptr;  // of the model
+  const Space* space = nullptr;  // of the layer: how many values are kept
+  absl::string_view name = {};   // as the request called it, in its message; the layer's own where it named none
+};
+
+struct EmbedOptions {
+  bool l2_normalize = false;
+  bool named = false;               // the request named the layers; else it wants the default one in the place of old
+  std::vector<WantedLayer> layers;  // at least one
+};
+
+// An image that may be computed.
+struct CheckedImage {
+  ImageSource source;
+  Duration prepare{};  // predicted cost of decoding it
+};
+
+// A request as a whole is valid: the model exists and can do what is asked. Its images answer for themselves.
+struct ImageRequest {
+  PrincipalId principal = PrincipalId::kAnonymous;  // on whose behalf
+  ServedModel served;
+  std::optional<ClassifyOptions> classify;  // classes are wanted
+  std::optional<EmbedOptions> embed;        // embeddings are wanted
+  std::vector<absl::StatusOr<CheckedImage>> images;
+  std::shared_ptr<const void> message;  // owns what the sources point into
+};
+
+// One image's answer.
+struct ImageAnswer {
+  absl::Status status;
+  std::vector<ScoredClass> classes;
+  std::vector<std::vector<float>> embeddings;  // one a wanted layer
+  Execution execution;
+  Duration total{};  // from the call's arrival to the image's answer
+};
 
 // The bytes of a request message, which may be read twice.
 class RequestBytes {
@@ -27,6 +75,16 @@ class RequestBytes {
   // Reads from the first byte.
   virtual std::unique_ptr<google::protobuf::io::ZeroCopyInputStream> Open() = 0;
 };
+
+// Counts the fields of a serialised message before it is parsed: parsed, an empty submessage or an unknown field takes
+// up to 20 times its bytes on the wire, a packed number 8 times, and this is what keeps a message of the largest size
+// from becoming that much memory.
+//
+// `path` lists the field numbers to descend into, level by level, the last one that of packed numbers, each byte of
+// which counts as a field: {3, 2, 2} counts the message's own fields, those of every field 3, those of every field 2 in
+// these, and the bytes of every field 2 in these. Returns false if there are more than `limit` or the bytes are no
+// message.
+bool FieldsWithin(google::protobuf::io::ZeroCopyInputStream& message, absl::Span<const int> path, int limit);
 
 // One method's language: request messages in, answer messages out. Stateless, thread-safe.
 class Codec {

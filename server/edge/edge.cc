@@ -33,7 +33,6 @@
 #include "server/bounds.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/gate.h"
-#include "server/edge/rejection.h"
 #include "server/edge/service.h"
 #include "server/model_repository.h"
 #include "server/net/connections.h"

@@ -13,7 +13,6 @@
 #include "base/time.h"
 #include "server/edge/codec.h"
 #include "server/edge/gate.h"
-#include "server/edge/rejection.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 

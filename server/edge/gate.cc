@@ -5,7 +5,9 @@
 
 #include <chrono>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "server/edge/error.h"
 
 namespace resnetd::server {
 namespace {
@@ -13,7 +15,39 @@ namespace {
 // Calls in flight come and go within a few batches; this is about one batch of a large network.
 constexpr std::chrono::milliseconds kRetryAfter(100);
 
+constexpr EnumTable<Rejection, absl::string_view> kNames = {"queue_time",      "queue_bytes",     "deadline",
+                                                            "calls_in_flight", "bytes_in_flight", "message_size",
+                                                            "request_size",    "draining",        "unauthenticated"};
+
+absl::StatusCode CodeOf(Rejection rejection) {
+  switch (rejection) {
+    case Rejection::kDraining:
+      return absl::StatusCode::kUnavailable;
+    case Rejection::kUnauthenticated:
+      return absl::StatusCode::kUnauthenticated;
+    default:
+      return absl::StatusCode::kResourceExhausted;
+  }
+}
+
 }  // namespace
+
+absl::string_view RejectionName(Rejection reason) {
+  return kNames[reason];
+}
+
+absl::Status Refused(Rejection rejection, absl::string_view message,
+                     std::optional<std::chrono::milliseconds> retry_after) {
+  absl::Status status = Error(CodeOf(rejection), absl::AsciiStrToUpper(RejectionName(rejection)), message);
+  if (retry_after) SetRetryAfter(*retry_after, status);
+  return status;
+}
+
+RejectionCounters::RejectionCounters(Metrics& metrics) {
+  for (const Rejection reason : EnumValues<Rejection>()) {
+    counters_[reason] = &metrics.Rejections(RejectionName(reason));
+  }
+}
 
 std::optional<Rejection> Gate::Enter() {
   std::optional<Rejection> rejection;

@@ -2,13 +2,46 @@
 #define RESNETD_SERVER_EDGE_GATE_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "absl/status/status.h"
-#include "server/edge/rejection.h"
+#include "absl/strings/string_view.h"
+#include "base/enum_table.h"
+#include "server/observe/metrics.h"
 
 namespace resnetd::server {
+
+// Why a request was refused before anything was computed.
+enum class Rejection : uint8_t {
+  kQueueTime,
+  kQueueBytes,
+  kDeadline,
+  kCallsInFlight,
+  kBytesInFlight,
+  kMessageSize,
+  kRequestSize,
+  kDraining,
+  kUnauthenticated
+};
+absl::string_view RejectionName(Rejection reason);  // "queue_time", ...
+
+// RESOURCE_EXHAUSTED, or UNAVAILABLE while draining, with the rejection's name in capitals as the reason: "QUEUE_TIME".
+// `retry_after`: how long a client does well to wait.
+absl::Status Refused(Rejection rejection, absl::string_view message,
+                     std::optional<std::chrono::milliseconds> retry_after = {});
+
+// Counts refusals by their reasons, all of which a scrape shows from the start. Thread-safe; `metrics` outlives it.
+class RejectionCounters {
+ public:
+  explicit RejectionCounters(Metrics& metrics);
+  void Count(Rejection rejection) const { counters_[rejection]->Increment(); }
+
+ private:
+  EnumTable<Rejection, EventCounter*> counters_;
+};
 
 // Counts what is in flight and says no above the caps: the first gate, before anything is read, and the count of
 // bytes. Lock-free and thread-safe.

@@ -8,7 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "engine/image/image.h"
-#include "server/edge/request.h"
+#include "server/edge/codec.h"
 
 // Whether an image may be computed, found out without decoding it. Shared by all protocols: `field` is the path that
 // the protocol's client knows the image by, errors are FieldError()s beneath it.

@@ -100,7 +100,7 @@ class Documents(unittest.TestCase):
         self.assertEqual([str(file.relative_to(ROOT)) for file in files if beside.search(file.read_text(errors="replace"))], [])
 
     def rejections(self) -> str:
-        return (ROOT / "server/edge/rejection.cc").read_text().split("kNames = {")[1].split("};")[0]
+        return (ROOT / "server/edge/gate.cc").read_text().split("kNames = {")[1].split("};")[0]
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@
 #include "server/edge/error.h"
 #include "server/edge/native/models.h"
 #include "server/edge/native/request.h"
-#include "server/edge/wire.h"
 
 namespace resnetd::server {
 namespace {

@@ -6,7 +6,7 @@
 #include "engine/engine.h"
 #include "engine/image/recipe.h"
 #include "resnetd/v1/inference.pb.h"
-#include "server/edge/error.h"
+#include "server/edge/native/request.h"
 #include "server/model_repository.h"
 
 namespace resnetd::server {
@@ -103,16 +103,6 @@ void Describe(const Model& model, v1::GetModelResponse& out) {
 }
 
 }  // namespace
-
-absl::StatusOr<ServedModel> FindModel(const ModelRepository& models, absl::string_view name,
-                                      absl::string_view version) {
-  absl::StatusOr<ServedModel> model = models.Find(name, version);
-  if (model.ok()) return model;
-  const absl::Status& why = model.status();
-  if (why.code() == absl::StatusCode::kInvalidArgument) return FieldError("model", why.message());
-  return Error(why.code(), why.code() == absl::StatusCode::kNotFound ? reason::kModelNotFound : reason::kModelNotReady,
-               why.message(), {{"model", std::string(name)}, {"version", std::string(version)}});
-}
 
 absl::StatusOr<std::string> AnswerModels(const ModelRepository& models, const v1::ListModelsRequest&) {
   v1::ListModelsResponse response;

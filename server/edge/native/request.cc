@@ -12,6 +12,7 @@
 #include "resnetd/v1/inference.pb.h"
 #include "server/edge/error.h"
 #include "server/edge/image_check.h"
+#include "server/model_repository.h"
 
 namespace resnetd::server {
 namespace {
@@ -185,6 +186,16 @@ absl::Status CheckAnswerSize(const EmbedOptions& checked, absl::string_view fiel
 }
 
 }  // namespace
+
+absl::StatusOr<ServedModel> FindModel(const ModelRepository& models, absl::string_view name,
+                                      absl::string_view version) {
+  absl::StatusOr<ServedModel> model = models.Find(name, version);
+  if (model.ok()) return model;
+  const absl::Status& why = model.status();
+  if (why.code() == absl::StatusCode::kInvalidArgument) return FieldError("model", why.message());
+  return Error(why.code(), why.code() == absl::StatusCode::kNotFound ? reason::kModelNotFound : reason::kModelNotReady,
+               why.message(), {{"model", std::string(name)}, {"version", std::string(version)}});
+}
 
 absl::StatusOr<ClassifyOptions> CheckClassify(const v1::ClassifyOptions& options, absl::string_view field,
                                               const Model& model) {

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "engine/image/image.h"
-#include "server/edge/request.h"
+#include "server/edge/codec.h"
 
 namespace google::protobuf {
 template <typename T>
@@ -26,11 +26,16 @@ class PredictRequest;
 // The checks of the native API's requests: messages in, domain values or FieldErrors out.
 namespace resnetd::server {
 
+class ModelRepository;
+
 struct RequestLimits {
   int max_images = 64;
   size_t max_answer_bytes = size_t{16} << 20;  // of the embeddings of all images
   image::Limits image{};
 };
+
+// The model a request means; empty strings stand for the only one. NOT_FOUND lists what is served.
+absl::StatusOr<ServedModel> FindModel(const ModelRepository& models, absl::string_view name, absl::string_view version);
 
 // INVALID_ARGUMENT names "<field>.head", "<field>.top_k", "<field>.scores" or "<field>.threshold"; FAILED_PRECONDITION:
 // the model has no classifier.

@@ -6,7 +6,7 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "server/edge/rejection.h"
+#include "server/edge/gate.h"
 
 namespace resnetd::server {
 namespace {

@@ -1,7 +1,7 @@
 // A message on the wire is a row of (tag, value); tag = number << 3 | type. Types: 0 varint, 1 eight bytes, 2 length
 // and bytes (also a submessage), 5 four bytes; 3 and 4 are the groups of proto2, which no message of ours has: as an
 // unknown field a group could nest a message's whole length deep, so it is refused.
-#include "server/edge/wire.h"
+#include "server/edge/codec.h"
 
 #include <google/protobuf/io/coded_stream.h>
 

@@ -1,4 +1,4 @@
-#include "server/edge/wire.h"
+#include "server/edge/codec.h"
 
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <gtest/gtest.h>
