@@ -3,9 +3,24 @@
 
 #include <cstdint>
 
-#include "engine/kernels/range.h"
-
+// The threads of a kernel, and the parts into which they cut what they compute.
 namespace resnetd::kernels {
+
+// Consecutive rows, tiles, pixels ...: [begin, end).
+struct Range {
+  int64_t begin, end;
+  int64_t size() const { return end - begin; }
+};
+
+// Part `part` of `parts`, whose sizes differ by one at most. It is empty where there are fewer things than parts.
+inline Range PartOf(const Range& whole, int64_t part, int64_t parts) {
+  return {whole.begin + whole.size() * part / parts, whole.begin + whole.size() * (part + 1) / parts};
+}
+
+// The fewest parts that have `size` things each at most.
+inline int64_t PartsOfAtMost(int64_t size, const Range& whole) {
+  return (whole.size() + size - 1) / size;
+}
 
 // One of the threads that compute something together: all of them call the same kernels in the same order, each as
 // itself, and each call computes that thread's part. What a kernel wrote may be read after the next Barrier().

@@ -36,7 +36,6 @@
 #include <utility>
 
 #include "engine/kernels/avx512.h"
-#include "engine/kernels/range.h"
 
 namespace resnetd::kernels {
 namespace {
