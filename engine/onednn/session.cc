@@ -2,6 +2,7 @@
 // oneDNN's C interface, since the C++ one builds an array of arguments on the heap for each primitive it executes.
 #include "engine/onednn/session.h"
 
+#include <dnnl_debug.h>
 #include <omp.h>
 
 #include <algorithm>
@@ -16,7 +17,6 @@
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
-#include "engine/onednn/status.h"
 
 namespace resnetd::onednn {
 namespace {
@@ -250,6 +250,20 @@ absl::Span<const float> PlanSession::output(OutputId id, int i) const {
 }
 
 }  // namespace
+
+absl::Status ToStatus(dnnl_status_t code, absl::string_view what) {
+  if (code == dnnl_success) return absl::OkStatus();  // each run ends here, and allocates nothing
+  const std::string message = absl::StrCat(what, ": oneDNN says ", dnnl_status2str(code));
+  switch (code) {
+    case dnnl_out_of_memory:
+      return absl::ResourceExhaustedError(message);
+    case dnnl_unimplemented:
+    case dnnl_invalid_arguments:
+      return absl::InvalidArgumentError(message);
+    default:
+      return absl::InternalError(message);
+  }
+}
 
 ThreadCount::ThreadCount(int threads) : threads_before_(omp_get_max_threads()), dynamic_before_(omp_get_dynamic()) {
   omp_set_num_threads(threads);

@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "engine/onednn/lowering/state.h"
-#include "engine/onednn/status.h"
 
 namespace resnetd::onednn {
 
