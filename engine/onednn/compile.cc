@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
-#include "engine/onednn/fingerprint.h"
 #include "engine/onednn/lowering/lowering.h"
 #include "engine/onednn/plan.h"
 #include "engine/onednn/session.h"

@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <dnnl.hpp>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "engine/engine.h"
+#include "engine/kernels/revision.h"
 #include "engine/kernels/team.h"
 
 namespace resnetd::onednn {
@@ -69,6 +71,10 @@ struct Program {
   std::vector<Plan> plans;  // ascending by batch
   size_t arena_bytes = 0;   // the largest plan's
 };
+
+// 16 hex digits of all that decides how answers are computed: the library, our kernels, the instruction set, threads,
+// and each step. The weights are not in it.
+std::string Fingerprint(const Program& program, int kernels_revision = kernels::kRevision);
 
 }  // namespace resnetd::onednn
 

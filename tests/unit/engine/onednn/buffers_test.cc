@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "engine/onednn/compile.h"
-#include "engine/onednn/fingerprint.h"
+#include "engine/onednn/plan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/plan_checker.h"

@@ -1,5 +1,4 @@
-// FNV-1a over lines of text.
-#include "engine/onednn/fingerprint.h"
+#include "engine/onednn/plan.h"
 
 #include <cstdint>
 
@@ -8,6 +7,7 @@
 
 namespace resnetd::onednn {
 
+// FNV-1a over lines of text.
 std::string Fingerprint(const Program& program, int kernels_revision) {
   uint64_t hash = 0xcbf29ce484222325;
   const auto add = [&](const std::string& text) {
