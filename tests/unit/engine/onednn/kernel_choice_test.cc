@@ -1,5 +1,5 @@
 // Which kernel computes a convolution, as a table: shapes of known networks, and both sides of each limit.
-#include "engine/onednn/lowering/kernel_choice.h"
+#include "engine/onednn/lowering/convolutions.h"
 
 #include <memory>
 #include <string>

@@ -1,11 +1,12 @@
-#ifndef RESNETD_ENGINE_ONEDNN_LOWERING_KERNEL_CHOICE_H_
-#define RESNETD_ENGINE_ONEDNN_LOWERING_KERNEL_CHOICE_H_
+#ifndef RESNETD_ENGINE_ONEDNN_LOWERING_CONVOLUTIONS_H_
+#define RESNETD_ENGINE_ONEDNN_LOWERING_CONVOLUTIONS_H_
 
 #include <cstdint>
 #include <dnnl.hpp>
 
 #include "engine/graph/graph.h"
 
+// Which convolutions are computed by our own kernels, and not by the library.
 namespace resnetd::onednn {
 
 // A convolution is computed by the library, or by a kernel of ours.
@@ -29,4 +30,4 @@ ConvolutionKernel ChooseKernel(const graph::Conv& conv, const graph::Dims& src, 
 
 }  // namespace resnetd::onednn
 
-#endif  // RESNETD_ENGINE_ONEDNN_LOWERING_KERNEL_CHOICE_H_
+#endif  // RESNETD_ENGINE_ONEDNN_LOWERING_CONVOLUTIONS_H_
