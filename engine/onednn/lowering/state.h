@@ -17,8 +17,8 @@
 
 namespace resnetd::onednn {
 
-// A plan while it is being lowered; one thread. Operators are lowered in lower_*.cc, by theme, and may throw
-// dnnl::error.
+// A plan while it is being lowered; one thread. Operators are lowered by theme, in convolutions.cc, layers.cc,
+// elementwise.cc and moves.cc, and may throw dnnl::error.
 class Lowering {
  public:
   Lowering(const graph::Graph& graph, int batch, const Split& split, const Target& target, WeightsCache& weights);
