@@ -7,8 +7,8 @@
 #include <optional>
 #include <utility>
 
-#include "engine/passes/match.h"
 #include "engine/passes/passes.h"
+#include "engine/passes/uses.h"
 
 namespace resnetd::passes {
 namespace {

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/passes/match.h"
 #include "engine/passes/passes.h"
+#include "engine/passes/uses.h"
 
 namespace resnetd::passes {
 namespace {
