@@ -1,11 +1,21 @@
-// Functions that exporters write in pieces, found from their last piece:
+// What exporters write in pieces, found from its last piece. Functions:
 //
 //   swish       x * sigmoid(x)
 //   hardsigmoid clip(x + 3, 0, 6) / 6
 //   hardswish   x * hardsigmoid(x), or x * clip(x + 3, 0, 6) / 6 with the division last
 //   gelu        x * (1 + erf(x / sqrt(2))) * 0.5, the half anywhere
+//
+// And a group normalisation, by exporters that have none, as an instance normalisation of {groups, everything else}:
+//
+//   x {C,H,W} -> Reshape {G, C/G*H*W} -> InstanceNorm (scale s, shift t) -> Reshape {C,H,W} -> Mul {C,1,1} -> Add
+//   {C,1,1}
+//
+// which is a group normalisation of x with scale[c] = s[g] * mul[c] and shift[c] = t[g] * mul[c] + add[c].
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/passes/passes.h"
 #include "engine/passes/uses.h"
@@ -23,12 +33,13 @@ struct Found {
   ValueId input;
 };
 
-class Recogniser {
+// Tells which of the functions a value is.
+class Functions {
  public:
-  explicit Recogniser(const Match& match) : match_(match) {}
+  explicit Functions(const Match& match) : match_(match) {}
 
   std::optional<Found> Find(ValueId id) const {
-    for (const auto find : {&Recogniser::Swish, &Recogniser::HardSigmoid, &Recogniser::HardSwish, &Recogniser::Gelu}) {
+    for (const auto find : {&Functions::Swish, &Functions::HardSigmoid, &Functions::HardSwish, &Functions::Gelu}) {
       if (auto found = (this->*find)(id)) return found;
     }
     return std::nullopt;
@@ -129,18 +140,67 @@ class Recogniser {
   const Match& match_;
 };
 
+// The constant {C,1,1} of `value op constant`; null if `id` is no such thing.
+const graph::Weights* PerChannel(const graph::Graph& graph, const Match& match, ValueId id, BinaryKind kind) {
+  const auto* binary = match.Get<graph::Binary>(id);
+  if (binary == nullptr || binary->kind != kind || binary->constant == nullptr) return nullptr;
+  graph::Dims dims(graph.value(id).dims.size(), 1);
+  if (dims.empty()) return nullptr;
+  dims[0] = graph.value(id).dims[0];
+  return binary->constant->dims == dims ? binary->constant.get() : nullptr;
+}
+
+// Turns `node`, the last of the five, into a group normalisation if it is one.
+void TurnIntoGroupNorm(const graph::Graph& graph, const Match& match, graph::Node& node) {
+  const graph::Weights* add = PerChannel(graph, match, node.output, BinaryKind::kAdd);
+  const graph::Weights* mul = add ? PerChannel(graph, match, node.inputs[0], BinaryKind::kMul) : nullptr;
+  if (mul == nullptr) return;
+  const ValueId back = match.Producer(node.inputs[0])->inputs[0];
+  if (match.Get<graph::Reshape>(back) == nullptr) return;
+  const ValueId normal = match.Producer(back)->inputs[0];
+  const auto* norm = match.Get<graph::GroupNorm>(normal);
+  if (norm == nullptr) return;
+  const ValueId grouped = match.Producer(normal)->inputs[0];
+  if (match.Get<graph::Reshape>(grouped) == nullptr) return;
+  const ValueId x = match.Producer(grouped)->inputs[0];
+  const size_t channels = add->data->size(), groups = norm->scale->data->size();
+  const bool instances = norm->groups == static_cast<int64_t>(groups) && graph.value(grouped).dims[0] == norm->groups;
+  if (!instances || channels % groups != 0 || graph.value(x).dims != graph.value(node.output).dims) return;
+
+  std::vector<float> scale(channels), shift(channels);
+  for (size_t c = 0; c < channels; ++c) {
+    const size_t g = c / (channels / groups);
+    scale[c] = (*norm->scale->data)[g] * (*mul->data)[c];
+    shift[c] = (*norm->shift->data)[g] * (*mul->data)[c] + (*add->data)[c];
+  }
+  const auto make = [&](const std::string& name, std::vector<float> data) {
+    return std::make_shared<const graph::Weights>(graph::Weights{
+        name, {static_cast<int64_t>(channels)}, std::make_shared<const std::vector<float>>(std::move(data))});
+  };
+  node.op = graph::GroupNorm{make(mul->name, std::move(scale)), make(add->name, std::move(shift)),
+                             static_cast<int64_t>(groups), norm->epsilon};
+  node.inputs = {x};
+}
+
 }  // namespace
 
 absl::Status RecogniseActivations(graph::Graph& graph) {
   const Uses uses(graph);
   const Match match(graph, uses);
-  const Recogniser recogniser(match);
+  const Functions functions(match);
   for (graph::Node& node : graph.nodes) {
-    if (const auto found = recogniser.Find(node.output)) {
+    if (const auto found = functions.Find(node.output)) {
       node.op = found->activation;
       node.inputs = {found->input};
     }
   }
+  return RemoveDead(graph);
+}
+
+absl::Status RecogniseGroupNorm(graph::Graph& graph) {
+  const Uses uses(graph);
+  const Match match(graph, uses);
+  for (graph::Node& node : graph.nodes) TurnIntoGroupNorm(graph, match, node);
   return RemoveDead(graph);
 }
 
