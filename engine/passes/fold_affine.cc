@@ -1,10 +1,16 @@
-// A convolution or inner product takes in the operations behind it that only scale and shift its channels: batch
-// normalisation, and constants that are added or multiplied. With y = factor * x + shift per output channel:
+// Operations that only scale and shift their channels, y = factor * x + shift: batch normalisation, and constants that
+// are added or multiplied.
+//
+// Fold: a convolution or inner product takes in those behind it,
 //
 //   factor * (weights (*) x + bias) + shift = (factor * weights) (*) x  +  factor * bias + shift
 //
 // in double: the rounding of the folded weights is the only error.
+//
+// Split: a batch normalisation that no layer could take (before the convolutions of a pre-activation block, say)
+// becomes a multiplication with a post-op that adds. As such it can take further ones, first of all the ReLU behind it.
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -87,6 +93,27 @@ absl::StatusOr<bool> Fold(graph::Graph& graph, Uses& uses, const Owners& owners,
   return true;
 }
 
+// Splits a batch normalisation whose result has `rank` axes.
+absl::Status Split(graph::Node& node, size_t rank) {
+  const graph::BatchNorm norm = std::get<graph::BatchNorm>(node.op);
+  const auto channels = ChannelsOf(norm);
+  if (!channels.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("node ", Quoted(node.name), " (BatchNorm): ", channels.status().message()));
+  }
+  std::vector<float> factors, shifts;
+  for (const auto& [factor, shift] : *channels) {
+    factors.push_back(static_cast<float>(factor));
+    shifts.push_back(static_cast<float>(shift));
+  }
+  graph::Dims dims(rank, 1);
+  dims[0] = static_cast<int64_t>(channels->size());
+  node.op = graph::Binary{graph::BinaryKind::kMul, Make(norm.scale->name, dims, std::move(factors))};
+  node.post_ops.insert(node.post_ops.begin(),
+                       graph::Binary{graph::BinaryKind::kAdd, Make(norm.shift->name, dims, std::move(shifts))});
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status FoldAffine(graph::Graph& graph) {
@@ -103,6 +130,14 @@ absl::Status FoldAffine(graph::Graph& graph) {
   }
   size_t i = 0;
   std::erase_if(graph.nodes, [&](const graph::Node&) { return folded[i++]; });
+  return absl::OkStatus();
+}
+
+absl::Status SplitBatchNorm(graph::Graph& graph) {
+  for (graph::Node& node : graph.nodes) {
+    if (!std::holds_alternative<graph::BatchNorm>(node.op)) continue;
+    RESNETD_RETURN_IF_ERROR(Split(node, graph.value(node.output).dims.size()));
+  }
   return absl::OkStatus();
 }
 
