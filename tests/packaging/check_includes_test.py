@@ -33,7 +33,7 @@ CASES = [
     ("engine/engine.cc", "#include <prometheus/counter.h>", False),
     ("engine/engine.cc", '#include "resnetd/v1/inference.pb.h"', False),
     ("engine/image/decode/png.cc", "#include <png.h>", True),
-    ("engine/image/preprocessor.cc", "#include <png.h>", False),
+    ("engine/image/image.cc", "#include <png.h>", False),
     ("engine/image/image.cc", '#include "engine/graph/graph.h"', False),
     ("engine/memory/planner.cc", '#include "engine/graph/graph.h"', False),
     ("server/main.cc", '#include "engine/engine.h"', True),

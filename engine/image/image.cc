@@ -1,5 +1,7 @@
 // decoder -> Resampler -> Normaliser -> dst, row by row: no image is ever whole in memory but where its format needs
 // that (interlaced PNG, JPEG of several scans, WebP) or has to be turned.
+#include "engine/image/image.h"
+
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -8,7 +10,6 @@
 #include "base/status_macros.h"
 #include "engine/image/decode/decode.h"
 #include "engine/image/decode/orientation.h"
-#include "engine/image/image.h"
 #include "engine/image/normalise.h"
 #include "engine/image/resize/placement.h"
 #include "engine/image/resize/resize.h"
