@@ -3,6 +3,8 @@
 #include "engine/image/image.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
@@ -10,7 +12,6 @@
 #include "base/status_macros.h"
 #include "engine/image/decode/decode.h"
 #include "engine/image/decode/orientation.h"
-#include "engine/image/normalise.h"
 #include "engine/image/resize/placement.h"
 #include "engine/image/resize/resize.h"
 #include "engine/image/scratch.h"
@@ -83,6 +84,48 @@ TensorView Inside(const TensorView& dst, const Placement& placement) {
   inside.height = placement.y.count;
   inside.width = placement.x.count;
   return inside;
+}
+
+// Bytes -> (byte * scale - mean) / std. There are 256 bytes and a division is dear, hence a table for each channel. The
+// tables hold what torchvision's ToTensor and Normalize compute in float, step by step, not a product with a folded
+// scale that rounds differently. byte * scale in double, rounded to float once, is the byte / 255 in float of ToTensor
+// where scale is 1/255.
+class Normaliser {
+ public:
+  // Builds the tables; does nothing if it was last given the same channels, scale, means and deviations.
+  void Prepare(const Recipe& recipe);
+
+  // Writes row y of `dst` from dst.width packed pixels of dst.channels bytes. `reversed`: their channels come in the
+  // opposite order.
+  void Row(const uint8_t* row, bool reversed, int y, const TensorView& dst) const;
+
+ private:
+  int channels_ = 0;
+  double scale_ = 0;
+  std::array<float, 4> mean_{}, std_{};
+  std::array<std::array<float, 256>, 4> tables_{};
+};
+
+void Normaliser::Prepare(const Recipe& recipe) {
+  if (channels_ == recipe.channels() && scale_ == recipe.scale && mean_ == recipe.mean && std_ == recipe.std) return;
+  channels_ = recipe.channels();
+  scale_ = recipe.scale;
+  mean_ = recipe.mean;
+  std_ = recipe.std;
+  for (int c = 0; c < channels_; ++c) {
+    for (int byte = 0; byte < 256; ++byte) {
+      tables_[c][byte] = (static_cast<float>(byte * scale_) - mean_[c]) / std_[c];
+    }
+  }
+}
+
+void Normaliser::Row(const uint8_t* row, bool reversed, int y, const TensorView& dst) const {
+  for (int c = 0; c < channels_; ++c) {
+    const std::array<float, 256>& table = tables_[c];
+    const uint8_t* byte = row + (reversed ? channels_ - 1 - c : c);
+    float* out = dst.data + y * dst.row + c * dst.channel;
+    for (int x = 0; x < dst.width; ++x, byte += channels_, out += dst.pixel) *out = table[*byte];
+  }
 }
 
 }  // namespace
