@@ -28,7 +28,6 @@
 #include "engine/image/image.h"
 #include "engine/image/resize/placement.h"
 #include "engine/image/resize/resize.h"
-#include "engine/image/scratch.h"
 #include "nlohmann/json.hpp"
 
 namespace resnetd::image {

@@ -14,7 +14,6 @@
 #include "engine/image/decode/orientation.h"
 #include "engine/image/resize/placement.h"
 #include "engine/image/resize/resize.h"
-#include "engine/image/scratch.h"
 
 namespace resnetd::image {
 namespace {

@@ -67,8 +67,8 @@ struct PixelView {
 };
 
 // Carries out recipes, which Validate() must have accepted. Keeps its buffers between images, so that a warm one asks
-// for no memory but what the libraries ask for; those of a very large image are given back (scratch.h). One thread at a
-// time.
+// for no memory but what the libraries ask for; those of a very large image are given back
+// (Scratch in decode/decode.h). One thread at a time.
 class Preprocessor {
  public:
   explicit Preprocessor(const Limits& limits = {});

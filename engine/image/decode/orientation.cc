@@ -98,7 +98,7 @@ int ReadOrientation(absl::Span<const std::byte> file, Format format) {
   return OrientationOf(exif);
 }
 
-// Measured with 12 megapixels, and with 48, whose memory is fresh each time (scratch.h).
+// Measured with 12 megapixels, and with 48, whose memory is fresh each time (Scratch).
 double TurnNanoseconds(const Header& header, int orientation) {
   const double a_pixel = SwapsSides(orientation) ? 3.5 : orientation > 2 ? 2 : (orientation - 1) * 0.5;
   return a_pixel * header.width * header.height;

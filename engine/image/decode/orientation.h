@@ -7,7 +7,6 @@
 #include "absl/types/span.h"
 #include "engine/image/decode/decode.h"
 #include "engine/image/image.h"
-#include "engine/image/scratch.h"
 
 // An orientation says how the camera was held, as EXIF does (CIPA DC-008, tag 0x0112 "Orientation"): 1 is upright, 3
 // upside down, 6 and 8 lie on a side, and 2, 4, 5 and 7 are mirrored besides.

@@ -1,11 +1,10 @@
 // Tests what a preprocessor keeps from one image to the next.
-#include "engine/image/scratch.h"
-
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/image/decode/decode.h"
 #include "engine/image/image.h"
 #include "gtest/gtest.h"
 #include "tests/support/allocations.h"
