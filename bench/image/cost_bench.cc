@@ -1,4 +1,4 @@
-// Compares the time that files cost with the prediction that admission uses (engine/image/cost.cc): prints a Markdown
+// Compares the time that files cost with the prediction that admission uses (DecodeNanoseconds): prints a Markdown
 // table.
 //
 //   cost_bench [--folder PHOTOS]
