@@ -26,7 +26,7 @@
 #include "engine/image/decode/decode.h"
 #include "engine/image/decode/orientation.h"
 #include "engine/image/image.h"
-#include "engine/image/resize/placement.h"
+#include "engine/image/resize/axis.h"
 #include "engine/image/resize/resize.h"
 #include "nlohmann/json.hpp"
 

@@ -12,7 +12,7 @@
 #include "base/status_macros.h"
 #include "engine/image/decode/decode.h"
 #include "engine/image/decode/orientation.h"
-#include "engine/image/resize/placement.h"
+#include "engine/image/resize/axis.h"
 #include "engine/image/resize/resize.h"
 
 namespace resnetd::image {

@@ -1,5 +1,5 @@
 // The order of Pillow's resize: first all rows, whose results are rounded to bytes, then all columns, with weights of
-// the same kind (taps.cc). The rounding in between is part of the result: networks were trained and evaluated on it.
+// the same kind (axis.cc). The rounding in between is part of the result: networks were trained and evaluated on it.
 //
 //   byte = clip((2^21 + sum of pixel(j) * weight(j)) >> 22)
 //

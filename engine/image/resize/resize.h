@@ -7,8 +7,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "engine/image/recipe.h"
-#include "engine/image/resize/placement.h"
-#include "engine/image/resize/taps.h"
+#include "engine/image/resize/axis.h"
 
 namespace resnetd::image {
 

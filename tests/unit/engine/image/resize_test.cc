@@ -7,8 +7,7 @@
 #include <random>
 #include <tuple>
 
-#include "engine/image/resize/placement.h"
-#include "engine/image/resize/taps.h"
+#include "engine/image/resize/axis.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/image_golden.h"

@@ -1,5 +1,13 @@
-// Pillow's antialiased resize (its file src/libImaging/Resample.c). Per axis, with scale = from / to, from in pixels of
-// the source as it comes:
+// First the places. Sizes are as torchvision has them, since that is what published weights were evaluated with:
+//
+//   Resize(size)        the shorter side becomes size, the longer int(size * long / short)
+//   CenterCrop(size)    starts at int(round((side - size) / 2.0)), and Python rounds halves to the even neighbour;
+//                       where side is the smaller, (size - side) // 2 black pixels come before and the rest behind
+//
+// Hugging Face's processors, where a recipe asks for them, start at (side - size) // 2 in both cases.
+//
+// Then the weights, of Pillow's antialiased resize (its file src/libImaging/Resample.c). Per axis, with
+// scale = from / to, from in pixels of the source as it comes:
 //
 //   stretch   = max(scale, 1)                     a smaller image averages over more source pixels
 //   centre(i) = begin + (i + 0.5) * scale         begin is 0 but where the source begins with a part of a pixel
@@ -8,13 +16,29 @@
 //
 // in double, then rounded to fixed point with 22 bits after the point. 8 bits of a pixel and 22 of a weight leave two
 // bits of a 32-bit sum for the filter's overshoot.
-#include "engine/image/resize/taps.h"
+#include "engine/image/resize/axis.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
+
 namespace resnetd::image {
 namespace {
+
+int64_t CentreOffset(int64_t side, int crop, CropOffset offset) {
+  const int64_t spare = side - crop, half = spare / 2;
+  if (offset == CropOffset::kDown) return half;
+  return half + (spare % 2 != 0 && half % 2 != 0 ? 1 : 0);
+}
+
+// Crops an axis of `from` source pixels, scaled to `to`; sets how many black ones come before them.
+Axis Crop(int from, int64_t to, int crop, CropOffset offset, int& black) {
+  if (to >= crop) return {from, to, CentreOffset(to, crop, offset), crop};
+  const int spare = crop - static_cast<int>(to);
+  black = (spare + (offset == CropOffset::kDown ? 1 : 0)) / 2;
+  return {from, to, 0, static_cast<int>(to)};
+}
 
 constexpr int32_t kOne = 1 << kFractionBits;
 
@@ -37,6 +61,31 @@ int32_t ToFixedPoint(double weight) {
 }
 
 }  // namespace
+
+absl::StatusOr<Placement> Place(const Recipe& recipe, int width, int height) {
+  int64_t scaled_width = recipe.width, scaled_height = recipe.height;
+  switch (recipe.resize) {
+    case Resize::kNone:
+      if (width != recipe.width || height != recipe.height) {
+        return absl::InvalidArgumentError(absl::StrCat("the model does not resize: expected an image of ", recipe.width,
+                                                       "x", recipe.height, " pixels, got ", width, "x", height));
+      }
+      break;
+    case Resize::kShorterSide: {
+      const int shorter = std::min(width, height), longer = std::max(width, height);
+      const int64_t scaled = static_cast<int64_t>(static_cast<double>(int64_t{recipe.resize_size} * longer) / shorter);
+      scaled_width = width <= height ? recipe.resize_size : scaled;
+      scaled_height = width <= height ? scaled : recipe.resize_size;
+      break;
+    }
+    case Resize::kExact:
+      break;
+  }
+  Placement placement;
+  placement.x = Crop(width, scaled_width, recipe.width, recipe.crop_offset, placement.left);
+  placement.y = Crop(height, scaled_height, recipe.height, recipe.crop_offset, placement.top);
+  return placement;
+}
 
 // Between two powers of two the doubles lie equally far apart, so that there every addition is rounded alike, and moves
 // the sum by equally much: as many as fit are one product, which is exact. Not so the first: where it ends halfway
