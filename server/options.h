@@ -2,11 +2,13 @@
 #define RESNETD_SERVER_OPTIONS_H_
 
 #include <chrono>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "server/edge/edge.h"
 #include "server/scheduling/policy.h"
 
@@ -52,6 +54,23 @@ struct ServerOptions {
 // printed to `err` and names the option.
 std::optional<ServerOptions> ParseOptions(int argc, const char* const* argv, std::ostream& out, std::ostream& err,
                                           int& exit_status);
+
+// The variables of the environment that speak to the server: those that begin with RESNETD_.
+struct Environment {
+  std::map<std::string, std::string> values;  // of options, by the option's variable; none is empty
+  std::vector<std::string> passed_over;       // variables of options whose value is Kubernetes'
+  std::vector<std::string> warnings;          // one line each
+};
+
+// --max-queue-ms -> RESNETD_MAX_QUEUE_MS
+std::string VariableOf(absl::string_view option);
+
+// Sorts the entries NAME=VALUE of `environment`, which ends with a null pointer, given the `options` there are.
+//
+// Kubernetes sets variables for each Service of a namespace in each of its pods: beside one called resnetd,
+// RESNETD_PORT=tcp://10.0.0.1:8500 and more. What has that form, name and value, is no option's. Names that are neither
+// an option's nor of Kubernetes' making are warned of, with the option that is nearest; empty values count as unset.
+Environment ReadEnvironment(const char* const* environment, const std::vector<std::string>& options);
 
 }  // namespace resnetd::server
 

@@ -1,4 +1,4 @@
-#include "server/environment.h"
+#include "server/options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
