@@ -14,7 +14,7 @@
 //   wait = the smallest t with  sum_i max(0, t - r_i) >= Q,     Q = sum over items of (best cost per image + prepare)
 //
 // which is (sum r_i + Q) / workers once the queue is longer than the running batches are apart, the first r_i when
-// nothing waits, and 0 with a worker free. For the completion the queue is played through: outlook.cc. Neither refuses
+// nothing waits, and 0 with a worker free. For the completion the queue is played through: batching.cc. Neither refuses
 // what a free worker starts at once.
 //
 // r_i is the predicted end of the batch minus now. A batch that is late is expected to take as long again as it is late
@@ -33,9 +33,8 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/container/node_hash_map.h"
 #include "base/time.h"
-#include "server/scheduling/batch_rule.h"
+#include "server/scheduling/batching.h"
 #include "server/scheduling/cost_model.h"
-#include "server/scheduling/outlook.h"
 
 namespace resnetd::scheduling {
 namespace {

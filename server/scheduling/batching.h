@@ -1,17 +1,36 @@
-#ifndef RESNETD_SERVER_SCHEDULING_OUTLOOK_H_
-#define RESNETD_SERVER_SCHEDULING_OUTLOOK_H_
+#ifndef RESNETD_SERVER_SCHEDULING_BATCHING_H_
+#define RESNETD_SERVER_SCHEDULING_BATCHING_H_
 
 #include <cstddef>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/types/span.h"
 #include "base/time.h"
 #include "server/scheduling/cost_model.h"
 #include "server/scheduling/policy.h"
 
-// When work that waits will be done, as far as it can be foretold: pure functions of durations from now.
+// Which batch is made of what waits, and when all of it will be done, as far as that can be foretold: pure functions.
 namespace resnetd::scheduling {
 
-// The times until each worker is free, in ascending order.
+struct Candidate {
+  Time deadline;
+  Duration prepare;
+};
+
+struct BatchChoice {
+  int count = 0;  // how many candidates to take, from the front
+  int size = 0;   // the compiled size that holds them, an index into the cost model
+  Why why = Why::kAllWaiting;
+  Duration prepare{};  // of the candidates taken, together
+};
+
+// Decides how many of the waiting items to run now. `front`: the first min(waiting, costs.largest()) items that wait
+// for the model, in order of arrival, at least one. `idle_workers` counts the one that asks. Of `limits`: how much a
+// larger batch must pay.
+BatchChoice ChooseBatch(const CostModel& costs, absl::Span<const Candidate> front, size_t waiting, int idle_workers,
+                        const Limits& limits, Time now);
+
+// The times from now until each worker is free, in ascending order.
 using FreeIn = absl::InlinedVector<Duration, 16>;
 
 // The smallest t with sum_i max(0, t - free[i]) >= work. `free`: at least one.
@@ -34,4 +53,4 @@ Duration Completion(const CostModel& costs, const Limits& limits, Line line);
 
 }  // namespace resnetd::scheduling
 
-#endif  // RESNETD_SERVER_SCHEDULING_OUTLOOK_H_
+#endif  // RESNETD_SERVER_SCHEDULING_BATCHING_H_

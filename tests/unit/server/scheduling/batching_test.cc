@@ -1,6 +1,6 @@
 // Tests how many of the waiting items are run, in which size, and why: one line a case. Times are in ms from the
 // decision.
-#include "server/scheduling/batch_rule.h"
+#include "server/scheduling/batching.h"
 
 #include <algorithm>
 #include <string>
