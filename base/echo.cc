@@ -1,7 +1,6 @@
 #include "base/echo.h"
 
 #include <algorithm>
-#include <cstdint>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -119,6 +118,15 @@ std::string EchoArguments(std::string message, const std::vector<std::string>& a
     }
   }
   return EchoWords(message);
+}
+
+absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got) {
+  return absl::InvalidArgumentError(absl::StrCat(what, ": expected ", expected, ", got ", Echo(got)));
+}
+
+absl::Status CheckRange(absl::string_view what, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return Expected(what, absl::StrCat(low, "..", high), absl::StrCat(value));
 }
 
 }  // namespace resnetd

@@ -2,13 +2,15 @@
 #define RESNETD_BASE_ECHO_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
 // The form in which errors repeat a client's or a file's text: short, so that the rest of the error is still seen, and
-// printable, whatever it was. Every box may use it.
+// printable, whatever it was. And the form of those errors: what was expected, and what came. Every box may use it.
 namespace resnetd {
 
 inline constexpr size_t kEchoBytes = 128;
@@ -35,6 +37,12 @@ std::string EchoWords(absl::string_view message);
 // The same where the message repeats one of `arguments`, a command line's, or what stands behind its "=": that is cut
 // though it has spaces.
 std::string EchoArguments(std::string message, const std::vector<std::string>& arguments);
+
+// INVALID_ARGUMENT, "WHAT: expected EXPECTED, got GOT". GOT is made printable and cut short, by Echo().
+absl::Status Expected(absl::string_view what, absl::string_view expected, absl::string_view got);
+
+// OK if low <= value <= high, else Expected(what, "LOW..HIGH", value).
+absl::Status CheckRange(absl::string_view what, int64_t value, int64_t low, int64_t high);
 
 }  // namespace resnetd
 

@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "base/expected.h"
+#include "base/echo.h"
 #include "engine/engine.h"
 
 // The bounds of each number among the server's options. The command line checks what is written and the edge what it is

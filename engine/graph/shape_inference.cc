@@ -10,7 +10,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
-#include "base/expected.h"
 #include "base/status_macros.h"
 #include "engine/graph/graph.h"
 

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/expected.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 
 namespace resnetd::onnx {

@@ -8,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/echo.h"
-#include "base/expected.h"
 #include "base/status_macros.h"
 
 namespace resnetd::onnx {

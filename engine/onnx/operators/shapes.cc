@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/expected.h"
+#include "base/echo.h"
 #include "base/status_macros.h"
 #include "engine/onnx/fold.h"
 #include "engine/onnx/operators/importers.h"
