@@ -1,11 +1,11 @@
-// What exporters write in pieces, found from its last piece. Functions:
+// Exporters write functions in pieces, which are found from the last one:
 //
 //   swish       x * sigmoid(x)
 //   hardsigmoid clip(x + 3, 0, 6) / 6
 //   hardswish   x * hardsigmoid(x), or x * clip(x + 3, 0, 6) / 6 with the division last
 //   gelu        x * (1 + erf(x / sqrt(2))) * 0.5, the half anywhere
 //
-// And a group normalisation, by exporters that have none, as an instance normalisation of {groups, everything else}:
+// Those without a group normalisation write one as an instance normalisation of {groups, everything else}:
 //
 //   x {C,H,W} -> Reshape {G, C/G*H*W} -> InstanceNorm (scale s, shift t) -> Reshape {C,H,W} -> Mul {C,1,1} -> Add
 //   {C,1,1}

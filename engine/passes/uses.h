@@ -7,7 +7,7 @@
 
 #include "engine/graph/graph.h"
 
-// What the passes ask of a graph: who reads and who yields a value, and by which operator.
+// Passes ask who reads a value, and which operator yields it.
 namespace resnetd::passes {
 
 // Knows who reads and who yields each value, at the time of construction but for SetProducer(). An output of the graph

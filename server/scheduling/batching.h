@@ -9,7 +9,7 @@
 #include "server/scheduling/cost_model.h"
 #include "server/scheduling/policy.h"
 
-// Which batch is made of what waits, and when all of it will be done, as far as that can be foretold: pure functions.
+// Batches are made of what waits; when all of it will be done can be foretold. Pure functions.
 namespace resnetd::scheduling {
 
 struct Candidate {

@@ -1,4 +1,4 @@
-// What a file says of itself: its format and size, and by these what it will cost to decode.
+// A file says of itself its format and its size, and by these what it will cost to decode.
 //
 // JPEG (ITU-T T.81, annex B): after FF D8 come segments, each FF, a marker byte, and two bytes with the length of what
 // follows, themselves included. The first frame header among them declares the size:

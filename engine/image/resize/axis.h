@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "engine/image/recipe.h"
 
-// What resize and crop do to the axes of an image: numbers only, no pixels.
+// Resize and crop, axis by axis: numbers only, no pixels.
 namespace resnetd::image {
 
 // One axis: `from` source pixels are scaled to `to`, of which `count` from `first` on are kept. The scaled image is

@@ -6,7 +6,7 @@
 
 #include "engine/graph/graph.h"
 
-// Which convolutions are computed by our own kernels, and not by the library.
+// Some convolutions are computed by our own kernels, and not by the library.
 namespace resnetd::onednn {
 
 // A convolution is computed by the library, or by a kernel of ours.
