@@ -11,12 +11,13 @@ absl::StatusOr<Runner> Runner::Make(const Engine& engine, const image::Recipe& r
   return Runner(std::move(session), recipe, workplace);
 }
 
-absl::Status Runner::Decode(absl::Span<const std::byte> file, int i) {
-  return workplace_->preprocessor_.FromFile(file, recipe_, slot(i));
+absl::Status Runner::Decode(absl::string_view file, int i) {
+  const absl::Span<const std::byte> bytes(reinterpret_cast<const std::byte*>(file.data()), file.size());
+  return workplace_->preprocessor_.FromFile(bytes, recipe_, slot(i));
 }
 
-absl::Status Runner::Decode(absl::string_view file, int i) {
-  return Decode(absl::Span<const std::byte>(reinterpret_cast<const std::byte*>(file.data()), file.size()), i);
+absl::Status Runner::Decode(absl::Span<const std::byte> file, const image::Header& header, int i) {
+  return workplace_->preprocessor_.FromFile(file, header, recipe_, slot(i));
 }
 
 absl::Status Runner::Normalise(const image::PixelView& pixels, int i) {

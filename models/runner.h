@@ -38,8 +38,8 @@ class Runner {
 
   // Fills slot `i` from an image file, as image::Preprocessor::FromFile(); so do the others below from what they are
   // given.
-  absl::Status Decode(absl::Span<const std::byte> file, int i);
   absl::Status Decode(absl::string_view file, int i);
+  absl::Status Decode(absl::Span<const std::byte> file, const image::Header& header, int i);
   absl::Status Normalise(const image::PixelView& pixels, int i);
   // Slot `i`, to be written by the caller.
   image::TensorView slot(int i) const;

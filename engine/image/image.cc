@@ -27,6 +27,13 @@ absl::Status CheckDestination(const TensorView& dst, const Recipe& recipe) {
                                                  dst.width, ", ", dst.channels));
 }
 
+absl::Status CheckForFile(const TensorView& dst, const Recipe& recipe) {
+  RESNETD_RETURN_IF_ERROR(CheckDestination(dst, recipe));
+  if (recipe.takes_files()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the model's input has ", recipe.channels(), " channels: expected a tensor, got an image file"));
+}
+
 absl::Status CheckPixels(const PixelView& pixels, const Recipe& recipe) {
   if (pixels.channels != recipe.channels()) {
     return absl::InvalidArgumentError(
@@ -161,12 +168,15 @@ Preprocessor& Preprocessor::operator=(Preprocessor&&) noexcept = default;
 
 absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst) {
   state_->stray_bytes = 0;
-  RESNETD_RETURN_IF_ERROR(CheckDestination(dst, recipe));
-  if (!recipe.takes_files()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the model's input has ", recipe.channels(), " channels: expected a tensor, got an image file"));
-  }
+  RESNETD_RETURN_IF_ERROR(CheckForFile(dst, recipe));
   RESNETD_ASSIGN_OR_RETURN(const Header header, Sniff(file, state_->limits));
+  return FromFile(file, header, recipe, dst);
+}
+
+absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Header& header, const Recipe& recipe,
+                                    const TensorView& dst) {
+  state_->stray_bytes = 0;
+  RESNETD_RETURN_IF_ERROR(CheckForFile(dst, recipe));
   const int orientation = recipe.orientation == Orientation::kApply ? ReadOrientation(file, header.format) : 1;
   int width = header.width, height = header.height;
   if (SwapsSides(orientation)) std::swap(width, height);

@@ -80,6 +80,9 @@ class Preprocessor {
   // INVALID_ARGUMENT: a file Sniff() refuses, one that is damaged or truncated, or a size that a recipe without resize
   // does not take; any file, if the recipe takes none. RESOURCE_EXHAUSTED: too little memory. `dst` is then undefined.
   absl::Status FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst);
+  // The same of a file whose header Sniff() has read, within the same limits.
+  absl::Status FromFile(absl::Span<const std::byte> file, const Header& header, const Recipe& recipe,
+                        const TensorView& dst);
 
   // Bytes between the segments of the last JPEG file that belong to none. They are passed over, and tell of damage on
   // the way.

@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "base/time.h"
 #include "engine/engine.h"
+#include "engine/image/image.h"
 #include "models/model.h"
 #include "server/scheduling/scheduler.h"
 
@@ -33,6 +34,7 @@ struct ImageSource {
   absl::Span<const std::byte> bytes;
   Layout layout = Layout::kNhwc;  // of numbers, as is their size
   int height = 0, width = 0;
+  image::Header header = {};  // of a file
 };
 
 // Tells how an image was served. `batch_size` counts images, not the compiled size.

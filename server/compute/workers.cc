@@ -47,7 +47,7 @@ class Workers::Worker {
 absl::Status Workers::Worker::Fill(const ImageSource& source, Runner& runner, int slot) try {
   switch (source.kind) {
     case SourceKind::kEncoded: {
-      const absl::Status status = runner.Decode(source.bytes, slot);
+      const absl::Status status = runner.Decode(source.bytes, source.header, slot);
       metrics_.StrayBytes(runner.stray_bytes());
       return status;
     }

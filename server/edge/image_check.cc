@@ -108,7 +108,8 @@ absl::StatusOr<CheckedImage> CheckEncoded(absl::Span<const std::byte> file, absl
   if (model.recipe.orientation == image::Orientation::kApply) {
     nanoseconds += image::TurnNanoseconds(*header, image::ReadOrientation(file, header->format));
   }
-  return CheckedImage{{SourceKind::kEncoded, file}, Duration(static_cast<int64_t>(nanoseconds))};
+  return CheckedImage{{.kind = SourceKind::kEncoded, .bytes = file, .header = *header},
+                      Duration(static_cast<int64_t>(nanoseconds))};
 }
 
 absl::StatusOr<CheckedImage> CheckTensor(const RawImage& raw, absl::string_view field, const Model& model,

@@ -172,10 +172,26 @@ TEST(PreprocessorTest, TwoAndFourChannels) {
       const int c = i / 6, pixel = i % 6;
       EXPECT_EQ(tensor.values[i], static_cast<float>(pixels[pixel * channels + c]) / recipe.std[c]) << i;
     }
-    const absl::Status status = Preprocessor().FromFile(AsBytes(file), recipe, tensor.view);
-    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-    EXPECT_THAT(std::string(status.message()),
-                HasSubstr(absl::StrCat("the model's input has ", channels, " channels: expected a tensor")));
+    for (const absl::Status& status :
+         {Preprocessor().FromFile(AsBytes(file), recipe, tensor.view),
+          Preprocessor().FromFile(AsBytes(file), Sniff(AsBytes(file), {}).value(), recipe, tensor.view)}) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+      EXPECT_THAT(std::string(status.message()),
+                  HasSubstr(absl::StrCat("the model's input has ", channels, " channels: expected a tensor")));
+    }
+  }
+}
+
+TEST(PreprocessorTest, AHeaderThatWasReadBeforeGivesTheSame) {
+  for (const char* name : {"420.jpg", "palette8.png", "lossy.webp"}) {
+    const std::string file = ReadGoldenFile(name);
+    const absl::StatusOr<Header> header = Sniff(AsBytes(file), {});
+    ASSERT_TRUE(header.ok()) << header.status();
+    const Recipe recipe = *FindPreset("cifar10");
+    Tensor sniffed(recipe), given(recipe);
+    ASSERT_TRUE(Preprocessor().FromFile(AsBytes(file), recipe, sniffed.view).ok());
+    ASSERT_TRUE(Preprocessor().FromFile(AsBytes(file), *header, recipe, given.view).ok());
+    EXPECT_EQ(given.values, sniffed.values) << name;
   }
 }
 
