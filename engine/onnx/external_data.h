@@ -10,7 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
-#include "engine/onnx/schema.h"
+#include "engine/onnx/parse.h"
 
 namespace resnetd::onnx {
 

@@ -8,7 +8,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "engine/onnx/schema.h"
+#include "engine/onnx/parse.h"
 
 namespace resnetd::onnx {
 

@@ -14,7 +14,6 @@
 #include "engine/graph/outputs.h"
 #include "engine/onnx/operators/importers.h"
 #include "engine/onnx/parse.h"
-#include "engine/onnx/schema.h"
 
 namespace resnetd::onnx {
 namespace {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/onnx/schema.h"
+#include "engine/onnx/parse.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 

@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "engine/onnx/onnx.h"
-#include "engine/onnx/schema.h"
+#include "engine/onnx/parse.h"
 
 namespace resnetd::onnx {
 

@@ -1,5 +1,12 @@
-// Every operator we read. An operator that is missing here makes a load fail with its name.
+// Every operator we read, and how axes are read. An operator that is missing here makes a load fail with its name.
 #include "engine/onnx/operators/importers.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/echo.h"
+#include "base/status_macros.h"
 
 namespace resnetd::onnx {
 
@@ -83,6 +90,38 @@ Importer FindImporter(absl::string_view op_type) {
     if (op_type == entry.op_type) return entry.importer;
   }
   return nullptr;
+}
+
+absl::StatusOr<std::vector<int64_t>> InputOrAttribute(NodeReader& n, const Import& into, int i,
+                                                      absl::string_view name) {
+  if (!into.HasInput(n, i)) return n.Ints(name, {});
+  RESNETD_ASSIGN_OR_RETURN(Ints ints, into.Integers(n, i));
+  return std::move(ints.values);
+}
+
+absl::StatusOr<int64_t> ImageAxis(int64_t axis, size_t rank) {
+  const int64_t last = static_cast<int64_t>(rank);
+  const int64_t counted = axis < 0 && axis >= -last - 1 ? axis + last + 1 : axis;
+  if (counted >= 1 && counted <= last) return counted - 1;
+  return Expected("axis", counted == 0 ? absl::StrCat("1..", last, ", not the batch") : absl::StrCat("1..", last),
+                  ToString({axis}));
+}
+
+absl::StatusOr<std::vector<int64_t>> ImageAxes(absl::Span<const int64_t> axes, size_t rank) {
+  std::vector<int64_t> out;
+  for (int64_t axis : axes) {
+    RESNETD_ASSIGN_OR_RETURN(const int64_t counted, ImageAxis(axis, rank));
+    out.push_back(counted);
+  }
+  std::sort(out.begin(), out.end());
+  if (std::adjacent_find(out.begin(), out.end()) == out.end()) return out;
+  return Expected("axes", "each at most once", ToString(axes));
+}
+
+int64_t Product(absl::Span<const int64_t> dims) {
+  int64_t product = 1;
+  for (int64_t d : dims) product *= d;
+  return product;
 }
 
 }  // namespace resnetd::onnx

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/onnx/wire_limits.h"
+#include "engine/onnx/parse.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/onnx_file.h"

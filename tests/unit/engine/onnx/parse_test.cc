@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 
-#include "engine/onnx/wire_limits.h"
 #include "gtest/gtest.h"
 #include "tests/support/onnx_file.h"
 

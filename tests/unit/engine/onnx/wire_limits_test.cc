@@ -1,5 +1,5 @@
 // Tests what a serialized model may hold, counted before anything is parsed.
-#include "engine/onnx/wire_limits.h"
+#include "engine/onnx/parse.h"
 
 #include <string>
 #include <utility>
