@@ -43,13 +43,14 @@ struct OutputInfo {
   std::string name;
   std::vector<int64_t> dims;  // of one image: {C} or {C, H, W}
   int width = 0;              // their product
+  // What the file makes of its values, if that is a head's last node: it is taken away and left to the output's user.
   HeadActivation activation = HeadActivation::kNone;
   std::string tensor = {};  // what holds its values in the ONNX file, perhaps as a map of one pixel; empty: nothing
   std::vector<std::string> aliases = {};  // what the file calls it, where `name` is ours
   OutputRole role = OutputRole::kLayer;
   std::string evidence = {};   // what decided the role, in words
   bool labelled = false;       // the labels that the hints speak of are this output's
-  bool probabilities = false;  // its values are such as they are
+  bool probabilities = false;  // its values are such as they are, or what the file made of some: no scores
 };
 
 // A slot takes one image's input, as float32, scaled and normalised as in training: element (y, x, c) is at

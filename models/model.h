@@ -2,7 +2,6 @@
 #define RESNETD_MODELS_MODEL_H_
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,23 +11,20 @@
 
 namespace resnetd {
 
-// The function that makes probabilities of logits. kNone: they are what they are.
-enum class Activation : uint8_t { kSoftmax, kSigmoid, kNone };
-
 // A classifier: what Classify can answer from. Or one value that is no class, a regression: then Classify answers with
 // it as the only logit, and refuses to call it a probability.
 struct Head {
   std::string name;
   OutputId output{};
   int classes = 0;  // the output's width; or 2 over one value x, no and yes, whose logits are then -x and x
-  Activation activation = Activation::kSoftmax;
+  HeadActivation activation = HeadActivation::kSoftmax;
   std::vector<float> thresholds;    // one a class, of its probability, or empty
   std::vector<std::string> labels;  // one a class, or empty
   std::string evidence = {};        // why it is taken for one, in words
   bool probability = false;         // its one value is such already; its logit is log(p / (1 - p))
   std::string sigmoid_line = {};    // the config's line that says that its one value is the score of a class
 
-  bool is_value() const { return classes == 1 && activation == Activation::kNone; }
+  bool is_value() const { return classes == 1 && activation == HeadActivation::kNone; }
 };
 
 // A kind of vector that Embed can answer with. Those of one space can be compared.

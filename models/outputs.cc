@@ -55,27 +55,22 @@ absl::StatusOr<OutputId> NamedOutput(const ModelInfo& info, absl::string_view na
   return FieldError(field, absl::StrCat("one of the model's outputs, ", QuotedList(names)), Quoted(name));
 }
 
-// Says whether the file has made probabilities of its values.
-bool Applied(const OutputInfo& output) {
-  return output.probabilities || output.activation == HeadActivation::kApplied;
-}
-
 // Several scores get a softmax unless something else is said; a single one does not, since its softmax is always 1. A
 // value that is a probability already stays as it is, whatever is said.
-absl::StatusOr<Activation> Resolve(v1::HeadConfig::Activation configured, const OutputInfo& output, int labels,
-                                   absl::string_view field) {
+absl::StatusOr<HeadActivation> Resolve(v1::HeadConfig::Activation configured, const OutputInfo& output, int labels,
+                                       absl::string_view field) {
   const bool one = output.width == 1;
   if (one && configured == v1::HeadConfig::SOFTMAX) {
     return FieldError(field, "SIGMOID or NONE for one score, of which a softmax is always 1", "SOFTMAX");
   }
-  if (configured == v1::HeadConfig::NONE || (Applied(output) && !one)) return Activation::kNone;
-  if (configured == v1::HeadConfig::SOFTMAX) return Activation::kSoftmax;
+  if (configured == v1::HeadConfig::NONE || (output.probabilities && !one)) return HeadActivation::kNone;
+  if (configured == v1::HeadConfig::SOFTMAX) return HeadActivation::kSoftmax;
   if (configured == v1::HeadConfig::SIGMOID || output.activation == HeadActivation::kSigmoid) {
-    return Activation::kSigmoid;
+    return HeadActivation::kSigmoid;
   }
-  if (!one) return Activation::kSoftmax;
-  const bool probability = Applied(output) && output.role != OutputRole::kValue;
-  return labels > 0 || probability ? Activation::kSigmoid : Activation::kNone;
+  if (!one) return HeadActivation::kSoftmax;
+  const bool probability = output.probabilities && output.role != OutputRole::kValue;
+  return labels > 0 || probability ? HeadActivation::kSigmoid : HeadActivation::kNone;
 }
 
 // One for each class: one that stands for all is repeated.
@@ -106,8 +101,8 @@ absl::StatusOr<ChosenHead> MakeHead(const v1::HeadConfig& config, OutputId id, c
   head.output = id;
   RESNETD_ASSIGN_OR_RETURN(head.activation,
                            Resolve(config.activation(), output, labels, absl::StrCat(prefix, "activation")));
-  head.probability = output.width == 1 && Applied(output) && head.activation == Activation::kSigmoid;
-  head.classes = output.width == 1 && labels == 2 && head.activation == Activation::kSigmoid ? 2 : output.width;
+  head.probability = output.width == 1 && output.probabilities && head.activation == HeadActivation::kSigmoid;
+  head.classes = output.width == 1 && labels == 2 && head.activation == HeadActivation::kSigmoid ? 2 : output.width;
   RESNETD_ASSIGN_OR_RETURN(head.thresholds,
                            ReadThresholds(config.thresholds(), head.classes, absl::StrCat(prefix, "thresholds")));
   const bool by_labels = output.width == 1 && labels > 0 && output.activation == HeadActivation::kNone;
@@ -265,7 +260,8 @@ std::string NameInFile(const OutputInfo& output) {
 }
 
 std::string WhatItIs(const Head& head) {
-  static constexpr EnumTable<Activation, absl::string_view> kActivations = {"softmax", "sigmoid", "scores as they are"};
+  static constexpr EnumTable<HeadActivation, absl::string_view> kActivations = {"scores as they are", "softmax",
+                                                                                "sigmoid"};
   if (head.is_value()) return "one value";
   return absl::StrCat(head.classes, head.classes == 1 ? " class, " : " classes, ",
                       head.probability ? "a probability as it is" : kActivations[head.activation]);

@@ -18,9 +18,9 @@ float Logit(float p) {
 
 }  // namespace
 
-Probabilities::Probabilities(absl::Span<const float> logits, Activation activation)
+Probabilities::Probabilities(absl::Span<const float> logits, HeadActivation activation)
     : logits_(logits), activation_(activation), largest_logit_(*std::max_element(logits.begin(), logits.end())) {
-  if (activation != Activation::kSoftmax) return;
+  if (activation != HeadActivation::kSoftmax) return;
   for (const float x : logits) sum_ += std::exp(x - largest_logit_);
 }
 
@@ -34,11 +34,11 @@ double Probabilities::largest() const {
 
 double Probabilities::Of(double x) const {
   switch (activation_) {
-    case Activation::kSoftmax:
+    case HeadActivation::kSoftmax:
       return std::exp(x - largest_logit_) / sum_;
-    case Activation::kSigmoid:
+    case HeadActivation::kSigmoid:
       return 1 / (1 + std::exp(-x));
-    case Activation::kNone:
+    case HeadActivation::kNone:
       break;
   }
   return x;

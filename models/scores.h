@@ -30,7 +30,7 @@ absl::Span<const float> LogitsOf(const Head& head, absl::Span<const float> value
 // Logits as probabilities. A view: the logits, at least one, outlive it. A softmax's sum is computed here, once.
 class Probabilities {
  public:
-  Probabilities(absl::Span<const float> logits, Activation activation);
+  Probabilities(absl::Span<const float> logits, HeadActivation activation);
 
   absl::Span<const float> logits() const { return logits_; }
   double operator[](size_t i) const;
@@ -40,7 +40,7 @@ class Probabilities {
   double Of(double logit) const;
 
   const absl::Span<const float> logits_;
-  const Activation activation_;
+  const HeadActivation activation_;
   const double largest_logit_;
   double sum_ = 0;
 };

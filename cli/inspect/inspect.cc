@@ -80,10 +80,13 @@ absl::StatusOr<Findings> LookAt(const Context& context, const Options& options) 
 
 Json ModelJson(const Findings& found) {
   const ModelInfo& info = found.engine->info();
-  static constexpr EnumTable<HeadActivation, const char*> kActivations = {"none", "softmax", "sigmoid", "applied"};
+  static constexpr EnumTable<HeadActivation, const char*> kActivations = {"none", "softmax", "sigmoid"};
   Json outputs = Json::array();
   for (const OutputInfo& output : info.outputs) {
-    outputs.push_back({{"name", output.name}, {"dims", output.dims}, {"activation", kActivations[output.activation]}});
+    const bool applied = output.role == OutputRole::kClassifier && output.probabilities;
+    outputs.push_back({{"name", output.name},
+                       {"dims", output.dims},
+                       {"activation", applied ? "applied" : kActivations[output.activation]}});
   }
   return {{"model", found.model.source.name},
           {"version", found.model.source.version},

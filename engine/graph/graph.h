@@ -52,14 +52,14 @@ using resnetd::OutputUse;
 struct Output {
   std::string name;
   ValueId value{};
-  HeadActivation activation = HeadActivation::kNone;
+  HeadActivation activation = HeadActivation::kNone;  // the file's, taken away: the value is the scores before it
   std::string tensor = {};  // what holds the same values in the ONNX file; empty for what is not in the file
   std::vector<std::string> aliases = {};  // what the file calls it, where `name` is ours
   OutputRole role = OutputRole::kLayer;
   std::string evidence = {};  // what decided the role, in words
   OutputUse use = OutputUse::kFurther;
   bool labelled = false;       // the labels beside the file are this output's
-  bool probabilities = false;  // its values are such as they are
+  bool probabilities = false;  // its values are such as they are, or what the file made of some
 };
 
 // Names of the first head and of the embedding, unless the file calls another of its outputs so. Other outputs are

@@ -8,10 +8,8 @@
 // The kinds of a network's outputs, for the graph and for those who load one.
 namespace resnetd {
 
-// Says what the ONNX file applied to the scores of an output. Softmax and Sigmoid are taken away and left to the
-// output's user, so that the output holds the scores before. kApplied: the file goes on behind its softmax or sigmoid,
-// or applies another function of the kind, so that the output holds probabilities already, or what became of them.
-enum class HeadActivation : uint8_t { kNone, kSoftmax, kSigmoid, kApplied };
+// The function that makes probabilities of the scores of a head. kNone: they are what they are.
+enum class HeadActivation : uint8_t { kNone, kSoftmax, kSigmoid };
 
 enum class OutputRole : uint8_t {
   kLayer,       // a tensor and no more

@@ -22,7 +22,7 @@ class Ranges {
   Range Of(ValueId value, int depth) const {
     const Node* node = producers_.Find(value);
     if (node == nullptr || depth == kDeepest) return {};
-    if (ExpOfSoftmax(producers_, *node) != nullptr) return {0, 1, Squash::kSoftmax};
+    if (ExpOfSoftmax(producers_, *node) != nullptr) return {0, 1, HeadActivation::kSoftmax};
     return std::visit([&](const auto& op) { return After(*node, op, depth + 1); }, node->op);
   }
 
@@ -34,14 +34,14 @@ class Ranges {
     const Dims& dims = graph_.value(node.output).dims;
     const auto axis = static_cast<size_t>(softmax.axis);
     if (axis >= dims.size() || dims[axis] == 1) return {1, 1};  // of one value it is 1, and says nothing
-    return {0, 1, Squash::kSoftmax};
+    return {0, 1, HeadActivation::kSoftmax};
   }
 
   Range After(const Node& node, const Activation& activation, int depth) const {
     switch (activation.kind) {
       case ActivationKind::kSigmoid:
       case ActivationKind::kHardSigmoid:
-        return {0, 1, Squash::kSigmoid};
+        return {0, 1, HeadActivation::kSigmoid};
       case ActivationKind::kRelu:
         return Clip(Same(node, depth), 0, std::numeric_limits<float>::infinity());
       case ActivationKind::kClip:
@@ -76,7 +76,8 @@ class Ranges {
     Range all = Same(node, depth);
     for (const ValueId input : node.inputs) {
       const Range one = Of(input, depth);
-      all = {std::min(all.low, one.low), std::max(all.high, one.high), all.by == one.by ? all.by : Squash::kNothing};
+      all = {std::min(all.low, one.low), std::max(all.high, one.high),
+             all.by == one.by ? all.by : HeadActivation::kNone};
     }
     return all;
   }
@@ -124,7 +125,7 @@ class Ranges {
 }  // namespace
 
 bool Range::holds_probabilities() const {
-  return by != Squash::kNothing && low >= -kTolerance && high <= 1 + kTolerance;
+  return by != HeadActivation::kNone && low >= -kTolerance && high <= 1 + kTolerance;
 }
 
 Range RangeOf(const Graph& graph, const Producers& producers, ValueId value) {

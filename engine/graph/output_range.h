@@ -1,7 +1,6 @@
 #ifndef RESNETD_ENGINE_GRAPH_OUTPUT_RANGE_H_
 #define RESNETD_ENGINE_GRAPH_OUTPUT_RANGE_H_
 
-#include <cstdint>
 #include <limits>
 
 #include "engine/graph/graph.h"
@@ -10,16 +9,13 @@ namespace resnetd::graph {
 
 class Producers;
 
-// An operator of this kind brought values into a range that is known whatever the network's weights are.
-enum class Squash : uint8_t { kNothing, kSigmoid, kSoftmax };
-
 // The interval in which a tensor's values lie, as far as its operators tell without the weights.
 struct Range {
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
-  // Whether a sigmoid or softmax made them, and nothing scaled them since: clipped, averaged over pixels, taken from 1,
-  // put behind one another or given other dims they are probabilities still.
-  Squash by = Squash::kNothing;
+  // What made them, if nothing scaled them since: clipped, averaged over pixels, taken from 1, put behind one another
+  // or given other dims they are probabilities still. kSigmoid stands for functions like it too.
+  HeadActivation by = HeadActivation::kNone;
 
   bool holds_probabilities() const;
 };

@@ -92,13 +92,12 @@ bool HasActivation(const Evidence& e) {
 
 // Over one score a softmax is 1, whatever the score.
 bool SaysProbability(const Evidence& e) {
-  return HasActivation(e) && (e.width > 1 || e.tail.squash == Squash::kSigmoid);
+  return HasActivation(e) && (e.width > 1 || e.tail.activation == HeadActivation::kSigmoid);
 }
 
 Verdict ByActivation(const Evidence& e) {
-  const absl::string_view what = e.tail.squash == Squash::kSigmoid ? "a sigmoid" : "a softmax";
-  const bool last = e.tail.activation != HeadActivation::kApplied;
-  return {kClassifier, absl::StrCat(what, " in the file", last ? "" : ", which is not its last node")};
+  const absl::string_view what = e.tail.activation == HeadActivation::kSigmoid ? "a sigmoid" : "a softmax";
+  return {kClassifier, absl::StrCat(what, " in the file", e.tail.last ? "" : ", which is not its last node")};
 }
 
 Verdict ByLastLayer(const Evidence& e) {

@@ -90,7 +90,7 @@ class Reader {
     TakeActivation(output);
     if (tail_.activation == HeadActivation::kNone) {
       const Range range = RangeOf(graph_, producers_, output);
-      if (range.holds_probabilities()) tail_.activation = HeadActivation::kApplied, tail_.squash = range.by;
+      if (range.holds_probabilities()) tail_.activation = range.by;
     }
     ValueId at = tail_.scores;
     for (const Node* node = producers_.Find(at); node != nullptr; node = producers_.Find(at)) {
@@ -116,14 +116,13 @@ class Reader {
     if (const auto* softmax = std::get_if<Softmax>(&node->op)) {
       if (!OverAll(*softmax, dims(node->output))) return;
       tail_.activation = HeadActivation::kSoftmax;
-      tail_.squash = Squash::kSoftmax;
     } else if (const auto* activation = std::get_if<Activation>(&node->op);
                activation != nullptr && activation->kind == ActivationKind::kSigmoid) {
       tail_.activation = HeadActivation::kSigmoid;
-      tail_.squash = Squash::kSigmoid;
     } else {
       return;
     }
+    tail_.last = true;
     tail_.scores = node->inputs[0];
   }
 
@@ -138,8 +137,7 @@ class Reader {
     if (tail_.activation != HeadActivation::kNone) return;
     tail_.bent = tail_.normalised = false;
     if (OverAll(softmax, over)) {
-      tail_.activation = HeadActivation::kApplied;
-      tail_.squash = Squash::kSoftmax;
+      tail_.activation = HeadActivation::kSoftmax;
     } else {
       tail_.bent = true;
     }

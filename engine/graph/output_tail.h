@@ -31,10 +31,10 @@ class Producers {
 
 // Describes how a network comes to an end at one output, read backwards from it.
 struct Tail {
-  // kSoftmax, kSigmoid: the output is that of `scores`. kApplied: it holds probabilities, or what became of them, which
-  // cannot be taken back to scores; `squash` says which function made them.
+  // What made probabilities of scores. If it was `last`, the output is that of `scores`; otherwise the output holds
+  // probabilities, or what became of them, which cannot be taken back to scores.
   HeadActivation activation = HeadActivation::kNone;
-  Squash squash = Squash::kNothing;
+  bool last = false;
   ValueId scores{};  // the output's value, before the activation if that was last
   // The last Gemm or Conv, by its place among the nodes, if only what is told below lies between it and the scores.
   std::optional<size_t> layer = {};

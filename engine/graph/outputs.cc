@@ -67,6 +67,8 @@ class Arranger {
   }
 
   absl::StatusOr<Output> Described(size_t i);
+  // What `tail` leaves to the output's user, and what its values are already.
+  void SetActivation(const Tail& tail, Output& output);
   // The same scores as a further output of the file, before or behind their softmax, are the same head.
   void MergeWithHead(size_t head, Output& first);
   absl::StatusOr<Embedding> FindEmbedding();
@@ -195,15 +197,23 @@ absl::StatusOr<Arranger::Embedding> Arranger::FindEmbedding() {
   return Embedding{std::move(embedding), graph_.outputs[*chosen].value};
 }
 
+void Arranger::SetActivation(const Tail& tail, Output& output) {
+  output.activation = tail.last ? tail.activation : HeadActivation::kNone;
+  output.probabilities =
+      output.activation == HeadActivation::kNone &&
+      (tail.activation != HeadActivation::kNone || RangeOf(graph_, producers_, output.value).holds_probabilities());
+}
+
 void Arranger::MergeWithHead(size_t head, Output& first) {
+  bool decided = first.role == OutputRole::kClassifier && verdict(head).tail.activation != HeadActivation::kNone;
   for (size_t i = 0; i < count(); ++i) {
     if (taken_[i] || !IsHead(i) || verdict(i).tail.scores != verdict(head).tail.scores) continue;
     taken_[i] = true;
     if (graph_.outputs[i].name != first.name) first.aliases.push_back(graph_.outputs[i].name);
     first.labelled |= verdict(i).labelled;
-    const HeadActivation activation = verdict(i).tail.activation;
-    if (first.activation != HeadActivation::kNone || activation == HeadActivation::kNone) continue;
-    first.activation = activation;
+    if (decided || verdict(i).tail.activation == HeadActivation::kNone) continue;
+    decided = true;
+    SetActivation(verdict(i).tail, first);
     first.role = verdict(i).role;
     first.evidence = verdict(i).evidence;
   }
@@ -215,14 +225,11 @@ absl::StatusOr<Output> Arranger::Described(size_t i) {
   output.role = judged.role;
   output.evidence = judged.evidence;
   output.labelled = judged.labelled;
-  if (judged.role == OutputRole::kClassifier) output.activation = judged.tail.activation;
   if (judged.role == OutputRole::kClassifier || judged.role == OutputRole::kValue) {
     if (judged.tail.scores != output.value) output.tensor.clear();
     output.value = judged.tail.scores;
   }
-  const bool left_to_user =
-      output.activation == HeadActivation::kSoftmax || output.activation == HeadActivation::kSigmoid;
-  output.probabilities = !left_to_user && RangeOf(graph_, producers_, output.value).holds_probabilities();
+  SetActivation(judged.role == OutputRole::kClassifier ? judged.tail : Tail(), output);
   if (!IsVector(dims(output.value))) return output;
   RESNETD_ASSIGN_OR_RETURN(output.value, AsVector(output.value));
   return output;

@@ -37,10 +37,9 @@ std::string ToString(const Graph& graph) {
       absl::StrCat("%", Echo(graph.value(graph.input).name), "{", ToString(graph.value(graph.input).dims), "}\n");
   for (const Node& node : graph.nodes) absl::StrAppend(&s, Line(graph, node));
   for (const Output& output : graph.outputs) {
-    static constexpr EnumTable<HeadActivation, const char*> kActivations = {"", " before Softmax", " before Sigmoid",
-                                                                            " behind Softmax"};
+    static constexpr EnumTable<HeadActivation, const char*> kActivations = {"", " before Softmax", " before Sigmoid"};
     absl::StrAppend(&s, Echo(output.name), ": %", Echo(graph.value(output.value).name), kActivations[output.activation],
-                    "\n");
+                    output.probabilities ? " of probabilities" : "", "\n");
   }
   return s;
 }

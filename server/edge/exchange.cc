@@ -241,7 +241,7 @@ void Exchange::Computed(size_t image, Outputs outputs, const Execution& executio
     std::array<float, 2> pair;
     const Probabilities probabilities(LogitsOf(head, outputs(head.output), pair), head.activation);
     answer.classes = BestClasses(probabilities, head, *request_.classify);
-    if (request_.classify->head == 0 && head.activation != Activation::kNone) {
+    if (request_.classify->head == 0 && head.activation != HeadActivation::kNone) {
       request_.served.metrics->Confidence(probabilities.largest());
     }
   }

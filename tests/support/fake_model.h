@@ -73,7 +73,7 @@ inline std::shared_ptr<Model> FakeModel(std::string name = "fake", FakeOutputs o
   const ModelInfo& info = model->engine->info();
   if (outputs.classes > 0) {
     Head& head = model->heads.emplace_back();
-    head = {"logits", info.logits, outputs.classes, Activation::kSoftmax, {}, {}};
+    head = {"logits", info.logits, outputs.classes, HeadActivation::kSoftmax, {}, {}};
     for (int i = 0; i < outputs.classes; ++i) head.labels.push_back("class " + std::to_string(i));
   }
   for (size_t i = 0; i < info.outputs.size(); ++i) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/enum_table.h"
 #include "engine/graph/graph.h"
 #include "gtest/gtest.h"
 #include "tests/support/onnx_file.h"
@@ -17,14 +18,15 @@ namespace resnetd::onnx {
 // "logits(y){10} classifier softmax, pool{4} embedding": names with those of the file, sizes, roles, what was taken
 // away.
 inline std::string Outputs(const graph::Graph& graph) {
-  static constexpr const char* kRoles[] = {"layer", "embedding", "classifier", "value", "undecided"};
-  static constexpr const char* kActivations[] = {"", " softmax", " sigmoid", " applied"};
+  static constexpr EnumTable<OutputRole, const char*> kRoles = {"layer", "embedding", "classifier", "value",
+                                                                "undecided"};
+  static constexpr EnumTable<HeadActivation, const char*> kActivations = {"", " softmax", " sigmoid"};
   std::string s;
   for (const graph::Output& o : graph.outputs) {
     absl::StrAppend(&s, s.empty() ? "" : ", ", o.name);
     for (const std::string& alias : o.aliases) absl::StrAppend(&s, "(", alias, ")");
-    absl::StrAppend(&s, "{", graph::ToString(graph.value(o.value).dims), "} ", kRoles[static_cast<size_t>(o.role)],
-                    kActivations[static_cast<size_t>(o.activation)]);
+    absl::StrAppend(&s, "{", graph::ToString(graph.value(o.value).dims), "} ", kRoles[o.role],
+                    kActivations[o.activation], o.role == OutputRole::kClassifier && o.probabilities ? " applied" : "");
   }
   return s;
 }

@@ -24,13 +24,13 @@ v1::ModelSummary::State StateOf(ModelState state) {
   return v1::ModelSummary::FAILED;
 }
 
-v1::Head::Activation ToProto(Activation activation) {
+v1::Head::Activation ToProto(HeadActivation activation) {
   switch (activation) {
-    case Activation::kSoftmax:
+    case HeadActivation::kSoftmax:
       return v1::Head::SOFTMAX;
-    case Activation::kSigmoid:
+    case HeadActivation::kSigmoid:
       return v1::Head::SIGMOID;
-    case Activation::kNone:
+    case HeadActivation::kNone:
       break;
   }
   return v1::Head::NONE;

@@ -57,7 +57,7 @@ TEST(LoadModel, TheEmbeddedOneIsReady) {
   EXPECT_EQ(model.engine->info().classes, 10);
   EXPECT_EQ(model.engine->info().features, 64);
   ASSERT_EQ(model.heads.size(), 1u);
-  EXPECT_EQ(model.heads[0].activation, Activation::kSoftmax);
+  EXPECT_EQ(model.heads[0].activation, HeadActivation::kSoftmax);
   EXPECT_THAT(model.heads[0].thresholds, IsEmpty());
   EXPECT_THAT(model.heads[0].labels, Contains("Ankle boot"));
   EXPECT_EQ(model.recipe.colour, image::Colour::kGrey);
@@ -166,7 +166,7 @@ TEST(LoadModel, OutputsOfTheConfig) {
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   const Model& model = *loaded->model;
   ASSERT_EQ(model.heads.size(), 2u);
-  EXPECT_EQ(model.heads[0].activation, Activation::kSigmoid);
+  EXPECT_EQ(model.heads[0].activation, HeadActivation::kSigmoid);
   EXPECT_EQ(model.heads[0].thresholds, std::vector<float>(10, 0.5f));
   EXPECT_EQ(model.heads[1].name, "stage1");
   EXPECT_THAT(model.heads[1].labels, IsEmpty());

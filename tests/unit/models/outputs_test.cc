@@ -67,15 +67,15 @@ TEST(ChooseHeads, ActivationIsTheConfigsOrTheFiles) {
   struct Case {
     const char* config;
     HeadActivation of_file;
-    Activation activation;
+    HeadActivation activation;
   };
-  for (const Case& c :
-       {Case{"", HeadActivation::kNone, Activation::kSoftmax}, Case{"", HeadActivation::kSoftmax, Activation::kSoftmax},
-        Case{"", HeadActivation::kSigmoid, Activation::kSigmoid},
-        Case{"activation: AUTO", HeadActivation::kSigmoid, Activation::kSigmoid},
-        Case{"activation: SOFTMAX", HeadActivation::kSigmoid, Activation::kSoftmax},
-        Case{"activation: SIGMOID", HeadActivation::kSoftmax, Activation::kSigmoid},
-        Case{"activation: NONE", HeadActivation::kSoftmax, Activation::kNone}}) {
+  for (const Case& c : {Case{"", HeadActivation::kNone, HeadActivation::kSoftmax},
+                        Case{"", HeadActivation::kSoftmax, HeadActivation::kSoftmax},
+                        Case{"", HeadActivation::kSigmoid, HeadActivation::kSigmoid},
+                        Case{"activation: AUTO", HeadActivation::kSigmoid, HeadActivation::kSigmoid},
+                        Case{"activation: SOFTMAX", HeadActivation::kSigmoid, HeadActivation::kSoftmax},
+                        Case{"activation: SIGMOID", HeadActivation::kSoftmax, HeadActivation::kSigmoid},
+                        Case{"activation: NONE", HeadActivation::kSoftmax, HeadActivation::kNone}}) {
     const auto heads = ChooseHeads(Config(c.config), Info(true, c.of_file));
     ASSERT_TRUE(heads.ok()) << heads.status();
     EXPECT_EQ(heads->front().head.activation, c.activation)
@@ -90,17 +90,18 @@ TEST(ChooseHeads, OfOneScore) {
     HeadActivation of_file;
     int labels;
     int classes;
-    Activation activation;
+    HeadActivation activation;
     const char* evidence;
   };
-  for (const Case& c : {Case{"", HeadActivation::kNone, 0, 1, Activation::kNone, "the file"},
-                        Case{"", HeadActivation::kNone, 1, 1, Activation::kSigmoid, "1 label"},
-                        Case{"", HeadActivation::kNone, 2, 2, Activation::kSigmoid, "2 labels"},
-                        Case{"", HeadActivation::kSigmoid, 0, 1, Activation::kSigmoid, "the file"},
-                        Case{"", HeadActivation::kSigmoid, 2, 2, Activation::kSigmoid, "the file"},
-                        Case{"activation: SIGMOID", HeadActivation::kNone, 0, 1, Activation::kSigmoid, "the config"},
-                        Case{"activation: SIGMOID", HeadActivation::kNone, 2, 2, Activation::kSigmoid, "the config"},
-                        Case{"activation: NONE", HeadActivation::kSigmoid, 1, 1, Activation::kNone, "the config"}}) {
+  for (const Case& c :
+       {Case{"", HeadActivation::kNone, 0, 1, HeadActivation::kNone, "the file"},
+        Case{"", HeadActivation::kNone, 1, 1, HeadActivation::kSigmoid, "1 label"},
+        Case{"", HeadActivation::kNone, 2, 2, HeadActivation::kSigmoid, "2 labels"},
+        Case{"", HeadActivation::kSigmoid, 0, 1, HeadActivation::kSigmoid, "the file"},
+        Case{"", HeadActivation::kSigmoid, 2, 2, HeadActivation::kSigmoid, "the file"},
+        Case{"activation: SIGMOID", HeadActivation::kNone, 0, 1, HeadActivation::kSigmoid, "the config"},
+        Case{"activation: SIGMOID", HeadActivation::kNone, 2, 2, HeadActivation::kSigmoid, "the config"},
+        Case{"activation: NONE", HeadActivation::kSigmoid, 1, 1, HeadActivation::kNone, "the config"}}) {
     SCOPED_TRACE(absl::StrCat("\"", c.config, "\" ", c.labels));
     ModelInfo info = Info(true, c.of_file);
     info.outputs[0].dims = {1};
@@ -114,7 +115,7 @@ TEST(ChooseHeads, OfOneScore) {
     EXPECT_EQ(head.classes, c.classes);
     EXPECT_EQ(head.activation, c.activation);
     EXPECT_EQ(head.evidence, c.evidence);
-    EXPECT_EQ(head.is_value(), c.activation == Activation::kNone);
+    EXPECT_EQ(head.is_value(), c.activation == HeadActivation::kNone);
     const auto softmax = ChooseHeads(Config("activation: SOFTMAX"), info, {.first = c.labels, .heads = {}});
     EXPECT_EQ(softmax.status().message(),
               "activation: expected SIGMOID or NONE for one score, of which a softmax is always 1, got SOFTMAX");
@@ -127,12 +128,12 @@ TEST(ChooseHeads, AHeadByItsNameInTheFile) {
   const auto heads = ChooseHeads(Config("heads { output: 'kind' activation: SIGMOID } heads { output: 'age' }"), info);
   ASSERT_TRUE(heads.ok()) << heads.status();
   EXPECT_EQ(Names(*heads), (std::vector<std::string>{"logits", "age", "tags"}));
-  EXPECT_EQ(heads->front().head.activation, Activation::kSigmoid);
+  EXPECT_EQ(heads->front().head.activation, HeadActivation::kSigmoid);
   EXPECT_EQ(ChooseHeads(Config("activation: NONE heads { output: 'kind' }"), info).status().message(),
             "heads[0].output: expected each head once, got 'logits' again");
   const auto ours = ChooseHeads(Config("heads { output: 'logits' activation: NONE }"), info);
   ASSERT_TRUE(ours.ok()) << ours.status();
-  EXPECT_EQ(ours->front().head.activation, Activation::kNone);
+  EXPECT_EQ(ours->front().head.activation, HeadActivation::kNone);
 }
 
 // A declared tensor may be called as the file calls the scores of a head before its softmax.
@@ -156,31 +157,29 @@ TEST(ChooseHeads, ProbabilitiesOfTheFileStay) {
     const char* config;
     int width;
     int labels;
-    Activation activation;
+    HeadActivation activation;
     int classes;
   };
   for (const Case& c :
-       {Case{"", 3, 0, Activation::kNone, 3}, Case{"activation: SIGMOID", 3, 0, Activation::kNone, 3},
-        Case{"activation: SOFTMAX", 3, 3, Activation::kNone, 3},
-        Case{"heads { output: 'logits' }", 3, 0, Activation::kNone, 3}, Case{"", 1, 0, Activation::kSigmoid, 1},
-        Case{"activation: SIGMOID", 1, 0, Activation::kSigmoid, 1}, Case{"", 1, 2, Activation::kSigmoid, 2},
-        Case{"activation: NONE", 1, 0, Activation::kNone, 1}}) {
+       {Case{"", 3, 0, HeadActivation::kNone, 3}, Case{"activation: SIGMOID", 3, 0, HeadActivation::kNone, 3},
+        Case{"activation: SOFTMAX", 3, 3, HeadActivation::kNone, 3},
+        Case{"heads { output: 'logits' }", 3, 0, HeadActivation::kNone, 3}, Case{"", 1, 0, HeadActivation::kSigmoid, 1},
+        Case{"activation: SIGMOID", 1, 0, HeadActivation::kSigmoid, 1}, Case{"", 1, 2, HeadActivation::kSigmoid, 2},
+        Case{"activation: NONE", 1, 0, HeadActivation::kNone, 1}}) {
     SCOPED_TRACE(absl::StrCat("\"", c.config, "\" ", c.width, " ", c.labels));
-    for (const bool declared : {false, true}) {
-      ModelInfo info = Info(true, declared ? HeadActivation::kNone : HeadActivation::kApplied);
-      OutputInfo& output = info.outputs[0];
-      output.dims = {c.width};
-      output.width = c.width;
-      output.role = OutputRole::kClassifier;
-      output.probabilities = declared;
-      output.labelled = c.labels > 0;
-      const auto heads = ChooseHeads(Config(c.config), info, {.first = c.labels, .heads = {}});
-      ASSERT_TRUE(heads.ok()) << heads.status();
-      const Head& head = heads->front().head;
-      EXPECT_EQ(head.activation, c.activation);
-      EXPECT_EQ(head.classes, c.classes);
-      EXPECT_EQ(head.probability, c.width == 1 && c.activation == Activation::kSigmoid);
-    }
+    ModelInfo info = Info();
+    OutputInfo& output = info.outputs[0];
+    output.dims = {c.width};
+    output.width = c.width;
+    output.role = OutputRole::kClassifier;
+    output.probabilities = true;
+    output.labelled = c.labels > 0;
+    const auto heads = ChooseHeads(Config(c.config), info, {.first = c.labels, .heads = {}});
+    ASSERT_TRUE(heads.ok()) << heads.status();
+    const Head& head = heads->front().head;
+    EXPECT_EQ(head.activation, c.activation);
+    EXPECT_EQ(head.classes, c.classes);
+    EXPECT_EQ(head.probability, c.width == 1 && c.activation == HeadActivation::kSigmoid);
   }
 }
 
@@ -253,9 +252,9 @@ TEST(ChooseHeads, EachHasItsOwnSettings) {
   EXPECT_FALSE((*heads)[1].takes_labels);
   EXPECT_EQ((*heads)[1].config, 0);
   EXPECT_EQ((*heads)[1].head.classes, 5);
-  EXPECT_EQ((*heads)[1].head.activation, Activation::kNone);
+  EXPECT_EQ((*heads)[1].head.activation, HeadActivation::kNone);
   EXPECT_EQ((*heads)[1].head.thresholds, std::vector<float>(5, 3.0f));
-  EXPECT_EQ((*heads)[0].head.activation, Activation::kSoftmax);
+  EXPECT_EQ((*heads)[0].head.activation, HeadActivation::kSoftmax);
 }
 
 TEST(ChooseHeads, RefusesMistakes) {

@@ -8,10 +8,12 @@
 #include <limits>
 #include <random>
 
+#include "base/enum_table.h"
+
 namespace resnetd {
 namespace {
 
-Head HeadOf(size_t classes, Activation activation = Activation::kSoftmax, std::vector<float> thresholds = {}) {
+Head HeadOf(size_t classes, HeadActivation activation = HeadActivation::kSoftmax, std::vector<float> thresholds = {}) {
   return {"head", OutputId{0}, static_cast<int>(classes), activation, std::move(thresholds), {}};
 }
 
@@ -24,9 +26,9 @@ std::vector<ScoredClass> Best(const std::vector<float>& logits, const ClassifyOp
 }
 
 // The definition, in long double.
-float SlowProbability(const std::vector<float>& logits, size_t i, Activation activation) {
-  if (activation == Activation::kNone) return logits[i];
-  if (activation == Activation::kSigmoid) {
+float SlowProbability(const std::vector<float>& logits, size_t i, HeadActivation activation) {
+  if (activation == HeadActivation::kNone) return logits[i];
+  if (activation == HeadActivation::kSigmoid) {
     return static_cast<float>(1 / (1 + std::exp(-static_cast<long double>(logits[i]))));
   }
   long double sum = 0;
@@ -61,7 +63,7 @@ void ExpectSame(const std::vector<float>& logits, const Head& head, const Classi
 
 // A head of no and yes over one value x: -x and x are the logits.
 TEST(BestClasses, OfNoAndYes) {
-  const Head head = HeadOf(2, Activation::kSigmoid);
+  const Head head = HeadOf(2, HeadActivation::kSigmoid);
   std::array<float, 2> pair;
   for (const float x : {-3.0f, 0.0f, 0.5f, 2.0f}) {
     const std::vector<float> values = {x};
@@ -71,12 +73,12 @@ TEST(BestClasses, OfNoAndYes) {
     EXPECT_NEAR(best[0].score, 1 / (1 + std::exp(-std::abs(x))), 1e-7) << x;
     EXPECT_NEAR(best[0].score + best[1].score, 1, 1e-7) << x;
   }
-  EXPECT_EQ(LogitsOf(HeadOf(1, Activation::kSigmoid), std::vector<float>{4}, pair).size(), 1u);
+  EXPECT_EQ(LogitsOf(HeadOf(1, HeadActivation::kSigmoid), std::vector<float>{4}, pair).size(), 1u);
 }
 
 // A probability p that the file made, clipped or not: answered as it is, its logit is the sigmoid's inverse.
 TEST(BestClasses, OfAProbability) {
-  Head head = HeadOf(1, Activation::kSigmoid);
+  Head head = HeadOf(1, HeadActivation::kSigmoid);
   head.probability = true;
   std::array<float, 2> own;
   for (const float p : {0.0f, 1e-30f, 0.25f, 0.5f, 0.999f, 1.0f}) {
@@ -98,6 +100,7 @@ TEST(ScoresTest, AgreesWithTheDefinition) {
   std::mt19937 random(7);
   std::normal_distribution<float> normal(0, 4);
   std::uniform_int_distribution<int> coarse(-3, 3);
+  constexpr auto kActivations = EnumValues<HeadActivation>();
   for (int round = 0; round < 500; ++round) {
     std::vector<float> logits(1 + random() % 40);
     // Every second round has many ties.
@@ -106,7 +109,7 @@ TEST(ScoresTest, AgreesWithTheDefinition) {
     options.top_k = 1 + static_cast<int>(random() % logits.size());
     options.logits = random() % 2 == 0;
     if (random() % 2 == 0) options.threshold = options.logits ? 0.5f : 0.1f;
-    const auto activation = static_cast<Activation>(random() % 3);
+    const auto activation = kActivations[random() % kActivations.size()];
     std::vector<float> thresholds;
     if (random() % 3 == 0) {
       for (size_t i = 0; i < logits.size(); ++i) thresholds.push_back(0.03f * static_cast<float>(random() % 40));
@@ -143,7 +146,7 @@ TEST(ScoresTest, ProbabilitiesAreOverAllClassesWhateverK) {
 
 TEST(ScoresTest, AHeadsThresholdsAreInclusiveAndOfProbabilities) {
   const std::vector<float> logits = {0, 2, -2, 0};
-  const Head head = HeadOf(4, Activation::kSigmoid, {0.5f, 0.9f, 0.1f, 0.500001f});
+  const Head head = HeadOf(4, HeadActivation::kSigmoid, {0.5f, 0.9f, 0.1f, 0.500001f});
   for (const bool raw : {false, true}) {
     const auto best = Best(logits, head, {.top_k = 4, .logits = raw});
     ASSERT_EQ(best.size(), 2u) << raw;
@@ -156,14 +159,14 @@ TEST(ScoresTest, AHeadsThresholdsAreInclusiveAndOfProbabilities) {
 }
 
 TEST(ScoresTest, SigmoidsOfLargeLogitsAreNumbers) {
-  const auto best = Best(std::vector<float>{-3e38f, 3e38f}, HeadOf(2, Activation::kSigmoid), {.top_k = 2});
+  const auto best = Best(std::vector<float>{-3e38f, 3e38f}, HeadOf(2, HeadActivation::kSigmoid), {.top_k = 2});
   EXPECT_EQ(best[0].score, 1.0f);
   EXPECT_EQ(best[1].score, 0.0f);
 }
 
 TEST(ScoresTest, ConfidenceIsTheLargestProbability) {
-  EXPECT_NEAR(Probabilities({0, 1, 0}, Activation::kSoftmax).largest(), 0.57611688, 1e-7);
-  EXPECT_NEAR(Probabilities({0, 1, 0}, Activation::kSigmoid).largest(), 0.73105858, 1e-7);
+  EXPECT_NEAR(Probabilities({0, 1, 0}, HeadActivation::kSoftmax).largest(), 0.57611688, 1e-7);
+  EXPECT_NEAR(Probabilities({0, 1, 0}, HeadActivation::kSigmoid).largest(), 0.73105858, 1e-7);
 }
 
 TEST(ScoresTest, EmbeddingIsCopiedOrScaledToLengthOne) {

@@ -108,7 +108,7 @@ TEST(OutputOrder, WhatTheLastLayerIsComesLast) {
       {"as large as the map, its name", wide("logits"), "logits{8} classifier, pool{4} embedding"},
       {"a pool, labels", pool, "logits(v){4} classifier, pool{3} embedding", {.labels = 4}},
       {"a pool, the config", pool, "logits(v){4} classifier, pool{3} embedding", {.classifies = true}},
-      {"p and 1 - p, labels", yes_or_no, "logits(y){2} classifier, pool{2} embedding", {.labels = 2}},
+      {"p and 1 - p, labels", yes_or_no, "logits(y){2} classifier applied, pool{2} embedding", {.labels = 2}},
       {"a softmax in pieces", in_pieces, "logits(y){8} classifier applied, pool{4} embedding"},
       {"a softmax in pieces, labels", in_pieces, "logits(y){8} classifier applied, pool{4} embedding", {.labels = 8}},
       {"a clipped sigmoid", clipped, "logits(y){8} classifier applied, pool{4} embedding"},

@@ -361,7 +361,7 @@ TEST(EdgeRequestTest, PredictTakesBothOptions) {
 
 TEST(EdgeRequestTest, Heads) {
   const auto model = FakeModel();
-  model->heads.push_back({"colour", OutputId{2}, 18, Activation::kSigmoid, std::vector<float>(18, 0.5f), {}});
+  model->heads.push_back({"colour", OutputId{2}, 18, HeadActivation::kSigmoid, std::vector<float>(18, 0.5f), {}});
   struct Case {
     const char* head;
     int top_k;
