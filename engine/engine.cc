@@ -169,7 +169,8 @@ absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& mod
     return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(model.name), ": ", fault.message()));
   }
   ModelInfo info = InfoOf(graph, model, options);
-  RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine, onednn::Compile(std::move(graph), std::move(info)));
+  RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine,
+                           onednn::Compile(std::move(graph), std::move(info), onednn::ChooseSplit));
   if (options.warm_up) RESNETD_RETURN_IF_ERROR(WarmUp(*engine));
   return engine;
 } catch (const std::bad_alloc&) {

@@ -15,9 +15,8 @@ namespace resnetd::onednn {
 // packed weights' size, instruction set, precision and fingerprint are filled in here. The graph must be valid, with
 // dims inferred; it dies here, and with it its float weights unless others hold them.
 // INVALID_ARGUMENT: a node that cannot be lowered. FAILED_PRECONDITION: instruction set below AVX2.
-// `split` says which nodes of each plan run image by image.
-absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelInfo info,
-                                                      const Splitter& split = ChooseSplit);
+// `split` says which nodes of each plan run image by image: ChooseSplit() does for what is served.
+absl::StatusOr<std::shared_ptr<const Engine>> Compile(graph::Graph graph, ModelInfo info, const Splitter& split);
 
 }  // namespace resnetd::onednn
 

@@ -79,7 +79,7 @@ TEST(PlanLayers, AWholeBatchNormIsRefused) {
   info.channels = 3;
   info.height = info.width = 4;
   info.batch_sizes = {1};
-  const absl::Status refused = Compile(graph, info).status();
+  const absl::Status refused = Compile(graph, info, ChooseSplit).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(refused.message()),
               testing::HasSubstr("(BatchNorm): expected split-batch-norm to leave none"));
