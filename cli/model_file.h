@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/bytes.h"
 #include "engine/engine.h"
 #include "models/source.h"
 
@@ -13,12 +14,9 @@ namespace resnetd::cli {
 // nothing is checked yet.
 struct ModelFile {
   ModelSource source;
-  std::string onnx;
+  Bytes onnx;
 
-  // Valid while this lives and is not moved.
-  ModelBytes bytes() const {
-    return {{reinterpret_cast<const std::byte*>(onnx.data()), onnx.size()}, source.name, source.folder};
-  }
+  ModelBytes bytes() const { return {onnx, source.name, source.folder}; }
   std::string Title() const;  // "resnet50 version 1 (models/resnet50.onnx)"
 };
 

@@ -10,16 +10,11 @@
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "engine/graph/graph.h"
-#include "engine/graph/outputs.h"
+#include "engine/network_content.h"
 #include "engine/onednn/compile.h"
-#include "engine/onnx/onnx.h"
-#include "engine/passes/check_weights.h"
-#include "engine/passes/passes.h"
 
 namespace resnetd {
 namespace {
-
-constexpr size_t kStages = 4;  // that the passes add to a model's outputs
 
 absl::Status CheckOptions(const EngineOptions& options) {
   if (options.threads < 1 || options.threads > kMostThreads) {
@@ -36,25 +31,6 @@ absl::Status CheckOptions(const EngineOptions& options) {
       return absl::InvalidArgumentError(absl::StrCat("batch_sizes must ascend: ", batch, " follows ", before));
     }
     before = batch;
-  }
-  return absl::OkStatus();
-}
-
-// Makes the tensors that the options name outputs too.
-absl::Status AddOutputs(const std::vector<std::string>& names, graph::Graph& graph) {
-  for (const std::string& name : names) {
-    // A tensor whose softmax was taken away is served by its alias too, and then not as the file has it.
-    const graph::Output* served = graph.FindOutput(name);
-    if (served != nullptr && (served->name == name || !served->tensor.empty())) continue;
-    const auto produced = std::find_if(graph.nodes.begin(), graph.nodes.end(),
-                                       [&](const graph::Node& node) { return graph.value(node.output).name == name; });
-    if (produced == graph.nodes.end()) {
-      return absl::InvalidArgumentError(absl::StrCat("outputs: the model has no tensor ", Quoted(name)));
-    }
-    if (graph.outputs.size() + kStages >= kMostOutputs) {
-      return absl::InvalidArgumentError(absl::StrCat("outputs: expected at most ", kMostOutputs - kStages));
-    }
-    graph::AddOutput(name, produced->output, graph);
   }
   return absl::OkStatus();
 }
@@ -84,7 +60,7 @@ class Tally {
   // The number of values; those shared by several nodes count once as parameters.
   int64_t Learnt(const graph::WeightsRef& weights) {
     if (weights == nullptr) return 0;
-    const int64_t size = static_cast<int64_t>(weights->data->size());
+    const int64_t size = static_cast<int64_t>(weights->data.size());
     if (seen_.insert(weights.get()).second) parameters_ += size;
     return size;
   }
@@ -94,11 +70,11 @@ class Tally {
   int64_t parameters_ = 0, multiply_adds_ = 0;
 };
 
-ModelInfo InfoOf(const graph::Graph& graph, const ModelBytes& model, const EngineOptions& options) {
+ModelInfo InfoOf(const graph::Graph& graph, const EngineOptions& options) {
   const Tally tally(graph);
   const graph::Dims& image = graph.value(graph.input).dims;
   ModelInfo info;
-  info.name = model.name;
+  info.name = graph.name;
   info.channels = static_cast<int>(image[0]);
   info.height = static_cast<int>(image[1]);
   info.width = static_cast<int>(image[2]);
@@ -154,27 +130,25 @@ OutputId FindOutput(const ModelInfo& info, absl::string_view name) {
       [&](const OutputInfo& o) { return std::find(o.aliases.begin(), o.aliases.end(), name) != o.aliases.end(); });
 }
 
-absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(const ModelBytes& model, const EngineOptions& options) try {
-  RESNETD_RETURN_IF_ERROR(CheckOptions(options));
-  RESNETD_ASSIGN_OR_RETURN(graph::Graph graph, onnx::ReadOnnx(model.onnx, model.name,
-                                                              {model.folder, model.on_external_file}, options.hints));
-  if (model.on_read != nullptr) model.on_read();
-  RESNETD_RETURN_IF_ERROR(AddOutputs(options.outputs, graph));
-  RESNETD_RETURN_IF_ERROR(passes::RemoveDead(graph));
-  const absl::Status of_file = passes::CheckWeights(graph);
-  RESNETD_RETURN_IF_ERROR(passes::RunPasses(graph));
-  // A tensor that is folded into a layer would be blamed on the layer's own weights.
-  if (const absl::Status folded = passes::CheckWeights(graph); !folded.ok()) {
-    const absl::Status& fault = of_file.ok() ? folded : of_file;
-    return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(model.name), ": ", fault.message()));
+absl::StatusOr<std::shared_ptr<const Engine>> Engine::Compile(Network network, const EngineOptions& options) {
+  graph::Graph graph = std::move(network.content_->graph);
+  const std::string name = graph.name;
+  try {
+    RESNETD_RETURN_IF_ERROR(CheckOptions(options));
+    ModelInfo info = InfoOf(graph, options);
+    RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine,
+                             onednn::Compile(std::move(graph), std::move(info), onednn::ChooseSplit));
+    if (options.warm_up) RESNETD_RETURN_IF_ERROR(WarmUp(*engine));
+    return engine;
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(absl::StrCat("not enough memory to compile model ", Quoted(name)));
   }
-  ModelInfo info = InfoOf(graph, model, options);
-  RESNETD_ASSIGN_OR_RETURN(std::shared_ptr<const Engine> engine,
-                           onednn::Compile(std::move(graph), std::move(info), onednn::ChooseSplit));
-  if (options.warm_up) RESNETD_RETURN_IF_ERROR(WarmUp(*engine));
-  return engine;
-} catch (const std::bad_alloc&) {
-  return absl::ResourceExhaustedError(absl::StrCat("not enough memory to load model ", Quoted(model.name)));
+}
+
+absl::StatusOr<std::shared_ptr<const Engine>> Engine::Load(ModelBytes model, const EngineOptions& options,
+                                                           const ReadOptions& reading) {
+  RESNETD_ASSIGN_OR_RETURN(Network network, ReadNetwork(std::move(model), reading));
+  return Compile(std::move(network), options);
 }
 
 }  // namespace resnetd

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,10 +14,12 @@
 #include "absl/types/span.h"
 #include "base/time.h"
 #include "engine/graph/output_kinds.h"
+#include "engine/network.h"
 
 // The engine: an ONNX file in, logits and embeddings out. It knows nothing of gRPC, protobuf services or metrics.
 //
-//   auto engine = resnetd::Engine::Load({.onnx = bytes, .name = "resnet50"}, options);
+//   auto network = resnetd::ReadNetwork({.onnx = std::move(file), .name = "resnet50"});
+//   auto engine = resnetd::Engine::Compile(*std::move(network), options);
 //   std::vector<std::byte> arena = ...;                    // engine->arena_bytes(), aligned to kArenaAlignment
 //   auto session = (*engine)->NewSession(arena);
 //   resnetd::SlotView slot = (*session)->slot(0);          // write one image's tensor here
@@ -43,7 +44,7 @@ struct OutputInfo {
   std::string name;
   std::vector<int64_t> dims;  // of one image: {C} or {C, H, W}
   int width = 0;              // their product
-  // What the file makes of its values, if that is a head's last node: it is taken away and left to the output's user.
+  // A head's last node in the file: it is taken away and left to the output's user, so that the values are scores.
   HeadActivation activation = HeadActivation::kNone;
   std::string tensor = {};  // what holds its values in the ONNX file, perhaps as a map of one pixel; empty: nothing
   std::vector<std::string> aliases = {};  // what the file calls it, where `name` is ours
@@ -62,19 +63,6 @@ struct SlotView {
   ptrdiff_t row_bytes = 0, pixel_bytes = 0, channel_bytes = 0;
 };
 
-struct ModelBytes {
-  absl::Span<const std::byte> onnx;  // the whole file; needed until `on_read`, or else until Load() returns
-  std::string name;                  // for messages
-  // Path of the file's folder, where weights may lie in files of their own ("external data"); empty: they may not.
-  std::string folder = {};
-  // Is shown the bytes of each such file as they are loaded, in the order in which the model first names them: a hash
-  // of them is a hash of what is served. May be null.
-  std::function<void(absl::Span<const std::byte>)> on_external_file = {};
-  // Is called by Load() when `onnx` has been read and is not needed any more, whatever fails later. Where it is freed
-  // then, the weights, packed next and of about as many bytes, need no new pages. May be null.
-  std::function<void()> on_read = {};
-};
-
 inline constexpr int kLargestBatch = 256, kMostThreads = 256;  // that EngineOptions may name
 
 struct EngineOptions {
@@ -83,11 +71,8 @@ struct EngineOptions {
   std::vector<int> batch_sizes = {1, 2, 4, 8};
   // Threads of one Run(), 1..kMostThreads. More than the machine's share of cores makes every run slower.
   int threads = 1;
-  // Whether Load() runs every batch size once. Who measures them before the first request needs no other run.
+  // Whether Compile() runs every batch size once. Who measures them before the first request needs no other run.
   bool warm_up = true;
-  // Tensors to serve beside the model's own outputs, by their names in the ONNX file.
-  std::vector<std::string> outputs = {};
-  OutputHints hints = {};
 };
 
 struct ModelInfo {
@@ -144,14 +129,17 @@ struct RunTimings {
 
 class Session;
 
-// A compiled model. Immutable after Load(), thread-safe, shared by all workers; owns the packed weights.
+// A compiled model. Immutable, thread-safe, shared by all workers; owns the packed weights.
 class Engine {
  public:
-  // Reads, checks, folds, fuses and compiles the model, and runs every batch size once: a loaded engine never
-  // compiles again. INVALID_ARGUMENT: the file or an option is wrong, naming node, operator and shape.
-  // FAILED_PRECONDITION: the machine's instruction set is below AVX2, or OpenMP gives fewer threads than the options
-  // name. RESOURCE_EXHAUSTED: memory. No error is worth a retry.
-  static absl::StatusOr<std::shared_ptr<const Engine>> Load(const ModelBytes& model, const EngineOptions& options);
+  // Compiles the network, packs its weights and frees them, and runs every batch size once: an engine never compiles
+  // again. INVALID_ARGUMENT: an option is wrong, or a node cannot be lowered. FAILED_PRECONDITION: the machine's
+  // instruction set is below AVX2, or OpenMP gives fewer threads than the options name. RESOURCE_EXHAUSTED: memory. No
+  // error is worth a retry.
+  static absl::StatusOr<std::shared_ptr<const Engine>> Compile(Network network, const EngineOptions& options);
+  // ReadNetwork() and then Compile().
+  static absl::StatusOr<std::shared_ptr<const Engine>> Load(ModelBytes model, const EngineOptions& options,
+                                                            const ReadOptions& reading = {});
   virtual ~Engine() = default;
 
   virtual const ModelInfo& info() const = 0;

@@ -15,7 +15,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "base/file.h"
-#include "base/sha256.h"
 #include "base/status_macros.h"
 #include "engine/image/image.h"
 #include "models/config.h"
@@ -183,28 +182,18 @@ absl::Status Loading::ReadLabels() {
 
 absl::Status Loading::CompileEngine() {
   RESNETD_ASSIGN_OR_RETURN(std::string onnx, ReadOnnxFile(source_));
+  const ReadOptions reading = {.outputs = {config_.outputs().begin(), config_.outputs().end()},
+                               .hints = HintsOf(config_, label_counts_)};
+  RESNETD_ASSIGN_OR_RETURN(Network network, ReadNetwork({std::move(onnx), source_.name, source_.folder}, reading));
+  const std::shared_future<std::string> sha256 = network.sha256();
   EngineOptions engine;
   engine.threads = options_.threads;
   engine.warm_up = false;  // MeasureCosts() runs every batch size
   engine.batch_sizes = options_.batch_sizes;
   if (config_.batch_sizes_size() > 0)
     engine.batch_sizes.assign(config_.batch_sizes().begin(), config_.batch_sizes().end());
-  engine.outputs.assign(config_.outputs().begin(), config_.outputs().end());
-  engine.hints = HintsOf(config_, label_counts_);
-  ModelBytes bytes{{reinterpret_cast<const std::byte*>(onnx.data()), onnx.size()}, source_.name, source_.folder};
-  Sha256 hash;
-  // Beside the reading: of a hundred megabytes it takes as long.
-  const std::future<void> hashed = std::async(std::launch::async, [&] { hash.Add(bytes.onnx); });
-  bytes.on_external_file = [&](absl::Span<const std::byte> file) {
-    hashed.wait();
-    hash.Add(file);
-  };
-  bytes.on_read = [&] {
-    hashed.wait();
-    std::string().swap(onnx);  // assigning an empty one would keep the memory
-  };
-  RESNETD_ASSIGN_OR_RETURN(model_.engine, Engine::Load(bytes, engine));
-  model_.sha256 = hash.Hex();
+  RESNETD_ASSIGN_OR_RETURN(model_.engine, Engine::Compile(std::move(network), engine));
+  model_.sha256 = sha256.get();
   return absl::OkStatus();
 }
 

@@ -21,7 +21,7 @@ OWN = {
     "engine/image": ["engine/image/decode", "engine/image/resize"],
     "engine/image/decode": ["engine/image/*"],
     "engine/image/resize": ["engine/image/*"],
-    "engine/inspect": ["engine/*", "engine/graph", "engine/onnx/*", "engine/passes"],
+    "engine/inspect": ["engine/*", "engine/graph", "engine/onnx/*"],
     "engine/kernels": [],
     "engine/memory": [],
     "engine/onednn": ["engine/*", "engine/graph", "engine/kernels", "engine/memory", "engine/onednn/lowering"],

@@ -149,8 +149,7 @@ class Bench {
  public:
   explicit Bench(const Options& options) : options_(options) {
     const std::string onnx = ReadFile(options.model);
-    auto engine = Engine::Load({{reinterpret_cast<const std::byte*>(onnx.data()), onnx.size()}, options.model},
-                               {.batch_sizes = options.batch_sizes, .threads = options.threads});
+    auto engine = Engine::Load({onnx, options.model}, {.batch_sizes = options.batch_sizes, .threads = options.threads});
     if (!engine.ok()) throw std::runtime_error(std::string(engine.status().message()));
     engine_ = *std::move(engine);
     const ModelInfo& info = engine_->info();

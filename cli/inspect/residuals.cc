@@ -31,10 +31,11 @@ double Norm(absl::Span<const float> values) {
 // Reads tensors of an engine that has computed the image.
 class Computed {
  public:
-  static absl::StatusOr<Computed> Run(const ModelFile& model, const std::string& image_file,
-                                      const EngineOptions& options) {
+  static absl::StatusOr<Computed> Run(const ModelFile& model, const std::string& image_file, const ReadOptions& reading,
+                                      int threads) {
     Computed computed;
-    RESNETD_ASSIGN_OR_RETURN(computed.engine_, Engine::Load(model.bytes(), options));
+    RESNETD_ASSIGN_OR_RETURN(computed.engine_,
+                             Engine::Load(model.bytes(), {.batch_sizes = {1}, .threads = threads}, reading));
     const ModelInfo& info = computed.engine_->info();
     RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, ReadModelConfig(model.source));
     RESNETD_ASSIGN_OR_RETURN(const ChosenRecipe chosen, ChooseRecipe(config.preprocessing(), "", info));
@@ -78,11 +79,11 @@ absl::StatusOr<std::vector<std::optional<UnitNorms>>> MeasureUnits(const ModelFi
   std::vector<std::optional<UnitNorms>> norms(units.size());
   for (size_t first = 0; first < units.size(); first += kUnitsAtOnce) {
     const size_t end = std::min(first + kUnitsAtOnce, units.size());
-    EngineOptions options{.batch_sizes = {1}, .threads = threads};
+    ReadOptions reading;
     for (size_t i = first; i < end; ++i) {
-      if (!units[i].input.empty()) options.outputs.insert(options.outputs.end(), {units[i].input, units[i].branch});
+      if (!units[i].input.empty()) reading.outputs.insert(reading.outputs.end(), {units[i].input, units[i].branch});
     }
-    RESNETD_ASSIGN_OR_RETURN(const Computed computed, Computed::Run(model, image_file, options));
+    RESNETD_ASSIGN_OR_RETURN(const Computed computed, Computed::Run(model, image_file, reading, threads));
     for (size_t i = first; i < end; ++i) {
       if (units[i].input.empty()) continue;
       UnitNorms& of = norms[i].emplace();

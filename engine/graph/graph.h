@@ -2,7 +2,6 @@
 #define RESNETD_ENGINE_GRAPH_GRAPH_H_
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -14,6 +13,7 @@
 #include "absl/types/span.h"
 #include "engine/graph/ops.h"
 #include "engine/graph/output_kinds.h"
+#include "engine/graph/weights.h"
 
 namespace resnetd::graph {
 
@@ -24,14 +24,6 @@ enum class ValueId : int32_t {};
 struct Value {
   std::string name;  // the name it has in the ONNX file, for messages and `resnetctl inspect`
   Dims dims;         // set by InferShapes(); empty before
-};
-
-// Learnt values of a node: float32, dense, row-major, dims as in the ONNX file (Conv weights: {OC, IC/groups, KH, KW};
-// Gemm weights: {OC, IC}). Immutable and shared, so that copying a Graph copies no weights.
-struct Weights {
-  std::string name;
-  Dims dims;
-  std::shared_ptr<const std::vector<float>> data;
 };
 
 // One operator applied to its inputs, and what is done to its result. Every node yields exactly one value.

@@ -55,7 +55,7 @@ class Ranges {
 
   Range After(const Node& node, const Binary& binary, int depth) const {
     if (binary.constant == nullptr || node.inputs.size() != 1) return {};
-    const std::vector<float>& values = *binary.constant->data;
+    const Floats& values = binary.constant->data;
     const float c = values.front();
     if (std::any_of(values.begin(), values.end(), [c](float x) { return x != c; })) return {};
     const Range before = Same(node, depth);

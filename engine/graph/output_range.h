@@ -13,8 +13,8 @@ class Producers;
 struct Range {
   float low = -std::numeric_limits<float>::infinity();
   float high = std::numeric_limits<float>::infinity();
-  // What made them, if nothing scaled them since: clipped, averaged over pixels, taken from 1, put behind one another
-  // or given other dims they are probabilities still. kSigmoid stands for functions like it too.
+  // The function that made them, if nothing scaled them since: clipped, averaged over pixels, taken from 1, put behind
+  // one another or given other dims they are probabilities still. kSigmoid stands for functions like it too.
   HeadActivation by = HeadActivation::kNone;
 
   bool holds_probabilities() const;

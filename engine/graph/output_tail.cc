@@ -26,7 +26,7 @@ bool IsMap(const Dims& dims) {
 
 // True if the constant is neither one number nor the same number for each channel.
 bool DiffersByChannel(const Weights& constant) {
-  const std::vector<float>& data = *constant.data;
+  const Floats& data = constant.data;
   return std::any_of(data.begin(), data.end(), [&](float x) { return x != data.front(); });
 }
 

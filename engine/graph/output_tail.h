@@ -31,8 +31,8 @@ class Producers {
 
 // Describes how a network comes to an end at one output, read backwards from it.
 struct Tail {
-  // What made probabilities of scores. If it was `last`, the output is that of `scores`; otherwise the output holds
-  // probabilities, or what became of them, which cannot be taken back to scores.
+  // The function that made probabilities of scores. If it was `last`, the output is that of `scores`; otherwise the
+  // output holds probabilities, or what became of them, which cannot be taken back to scores.
   HeadActivation activation = HeadActivation::kNone;
   bool last = false;
   ValueId scores{};  // the output's value, before the activation if that was last

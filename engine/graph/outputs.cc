@@ -67,7 +67,7 @@ class Arranger {
   }
 
   absl::StatusOr<Output> Described(size_t i);
-  // What `tail` leaves to the output's user, and what its values are already.
+  // Says which function `tail` leaves to the output's user, or that its values are probabilities already.
   void SetActivation(const Tail& tail, Output& output);
   // The same scores as a further output of the file, before or behind their softmax, are the same head.
   void MergeWithHead(size_t head, Output& first);

@@ -6,8 +6,8 @@
 #include "base/status_macros.h"
 #include "engine/graph/graph.h"
 #include "engine/graph/residual.h"
+#include "engine/network_content.h"
 #include "engine/onnx/onnx.h"
-#include "engine/passes/passes.h"
 
 namespace resnetd {
 namespace {
@@ -42,31 +42,33 @@ std::vector<ResidualUnit> UnitsOf(const graph::Graph& graph) {
   return units;
 }
 
+std::vector<std::string> PlusesOf(const graph::Graph& graph) {
+  std::vector<std::string> nodes;
+  for (const int plus : graph::FindPluses(graph)) nodes.push_back(graph.nodes[static_cast<size_t>(plus)].name);
+  return nodes;
+}
+
 // Each plus of a residual network depends on the one before, so that no pass can change their order.
-void FindSteps(const graph::Graph& compiled, std::vector<ResidualUnit>& units) {
-  const std::vector<int> pluses = graph::FindPluses(compiled);
+void FindSteps(const std::vector<std::string>& pluses, std::vector<ResidualUnit>& units) {
   size_t next = 0;
   for (ResidualUnit& unit : units) {
     if (unit.branch.empty() || next == pluses.size()) continue;
-    unit.step = compiled.nodes[static_cast<size_t>(pluses[next++])].name;
+    unit.step = pluses[next++];
   }
 }
 
 }  // namespace
 
 absl::StatusOr<Inspection> Inspect(const ModelBytes& model) {
-  RESNETD_ASSIGN_OR_RETURN(graph::Graph graph,
-                           onnx::ReadOnnx(model.onnx, model.name, {model.folder, model.on_external_file}));
   Inspection inspection;
-  inspection.stages.push_back(StageOf("import", graph));
-  inspection.units = UnitsOf(graph);
-  for (const passes::NamedPass& pass : passes::AllPasses()) {
-    if (absl::Status s = pass.run(graph); !s.ok()) {
-      return absl::Status(s.code(), absl::StrCat(pass.name, ": ", s.message()));
-    }
-    inspection.stages.push_back(StageOf(pass.name, graph));
-  }
-  FindSteps(graph, inspection.units);
+  std::vector<std::string> pluses;  // of what is compiled
+  const auto look = [&](absl::string_view name, const graph::Graph& graph) {
+    if (inspection.stages.empty()) inspection.units = UnitsOf(graph);
+    inspection.stages.push_back(StageOf(name, graph));
+    pluses = PlusesOf(graph);
+  };
+  RESNETD_RETURN_IF_ERROR(ReadNetwork(model, {}, look).status());
+  FindSteps(pluses, inspection.units);
   return inspection;
 }
 

@@ -33,7 +33,7 @@ struct Inspection {
   std::vector<ResidualUnit> units;
 };
 
-// Reads the model and runs the passes, as Engine::Load() does, without compiling anything. The same errors.
+// Reads the model as ReadNetwork() does, with its errors, and shows what comes of it.
 absl::StatusOr<Inspection> Inspect(const ModelBytes& model);
 
 struct UnsupportedNode {

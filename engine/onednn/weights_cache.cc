@@ -1,6 +1,7 @@
 #include "engine/onednn/weights_cache.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace resnetd::onednn {
 namespace {
@@ -15,7 +16,7 @@ dnnl::memory WeightsCache::Get(const graph::WeightsRef& weights, const dnnl::mem
                                const dnnl::memory::desc& wanted) {
   return Hold(weights, wanted, [&](dnnl::memory& packed) {
     // oneDNN reads the source only, but takes no pointer to const.
-    dnnl::memory plain(source, engine_, const_cast<float*>(weights->data->data()));
+    dnnl::memory plain(source, engine_, const_cast<float*>(Aligned(weights->data)));
     dnnl::reorder(plain, packed).execute(stream_, plain, packed);
     stream_.wait();
   });
@@ -25,8 +26,20 @@ dnnl::memory WeightsCache::Pack(const graph::WeightsRef& weights, const dnnl::me
                                 absl::FunctionRef<void(const float*, float*)> pack) {
   const dnnl::memory::desc wanted(dims, dnnl::memory::data_type::f32, dnnl::memory::format_tag::abcd);
   return Hold(weights, wanted, [&](dnnl::memory& packed) {
-    pack(weights->data->data(), static_cast<float*>(packed.get_data_handle()));
+    pack(Aligned(weights->data), static_cast<float*>(packed.get_data_handle()));
   });
+}
+
+const float* WeightsCache::Aligned(const graph::Floats& values) {
+  if (const float* in_place = values.aligned()) return in_place;
+  const absl::string_view bytes = values.bytes().view();
+  if (aligned_size_ < values.size()) {
+    aligned_.reset();  // before the new ones take memory
+    aligned_ = std::make_unique_for_overwrite<float[]>(values.size());
+    aligned_size_ = values.size();
+  }
+  std::memcpy(aligned_.get(), bytes.data(), bytes.size());
+  return aligned_.get();
 }
 
 dnnl::memory WeightsCache::Hold(const graph::WeightsRef& weights, const dnnl::memory::desc& wanted,

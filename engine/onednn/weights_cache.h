@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <dnnl.hpp>
+#include <memory>
 #include <vector>
 
 #include "absl/algorithm/container.h"
@@ -58,6 +59,8 @@ class WeightsCache {
   size_t bytes() const { return bytes_; }
 
  private:
+  // The values in place, or a copy of them that lasts until the next call.
+  const float* Aligned(const graph::Floats& values);
   // The values in the layout `wanted`, by `fill(packed)` if nobody wanted it before.
   dnnl::memory Hold(const graph::WeightsRef& weights, const dnnl::memory::desc& wanted,
                     absl::FunctionRef<void(dnnl::memory& packed)> fill);
@@ -68,6 +71,8 @@ class WeightsCache {
   dnnl::engine engine_;
   dnnl::stream stream_;
   absl::flat_hash_map<graph::WeightsRef, std::vector<dnnl::memory>> packed_;
+  std::unique_ptr<float[]> aligned_;
+  size_t aligned_size_ = 0;
   size_t bytes_ = 0;
   size_t copies_ = 0;  // of bytes_, what holds values a second time
 };

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -90,7 +91,7 @@ absl::Status CannotOpen(absl::string_view file, int error) {
 }  // namespace
 
 absl::StatusOr<ExternalData::File*> ExternalData::Open(const std::string& name) {
-  if (const auto it = files_.find(name); it != files_.end()) return &it->second;
+  if (const auto it = by_name_.find(name); it != by_name_.end()) return &it->second;
   // O_NONBLOCK: a pipe must not hold us up before we see that it is one.
   const int fd = open(absl::StrCat(folder_, "/", name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return CannotOpen(name, errno);
@@ -103,20 +104,21 @@ absl::StatusOr<ExternalData::File*> ExternalData::Open(const std::string& name) 
     return Fault(name, absl::StrCat("expected at most ", kMaxExternalBytes,
                                     " bytes in all files beside the model, got ", total_, " and ", size));
   }
-  File file{std::make_unique_for_overwrite<char[]>(size), size};
+  std::shared_ptr<char[]> bytes = std::make_unique_for_overwrite<char[]>(size);
   for (size_t done = 0; done < size;) {
-    const ssize_t n = read(fd, file.bytes.get() + done, size - done);
+    const ssize_t n = read(fd, bytes.get() + done, size - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return Fault(name, absl::StrCat("cannot be read: ", std::strerror(errno)));
     if (n == 0) return Fault(name, absl::StrCat("expected ", size, " bytes, got ", done, ": it shrank meanwhile"));
     done += static_cast<size_t>(n);
   }
   total_ += size;
-  if (on_file_ != nullptr) on_file_({reinterpret_cast<const std::byte*>(file.bytes.get()), size});
-  return &files_.emplace(name, std::move(file)).first->second;
+  const absl::string_view view(bytes.get(), size);
+  files_.emplace_back(std::move(bytes), view);
+  return &by_name_.emplace(name, File{.index = files_.size() - 1}).first->second;
 }
 
-absl::StatusOr<absl::string_view> ExternalData::Bytes(const TensorProto& tensor, size_t size) {
+absl::StatusOr<Bytes> ExternalData::Find(const TensorProto& tensor, size_t size) {
   RESNETD_ASSIGN_OR_RETURN(const Place place, ReadPlace(tensor));
   if (!IsPlainName(place.location)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -124,22 +126,23 @@ absl::StatusOr<absl::string_view> ExternalData::Bytes(const TensorProto& tensor,
   }
   if (folder_.empty()) return Fault(place.location, "expected the data inside this model's file: it has no folder");
   RESNETD_ASSIGN_OR_RETURN(File* const file, Open(place.location));
-  if (place.offset > file->size || place.length.value_or(0) > file->size - place.offset) {
+  const Bytes& bytes = files_[file->index];
+  if (place.offset > bytes.size() || place.length.value_or(0) > bytes.size() - place.offset) {
     return Fault(place.location,
-                 absl::StrCat("expected offset and length within the file's ", file->size, " bytes, got offset ",
+                 absl::StrCat("expected offset and length within the file's ", bytes.size(), " bytes, got offset ",
                               place.offset, " and length ", place.length.value_or(0)));
   }
-  const size_t length = place.length.value_or(file->size - place.offset);
+  const size_t length = place.length.value_or(bytes.size() - place.offset);
   if (length != size) {
     return Fault(place.location, absl::StrCat("expected ", size, " bytes for the tensor's dims, got ", length));
   }
-  if (size > file->size - file->taken) {
+  if (size > bytes.size() - file->taken) {
     return Fault(place.location,
-                 absl::StrCat("expected tensors that don't overlap, got more bytes in tensors than the ", file->size,
+                 absl::StrCat("expected tensors that don't overlap, got more bytes in tensors than the ", bytes.size(),
                               " of the file"));
   }
   file->taken += size;
-  return absl::string_view(file->bytes.get() + place.offset, size);
+  return bytes.Part(bytes.view().substr(place.offset, size));
 }
 
 }  // namespace resnetd::onnx

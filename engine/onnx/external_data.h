@@ -2,14 +2,13 @@
 #define RESNETD_ENGINE_ONNX_EXTERNAL_DATA_H_
 
 #include <cstddef>
-#include <functional>
-#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
-#include "absl/types/span.h"
+#include "base/bytes.h"
 #include "engine/onnx/parse.h"
 
 namespace resnetd::onnx {
@@ -25,28 +24,27 @@ inline constexpr size_t kMaxExternalBytes = (size_t{1} << 31) - 1;
 // mapped: what was checked is what is used, whatever happens to the file meanwhile.
 class ExternalData {
  public:
-  // `folder` is the path of the model's; empty: every tensor must lie in the model's file. `on_file` is shown each
-  // file's bytes when it has been read; may be null.
-  ExternalData(std::string folder, std::function<void(absl::Span<const std::byte>)> on_file)
-      : folder_(std::move(folder)), on_file_(std::move(on_file)) {}
+  // `folder` is the path of the model's; empty: every tensor must lie in the model's file.
+  explicit ExternalData(std::string folder) : folder_(std::move(folder)) {}
 
-  // The `size` bytes of a tensor whose data_location is EXTERNAL; valid as long as this object. INVALID_ARGUMENT says
-  // what was expected of the place, and what came. Tensors of one file may not have more bytes than the file: a small
-  // model could else be unpacked into a large one.
-  absl::StatusOr<absl::string_view> Bytes(const TensorProto& tensor, size_t size);
+  // The `size` bytes of a tensor whose data_location is EXTERNAL, a part of its file. INVALID_ARGUMENT says what was
+  // expected of the place, and what came. Tensors of one file may not have more bytes than the file: a small model
+  // could else be unpacked into a large one.
+  absl::StatusOr<Bytes> Find(const TensorProto& tensor, size_t size);
+  // The files that have been read, in the order in which tensors first named them.
+  const std::vector<Bytes>& files() const { return files_; }
 
  private:
   struct File {
-    std::unique_ptr<char[]> bytes;
-    size_t size = 0;
-    size_t taken = 0;  // by tensors
+    size_t index = 0;  // among the files
+    size_t taken = 0;  // bytes, by tensors
   };
 
   absl::StatusOr<File*> Open(const std::string& name);
 
   const std::string folder_;
-  const std::function<void(absl::Span<const std::byte>)> on_file_;
-  absl::flat_hash_map<std::string, File> files_;
+  std::vector<Bytes> files_;
+  absl::flat_hash_map<std::string, File> by_name_;
   size_t total_ = 0;  // bytes of all files
 };
 

@@ -65,8 +65,9 @@ absl::StatusOr<Dims> Broadcast(const Dims& a, const Dims& b) {
   return out;
 }
 
-template <typename T>
-std::vector<T> Permuted(const std::vector<T>& data, const Dims& dims, absl::Span<const int64_t> perm, Dims& out) {
+template <typename List>
+std::vector<typename List::value_type> Permuted(const List& data, const Dims& dims, absl::Span<const int64_t> perm,
+                                                Dims& out) {
   Dims strides(dims.size(), 1), moved;
   for (size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * dims[i];
   out.clear();
@@ -74,7 +75,7 @@ std::vector<T> Permuted(const std::vector<T>& data, const Dims& dims, absl::Span
     out.push_back(dims[axis]);
     moved.push_back(strides[axis]);
   }
-  std::vector<T> result;
+  std::vector<typename List::value_type> result;
   result.reserve(data.size());
   Walk(out, moved, Dims(out.size(), 0), [&](int64_t from, int64_t) { result.push_back(data[from]); });
   return result;
@@ -127,11 +128,6 @@ absl::StatusOr<int64_t> Compute(BinaryKind kind, int64_t a, int64_t b) {
 
 }  // namespace
 
-WeightsRef MakeWeights(std::string name, Dims dims, std::vector<float> data) {
-  return std::make_shared<const graph::Weights>(
-      graph::Weights{std::move(name), std::move(dims), std::make_shared<const std::vector<float>>(std::move(data))});
-}
-
 const Dims& DimsOf(const Operand& constant) {
   if (const Ints* ints = std::get_if<Ints>(&constant)) return ints->dims;
   return std::get<WeightsRef>(constant)->dims;
@@ -140,7 +136,7 @@ const Dims& DimsOf(const Operand& constant) {
 Operand WithDims(const Operand& constant, Dims dims) {
   if (const Ints* ints = std::get_if<Ints>(&constant)) return Ints{ints->values, std::move(dims)};
   const graph::Weights& floats = *std::get<WeightsRef>(constant);
-  return std::make_shared<const graph::Weights>(graph::Weights{floats.name, std::move(dims), floats.data});
+  return MakeWeights(floats.name, std::move(dims), floats.data);
 }
 
 absl::Status CheckPermutation(absl::Span<const int64_t> perm, size_t rank) {
@@ -160,8 +156,8 @@ absl::StatusOr<Operand> FoldTranspose(Import& into, const Operand& constant, abs
     return Ints{std::move(values), std::move(dims)};
   }
   const graph::Weights& floats = *std::get<WeightsRef>(constant);
-  RESNETD_RETURN_IF_ERROR(into.Spend(static_cast<int64_t>(floats.data->size())));
-  std::vector<float> data = Permuted(*floats.data, floats.dims, perm, dims);
+  RESNETD_RETURN_IF_ERROR(into.Spend(static_cast<int64_t>(floats.data.size())));
+  std::vector<float> data = Permuted(floats.data, floats.dims, perm, dims);
   return MakeWeights(floats.name, std::move(dims), std::move(data));
 }
 
@@ -178,7 +174,7 @@ absl::StatusOr<Operand> FoldBinary(Import& into, BinaryKind kind, const Operand&
   for (int64_t d : dims) size *= d;
   if (const WeightsRef* floats = std::get_if<WeightsRef>(&a)) {
     RESNETD_RETURN_IF_ERROR(into.Spend(size));
-    const std::vector<float>&left = *(*floats)->data, &right = *std::get<WeightsRef>(b)->data;
+    const graph::Floats &left = (*floats)->data, &right = std::get<WeightsRef>(b)->data;
     std::vector<float> data;
     data.reserve(static_cast<size_t>(size));
     Walk(dims, in_a, in_b, [&](int64_t i, int64_t j) { data.push_back(Compute(kind, left[i], right[j])); });

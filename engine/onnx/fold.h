@@ -18,7 +18,7 @@ namespace resnetd::onnx {
 inline constexpr int64_t kMostIntegers = 64;
 inline constexpr size_t kMostAxes = 8;
 
-graph::WeightsRef MakeWeights(std::string name, graph::Dims dims, std::vector<float> data);
+using graph::MakeWeights;
 
 const graph::Dims& DimsOf(const Operand& constant);
 // The same elements under other dims, as many.

@@ -40,10 +40,10 @@ absl::Status Import::Define(const std::string& name, Operand operand) {
   return absl::InvalidArgumentError(absl::StrCat(Quoted(name), " is defined twice"));
 }
 
-absl::StatusOr<Operand> Import::Read(const TensorProto& tensor, absl::string_view raw_data) {
-  RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(tensor, raw_data, external_));
+absl::StatusOr<Operand> Import::Read(const TensorProto& tensor, Bytes raw_data) {
+  RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(tensor, std::move(raw_data), external_));
   const auto* floats = std::get_if<graph::WeightsRef>(&operand);
-  if (floats != nullptr) floats_left_ += static_cast<int64_t>((*floats)->data->size());
+  if (floats != nullptr) floats_left_ += static_cast<int64_t>((*floats)->data.size());
   return operand;
 }
 

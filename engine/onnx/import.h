@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "base/bytes.h"
 #include "engine/graph/graph.h"
 #include "engine/onnx/external_data.h"
 #include "engine/onnx/node_reader.h"
@@ -48,10 +49,11 @@ class Import {
   int64_t file_batch = 0;  // the batch size fixed in the file, 0 if dynamic
 
   absl::Status Define(const std::string& name, Operand operand);
-  // A tensor of the file; `raw_data` stands for its own, which is not looked at, since ParseInitializer() leaves it
-  // out.
-  absl::StatusOr<Operand> Read(const TensorProto& tensor, absl::string_view raw_data);
+  // A tensor of the file; `raw_data`, of which floats are a view then, stands for its own, which is not looked at,
+  // since ParseInitializer() leaves it out.
+  absl::StatusOr<Operand> Read(const TensorProto& tensor, Bytes raw_data);
   absl::StatusOr<Operand> Read(const TensorProto& tensor) { return Read(tensor, tensor.raw_data()); }
+  const ExternalData& external() const { return external_; }
 
   // Input `i` of the node as what it must be; the message names the input and what it is instead.
   absl::StatusOr<graph::ValueId> Activation(const NodeReader& n, int i) const;
@@ -89,8 +91,8 @@ class Import {
 std::string ToString(absl::Span<const int64_t> values);
 
 // A tensor's contents, their size checked against its dims: from `raw_data` in place of its own, a typed list, or from
-// `external` if they lie outside the model's file.
-absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor, absl::string_view raw_data, ExternalData& external);
+// `external` if they lie outside the model's file. Floats in bytes are a view of them.
+absl::StatusOr<Operand> ReadTensor(const TensorProto& tensor, Bytes raw_data, ExternalData& external);
 
 }  // namespace resnetd::onnx
 

@@ -92,12 +92,12 @@ absl::Status ReadInput(const ValueInfoProto& info, Import& into) {
   return into.Add(NodeReader(input, kNewestOpset), graph::Transpose{{1, 2, 0}}, {into.graph.input});
 }
 
-absl::Status ReadInitializersAndInput(const ParsedModel& parsed, Import& into) {
+absl::Status ReadInitializersAndInput(const Bytes& file, const ParsedModel& parsed, Import& into) {
   const GraphProto& proto = parsed.model.graph();
   absl::flat_hash_set<std::string> initialized;
   for (const absl::string_view initializer : parsed.initializers) {
     RESNETD_ASSIGN_OR_RETURN(const ParsedTensor from, ParseInitializer(initializer));
-    RESNETD_ASSIGN_OR_RETURN(Operand operand, into.Read(from.tensor, from.raw_data));
+    RESNETD_ASSIGN_OR_RETURN(Operand operand, into.Read(from.tensor, file.Part(from.raw_data)));
     RESNETD_RETURN_IF_ERROR(into.Define(from.tensor.name(), std::move(operand)));
     initialized.insert(from.tensor.name());
   }
@@ -152,9 +152,9 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
   return into.graph.outputs.empty() ? absl::InvalidArgumentError("expected an output, got none") : absl::OkStatus();
 }
 
-absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder,
-                                  const OutputHints& hints) {
-  RESNETD_ASSIGN_OR_RETURN(const ParsedModel parsed, ParseModel(file));
+absl::StatusOr<OnnxModel> Read(const Bytes& file, absl::string_view name, const std::string& folder,
+                               const OutputHints& hints) {
+  RESNETD_ASSIGN_OR_RETURN(const ParsedModel parsed, ParseModel(file.span()));
   RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(parsed.model));
   const GraphProto& proto = parsed.model.graph();
   RESNETD_RETURN_IF_ERROR(ToStatus(Check(proto, opset)));
@@ -162,28 +162,28 @@ absl::StatusOr<graph::Graph> Read(absl::Span<const std::byte> file, absl::string
     return absl::InvalidArgumentError(
         absl::StrCat("expected at most ", kMostOutputs, " outputs, got ", proto.output_size()));
   }
-  Import into(ExternalData(folder.path, folder.on_file));
+  Import into((ExternalData(folder)));
   into.graph.name = std::string(name);
   into.CountUses(proto);
-  RESNETD_RETURN_IF_ERROR(ReadInitializersAndInput(parsed, into));
+  RESNETD_RETURN_IF_ERROR(ReadInitializersAndInput(file, parsed, into));
   RESNETD_RETURN_IF_ERROR(ReadNodes(proto, opset, into));
   RESNETD_RETURN_IF_ERROR(ReadOutputs(proto, into));
   RESNETD_RETURN_IF_ERROR(graph::ChooseOutputs(hints, into.graph));
   RESNETD_RETURN_IF_ERROR(graph::Validate(into.graph));
-  return std::move(into.graph);
+  return OnnxModel{std::move(into.graph), into.external().files()};
 }
 
 }  // namespace
 
-absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name, const Folder& folder,
-                                      const OutputHints& hints) {
-  absl::StatusOr<graph::Graph> graph = Read(file, name, folder, hints);
-  if (graph.ok()) return graph;
-  return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(name), ": ", graph.status().message()));
+absl::StatusOr<OnnxModel> ReadOnnx(const Bytes& file, absl::string_view name, const std::string& folder,
+                                   const OutputHints& hints) {
+  absl::StatusOr<OnnxModel> model = Read(file, name, folder, hints);
+  if (model.ok()) return model;
+  return absl::InvalidArgumentError(absl::StrCat("model ", Quoted(name), ": ", model.status().message()));
 }
 
-absl::StatusOr<OperatorCheck> CheckOperators(absl::Span<const std::byte> file) {
-  RESNETD_ASSIGN_OR_RETURN(const ParsedModel parsed, ParseModel(file));
+absl::StatusOr<OperatorCheck> CheckOperators(const Bytes& file) {
+  RESNETD_ASSIGN_OR_RETURN(const ParsedModel parsed, ParseModel(file.span()));
   RESNETD_ASSIGN_OR_RETURN(const int opset, ReadOpset(parsed.model));
   return Check(parsed.model.graph(), opset);
 }

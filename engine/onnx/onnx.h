@@ -1,14 +1,12 @@
 #ifndef RESNETD_ENGINE_ONNX_ONNX_H_
 #define RESNETD_ENGINE_ONNX_ONNX_H_
 
-#include <cstddef>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/types/span.h"
+#include "base/bytes.h"
 #include "engine/graph/graph.h"
 
 namespace resnetd::onnx {
@@ -16,23 +14,24 @@ namespace resnetd::onnx {
 inline constexpr int kOldestOpset = 7;
 inline constexpr int kNewestOpset = 22;
 
-// The folder of tensors that the model's file does not hold itself (external_data.h).
-struct Folder {
-  std::string path;                                               // empty: nowhere
-  std::function<void(absl::Span<const std::byte>)> on_file = {};  // is shown each file's bytes; may be null
+struct OnnxModel {
+  graph::Graph graph;
+  // The files beside the model that weights lie in (external_data.h), in the order in which tensors first name them.
+  std::vector<Bytes> external_files;
 };
 
 // Reads an ONNX file (opsets 7 to 22, float32, weights inside the file or beside it) with one image input of fixed
 // channels, height and width, and one output or several. A batch size fixed in the file is ignored: the graph serves
 // any. The shape arithmetic that exporters emit is folded away. What the outputs are is decided by
 // graph::ChooseOutputs() with `hints`; a Softmax or Sigmoid that ends a classifier stays among the nodes, and no output
-// needs it. The result is validated and has dims.
+// needs it. The result is validated and has dims. Its weights are views into `file` and the files beside it, and keep
+// them, but for those that had to be computed. `folder` is the path where the latter lie; empty: nowhere.
 //
 // INVALID_ARGUMENT begins with the model's name and names node, operator, what was expected and what came. Unsupported
-// operators are all listed at once; where there are none, all nodes that are unsupported for other reasons. `file` is
-// not needed afterwards. Thread-safe.
-absl::StatusOr<graph::Graph> ReadOnnx(absl::Span<const std::byte> file, absl::string_view name,
-                                      const Folder& folder = {}, const OutputHints& hints = {});
+// operators are all listed at once; where there are none, all nodes that are unsupported for other reasons.
+// Thread-safe.
+absl::StatusOr<OnnxModel> ReadOnnx(const Bytes& file, absl::string_view name, const std::string& folder = {},
+                                   const OutputHints& hints = {});
 
 struct UnsupportedNode {
   std::string name;
@@ -46,7 +45,7 @@ struct OperatorCheck {
 };
 
 // Lists the nodes of a file whose operators ReadOnnx() does not know. INVALID_ARGUMENT: no ONNX file of a known opset.
-absl::StatusOr<OperatorCheck> CheckOperators(absl::Span<const std::byte> file);
+absl::StatusOr<OperatorCheck> CheckOperators(const Bytes& file);
 
 }  // namespace resnetd::onnx
 

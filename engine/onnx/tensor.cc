@@ -1,7 +1,5 @@
 // A TensorProto holds its elements as bytes (raw_data, little-endian), as a typed list, or in a file beside the model
 // (external data, bytes as in raw_data); only one of them, and as many as its dims say.
-#include <algorithm>
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -45,65 +43,69 @@ absl::Status CheckPlaces(const TensorProto& t, absl::string_view raw_data) {
   return Fault(t, "holds its elements twice; expected one of raw data, a typed list and external data");
 }
 
+// The `count` elements that a typed list holds.
 template <typename T, typename List>
-absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, const List& typed, absl::string_view bytes,
-                                        ExternalData& external) {
-  if (!typed.empty()) {
-    if (typed.size() == count) return std::vector<T>(typed.begin(), typed.end());
-    return Fault(t, absl::StrCat("expected ", count, " elements for its dims, got ", typed.size()));
-  }
-  const size_t size = static_cast<size_t>(count) * sizeof(T);
+absl::StatusOr<std::vector<T>> Listed(const TensorProto& t, int64_t count, const List& typed) {
+  if (typed.size() == count) return std::vector<T>(typed.begin(), typed.end());
+  return Fault(t, absl::StrCat("expected ", count, " elements for its dims, got ", typed.size()));
+}
+
+// The `size` bytes of its elements, where no list holds them.
+absl::StatusOr<Bytes> ElementBytes(const TensorProto& t, size_t size, Bytes raw_data, ExternalData& external) {
   if (t.data_location() == TensorProto::EXTERNAL) {
-    const absl::StatusOr<absl::string_view> found = external.Bytes(t, size);
-    if (!found.ok()) return Fault(t, found.status().message());
-    bytes = *found;
+    absl::StatusOr<Bytes> found = external.Find(t, size);
+    return found.ok() ? found : Fault(t, found.status().message());
   }
-  if (bytes.size() != size) {
-    return Fault(t, absl::StrCat("expected ", size, " bytes for its dims, got ", bytes.size()));
-  }
-  // Part by part (the bytes may not be aligned), since a vector of the whole size would be filled with zeros first.
-  std::vector<T> out;
-  out.reserve(static_cast<size_t>(count));
-  std::array<T, 4096> part;
-  while (!bytes.empty()) {
-    const size_t elements = std::min(part.size(), bytes.size() / sizeof(T));
-    std::memcpy(part.data(), bytes.data(), elements * sizeof(T));
-    out.insert(out.end(), part.begin(), part.begin() + static_cast<ptrdiff_t>(elements));
-    bytes.remove_prefix(elements * sizeof(T));
-  }
+  if (raw_data.size() == size) return raw_data;
+  return Fault(t, absl::StrCat("expected ", size, " bytes for its dims, got ", raw_data.size()));
+}
+
+absl::StatusOr<graph::Floats> ReadFloats(const TensorProto& t, int64_t count, Bytes raw_data, ExternalData& external) {
+  if (!t.float_data().empty()) return Listed<float>(t, count, t.float_data());
+  RESNETD_ASSIGN_OR_RETURN(Bytes bytes,
+                           ElementBytes(t, static_cast<size_t>(count) * sizeof(float), std::move(raw_data), external));
+  return graph::Floats::View(std::move(bytes));
+}
+
+template <typename T, typename List>
+absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, const List& typed, Bytes raw_data,
+                                        ExternalData& external) {
+  if (!typed.empty()) return Listed<T>(t, count, typed);
+  RESNETD_ASSIGN_OR_RETURN(const Bytes bytes,
+                           ElementBytes(t, static_cast<size_t>(count) * sizeof(T), std::move(raw_data), external));
+  std::vector<T> out(static_cast<size_t>(count));
+  if (count > 0) std::memcpy(out.data(), bytes.view().data(), bytes.size());
   return out;
 }
 
 template <typename T, typename List>
-absl::StatusOr<Operand> Integers(const TensorProto& t, int64_t count, const List& typed, absl::string_view raw_data,
+absl::StatusOr<Operand> Integers(const TensorProto& t, int64_t count, const List& typed, Bytes raw_data,
                                  ExternalData& external) {
   if (t.dims_size() > 1) return Fault(t, "expected integers along at most one axis");
   if (count > kMostIntegers) {
     return Fault(t, absl::StrCat("expected at most ", kMostIntegers, " integers, got ", count));
   }
-  RESNETD_ASSIGN_OR_RETURN(const std::vector<T> values, (Elements<T>(t, count, typed, raw_data, external)));
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<T> values, (Elements<T>(t, count, typed, std::move(raw_data), external)));
   return Ints{std::vector<int64_t>(values.begin(), values.end()), graph::Dims(t.dims().begin(), t.dims().end())};
 }
 
 }  // namespace
 
-absl::StatusOr<Operand> ReadTensor(const TensorProto& t, absl::string_view raw_data, ExternalData& external) {
-  RESNETD_RETURN_IF_ERROR(CheckPlaces(t, raw_data));
+absl::StatusOr<Operand> ReadTensor(const TensorProto& t, Bytes raw_data, ExternalData& external) {
+  RESNETD_RETURN_IF_ERROR(CheckPlaces(t, raw_data.view()));
   RESNETD_ASSIGN_OR_RETURN(const int64_t count, ElementCount(t));
   switch (t.data_type()) {
     case TensorProto::FLOAT: {
       if (count == 0) return Fault(t, "is empty");
-      RESNETD_ASSIGN_OR_RETURN(std::vector<float> data, Elements<float>(t, count, t.float_data(), raw_data, external));
-      return std::make_shared<const graph::Weights>(
-          graph::Weights{t.name(), graph::Dims(t.dims().begin(), t.dims().end()),
-                         std::make_shared<const std::vector<float>>(std::move(data))});
+      RESNETD_ASSIGN_OR_RETURN(graph::Floats data, ReadFloats(t, count, std::move(raw_data), external));
+      return graph::MakeWeights(t.name(), graph::Dims(t.dims().begin(), t.dims().end()), std::move(data));
     }
     case TensorProto::INT64:
-      return Integers<int64_t>(t, count, t.int64_data(), raw_data, external);
+      return Integers<int64_t>(t, count, t.int64_data(), std::move(raw_data), external);
     case TensorProto::INT32:
-      return Integers<int32_t>(t, count, t.int32_data(), raw_data, external);
+      return Integers<int32_t>(t, count, t.int32_data(), std::move(raw_data), external);
     case TensorProto::BOOL:
-      return Integers<uint8_t>(t, count, t.int32_data(), raw_data, external);
+      return Integers<uint8_t>(t, count, t.int32_data(), std::move(raw_data), external);
     default:
       return Fault(t, absl::StrCat("expected FLOAT, INT64 or INT32 elements, got ",
                                    TensorProto::DataType_Name(static_cast<TensorProto::DataType>(t.data_type()))));

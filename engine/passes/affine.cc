@@ -7,22 +7,22 @@
 namespace resnetd::passes {
 
 absl::StatusOr<std::vector<Affine>> ChannelsOf(const graph::BatchNorm& norm) {
-  std::vector<Affine> channels(norm.scale->data->size());
+  std::vector<Affine> channels(norm.scale->data.size());
   for (size_t c = 0; c < channels.size(); ++c) {
-    const double variance = static_cast<double>((*norm.variance->data)[c]) + norm.epsilon;
+    const double variance = static_cast<double>(norm.variance->data[c]) + norm.epsilon;
     if (!(variance > 0)) {
       return absl::InvalidArgumentError(
           absl::StrCat("channel ", c, ": expected variance + epsilon above 0, got ", variance));
     }
-    const double factor = (*norm.scale->data)[c] / std::sqrt(variance);
-    channels[c] = {factor, (*norm.shift->data)[c] - factor * (*norm.mean->data)[c]};
+    const double factor = norm.scale->data[c] / std::sqrt(variance);
+    channels[c] = {factor, norm.shift->data[c] - factor * norm.mean->data[c]};
   }
   return channels;
 }
 
 std::vector<Affine> ChannelsOf(const graph::Binary& binary, const graph::Dims& dst, size_t axis) {
   if (binary.constant == nullptr || (binary.reversed && binary.kind == graph::BinaryKind::kDiv)) return {};
-  const std::vector<float>& data = *binary.constant->data;
+  const graph::Floats& data = binary.constant->data;
   const auto channels = static_cast<size_t>(dst[axis]);
   if (binary.constant->dims.size() != dst.size()) return {};
   if (data.size() != 1 && (data.size() != channels || binary.constant->dims[axis] != dst[axis])) return {};

@@ -5,11 +5,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
-#include "base/status_macros.h"
+#include "engine/passes/weights_of.h"
 
 namespace resnetd::passes {
 namespace {
@@ -24,7 +23,7 @@ bool IsFinite(float value) {
 }
 
 // Index of the first value that is not finite; the size where all are.
-size_t FirstNotFinite(const std::vector<float>& values) {
+size_t FirstNotFinite(const graph::Floats& values) {
   size_t begin = 0;
   for (; begin + kBlock <= values.size(); begin += kBlock) {
     uint32_t largest = 0;
@@ -38,45 +37,25 @@ size_t FirstNotFinite(const std::vector<float>& values) {
   return begin;
 }
 
-// The learnt values of a node, of which any may be null.
-struct WeightsOf {
-  using Result = absl::InlinedVector<WeightsRef, 4>;
-  Result operator()(const graph::Conv& op) const { return {op.weights, op.bias}; }
-  Result operator()(const graph::Gemm& op) const { return {op.weights, op.bias}; }
-  Result operator()(const graph::BatchNorm& op) const { return {op.scale, op.shift, op.mean, op.variance}; }
-  Result operator()(const graph::GroupNorm& op) const { return {op.scale, op.shift}; }
-  Result operator()(const graph::PRelu& op) const { return {op.slope}; }
-  Result operator()(const graph::Binary& op) const { return {op.constant}; }
-  template <typename Op>
-  Result operator()(const Op&) const {
-    return {};
-  }
-};
-
-absl::Status Check(const graph::Node& node, const WeightsRef& weights) {
-  if (weights == nullptr) return absl::OkStatus();
-  const std::vector<float>& values = *weights->data;
+absl::Status Check(const graph::Node& node, const graph::Weights& weights) {
+  const graph::Floats& values = weights.data;
   const size_t at = FirstNotFinite(values);
   if (at == values.size()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("node ", Quoted(node.name), " (", graph::OpName(node.op), "): tensor ",
-                                                 Quoted(weights->name), ": expected finite values, got ", values[at],
+                                                 Quoted(weights.name), ": expected finite values, got ", values[at],
                                                  " at index ", at));
 }
 
 }  // namespace
 
 absl::Status CheckWeights(const graph::Graph& graph) {
+  absl::Status status;
   for (const graph::Node& node : graph.nodes) {
-    for (const WeightsRef& weights : std::visit(WeightsOf(), node.op)) {
-      RESNETD_RETURN_IF_ERROR(Check(node, weights));
-    }
-    for (const graph::PostOp& post_op : node.post_ops) {
-      const auto* binary = std::get_if<graph::Binary>(&post_op);
-      if (binary == nullptr) continue;
-      RESNETD_RETURN_IF_ERROR(Check(node, binary->constant));
-    }
+    VisitWeights(node, [&](const WeightsRef& weights) {
+      if (status.ok()) status = Check(node, *weights);
+    });
   }
-  return absl::OkStatus();
+  return status;
 }
 
 }  // namespace resnetd::passes

@@ -29,24 +29,19 @@ namespace {
 using graph::Weights;
 using graph::WeightsRef;
 
-WeightsRef Make(std::string name, const graph::Dims& dims, std::vector<float> data) {
-  return std::make_shared<const Weights>(
-      Weights{std::move(name), dims, std::make_shared<const std::vector<float>>(std::move(data))});
-}
-
 // `weights` has the output channels in front.
 void Apply(const std::vector<Affine>& channels, WeightsRef& weights, WeightsRef& bias) {
   const Weights& w = *weights;
-  const size_t taps = w.data->size() / channels.size();
-  std::vector<float> scaled = *w.data, shifted(channels.size());
+  const size_t taps = w.data.size() / channels.size();
+  std::vector<float> scaled = w.data.Copy(), shifted(channels.size());
   for (size_t c = 0; c < channels.size(); ++c) {
     const auto [factor, shift] = channels[c];
     for (size_t i = c * taps; i < (c + 1) * taps; ++i) scaled[i] = static_cast<float>(factor * scaled[i]);
-    shifted[c] = static_cast<float>(factor * (bias != nullptr ? (*bias->data)[c] : 0.0) + shift);
+    shifted[c] = static_cast<float>(factor * (bias != nullptr ? bias->data[c] : 0.0) + shift);
   }
   const int64_t size = static_cast<int64_t>(channels.size());
-  bias = Make(bias != nullptr ? bias->name : absl::StrCat(w.name, "/bias"), {size}, std::move(shifted));
-  weights = Make(w.name, w.dims, std::move(scaled));
+  bias = graph::MakeWeights(bias != nullptr ? bias->name : absl::StrCat(w.name, "/bias"), {size}, std::move(shifted));
+  weights = graph::MakeWeights(w.name, w.dims, std::move(scaled));
 }
 
 // Counts how many layers have the same weights, by weights.
@@ -108,9 +103,10 @@ absl::Status Split(graph::Node& node, size_t rank) {
   }
   graph::Dims dims(rank, 1);
   dims[0] = static_cast<int64_t>(channels->size());
-  node.op = graph::Binary{graph::BinaryKind::kMul, Make(norm.scale->name, dims, std::move(factors))};
-  node.post_ops.insert(node.post_ops.begin(),
-                       graph::Binary{graph::BinaryKind::kAdd, Make(norm.shift->name, dims, std::move(shifts))});
+  node.op = graph::Binary{graph::BinaryKind::kMul, graph::MakeWeights(norm.scale->name, dims, std::move(factors))};
+  node.post_ops.insert(
+      node.post_ops.begin(),
+      graph::Binary{graph::BinaryKind::kAdd, graph::MakeWeights(norm.shift->name, dims, std::move(shifts))});
   return absl::OkStatus();
 }
 

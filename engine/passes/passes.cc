@@ -18,13 +18,18 @@ absl::Span<const NamedPass> AllPasses() {
   return kPasses;
 }
 
-absl::Status RunPasses(graph::Graph& graph) {
+absl::Status RunPasses(graph::Graph& graph, Observer observe) {
   for (const NamedPass& pass : AllPasses()) {
     if (absl::Status s = pass.run(graph); !s.ok()) {
       return absl::Status(s.code(), absl::StrCat(pass.name, ": ", s.message()));
     }
+    observe(pass.name, graph);
   }
   return absl::OkStatus();
+}
+
+absl::Status RunPasses(graph::Graph& graph) {
+  return RunPasses(graph, [](absl::string_view, const graph::Graph&) {});
 }
 
 }  // namespace resnetd::passes

@@ -1,7 +1,9 @@
 #ifndef RESNETD_ENGINE_PASSES_PASSES_H_
 #define RESNETD_ENGINE_PASSES_PASSES_H_
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "engine/graph/graph.h"
 
@@ -28,7 +30,11 @@ absl::Status FusePostOps(graph::Graph& graph);
 // Lists the passes in the order in which they run.
 absl::Span<const NamedPass> AllPasses();
 
-// Runs them all.
+// Is shown the graph behind a pass.
+using Observer = absl::FunctionRef<void(absl::string_view pass, const graph::Graph& graph)>;
+
+// Runs them all. An error begins with the name of its pass.
+absl::Status RunPasses(graph::Graph& graph, Observer observe);
 absl::Status RunPasses(graph::Graph& graph);
 
 }  // namespace resnetd::passes

@@ -163,19 +163,18 @@ void TurnIntoGroupNorm(const graph::Graph& graph, const Match& match, graph::Nod
   const ValueId grouped = match.Producer(normal)->inputs[0];
   if (match.Get<graph::Reshape>(grouped) == nullptr) return;
   const ValueId x = match.Producer(grouped)->inputs[0];
-  const size_t channels = add->data->size(), groups = norm->scale->data->size();
+  const size_t channels = add->data.size(), groups = norm->scale->data.size();
   const bool instances = norm->groups == static_cast<int64_t>(groups) && graph.value(grouped).dims[0] == norm->groups;
   if (!instances || channels % groups != 0 || graph.value(x).dims != graph.value(node.output).dims) return;
 
   std::vector<float> scale(channels), shift(channels);
   for (size_t c = 0; c < channels; ++c) {
     const size_t g = c / (channels / groups);
-    scale[c] = (*norm->scale->data)[g] * (*mul->data)[c];
-    shift[c] = (*norm->shift->data)[g] * (*mul->data)[c] + (*add->data)[c];
+    scale[c] = norm->scale->data[g] * mul->data[c];
+    shift[c] = norm->shift->data[g] * mul->data[c] + add->data[c];
   }
   const auto make = [&](const std::string& name, std::vector<float> data) {
-    return std::make_shared<const graph::Weights>(graph::Weights{
-        name, {static_cast<int64_t>(channels)}, std::make_shared<const std::vector<float>>(std::move(data))});
+    return graph::MakeWeights(name, {static_cast<int64_t>(channels)}, std::move(data));
   };
   node.op = graph::GroupNorm{make(mul->name, std::move(scale)), make(add->name, std::move(shift)),
                              static_cast<int64_t>(groups), norm->epsilon};

@@ -54,18 +54,17 @@ graph::WeightsRef ToSource(const graph::WeightsRef& constant, const Perm& perm) 
   std::vector<int64_t> strides(dims.size(), 1);  // of the constant as it is, by axis of the source
   int64_t stride = 1;
   for (size_t i = perm.size(); i-- > 0; stride *= constant->dims[i]) strides[static_cast<size_t>(perm[i])] = stride;
-  std::vector<float> data(constant->data->size());
+  std::vector<float> data(constant->data.size());
   std::vector<int64_t> index(dims.size(), 0);
   for (float& x : data) {
-    x = (*constant
-              ->data)[static_cast<size_t>(std::inner_product(index.begin(), index.end(), strides.begin(), int64_t{0}))];
+    x = constant
+            ->data[static_cast<size_t>(std::inner_product(index.begin(), index.end(), strides.begin(), int64_t{0}))];
     for (size_t i = dims.size(); i-- > 0;) {
       if (++index[i] < dims[i]) break;
       index[i] = 0;
     }
   }
-  return std::make_shared<const graph::Weights>(
-      graph::Weights{constant->name, dims, std::make_shared<const std::vector<float>>(std::move(data))});
+  return graph::MakeWeights(constant->name, dims, std::move(data));
 }
 
 // The operator as it acts on the source of a transposed tensor; nullopt where it must see the tensor as it is.

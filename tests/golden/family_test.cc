@@ -83,8 +83,7 @@ class Family : public testing::TestWithParam<GoldenCase> {
     std::string file = ReadFile(absl::StrCat(FAMILY_MODELS "/", c.name, ".onnx"));
     for (const int threads : kThreads) {
       const auto load = [&](const std::vector<int>& batch_sizes) {
-        return Engine::Load({{reinterpret_cast<const std::byte*>(file.data()), file.size()}, c.name},
-                            {.batch_sizes = batch_sizes, .threads = threads});
+        return Engine::Load({file, c.name}, {.batch_sizes = batch_sizes, .threads = threads});
       };
       auto engine = load(kBatchSizes);
       ASSERT_TRUE(engine.ok()) << engine.status();

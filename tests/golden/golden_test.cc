@@ -24,8 +24,7 @@ class Golden : public testing::TestWithParam<GoldenCase> {};
 TEST_P(Golden, Network) {
   const GoldenCase& c = GetParam();
   std::string file = ReadFile(absl::StrCat(GOLDEN_MODELS "/", c.name, ".onnx"));
-  const auto loaded = Engine::Load({{reinterpret_cast<const std::byte*>(file.data()), file.size()}, c.name},
-                                   {.batch_sizes = {1, 2, 8}, .threads = 1});
+  const auto loaded = Engine::Load({file, c.name}, {.batch_sizes = {1, 2, 8}, .threads = 1});
   file = {};
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   const SessionRunner runner(*loaded);

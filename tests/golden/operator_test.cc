@@ -61,9 +61,8 @@ class Operators : public testing::Test {
   void ForEach(const F& check) const {
     absl::Span<const float> next = answers_;
     for (const OperatorCase& c : cases_) {
-      const std::string file = ReadFile(absl::StrCat(OPERATOR_MODELS "/", c.name, ".onnx"));
-      check(c, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(file.data()), file.size()),
-            next.first(kImages * c.values));
+      const Bytes file = ReadFile(absl::StrCat(OPERATOR_MODELS "/", c.name, ".onnx"));
+      check(c, file, next.first(kImages * c.values));
       next.remove_prefix(kImages * c.values);
     }
   }
@@ -74,19 +73,20 @@ class Operators : public testing::Test {
 };
 
 TEST_F(Operators, AsTheyAreImported) {
-  ForEach([&](const OperatorCase& c, absl::Span<const std::byte> file, absl::Span<const float> answers) {
-    const auto graph = onnx::ReadOnnx(file, c.name);
-    ASSERT_TRUE(graph.ok()) << graph.status();
+  ForEach([&](const OperatorCase& c, const Bytes& file, absl::Span<const float> answers) {
+    const auto model = onnx::ReadOnnx(file, c.name);
+    ASSERT_TRUE(model.ok()) << model.status();
+    const graph::Graph& graph = model->graph;
     for (size_t i = 0; i < kImages; ++i) {
-      const auto values = reference::Run(*graph, image(i));
-      Expect(values[static_cast<size_t>(graph->outputs.front().value)], answers.subspan(i * c.values, c.values),
+      const auto values = reference::Run(graph, image(i));
+      Expect(values[static_cast<size_t>(graph.outputs.front().value)], answers.subspan(i * c.values, c.values),
              absl::StrCat(c.name, ", image ", i));
     }
   });
 }
 
 TEST_F(Operators, AsTheEngineComputesThem) {
-  ForEach([&](const OperatorCase& c, absl::Span<const std::byte> file, absl::Span<const float> answers) {
+  ForEach([&](const OperatorCase& c, const Bytes& file, absl::Span<const float> answers) {
     auto engine = Engine::Load({file, c.name}, {.batch_sizes = {1, kImages}, .threads = 1});
     ASSERT_TRUE(engine.ok()) << engine.status();
     const SessionRunner runner(*std::move(engine));

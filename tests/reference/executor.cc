@@ -120,9 +120,10 @@ struct Execute {
   void operator()(const graph::Conv& op) const {
     const Tensor& src = in[0];
     const Dims& w = op.weights->dims;
-    const Tensor weights{w, *op.weights->data};
+    const Values values = op.weights->data.Copy();
+    const Tensor weights{w, values};
     Fill([&](const Index& o) {
-      double sum = op.bias != nullptr ? (*op.bias->data)[o[0]] : 0;
+      double sum = op.bias != nullptr ? op.bias->data[o[0]] : 0;
       const int64_t first = o[0] / (w[0] / op.groups) * w[1];
       for (int64_t ic = 0; ic < w[1]; ++ic) {
         for (int64_t kh = 0; kh < w[2]; ++kh) {
@@ -138,10 +139,11 @@ struct Execute {
   }
 
   void operator()(const graph::Gemm& op) const {
-    const Tensor weights{op.weights->dims, *op.weights->data};
+    const Values values = op.weights->data.Copy();
+    const Tensor weights{op.weights->dims, values};
     Fill([&](Index o) {
       const int64_t oc = o.back();
-      double sum = op.bias != nullptr ? (*op.bias->data)[oc] : 0;
+      double sum = op.bias != nullptr ? op.bias->data[oc] : 0;
       for (o.back() = 0; o.back() < weights.size(1); ++o.back()) sum += in[0].At(o) * weights.At({oc, o.back()});
       return sum;
     });
@@ -150,8 +152,8 @@ struct Execute {
   void operator()(const graph::BatchNorm& op) const {
     Fill([&](const Index& o) {
       const int64_t c = o[0];
-      const double factor = (*op.scale->data)[c] / std::sqrt(static_cast<double>((*op.variance->data)[c]) + op.epsilon);
-      return factor * (in[0].At(o) - (*op.mean->data)[c]) + (*op.shift->data)[c];
+      const double factor = op.scale->data[c] / std::sqrt(static_cast<double>(op.variance->data[c]) + op.epsilon);
+      return factor * (in[0].At(o) - op.mean->data[c]) + op.shift->data[c];
     });
   }
 
@@ -166,7 +168,7 @@ struct Execute {
     Fill([&](const Index& o) {
       const int64_t g = o[0] / channels;
       const double normal = (in[0].At(o) - sums[g] / count) / std::sqrt(squares[g] / count + op.epsilon);
-      return normal * (*op.scale->data)[o[0]] + (*op.shift->data)[o[0]];
+      return normal * op.scale->data[o[0]] + op.shift->data[o[0]];
     });
   }
 
@@ -175,7 +177,8 @@ struct Execute {
   }
 
   void operator()(const graph::Binary& op) const {
-    const Tensor b = op.constant != nullptr ? Tensor{op.constant->dims, *op.constant->data} : in[1];
+    const Values constant = op.constant != nullptr ? op.constant->data.Copy() : Values();
+    const Tensor b = op.constant != nullptr ? Tensor{op.constant->dims, constant} : in[1];
     Fill([&](const Index& o) {
       const double x = in[0].Broadcast(o), y = b.Broadcast(o);
       return op.reversed ? Apply(op.kind, y, x) : Apply(op.kind, x, y);
@@ -185,7 +188,7 @@ struct Execute {
   void operator()(const graph::PRelu& op) const {
     Fill([&](const Index& o) {
       const double x = in[0].At(o);
-      return x < 0 ? x * (*op.slope->data)[o[0]] : x;
+      return x < 0 ? x * op.slope->data[o[0]] : x;
     });
   }
 

@@ -45,8 +45,8 @@ graph::WeightsRef GraphBuilder::Random(graph::Dims dims, float low, float high) 
   for (const int64_t d : dims) size *= static_cast<size_t>(d);
   std::vector<float> data(size);
   for (float& x : data) x = Uniform(rng_, low, high);
-  return std::make_shared<const graph::Weights>(graph::Weights{
-      absl::StrCat("w", graph_.nodes.size()), dims, std::make_shared<const std::vector<float>>(std::move(data))});
+  return std::make_shared<const graph::Weights>(
+      graph::Weights{absl::StrCat("w", graph_.nodes.size()), dims, std::move(data)});
 }
 
 graph::Conv GraphBuilder::Conv(int64_t out, int64_t in, graph::Size2 kernel) {

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -108,8 +109,10 @@ inline NodeProto& SetFloat(NodeProto& node, const std::string& name, float value
   return node;
 }
 
-inline absl::StatusOr<graph::Graph> ReadBytes(const std::string& bytes, const OutputHints& hints = {}) {
-  return ReadOnnx({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()}, "tested", {}, hints);
+inline absl::StatusOr<graph::Graph> ReadBytes(std::string bytes, const OutputHints& hints = {}) {
+  absl::StatusOr<OnnxModel> model = ReadOnnx(std::move(bytes), "tested", {}, hints);
+  if (!model.ok()) return model.status();
+  return std::move(model->graph);
 }
 
 }  // namespace resnetd::onnx

@@ -86,7 +86,7 @@ ConvolutionKernel ChooseKernel(const graph::Conv& conv, const graph::Dims& src, 
 StepInfo Lowering::Info(const Node& node, const graph::Conv& conv) const {
   const Dims dst = DimsOf(node.output);
   StepInfo info = Info(node);
-  info.multiply_adds = static_cast<int64_t>(conv.weights->data->size()) * dst[0] * dst[2] * dst[3];
+  info.multiply_adds = static_cast<int64_t>(conv.weights->data.size()) * dst[0] * dst[2] * dst[3];
   return info;
 }
 

@@ -148,8 +148,8 @@ bool Lowering::LowerScaleShift(const Node& node, const graph::Binary& binary) {
   const Tensor src = AsPreferred(node, node.inputs[0]);
   const auto shape =
       std::make_shared<const kernels::ScaleShift>(kernels::ScaleShift{.pixels = dims[0] * dims[2] * dims[3],
-                                                                      .factor = *binary.constant->data,
-                                                                      .shift = *add->constant->data,
+                                                                      .factor = binary.constant->data.Copy(),
+                                                                      .shift = add->constant->data.Copy(),
                                                                       .relu = relu != nullptr});
   TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);
   builder_.Add(ElementwiseInfo(node, TensorOf(node.output)), "scale_shift",

@@ -136,7 +136,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Gemm& gemm) {
     if (gemm.bias) fused.arguments.push_back(PerChannel(DNNL_ARG_BIAS, gemm.bias));
     StepInfo info = Info(node);
     info.one_thread = one_thread;
-    info.multiply_adds = static_cast<int64_t>(gemm.weights->data->size()) * rows;
+    info.multiply_adds = static_cast<int64_t>(gemm.weights->data.size()) * rows;
     builder_.Add(std::move(info), primitive, std::move(fused.arguments));
     return absl::OkStatus();
   };
@@ -174,8 +174,8 @@ absl::Status Lowering::LowerMapGroupNorm(const Node& node, const graph::GroupNor
                                                                               .pixels = dims[2] * dims[3],
                                                                               .groups = norm.groups,
                                                                               .epsilon = norm.epsilon,
-                                                                              .scale = *norm.scale->data,
-                                                                              .shift = *norm.shift->data,
+                                                                              .scale = norm.scale->data.Copy(),
+                                                                              .shift = norm.shift->data.Copy(),
                                                                               .relu = !node.post_ops.empty()});
   const Tensor scratch = Scratch(kernels::GroupNormaliseScratch(*shape, builder_.threads()));
   TensorOf(node.output) = DiesHere(node, 0) ? src : builder_.Allocate(src.desc);

@@ -188,7 +188,7 @@ memory Lowering::Learnt(const graph::WeightsRef& values, Dims dims, const memory
 }
 
 memory Lowering::PerChannel(const graph::WeightsRef& values) {
-  const Dims dims = {static_cast<int64_t>(values->data->size())};
+  const Dims dims = {static_cast<int64_t>(values->data.size())};
   return Learnt(values, dims, RowMajorDesc(dims));
 }
 

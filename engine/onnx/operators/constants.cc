@@ -36,7 +36,8 @@ absl::Status ImportConstant(NodeReader& n, Import& into) {
     }
     return into.Alias(n, Ints::List(std::move(values)));
   }
-  if (n.Has("value_float")) return into.Alias(n, MakeWeights(n.name(), {}, {n.Float("value_float", 0)}));
+  if (n.Has("value_float"))
+    return into.Alias(n, MakeWeights(n.name(), {}, std::vector<float>{n.Float("value_float", 0)}));
   if (n.Has("value_floats")) {
     std::vector<float> values = n.Floats("value_floats");
     const int64_t size = static_cast<int64_t>(values.size());
@@ -116,7 +117,7 @@ absl::Status ImportCast(NodeReader& n, Import& into) {
   if (std::find(ints->values.begin(), ints->values.end(), Ints::kBatch) != ints->values.end()) {
     return Expected("input", "integers known at load", ToString(ints->values));
   }
-  return into.Alias(n, MakeWeights(n.name(), ints->dims, {ints->values.begin(), ints->values.end()}));
+  return into.Alias(n, MakeWeights(n.name(), ints->dims, std::vector<float>(ints->values.begin(), ints->values.end())));
 }
 
 // Identity, and Dropout at inference.

@@ -38,7 +38,7 @@ graph::Gemm* BiaslessGemm(Import& into, ValueId value, const std::string& name, 
   graph::Gemm* gemm = producer ? std::get_if<graph::Gemm>(&into.graph.nodes[*producer].op) : nullptr;
   const bool fits = gemm != nullptr && gemm->bias == nullptr && into.uses(name) == 1 &&
                     constant->dims.size() == into.dims(value).size() &&
-                    static_cast<int64_t>(constant->data->size()) == gemm->weights->dims[0] &&
+                    static_cast<int64_t>(constant->data.size()) == gemm->weights->dims[0] &&
                     constant->dims.back() == gemm->weights->dims[0];
   return fits ? gemm : nullptr;
 }
@@ -47,7 +47,7 @@ graph::Gemm* BiaslessGemm(Import& into, ValueId value, const std::string& name, 
 absl::StatusOr<float> OneFloat(const NodeReader& n, const Import& into, int i, float fallback) {
   if (!into.HasInput(n, i)) return fallback;
   RESNETD_ASSIGN_OR_RETURN(const WeightsRef value, into.Floats(n, i));
-  if (value->data->size() == 1) return value->data->front();
+  if (value->data.size() == 1) return value->data.front();
   return Expected(absl::StrCat("input ", i, " ", Quoted(n.node().input(i))), "one value", graph::ToString(value->dims));
 }
 
@@ -121,10 +121,9 @@ absl::Status ImportPRelu(NodeReader& n, Import& into) {
   if (dims.empty()) return Expected("input", "batch x channels", "batch");
   const int64_t channels = dims[0];
   graph::PRelu op;
-  if (slope->data->size() == 1) {
+  if (slope->data.size() == 1) {
     RESNETD_RETURN_IF_ERROR(into.Spend(channels));
-    op.slope =
-        MakeWeights(slope->name, {channels}, std::vector<float>(static_cast<size_t>(channels), (*slope->data)[0]));
+    op.slope = MakeWeights(slope->name, {channels}, std::vector<float>(static_cast<size_t>(channels), slope->data[0]));
     return into.Add(n, std::move(op), {src});
   }
   Dims per_channel(dims.size(), 1);

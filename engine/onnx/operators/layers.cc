@@ -23,15 +23,15 @@ using graph::WeightsRef;
 
 absl::StatusOr<WeightsRef> Scaled(Import& into, const WeightsRef& w, float factor) {
   if (factor == 1.0f) return w;
-  RESNETD_RETURN_IF_ERROR(into.Spend(static_cast<int64_t>(w->data->size())));
-  std::vector<float> out = *w->data;
+  RESNETD_RETURN_IF_ERROR(into.Spend(static_cast<int64_t>(w->data.size())));
+  std::vector<float> out = w->data.Copy();
   for (float& x : out) x *= factor;
   return MakeWeights(w->name, w->dims, std::move(out));
 }
 
 // One value a column, from {N}, {1, N} or a single value.
 absl::StatusOr<WeightsRef> AsBias(Import& into, const WeightsRef& w, int64_t columns) {
-  const auto& data = *w->data;
+  const auto& data = w->data;
   if (static_cast<int64_t>(data.size()) == columns && w->dims.size() <= 2 &&
       (w->dims.empty() || w->dims.back() == columns)) {
     return std::get<WeightsRef>(WithDims(w, {columns}));

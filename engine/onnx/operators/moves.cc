@@ -191,8 +191,8 @@ absl::Status ImportPad(NodeReader& n, Import& into) {
   op.value = n.Float("value", 0);
   if (into.HasInput(n, 2)) {
     RESNETD_ASSIGN_OR_RETURN(const graph::WeightsRef value, into.Floats(n, 2));
-    if (value->data->size() != 1) return Expected("constant_value", "one value", graph::ToString(value->dims));
-    op.value = value->data->front();
+    if (value->data.size() != 1) return Expected("constant_value", "one value", graph::ToString(value->dims));
+    op.value = value->data.front();
   }
   const size_t rank = into.dims(src).size();
   std::vector<int64_t> axes;

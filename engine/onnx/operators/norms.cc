@@ -16,9 +16,9 @@ using graph::WeightsRef;
 // Each of the values as often as there are channels in a group.
 absl::StatusOr<WeightsRef> PerChannel(Import& into, const WeightsRef& per_group, int64_t channels) {
   RESNETD_RETURN_IF_ERROR(into.Spend(channels));
-  const int64_t groups = static_cast<int64_t>(per_group->data->size());
+  const int64_t groups = static_cast<int64_t>(per_group->data.size());
   std::vector<float> data;
-  for (int64_t c = 0; c < channels; ++c) data.push_back((*per_group->data)[c / (channels / groups)]);
+  for (int64_t c = 0; c < channels; ++c) data.push_back(per_group->data[c / (channels / groups)]);
   return MakeWeights(per_group->name, {channels}, std::move(data));
 }
 

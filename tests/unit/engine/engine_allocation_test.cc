@@ -127,8 +127,7 @@ TEST(Run, AllocatesNothingOfOurs) {
     ASSERT_TRUE(stream) << path << " is not there; the test golden_models makes it";
     const std::string file((std::istreambuf_iterator<char>(stream)), {});
     for (const int threads : {1, 2}) {
-      const auto engine = Engine::Load({{reinterpret_cast<const std::byte*>(file.data()), file.size()}, path},
-                                       {.batch_sizes = {1, 4}, .threads = threads});
+      const auto engine = Engine::Load({file, path}, {.batch_sizes = {1, 4}, .threads = threads});
       ASSERT_TRUE(engine.ok()) << engine.status();
       const SessionRunner runner(*engine);
       const ModelInfo& info = runner.engine().info();

@@ -195,8 +195,9 @@ TEST(ResidualsTest, NormsAreThoseOfThePlainExecutor) {
   ASSERT_EQ(norms->size(), 9u);
   EXPECT_EQ(told, 9u);
 
-  const auto graph = onnx::ReadOnnx(model->bytes().onnx, "tested");
-  ASSERT_TRUE(graph.ok()) << graph.status();
+  const auto read = onnx::ReadOnnx(model->bytes().onnx, "tested");
+  ASSERT_TRUE(read.ok()) << read.status();
+  const graph::Graph* const graph = &read->graph;
   const auto config = ParseModelConfig(model->source.read("config.textproto", 1 << 20).value(), "config");
   ASSERT_TRUE(config.ok()) << config.status();
   ModelInfo info;

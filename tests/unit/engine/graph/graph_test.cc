@@ -16,8 +16,7 @@ using ::testing::HasSubstr;
 WeightsRef Zeros(Dims dims) {
   size_t size = 1;
   for (const int64_t d : dims) size *= static_cast<size_t>(d);
-  return std::make_shared<const Weights>(
-      Weights{"w", std::move(dims), std::make_shared<const std::vector<float>>(size)});
+  return std::make_shared<const Weights>(Weights{"w", std::move(dims), std::vector<float>(size)});
 }
 
 Conv MakeConv(Dims weights, Size2 strides = {}, Pads2 pads = {}, Size2 dilations = {}, int64_t groups = 1) {
@@ -302,6 +301,31 @@ TEST(Graph, Prints) {
   const std::string text = ToString(fused);
   EXPECT_THAT(text, HasSubstr("%b{4x2x2} = Relu (%a) + Mul constant 1x1x1 + Add %a + Clip 0..6 \"relu\"\n"));
   EXPECT_THAT(text, HasSubstr("\nflat: %flat before Softmax\n"));
+  fused.outputs[0].activation = HeadActivation::kNone;
+  fused.outputs[0].probabilities = true;
+  EXPECT_THAT(ToString(fused), HasSubstr("\nflat: %flat of probabilities\n"));
+}
+
+// A list, and the same values at each place within a word.
+TEST(Floats, AreTheSameAlignedAndNot) {
+  std::vector<float> values;
+  for (int i = 0; i < 10'000; ++i) values.push_back(static_cast<float>(i) * 0.37f - 9);
+  const Floats list = values;
+  EXPECT_EQ(list.Copy(), values);
+  EXPECT_NE(list.aligned(), nullptr);
+  EXPECT_EQ(Floats().size(), 0u);
+  EXPECT_TRUE(Floats().Copy().empty());
+  for (size_t shift = 0; shift < 2 * sizeof(float); ++shift) {
+    const Bytes bytes(std::string(shift, 'x') + std::string(list.bytes().view()));
+    const Floats view = Floats::View(bytes.Part(bytes.view().substr(shift)));
+    ASSERT_EQ(view.size(), values.size());
+    EXPECT_EQ(view.aligned() != nullptr, shift % sizeof(float) == 0) << shift;
+    EXPECT_EQ(view.front(), values.front());
+    EXPECT_EQ(view[9'999], values[9'999]);
+    EXPECT_EQ(view, values) << shift;
+    EXPECT_EQ(view.Copy(), values) << shift;
+    EXPECT_EQ(std::vector<float>(view.begin(), view.end()), values) << shift;
+  }
 }
 
 TEST(Graph, AttributesInWords) {

@@ -35,8 +35,7 @@ struct Case {
 };
 
 graph::WeightsRef Learnt(Dims dims, Values values) {
-  return std::make_shared<const graph::Weights>(
-      graph::Weights{"w", std::move(dims), std::make_shared<const Values>(std::move(values))});
+  return std::make_shared<const graph::Weights>(graph::Weights{"w", std::move(dims), std::move(values)});
 }
 graph::WeightsRef Vector(const Values& values) {
   return Learnt({static_cast<int64_t>(values.size())}, values);

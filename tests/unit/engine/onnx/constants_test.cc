@@ -242,8 +242,8 @@ TEST(ReadOnnx, FoldedConstants) {
       ASSERT_TRUE(graph.ok()) << c.what << ": " << graph.status();
       const graph::WeightsRef constant_ref = std::get<graph::Binary>(graph->nodes[0].op).constant;
       EXPECT_EQ(graph::ToString(constant_ref->dims), c.dims) << c.what;
-      ASSERT_GE(constant_ref->data->size(), c.first.size()) << c.what;
-      EXPECT_TRUE(std::equal(c.first.begin(), c.first.end(), constant_ref->data->begin())) << c.what;
+      ASSERT_GE(constant_ref->data.size(), c.first.size()) << c.what;
+      EXPECT_TRUE(std::equal(c.first.begin(), c.first.end(), constant_ref->data.begin())) << c.what;
     }
   }
 }
@@ -263,7 +263,7 @@ TEST(ReadOnnx, TransposedConstants) {
   ASSERT_EQ(k.dims, (graph::Dims{3, 8, 2}));
   for (size_t i = 0; i < 3; ++i) {
     for (size_t j = 0; j < 8; ++j) {
-      for (size_t m = 0; m < 2; ++m) EXPECT_EQ((*k.data)[(i * 8 + j) * 2 + m], data[(m * 3 + i) * 8 + j]);
+      for (size_t m = 0; m < 2; ++m) EXPECT_EQ(k.data[(i * 8 + j) * 2 + m], data[(m * 3 + i) * 8 + j]);
     }
   }
 }

@@ -53,15 +53,14 @@ absl::StatusOr<Operand> Read(const TensorProto& tensor, ExternalData& external) 
 
 std::vector<float> Values(const absl::StatusOr<Operand>& operand) {
   if (!operand.ok()) return {};
-  return *std::get<graph::WeightsRef>(*operand)->data;
+  return std::get<graph::WeightsRef>(*operand)->data.Copy();
 }
 
 TEST(ExternalData, ReadsEachFileOnce) {
   const TempFolder folder;
   folder.Write("model.onnx.data", FloatBytes({1, 2, 3, 4, 5, 6}));
   folder.Write("more data", FloatBytes({7}));
-  std::vector<size_t> files;
-  ExternalData external(folder.path(), [&](absl::Span<const std::byte> bytes) { files.push_back(bytes.size()); });
+  ExternalData external(folder.path());
   struct Case {
     Entries entries;
     std::vector<float> expected;
@@ -77,13 +76,15 @@ TEST(ExternalData, ReadsEachFileOnce) {
     EXPECT_EQ(Values(read), c.expected) << read.status();
     std::filesystem::remove(folder / "model.onnx.data");  // it was read whole
   }
+  std::vector<size_t> files;
+  for (const Bytes& file : external.files()) files.push_back(file.size());
   EXPECT_EQ(files, (std::vector<size_t>{24, 4}));
 }
 
 TEST(ExternalData, ReadsIntegersAndFloatsBetweenOtherBytes) {
   const TempFolder folder;
   folder.Write("data", absl::StrCat("x", FloatBytes({1.5f, -2}), std::string("\x05\0\0\0", 4), "y"));
-  ExternalData external(folder.path(), nullptr);
+  ExternalData external(folder.path());
   EXPECT_EQ(Values(Read(Tensor(2, {{"location", "data"}, {"offset", "1"}, {"length", "8"}}), external)),
             (std::vector<float>{1.5f, -2}));
   TensorProto integer = Tensor(1, {{"location", "data"}, {"offset", "9"}, {"length", "4"}});
@@ -95,7 +96,7 @@ TEST(ExternalData, ReadsIntegersAndFloatsBetweenOtherBytes) {
 
 // The message without "tensor 'w': external data ".
 void ExpectRefused(const TempFolder& folder, const TensorProto& tensor, const std::string& message) {
-  ExternalData external(folder.path(), nullptr);
+  ExternalData external(folder.path());
   EXPECT_EQ(Read(tensor, external).status(),
             absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data", message)));
 }
@@ -110,7 +111,7 @@ TEST(ExternalData, RefusesPlacesOutsideTheFolder) {
         std::string("data/"), std::string("/dev/zero"), std::string("//"), std::string("."), std::string(".."),
         std::string(), std::string("data\0.bin", 9), std::string("../model/data")}) {
     folder.Write("model/data", FloatBytes({1}));
-    ExternalData external(folder / "model", nullptr);
+    ExternalData external(folder / "model");
     EXPECT_EQ(
         Read(Tensor(1, {{"location", location}}), external).status(),
         absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data: location: expected the plain name of a "
@@ -119,7 +120,7 @@ TEST(ExternalData, RefusesPlacesOutsideTheFolder) {
   }
   ExpectRefused(folder, Tensor(1, {{"offset", "0"}}),
                 ": location: expected the plain name of a file beside the model, got ''");
-  ExternalData nowhere("", nullptr);
+  ExternalData nowhere("");
   EXPECT_EQ(
       Read(Tensor(1, {{"location", "secret"}}), nowhere).status(),
       absl::InvalidArgumentError("tensor 'w': external data 'secret': expected the data inside this model's file: "
@@ -159,7 +160,7 @@ TEST(ExternalData, RefusesWhatIsNoRegularFileOfOneName) {
     ExpectRefused(folder, Tensor(1, {{"location", name}}), absl::StrCat(" ", Quoted(name), ": ", message));
   }
   // A device that lies in the folder itself.
-  ExternalData devices("/dev", nullptr);
+  ExternalData devices("/dev");
   EXPECT_EQ(Read(Tensor(1, {{"location", "zero"}}), devices).status(),
             absl::InvalidArgumentError("tensor 'w': external data 'zero': expected a regular file, got a device"));
 }
@@ -199,7 +200,7 @@ TEST(ExternalData, RefusesWhatDoesNotFit) {
 TEST(ExternalData, RefusesTensorsThatOverlap) {
   const TempFolder folder;
   folder.Write("data", FloatBytes({1, 2, 3}));
-  ExternalData external(folder.path(), nullptr);
+  ExternalData external(folder.path());
   const auto first = Tensor(2, {{"location", "data"}, {"length", "8"}});
   EXPECT_TRUE(Read(first, external).ok());
   EXPECT_EQ(
@@ -218,7 +219,7 @@ TEST(ExternalData, RefusesFilesThatAreTooLarge) {
   std::filesystem::resize_file(folder / "large", kMaxExternalBytes + 1);
   const std::string message = ": expected at most 2147483647 bytes in all files beside the model, got ";
   ExpectRefused(folder, Tensor(1, {{"location", "large"}}), absl::StrCat(" 'large'", message, "0 and 2147483648"));
-  ExternalData external(folder.path(), nullptr);
+  ExternalData external(folder.path());
   EXPECT_TRUE(Read(Tensor(1, {{"location", "small"}}), external).ok());
   EXPECT_EQ(Read(Tensor(1, {{"location", "most"}}), external).status(),
             absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data 'most'", message, "4 and 2147483647")));
@@ -227,7 +228,7 @@ TEST(ExternalData, RefusesFilesThatAreTooLarge) {
 TEST(ReadTensor, RefusesElementsInTwoPlaces) {
   const TempFolder folder;
   folder.Write("data", FloatBytes({1}));
-  ExternalData external(folder.path(), nullptr);
+  ExternalData external(folder.path());
   const TensorProto good = Tensor(1, {{"location", "data"}});
   struct Case {
     const char* what;

@@ -23,10 +23,10 @@ TEST(ReadOnnx, GemmIsTransposedAndScaled) {
   ASSERT_TRUE(graph.ok()) << graph.status();
   const auto& gemm = std::get<graph::Gemm>(graph->nodes[1].op);
   EXPECT_EQ(gemm.weights->dims, (graph::Dims{2, 192}));
-  EXPECT_EQ((*gemm.weights->data)[0], 0);
-  EXPECT_EQ((*gemm.weights->data)[1], 1);       // row 1, column 0 of the file: 2, halved
-  EXPECT_EQ((*gemm.weights->data)[192], 0.5f);  // row 0, column 1
-  EXPECT_EQ(*gemm.bias->data, (std::vector<float>{6, 6}));
+  EXPECT_EQ(gemm.weights->data[0], 0);
+  EXPECT_EQ(gemm.weights->data[1], 1);       // row 1, column 0 of the file: 2, halved
+  EXPECT_EQ(gemm.weights->data[192], 0.5f);  // row 0, column 1
+  EXPECT_EQ(gemm.bias->data, (std::vector<float>{6, 6}));
 }
 
 TEST(ReadOnnx, MatMulIsAlongTheLastAxis) {
@@ -156,7 +156,7 @@ TEST(ReadOnnx, Normalisations) {
   const auto& instance = std::get<graph::GroupNorm>(graph->nodes[0].op);
   EXPECT_EQ(instance.groups, 3);
   EXPECT_EQ(instance.epsilon, 0.25f);
-  EXPECT_EQ(*instance.scale->data, std::vector<float>(3, 2));
+  EXPECT_EQ(instance.scale->data, std::vector<float>(3, 2));
 }
 
 // Scale and shift are one value a group before opset 21, one a channel since.
@@ -175,8 +175,8 @@ TEST(ReadOnnx, GroupNormalization) {
     const auto& norm = std::get<graph::GroupNorm>(graph->nodes[1].op);
     EXPECT_EQ(norm.groups, 2) << opset;
     EXPECT_EQ(norm.epsilon, 1e-5f) << opset;
-    EXPECT_EQ(*norm.scale->data, per_channel) << opset;
-    EXPECT_EQ(*norm.shift->data, per_channel) << opset;
+    EXPECT_EQ(norm.scale->data, per_channel) << opset;
+    EXPECT_EQ(norm.shift->data, per_channel) << opset;
   }
 }
 

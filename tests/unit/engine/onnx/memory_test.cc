@@ -53,7 +53,7 @@ int64_t Resident() {
   const int64_t before = Resident();
   std::string bytes(std::filesystem::file_size(path), '\0');
   std::ifstream(path, std::ios::binary).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  const absl::Status status = ReadBytes(bytes).status();
+  const absl::Status status = ReadBytes(std::move(bytes)).status();
   const std::string said = absl::StrCat(before, " ", status.ok() ? "OK" : std::string(status.message()));
   _exit(write(out, said.data(), said.size()) == static_cast<ssize_t>(said.size()) ? 0 : 1);
 }

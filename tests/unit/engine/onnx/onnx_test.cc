@@ -314,7 +314,7 @@ TEST(ReadOnnx, TypedElementsAndWeightsAmongTheInputs) {
   SetInt(f.Node("Gemm", {"v", "w"}, "y"), "transB", 1);
   const auto graph = ReadBytes(f.Bytes());
   ASSERT_TRUE(graph.ok()) << graph.status();
-  EXPECT_EQ((*std::get<graph::Gemm>(graph->nodes[1].op).weights->data)[383], 2);
+  EXPECT_EQ(std::get<graph::Gemm>(graph->nodes[1].op).weights->data[383], 2);
 }
 
 }  // namespace

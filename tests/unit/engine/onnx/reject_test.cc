@@ -91,7 +91,7 @@ TEST(CheckOperators, ListsAllUnsupportedOnes) {
   const int nodes = file.graph().node_size();
   const auto check = [&] {
     const std::string bytes = file.Bytes();
-    return CheckOperators({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
+    return CheckOperators(bytes);
   };
   auto checked = check();
   ASSERT_TRUE(checked.ok()) << checked.status();

@@ -2,7 +2,11 @@
 #include "engine/passes/passes.h"
 
 #include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "engine/passes/leave_files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/pass_checker.h"
@@ -274,7 +278,44 @@ TEST(AllPasses, Blocks) {
        },
        "Conv+Relu, Conv+Relu, Conv+Add+Relu, ReduceMean, Reshape, ReduceMean, Reshape, Gemm"},
   };
-  CheckPass(cases, RunPasses);
+  CheckPass(cases, [](Graph& graph) { return RunPasses(graph); });
+}
+
+TEST(AllPasses, AreShownInTheirOrder) {
+  GraphBuilder b({3, 4, 4});
+  Graph g = b.FinishFlat(b.image());
+  std::vector<std::string> shown, all;
+  ASSERT_TRUE(RunPasses(g, [&](absl::string_view pass, const Graph& graph) {
+                EXPECT_EQ(&graph, &g);
+                shown.emplace_back(pass);
+              }).ok());
+  for (const NamedPass& pass : AllPasses()) all.emplace_back(pass.name);
+  EXPECT_EQ(shown, all);
+}
+
+// Two layers share 36 values in a file, a third has 36 in memory.
+TEST(LeaveFiles, KeepsAFileOfWhichNineTenthsAreNeeded) {
+  const std::string values(36 * sizeof(float), '\0');
+  for (const auto& [rest, leaves] : {std::pair<size_t, bool>{0, false}, {16, false}, {17, true}, {1000, true}}) {
+    const Bytes file(values + std::string(rest, 'r')), other(std::string("nothing is of this file"));
+    const graph::WeightsRef view =
+        graph::MakeWeights("view", {6, 6, 1, 1}, graph::Floats::View(file.Part(file.view().substr(0, values.size()))));
+    GraphBuilder b({6, 4, 4});
+    const auto conv = [&](const graph::WeightsRef& weights, ValueId src) {
+      graph::Conv op;
+      op.weights = weights;
+      return b.Add(op, {src});
+    };
+    const graph::WeightsRef own = graph::MakeWeights("own", {6, 6, 1, 1}, std::vector<float>(36, 1));
+    Graph g = b.FinishFlat(conv(own, conv(view, conv(view, b.image()))));
+    EXPECT_EQ(LeaveFiles({file}, g), leaves) << rest;
+    EXPECT_TRUE(LeaveFiles({other}, g));
+    const auto weights = [&](size_t node) { return std::get<graph::Conv>(g.nodes[node].op).weights; };
+    EXPECT_EQ(weights(0) == view, !leaves) << rest;
+    EXPECT_EQ(weights(0), weights(1));
+    EXPECT_EQ(weights(0)->data, view->data.Copy());
+    EXPECT_EQ(weights(2), own);
+  }
 }
 
 TEST(AllPasses, NamesThePassThatFails) {
