@@ -1,5 +1,7 @@
 // A view keeps the whole file. Where batch norms were folded into all layers but the last, the file is as large as the
-// folded weights beside it and of no other use; where the exporter had folded them, the file is the weights.
+// folded weights beside it and of no other use. Where the exporter had folded them, the file is the weights: as an
+// external file they lie where packing can read them, but within an ONNX file protobuf aligns nothing, and packing
+// would copy them after all, one by one, beside the file.
 #include "engine/passes/leave_files.h"
 
 #include <functional>
@@ -15,7 +17,7 @@ namespace {
 using graph::Weights;
 using graph::WeightsRef;
 
-// The share of a file that views must need for it to be kept: at most a tenth is kept for nothing.
+// The share of a file that aligned views must need for it to be kept: at most a tenth is kept for nothing.
 constexpr size_t kLeastPercent = 90;
 
 bool LiesIn(const Bytes& file, const Weights& weights) {
@@ -29,7 +31,8 @@ bool LeaveFile(const Bytes& file, graph::Graph& graph) {
   size_t needed = 0;
   for (const graph::Node& node : graph.nodes) {
     VisitWeights(node, [&](const WeightsRef& weights) {
-      if (LiesIn(file, *weights) && seen.insert(weights.get()).second) needed += weights->data.bytes().size();
+      const bool view = LiesIn(file, *weights) && weights->data.aligned() != nullptr;
+      if (view && seen.insert(weights.get()).second) needed += weights->data.bytes().size();
     });
   }
   if (needed > 0 && needed * 100 >= file.size() * kLeastPercent) return false;

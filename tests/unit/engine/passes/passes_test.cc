@@ -318,6 +318,21 @@ TEST(LeaveFiles, KeepsAFileOfWhichNineTenthsAreNeeded) {
   }
 }
 
+TEST(LeaveFiles, LeavesAFileWhoseWeightsAreNotAligned) {
+  const std::string values(36 * sizeof(float), '\0');
+  for (const size_t offset : {0, 1, 2, 3, 4}) {
+    const Bytes file(std::string(offset, 'x') + values);
+    const graph::WeightsRef view =
+        graph::MakeWeights("view", {6, 6, 1, 1}, graph::Floats::View(file.Part(file.view().substr(offset))));
+    GraphBuilder b({6, 4, 4});
+    graph::Conv op;
+    op.weights = view;
+    Graph g = b.FinishFlat(b.Add(op, {b.image()}));
+    EXPECT_EQ(LeaveFiles({file}, g), offset % alignof(float) != 0) << offset;
+    EXPECT_EQ(std::get<graph::Conv>(g.nodes[0].op).weights->data, view->data.Copy());
+  }
+}
+
 TEST(AllPasses, NamesThePassThatFails) {
   GraphBuilder b({3, 6, 5});
   graph::BatchNorm norm = b.BatchNorm(4);
