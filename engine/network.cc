@@ -15,8 +15,7 @@
 #include "engine/graph/outputs.h"
 #include "engine/network_content.h"
 #include "engine/onnx/onnx.h"
-#include "engine/passes/check_weights.h"
-#include "engine/passes/leave_files.h"
+#include "engine/passes/weights.h"
 
 namespace resnetd {
 namespace {

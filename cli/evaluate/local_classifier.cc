@@ -18,9 +18,9 @@
 #include "cli/model_file.h"
 #include "cli/print/progress.h"
 #include "models/loader.h"
+#include "models/model.h"
 #include "models/outputs.h"
 #include "models/runner.h"
-#include "models/scores.h"
 
 namespace resnetd::cli {
 namespace {

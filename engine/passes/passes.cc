@@ -1,8 +1,15 @@
 #include "engine/passes/passes.h"
 
 #include "absl/strings/str_cat.h"
+#include "engine/graph/outputs.h"
 
 namespace resnetd::passes {
+
+// Nodes that no output is computed from need not be folded, fused or compiled.
+absl::Status RemoveDead(graph::Graph& graph) {
+  graph::RemoveDeadNodes(graph);
+  return absl::OkStatus();
+}
 
 absl::Span<const NamedPass> AllPasses() {
   static constexpr NamedPass kPasses[] = {

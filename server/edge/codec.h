@@ -15,7 +15,6 @@
 #include "absl/types/span.h"
 #include "base/time.h"
 #include "models/model.h"
-#include "models/scores.h"
 #include "server/compute/image_job.h"
 #include "server/model_repository.h"
 

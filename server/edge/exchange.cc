@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "base/time.h"
-#include "models/scores.h"
+#include "models/model.h"
 #include "server/edge/error.h"
 
 namespace resnetd::server {

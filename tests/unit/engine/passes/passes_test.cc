@@ -1,12 +1,12 @@
 // Each pass alone and all in order: what the graph becomes, and that it still computes the same.
 #include "engine/passes/passes.h"
+#include "engine/passes/weights.h"
 
 #include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "engine/passes/leave_files.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/pass_checker.h"

@@ -1,7 +1,7 @@
 // softmax(x)[i] = exp(x[i] - max x) / sum_j exp(x[j] - max x): subtracting the maximum keeps exp() from overflowing,
 // and the sum is kept in double. sigmoid(x)[i] = 1 / (1 + exp(-x[i])). Both keep the order, so the best k are chosen on
 // the logits and only they are scored.
-#include "models/scores.h"
+#include "models/model.h"
 
 #include <algorithm>
 #include <cmath>

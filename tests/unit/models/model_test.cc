@@ -1,4 +1,4 @@
-#include "models/scores.h"
+#include "models/model.h"
 
 #include <gtest/gtest.h>
 
