@@ -13,7 +13,7 @@
 #include "engine/engine.h"
 #include "engine/image/recipe.h"
 
-// What a model is, and what a client gets of the numbers that its network yields.
+// A model as it is served, and what a client gets of the numbers that its network yields.
 namespace resnetd {
 
 // A classifier: what Classify can answer from. Or one value that is no class, a regression: then Classify answers with
