@@ -52,8 +52,8 @@ Beginning Begin(absl::string_view text, size_t most) {
   return begin;
 }
 
-std::string EchoBetween(absl::string_view quote, absl::string_view text) {
-  const Beginning begin = Begin(text, kEchoBytes);
+std::string EchoBetween(absl::string_view quote, absl::string_view text, size_t most = kEchoBytes) {
+  const Beginning begin = Begin(text, most);
   if (begin.bytes == text.size()) return absl::StrCat(quote, begin.printable, quote);
   return absl::StrCat(quote, begin.printable, quote, kCut, " (", text.size(), " bytes)");
 }
@@ -72,8 +72,8 @@ bool IsEcho(absl::string_view word) {
 
 }  // namespace
 
-std::string Echo(absl::string_view text) {
-  return EchoBetween("", text);
+std::string Echo(absl::string_view text, size_t most) {
+  return EchoBetween("", text, most);
 }
 
 std::string Quoted(absl::string_view text) {

@@ -15,9 +15,9 @@ namespace resnetd {
 
 inline constexpr size_t kEchoBytes = 128;
 
-// Returns at most the first kEchoBytes of `text`, without half a character at the end, and how long it was: "aaa...
+// Returns at most the first `most` bytes of `text`, without half a character at the end, and how long it was: "aaa...
 // (5000 bytes)". Control characters and bytes that are no UTF-8 become \xNN, which makes it longer: up to four times.
-std::string Echo(absl::string_view text);
+std::string Echo(absl::string_view text, size_t most = kEchoBytes);
 
 // Echo(text) in single quotes: 'aaa'... (5000 bytes).
 std::string Quoted(absl::string_view text);

@@ -10,6 +10,7 @@
 
 #include "base/cpu_budget.h"
 #include "base/echo.h"
+#include "server/library_log.h"
 #include "server/options.h"
 #include "server/process/descriptor_limit.h"
 #include "server/process/memory.h"
@@ -53,6 +54,8 @@ int main(int argc, char** argv) {
       std::make_shared<spdlog::logger>("resnetd", std::make_shared<spdlog::sinks::stderr_sink_mt>()));
   spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %L %v");
   spdlog::set_level(spdlog::level::from_str(options->log_level));
+
+  resnetd::server::StartLibraryLog();
 
   for (const std::string& warning : options->warnings) spdlog::warn("{}", warning);
   const resnetd::server::DescriptorLimit descriptors = resnetd::server::RaiseDescriptorLimit();

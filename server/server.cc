@@ -28,10 +28,14 @@
 #include "base/time.h"
 #include "models/loader.h"
 #include "server/edge/native/codec.h"
+#include "server/library_log.h"
 #include "server/process/memory.h"
 
 namespace resnetd::server {
 namespace {
+
+// Nobody else has the time to see that a window of the libraries' log is over.
+constexpr std::chrono::seconds kBetweenLooks(1);
 
 int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
@@ -108,7 +112,7 @@ absl::Status Server::Run() {
   RESNETD_RETURN_IF_ERROR(workers_.Prepare(models_));
   ReleaseLoadingMemory();
   Publish();
-  Stopped(1, Time::max());
+  while (!Stopped(1, Now() + kBetweenLooks)) TellLinesLeftOut();
   Announce();
   Drain();
   return absl::OkStatus();
@@ -149,6 +153,7 @@ absl::Status Server::Listen() {
                                                                  [this](const std::string& why) { PortIsDeaf(why); }));
   metrics_.SetWorkers(workers_count_);
   metrics_.SetSnapshot([this] { return scheduler_.snapshot(); });
+  metrics_.SetLibraryLines(LibraryLineCounts);
   metrics_.SetCallsInFlight([edge = edge_.get()] { return edge->calls_in_flight(); });
   spdlog::info("gRPC on {}:{}, metrics and probes on {}:{}; workers: {}, threads of each: {}", options_.edge.address,
                edge_->port(), options_.metrics_address, http_->port(), workers_count_, options_.threads);
@@ -223,6 +228,7 @@ void Server::Drain() {
   }
   if (const int left = edge_->calls_in_flight(); left > 0) spdlog::warn("cancelling {} calls that did not end", left);
   edge_->Shutdown(Now());
+  TellLinesLeftOut(Time::max());
   spdlog::info("stopped");
 }
 

@@ -100,6 +100,19 @@ void AppendSnapshot(const scheduling::Snapshot& s, std::vector<MetricFamily>& ou
   out.push_back(Single("resnetd_workers_busy", "Workers that compute a batch", kGauge, s.busy_workers));
 }
 
+void AppendLibraryLines(const std::vector<LibraryLineCount>& counts, std::vector<MetricFamily>& out) {
+  MetricFamily family{"resnetd_library_log_lines_total",
+                      "Lines that libraries had for the log, written or left out, by severity",
+                      MetricType::Counter,
+                      {}};
+  for (const LibraryLineCount& count : counts) {
+    prometheus::ClientMetric& metric = family.metric.emplace_back();
+    metric.label = {{"library", count.library}, {"severity", count.severity}};
+    metric.counter.value = static_cast<double>(count.lines);
+  }
+  out.push_back(std::move(family));
+}
+
 }  // namespace
 
 struct MethodMetrics::State {
@@ -136,6 +149,7 @@ struct Metrics::State {
   std::map<std::string, std::unique_ptr<ModelMetrics>> models ABSL_GUARDED_BY(mu);
   std::function<scheduling::Snapshot()> snapshot ABSL_GUARDED_BY(mu);
   std::function<int()> calls_in_flight ABSL_GUARDED_BY(mu);
+  std::function<std::vector<LibraryLineCount>()> library_lines ABSL_GUARDED_BY(mu);
 
   State();
 };
@@ -278,6 +292,11 @@ void Metrics::SetCallsInFlight(std::function<int()> calls) {
   state_->calls_in_flight = std::move(calls);
 }
 
+void Metrics::SetLibraryLines(std::function<std::vector<LibraryLineCount>()> lines) {
+  MutexLock lock(&state_->mu);
+  state_->library_lines = std::move(lines);
+}
+
 void Metrics::SetWorkers(int workers) {
   state_->workers->Set(workers);
 }
@@ -291,6 +310,7 @@ std::string Metrics::Scrape() {
       families.push_back(Single("resnetd_calls_in_flight", "Calls and streams between their headers and their status",
                                 MetricType::Gauge, state_->calls_in_flight()));
     }
+    if (state_->library_lines) AppendLibraryLines(state_->library_lines(), families);
   }
   AppendProcess(families);
   return prometheus::TextSerializer().Serialize(families);

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "base/time.h"
@@ -58,6 +59,12 @@ class ModelMetrics {
   prometheus::Histogram& confidence_;
 };
 
+// Lines of one library's log with one severity.
+struct LibraryLineCount {
+  const char *library, *severity;
+  int64_t lines = 0;  // since the start
+};
+
 // Thread-safe; recording takes no lock of ours and allocates nothing, but for the first call of a method that ends with
 // a code not seen before.
 class Metrics {
@@ -87,10 +94,11 @@ class Metrics {
   // A model of this name loaded again is recorded with the one before.
   ModelMetrics& ModelLoaded(const Model& model, Duration load_time);
 
-  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight. What they call must live until
-  // they are replaced; an empty function leaves its figures out.
+  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight, lines of libraries. What they
+  // call must live until they are replaced; an empty function leaves its figures out.
   void SetSnapshot(std::function<scheduling::Snapshot()> snapshot);
   void SetCallsInFlight(std::function<int()> calls);
+  void SetLibraryLines(std::function<std::vector<LibraryLineCount>()> lines);
   void SetWorkers(int workers);
 
   // The text exposition format, with the process's own figures (CPU, memory, descriptors, start time).

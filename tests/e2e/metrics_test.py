@@ -31,6 +31,7 @@ VERSION = subprocess.run([images.ROOT / "scripts/version.sh"], check=True, captu
 LABELS = {
     "method": METHODS, "code": CODES, "result": {"ok", "error"}, "stage": {"queue", "decode", "infer"},
     "model": {"fashion-resnet20"}, "version": {"1", VERSION}, "precision": {"f32"},
+    "library": {"grpc", "protobuf"}, "severity": {"debug", "info", "warning", "error"},
 }
 REASONS = {
     "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "bytes_in_flight",

@@ -49,6 +49,11 @@ TEST(EchoTest, Table) {
   }
 }
 
+TEST(EchoTest, OfALogMoreIsKept) {
+  EXPECT_EQ(Echo(Times(300, "a b"), 512), Times(170, "a b") + "a ... (900 bytes)");
+  EXPECT_EQ(Echo(Times(100, "a\n"), 512), Times(100, "a\\x0a"));
+}
+
 TEST(EchoTest, QuotesStandAroundTheTextAlone) {
   EXPECT_EQ(Quoted(""), "''");
   EXPECT_EQ(Quoted("a b"), "'a b'");

@@ -70,12 +70,24 @@ Page WithoutBuckets(Page page) {
   return page;
 }
 
+TEST(Metrics, LinesOfLibrariesAreReadAtEveryScrape) {
+  Metrics metrics;
+  int64_t lines = 7;
+  metrics.SetLibraryLines([&] { return std::vector<LibraryLineCount>{{"grpc", "error", lines}, {"grpc", "info", 1}}; });
+  const Page page = Scrape(metrics);
+  EXPECT_EQ(page.at("resnetd_library_log_lines_total{library=\"grpc\",severity=\"error\"}"), 7);
+  EXPECT_EQ(page.at("resnetd_library_log_lines_total{library=\"grpc\",severity=\"info\"}"), 1);
+  EXPECT_EQ(ChangedBy(metrics, [&] { lines = 9; }),
+            (Page{{"resnetd_library_log_lines_total{library=\"grpc\",severity=\"error\"}", 9}}));
+}
+
 // ---- names
 
 TEST(Metrics, FieldConventions) {
   Metrics metrics;
   metrics.SetSnapshot([] { return scheduling::Snapshot(); });
   metrics.SetCallsInFlight([] { return 0; });
+  metrics.SetLibraryLines([] { return std::vector<LibraryLineCount>{{"grpc", "error", 0}}; });
   metrics.ModelLoaded(*FakeModel(), seconds(1));
   metrics.Method("Classify").Ended(0, milliseconds(1));
   metrics.Rejections("queue_time");
