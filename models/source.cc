@@ -12,11 +12,13 @@
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/echo.h"
 #include "base/file.h"
+#include "base/status_macros.h"
 #include "models/embedded/embedded_model.h"
 
 namespace resnetd {
@@ -51,17 +53,94 @@ std::vector<fs::path> List(const fs::path& folder, std::error_code& error) {
   return entries;
 }
 
-// The version folder with the highest number that holds a model; of equal numbers, "01" and "1", the last by name.
-std::optional<fs::path> HighestVersion(const fs::path& model_folder) {
+std::string NotServed(const fs::path& folder, absl::string_view why) {
+  return absl::StrCat(QuotedPath(folder.string()), " is not served: ", why);
+}
+
+// Nobody's model: a file, or a folder that tools keep for themselves, as Kubernetes' "..data" and "lost+found" are.
+bool IsNoModel(const fs::path& entry) {
+  const std::string name = entry.filename().string();
+  std::error_code error;
+  const fs::file_status status = fs::status(entry, error);
+  const bool other = fs::exists(status) && !fs::is_directory(status);
+  return other || absl::StartsWith(name, ".") || name == "lost+found";
+}
+
+// Whether `folder` holds a model, or what keeps one from looking.
+absl::StatusOr<bool> HoldsModel(const fs::path& folder) {
+  std::error_code error;
+  const bool holds = fs::exists(fs::status(folder / kModelFile, error));
+  const bool absent = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
+  if (!holds && error && !absent) return absl::UnavailableError(absl::StrCat("it cannot be read: ", error.message()));
+  if (!holds && !fs::exists(folder, error)) return absl::UnavailableError("it is a link to nothing");
+  return holds;
+}
+
+// The version folder with the highest number that holds a model; of equal numbers, "01" and "1", the last by name. Of
+// the others that may be meant as versions `passed_over` says why they are not it.
+std::optional<fs::path> HighestVersion(const fs::path& model_folder, std::vector<std::string>& passed_over) {
   std::optional<std::pair<uint64_t, fs::path>> best;
   std::error_code error;
+  std::vector<fs::path> lower;
   for (const fs::path& folder : List(model_folder, error)) {
     const std::optional<uint64_t> version = ParseVersion(folder.filename().string());
-    if (!version.has_value() || !fs::exists(folder / kModelFile, error)) continue;
-    if (!best.has_value() || *version >= best->first) best.emplace(*version, folder);
+    if (IsNoModel(folder)) continue;
+    const absl::StatusOr<bool> holds = HoldsModel(folder);
+    if (!holds.ok()) {
+      passed_over.push_back(NotServed(folder, holds.status().message()));
+    } else if (!version.has_value()) {
+      passed_over.push_back(NotServed(folder, "expected a number as the version's name"));
+    } else if (!*holds) {
+      passed_over.push_back(NotServed(folder, absl::StrCat("there is no ", kModelFile, " in it")));
+    } else if (best.has_value() && *version < best->first) {
+      lower.push_back(folder);
+    } else {
+      if (best.has_value()) lower.push_back(best->second);
+      best.emplace(*version, folder);
+    }
+  }
+  if (error) passed_over.push_back(NotServed(model_folder, absl::StrCat("it cannot be read: ", error.message())));
+  for (const fs::path& folder : lower) {
+    passed_over.push_back(
+        NotServed(folder, absl::StrCat("version ", Echo(best->second.filename().string()), " is the highest")));
   }
   if (!best.has_value()) return std::nullopt;
   return best->second;
+}
+
+// Appends the model of a folder <name>, or why there is none.
+void AppendModel(const fs::path& folder, FolderContents& contents) {
+  const size_t told = contents.passed_over.size();
+  const std::optional<fs::path> version = HighestVersion(folder, contents.passed_over);
+  if (version.has_value()) return contents.sources.push_back(FileSource((*version / kModelFile).string()));
+  if (contents.passed_over.size() > told) return;
+  const bool unversioned = HoldsModel(folder).value_or(false);
+  contents.passed_over.push_back(
+      NotServed(folder, unversioned ? absl::StrCat("expected <version>/", kModelFile, ", found ", kModelFile)
+                                    : absl::StrCat("there is no <version>/", kModelFile, " in it")));
+}
+
+// Sorts the models by name, and looks whether they can be served together.
+absl::Status CheckTogether(const std::string& folder, FolderContents& contents) {
+  std::vector<ModelSource>& sources = contents.sources;
+  if (sources.empty()) {
+    const std::string first = contents.passed_over.empty() ? "" : absl::StrCat("; ", contents.passed_over.front());
+    return absl::NotFoundError(absl::StrCat("--models: expected <name>/<version>/model.onnx or model.onnx in ",
+                                            QuotedPath(folder), ", found neither", first));
+  }
+  if (sources.size() > static_cast<size_t>(kMaxModels)) {
+    return absl::InvalidArgumentError(absl::StrCat("--models: expected at most ", kMaxModels, " models in ",
+                                                   QuotedPath(folder), ", found ", sources.size()));
+  }
+  absl::c_sort(sources, [](const ModelSource& a, const ModelSource& b) { return a.name < b.name; });
+  const auto same =
+      absl::c_adjacent_find(sources, [](const ModelSource& a, const ModelSource& b) { return a.name == b.name; });
+  if (same != sources.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("--models: expected one folder for each model name, got two for ",
+                                                   Quoted(same->name), ": ", QuotedPath(same->origin), " and ",
+                                                   QuotedPath(std::next(same)->origin)));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -112,45 +191,34 @@ absl::StatusOr<ModelSource> FindSource(const std::string& path) {
     return absl::NotFoundError(absl::StrCat("expected an ONNX file or a model's folder, found no ", QuotedPath(path)));
   }
   if (fs::exists(fs::path(path) / kModelFile, error)) return FileSource((fs::path(path) / kModelFile).string());
-  const std::optional<fs::path> version = HighestVersion(path);
+  std::vector<std::string> passed_over;
+  const std::optional<fs::path> version = HighestVersion(path, passed_over);
   if (version.has_value()) return FileSource((*version / kModelFile).string());
   return absl::NotFoundError(
       absl::StrCat("expected model.onnx or <version>/model.onnx in ", QuotedPath(path), ", found neither"));
 }
 
-absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder) {
+absl::StatusOr<FolderContents> FolderSources(const std::string& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
     return absl::NotFoundError(absl::StrCat("--models: expected a folder, got ", QuotedPath(folder)));
   }
-  std::vector<ModelSource> sources;
-  if (fs::exists(fs::path(folder) / kModelFile, error)) {
-    sources.push_back(FileSource((fs::path(folder) / kModelFile).string()));
-    return sources;
-  }
+  FolderContents contents;
+  const bool flat = fs::exists(fs::path(folder) / kModelFile, error);
+  if (flat) contents.sources.push_back(FileSource((fs::path(folder) / kModelFile).string()));
+  FolderContents below;
   for (const fs::path& entry : List(folder, error)) {
-    const std::optional<fs::path> version = HighestVersion(entry);
-    if (version.has_value()) sources.push_back(FileSource((*version / kModelFile).string()));
+    if (!IsNoModel(entry)) AppendModel(entry, flat ? below : contents);
   }
+  for (const ModelSource& source : below.sources) {
+    contents.passed_over.push_back(
+        NotServed(source.origin, absl::StrCat("the folder's own ", kModelFile, " is the one model")));
+  }
+  if (flat) return contents;
   if (error)
     return absl::NotFoundError(absl::StrCat("--models: cannot list ", QuotedPath(folder), ": ", error.message()));
-  if (sources.empty()) {
-    return absl::NotFoundError(absl::StrCat("--models: expected <name>/<version>/model.onnx or model.onnx in ",
-                                            QuotedPath(folder), ", found neither"));
-  }
-  if (sources.size() > static_cast<size_t>(kMaxModels)) {
-    return absl::InvalidArgumentError(absl::StrCat("--models: expected at most ", kMaxModels, " models in ",
-                                                   QuotedPath(folder), ", found ", sources.size()));
-  }
-  absl::c_sort(sources, [](const ModelSource& a, const ModelSource& b) { return a.name < b.name; });
-  const auto same =
-      absl::c_adjacent_find(sources, [](const ModelSource& a, const ModelSource& b) { return a.name == b.name; });
-  if (same != sources.end()) {
-    return absl::InvalidArgumentError(absl::StrCat("--models: expected one folder for each model name, got two for ",
-                                                   Quoted(same->name), ": ", QuotedPath(same->origin), " and ",
-                                                   QuotedPath(std::next(same)->origin)));
-  }
-  return sources;
+  RESNETD_RETURN_IF_ERROR(CheckTogether(folder, contents));
+  return contents;
 }
 
 }  // namespace resnetd

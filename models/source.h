@@ -32,10 +32,18 @@ ModelSource EmbeddedSource();
 // letters, digits, '.', '_' and '-' become '_': names are labels of metrics and of health checks.
 ModelSource FileSource(const std::string& path);
 
-// All models of a folder, ordered by name: <name>/<version>/model.onnx with the highest numeric version of each name,
-// or the folder itself if it holds a model.onnx. NOT_FOUND: no folder, or no model in it; INVALID_ARGUMENT: two models
-// of the same name, or more than kMaxModels.
-absl::StatusOr<std::vector<ModelSource>> FolderSources(const std::string& folder);
+// A folder of models, read.
+struct FolderContents {
+  std::vector<ModelSource> sources;  // ordered by name
+  // A sentence for each folder that somebody may expect to be served and that is not, and why: "'a/v2' is not served:
+  // ...". Folders whose names begin with a dot and plain files are nobody's models.
+  std::vector<std::string> passed_over;
+};
+
+// All models of a folder: <name>/<version>/model.onnx with the highest numeric version of each name, or the folder
+// itself if it holds a model.onnx. NOT_FOUND: no folder, or no model in it; INVALID_ARGUMENT: two models of the same
+// name, or more than kMaxModels.
+absl::StatusOr<FolderContents> FolderSources(const std::string& folder);
 
 // The one model at a path that names an ONNX file, a folder with a model.onnx, or the folder above it with versions.
 // NOT_FOUND otherwise.

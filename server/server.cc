@@ -37,6 +37,8 @@ namespace {
 // Nobody else has the time to see that a window of the libraries' log is over.
 constexpr std::chrono::seconds kBetweenLooks(1);
 
+constexpr size_t kMostPassedOver = 64;
+
 int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
 }
@@ -52,8 +54,21 @@ void NameThread(int worker) {
   pthread_setname_np(pthread_self(), absl::StrCat("worker-", worker).c_str());
 }
 
+// Says what a folder holds and is not served; of a folder that was given by mistake not all of it.
+void LogPassedOver(const std::vector<std::string>& passed_over) {
+  for (size_t i = 0; i < std::min(passed_over.size(), kMostPassedOver); ++i)
+    spdlog::warn("--models: {}", passed_over[i]);
+  if (passed_over.size() > kMostPassedOver) {
+    spdlog::warn("--models: {} more folders are not served", passed_over.size() - kMostPassedOver);
+  }
+}
+
 absl::StatusOr<std::vector<ModelSource>> SourcesOf(const ServerOptions& options) {
-  if (!options.models_folder.empty()) return FolderSources(options.models_folder);
+  if (!options.models_folder.empty()) {
+    RESNETD_ASSIGN_OR_RETURN(FolderContents contents, FolderSources(options.models_folder));
+    LogPassedOver(contents.passed_over);
+    return std::move(contents.sources);
+  }
   return std::vector<ModelSource>{options.model_file.empty() ? EmbeddedSource() : FileSource(options.model_file)};
 }
 

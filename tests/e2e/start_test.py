@@ -123,6 +123,20 @@ class Start(unittest.TestCase):
                 self.assert_fails(run, 1, [f"cannot listen on {says}", "the port is in use"])
             self.assertEqual(first.ctl("health").returncode, 0)
 
+    def test_folders_that_are_not_served(self):
+        self.model("models/clothes/2")
+        for name in ("clothes/1", "clothes/3", "clothes/v4", *(f"other{i}" for i in range(70))):
+            (self.folder / "models" / name).mkdir(parents=True)
+        with RunningServer(*sys.argv[1:3], self.folder, "--models", str(self.folder / "models")) as server:
+            lines = [line for line in server.log.read_text().splitlines() if re.match(r"\S+ W --models: ", line)]
+        self.assertEqual(len(lines), 65)
+        for line, says in zip(lines, ("clothes/1' is not served: there is no model.onnx in it",
+                                      "clothes/3' is not served: there is no model.onnx in it",
+                                      "clothes/v4' is not served: expected a number",
+                                      "other0' is not served: there is no <version>/model.onnx in it")):
+            self.assertIn(says, line)
+        self.assertIn("9 more folders are not served", lines[-1])
+
     def test_options_that_are_none(self):
         for options, says in ((["--frobnicate"], "--frobnicate"), (["--frobnicate", "3"], "--frobnicate"),
                               (["model.onnx"], "model.onnx"), (["--port"], "--port"), (["--port", "many"], "many"),

@@ -299,7 +299,7 @@ TEST(LoadModel, WeightsBesideTheModelAreHashedWithIt) {
     folder.Write("net/1/model.onnx.data", data);
     const auto sources = FolderSources(folder.path());
     ASSERT_TRUE(sources.ok()) << sources.status();
-    const absl::StatusOr<LoadedModel> loaded = Load(sources->front());
+    const absl::StatusOr<LoadedModel> loaded = Load(sources->sources.front());
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     EXPECT_THAT(loaded->notes, IsEmpty()) << "its golden answers were checked";
     EXPECT_EQ(loaded->model->sha256, Sha256Hex(parted.onnx + data));

@@ -148,7 +148,7 @@ TEST(FolderSources, FindsTheModels) {
       const auto sources = FolderSources(path);
       ASSERT_TRUE(sources.ok()) << sources.status();
       std::vector<std::string> models;
-      for (const ModelSource& s : *sources) {
+      for (const ModelSource& s : sources->sources) {
         const std::string where = fs::path(s.origin).lexically_relative(folder.path());
         models.push_back(absl::StrCat(s.name == own_name ? "FOLDER" : s.name, " ", s.version, " ", where));
         EXPECT_EQ(OnnxOf(s), "network of " + where);
@@ -158,14 +158,79 @@ TEST(FolderSources, FindsTheModels) {
   }
 }
 
+struct PassedOverCase {
+  std::string what;
+  std::vector<std::string> files, folders;
+  std::vector<std::string> told;  // "path: why"
+};
+
+const PassedOverCase kPassedOver[] = {
+    {"nothing", {"a/1/model.onnx", "b/2/model.onnx", "README.md", "a/notes.txt"}, {}, {}},
+    {"lower versions",
+     {"a/9/model.onnx", "a/10/model.onnx", "a/2/model.onnx"},
+     {},
+     {"a/2: version 10 is the highest", "a/9: version 10 is the highest"}},
+    {"a higher version without a model",
+     {"a/1/model.onnx", "a/2/model.onxx"},
+     {"a/3"},
+     {"a/2: there is no model.onnx in it", "a/3: there is no model.onnx in it"}},
+    {"names that are no numbers",
+     {"a/1/model.onnx", "a/v2/model.onnx", "a/3.0/model.onnx", "a/18446744073709551616/model.onnx"},
+     {"a/old"},
+     {"a/18446744073709551616: expected a number as the version's name",
+      "a/3.0: expected a number as the version's name", "a/old: expected a number as the version's name",
+      "a/v2: expected a number as the version's name"}},
+    {"no version at all",
+     {"a/1/model.onnx", "b/model.onnx", "c/notes.txt"},
+     {"d"},
+     {"b: expected <version>/model.onnx, found model.onnx", "c: there is no <version>/model.onnx in it",
+      "d: there is no <version>/model.onnx in it"}},
+    {"folders of tools", {"a/1/model.onnx", "a/.git/x", ".git/x", "..data/1/model.onnx"}, {"lost+found"}, {}},
+    {"models beside the one",
+     {"model.onnx", "a/1/model.onnx", "weights/part"},
+     {},
+     {"a/1/model.onnx: the folder's own model.onnx is the one model"}},
+};
+
+TEST(FolderSources, SaysWhatIsPassedOver) {
+  for (const PassedOverCase& c : kPassedOver) {
+    SCOPED_TRACE(c.what);
+    const TempFolder folder;
+    for (const std::string& file : c.files) folder.Write(file);
+    for (const std::string& empty : c.folders) fs::create_directories(folder / empty);
+    const auto contents = FolderSources(folder.path());
+    ASSERT_TRUE(contents.ok()) << contents.status();
+    std::vector<std::string> told;
+    for (const std::string& one : c.told) {
+      const size_t colon = one.find(": ");
+      told.push_back(absl::StrCat("'", folder / one.substr(0, colon), "' is not served", one.substr(colon)));
+    }
+    EXPECT_THAT(contents->passed_over, ::testing::ElementsAreArray(told));
+  }
+}
+
+TEST(FolderSources, SaysWhatCannotBeRead) {
+  const TempFolder folder;
+  folder.Write("a/1/model.onnx");
+  fs::create_directory_symlink("2", folder / "a/2");  // to itself
+  fs::create_directory_symlink("gone", folder / "a/3");
+  fs::create_directory_symlink("b", folder / "b");
+  const auto contents = FolderSources(folder.path());
+  ASSERT_TRUE(contents.ok()) << contents.status();
+  EXPECT_THAT(contents->passed_over,
+              ::testing::ElementsAre(HasSubstr("a/2' is not served: it cannot be read: Too many levels"),
+                                     HasSubstr("a/3' is not served: it is a link to nothing"),
+                                     HasSubstr("b' is not served: it cannot be read: Too many levels")));
+}
+
 TEST(FolderSources, AFolderMayBeALink) {
   const TempFolder folder;
   folder.Write("data/net/1/model.onnx");
   fs::create_directory_symlink("data/net", folder / "net");
   const auto sources = FolderSources(folder.path());
   ASSERT_TRUE(sources.ok()) << sources.status();
-  ASSERT_EQ(sources->size(), 1u);
-  EXPECT_EQ(sources->front().name, "net");
+  ASSERT_EQ(sources->sources.size(), 1u);
+  EXPECT_EQ(sources->sources.front().name, "net");
 }
 
 TEST(FolderSources, SaysThatThereIsNone) {
@@ -182,6 +247,7 @@ TEST(FolderSources, SaysThatThereIsNone) {
         Case{folder / "file", "--models: expected a folder, got '"}, Case{"", "--models: expected a folder, got ''"},
         Case{folder / "empty", "--models: expected <name>/<version>/model.onnx or model.onnx in '"},
         Case{folder / "other", "--models: expected <name>/<version>/model.onnx or model.onnx in '"},
+        Case{folder / "other", "net' is not served: expected <version>/model.onnx, found model.onnx"},
         Case{folder / "deep", "--models: expected <name>/<version>/model.onnx or model.onnx in '"}}) {
     const absl::Status status = FolderSources(c.path).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << status;
@@ -208,7 +274,7 @@ TEST(FolderSources, UpToTheCap) {
   for (int i = 0; i < kMaxModels; ++i) folder.Write(absl::StrCat("net", i, "/1/model.onnx"));
   const auto at_cap = FolderSources(folder.path());
   ASSERT_TRUE(at_cap.ok()) << at_cap.status();
-  EXPECT_EQ(at_cap->size(), static_cast<size_t>(kMaxModels));
+  EXPECT_EQ(at_cap->sources.size(), static_cast<size_t>(kMaxModels));
   folder.Write("one-more/1/model.onnx");
   const absl::Status status = FolderSources(folder.path()).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
