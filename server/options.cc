@@ -12,18 +12,28 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/address.h"
 #include "base/echo.h"
 #include "server/bounds.h"
 
 namespace resnetd::server {
 namespace {
 
+// Digits, as a person counts. CLI11 would take 0x10 and 1_000 too, and 010 for eight.
+bool IsDecimal(absl::string_view text) {
+  absl::ConsumePrefix(&text, "-");
+  const bool digits = !text.empty() && absl::c_all_of(text, [](unsigned char c) { return absl::ascii_isdigit(c); });
+  return digits && (text.size() == 1 || text[0] != '0');
+}
+
 // Checks the text of a value.
 auto Within(const Bounds& bounds) {
   return [bounds](const std::string& text) {
     int64_t number = 0;
-    if (CLI::detail::lexical_cast(text, number) && bounds.Hold(number)) return std::string();
+    if (IsDecimal(text) && absl::SimpleAtoi(text, &number) && bounds.Hold(number)) return std::string();
     return "expected " + bounds.InWords() + ", got " + Echo(text);
   };
 }
@@ -71,6 +81,14 @@ std::string CheckPath(const std::string& path) {
   return absl::StrContains(path, "://") ? absl::StrCat("expected a path, got ", Quoted(path)) : "";
 }
 
+auto AddressOf(const char* option) {
+  return [option](const std::string& address) {
+    const absl::Status status = CheckAddress(option, address);
+    // CLI11 puts the option in front.
+    return std::string(absl::StripPrefix(status.message(), absl::StrCat(option, ": ")));
+  };
+}
+
 void AddModelOptions(Table& table, ServerOptions& o) {
   table.Group("Models");
   CLI::Option* file = table.Add("--model", o.model_file, "Serve this ONNX file")->check(CheckPath);
@@ -90,9 +108,11 @@ void AddModelOptions(Table& table, ServerOptions& o) {
 
 void AddListeningOptions(Table& table, ServerOptions& o) {
   table.Group("Listening");
-  table.Add("--address", o.edge.address, "Address of the gRPC port; 0.0.0.0 for all interfaces");
+  table.Add("--address", o.edge.address, "Address of the gRPC port; 0.0.0.0 for all interfaces")
+      ->check(AddressOf("--address"));
   table.AddWithin(bounds::kPort, o.edge.port, "gRPC port; 0: any free one, named in the log");
-  table.Add("--metrics-address", o.metrics_address, "Address of /metrics, /livez and /readyz");
+  table.Add("--metrics-address", o.metrics_address, "Address of /metrics, /livez and /readyz")
+      ->check(AddressOf("--metrics-address"));
   table.AddWithin(bounds::kMetricsPort, o.metrics_port, "Their port; 0: any free one");
   table.Group("Limits");
   table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight, "Calls and streams at once");

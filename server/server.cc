@@ -22,6 +22,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "base/address.h"
 #include "base/cpu_budget.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
@@ -170,8 +171,9 @@ absl::Status Server::Listen() {
   metrics_.SetSnapshot([this] { return scheduler_.snapshot(); });
   metrics_.SetLibraryLines(LibraryLineCounts);
   metrics_.SetCallsInFlight([edge = edge_.get()] { return edge->calls_in_flight(); });
-  spdlog::info("gRPC on {}:{}, metrics and probes on {}:{}; workers: {}, threads of each: {}", options_.edge.address,
-               edge_->port(), options_.metrics_address, http_->port(), workers_count_, options_.threads);
+  spdlog::info("gRPC on {}, metrics and probes on {}; workers: {}, threads of each: {}",
+               HostPort(options_.edge.address, edge_->port()), HostPort(options_.metrics_address, http_->port()),
+               workers_count_, options_.threads);
   return absl::OkStatus();
 }
 

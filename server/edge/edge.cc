@@ -21,11 +21,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/address.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
@@ -68,6 +67,7 @@ absl::Status CheckOptions(const EdgeOptions& options) {
       {bounds::kMaxImagePixels, options.image_limits.max_pixels},
       {bounds::kStreamWindow, options.stream_window},
   };
+  RESNETD_RETURN_IF_ERROR(CheckAddress("--address", options.address));
   for (const auto& [allowed, value] : given) RESNETD_RETURN_IF_ERROR(Check(allowed, value));
   if (options.max_message_bytes > options.max_bytes_in_flight) {
     return absl::InvalidArgumentError(
@@ -77,15 +77,9 @@ absl::Status CheckOptions(const EdgeOptions& options) {
   return absl::OkStatus();
 }
 
-std::string HostPort(const EdgeOptions& options) {
-  const bool ipv6 = absl::StrContains(options.address, ':') && !absl::StartsWith(options.address, "[");
-  return ipv6 ? absl::StrCat("[", options.address, "]:", options.port)
-              : absl::StrCat(options.address, ":", options.port);
-}
-
 absl::Status CannotListen(const EdgeOptions& options, absl::string_view why) {
-  return absl::UnavailableError(
-      absl::StrCat("cannot listen on ", Echo(HostPort(options)), ": ", why, " (--address, --port)"));
+  return absl::UnavailableError(absl::StrCat("cannot listen on ", Echo(HostPort(options.address, options.port)), ": ",
+                                             why, " (--address, --port)"));
 }
 
 struct FreeAddresses {
@@ -99,9 +93,8 @@ absl::StatusOr<Addresses> Resolve(const EdgeOptions& options) {
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  absl::string_view host = options.address;
-  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
-  const int error = getaddrinfo(std::string(host).c_str(), std::to_string(options.port).c_str(), &hints, &found);
+  const std::string host = HostOf(options.address);
+  const int error = getaddrinfo(host.c_str(), std::to_string(options.port).c_str(), &hints, &found);
   if (error != 0) return CannotListen(options, gai_strerror(error));
   return Addresses(found);
 }
@@ -146,7 +139,7 @@ class GrpcEdge final : public Edge {
     google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(HostPort(options), grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(HostPort(options.address, options.port), grpc::InsecureServerCredentials(), &port_);
     // This is on by default, and a second server on a port in use would start and take half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     // gRPC 1.51 measures a message when all of it has arrived, so its limit would save no memory; ours names the

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/address.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
 
@@ -57,17 +58,19 @@ class HttplibServer final : public HttpServer {
   }
 
   absl::Status Listen(const std::string& address, int port) {
+    RESNETD_RETURN_IF_ERROR(CheckAddress("--metrics-address", address));
     errno = 0;
+    const std::string host = HostOf(address);
     if (port == 0) {
-      port_ = server_.bind_to_any_port(address);
+      port_ = server_.bind_to_any_port(host);
     } else {
-      port_ = server_.bind_to_port(address, port) ? port : -1;
+      port_ = server_.bind_to_port(host, port) ? port : -1;
     }
     if (port_ <= 0) {
       const std::string why = errno == EADDRINUSE ? "the port is in use"
                               : errno != 0        ? std::strerror(errno)
                                                   : "no such address";
-      return absl::UnavailableError(absl::StrCat("cannot listen on ", Echo(address), ":", port, ": ", why,
+      return absl::UnavailableError(absl::StrCat("cannot listen on ", Echo(HostPort(address, port)), ": ", why,
                                                  " (--metrics-address, --metrics-port)"));
     }
     thread_ = std::thread([this] { server_.listen_after_bind(); });

@@ -25,7 +25,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "base/address.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
@@ -84,12 +84,11 @@ void AppendReachable(const addrinfo& from, std::vector<Target>& targets) {
 }
 
 absl::StatusOr<std::vector<Target>> Targets(absl::string_view address, int port) {
-  if (absl::ConsumePrefix(&address, "[")) absl::ConsumeSuffix(&address, "]");
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV;
   addrinfo* found = nullptr;
-  const int error = getaddrinfo(std::string(address).c_str(), std::to_string(port).c_str(), &hints, &found);
+  const int error = getaddrinfo(HostOf(address).c_str(), std::to_string(port).c_str(), &hints, &found);
   if (error != 0) return absl::UnavailableError(absl::StrCat(Echo(address), ": ", gai_strerror(error)));
   std::vector<Target> targets;
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) AppendReachable(*one, targets);

@@ -137,6 +137,31 @@ class Start(unittest.TestCase):
             self.assertIn(says, line)
         self.assertIn("9 more folders are not served", lines[-1])
 
+    def test_both_forms_of_an_ipv6_address(self):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError as error:
+            self.skipTest(f"no IPv6 here: {error}")
+        for address in ("::1", "[::1]"):
+            with self.subTest(address), RunningServer(*sys.argv[1:3], self.folder, "--address", address,
+                                                      "--metrics-address", address, wait=False) as server:
+                url = f"http://[::1]:{server.metrics_port}"
+                wait_until(lambda: http_get(f"{url}/readyz")[0] == 200, "it serves")
+                with Client(f"[::1]:{server.port}") as client:
+                    self.assertEqual(len(client.call("ListModels", pb.ListModelsRequest()).models), 1)
+                self.assertIn(f"gRPC on [::1]:{server.port}, metrics and probes on [::1]:{server.metrics_port};",
+                              server.log.read_text())
+
+    def test_addresses_and_numbers_that_may_be_others(self):
+        for option in ("--address", "--metrics-address"):
+            for address in ("0", "127.1", "0x7f000001", "[127.0.0.1]"):
+                with self.subTest(option, address=address):
+                    self.assert_fails(start(option, address), 2, [f"{option}: expected a name", f"got '{address}'"])
+        for option, least, most in RANGES:
+            for value in ("0x10", "010", "1_000"):
+                with self.subTest(option, value=value):
+                    self.assert_fails(start(option, value), 2, [option, f"expected {least} to {most}", f"got {value}"])
+
     def test_options_that_are_none(self):
         for options, says in ((["--frobnicate"], "--frobnicate"), (["--frobnicate", "3"], "--frobnicate"),
                               (["model.onnx"], "model.onnx"), (["--port"], "--port"), (["--port", "many"], "many"),
