@@ -34,6 +34,7 @@ inline constexpr char kDeadlineExceeded[] = "DEADLINE_EXCEEDED";
 inline constexpr char kCancelled[] = "CANCELLED";
 inline constexpr char kShutdown[] = "SHUTDOWN";
 inline constexpr char kEngine[] = "ENGINE";
+inline constexpr char kOutOfMemory[] = "OUT_OF_MEMORY";
 inline constexpr char kNotFinite[] = "NOT_FINITE";
 inline constexpr char kNotAClassifier[] = "NOT_A_CLASSIFIER";
 }  // namespace reason

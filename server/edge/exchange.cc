@@ -92,7 +92,8 @@ class Exchange::QueuedImage final : public ImageJob {
         image_,
         status.code() == absl::StatusCode::kInvalidArgument
             ? FieldError(exchange_->codec_.FieldOf(source().kind, image_), status.message(), reason::kBadImage)
-            : Error(status.code(), reason::kEngine, status.message()),
+            : Error(status.code(), absl::IsResourceExhausted(status) ? reason::kOutOfMemory : reason::kEngine,
+                    status.message()),
         execution);
   }
   void OnEnded(scheduling::End why) override {

@@ -10,6 +10,9 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "server/edge/error.h"
 #include "tests/support/fake_model.h"
 
 namespace resnetd::server {
@@ -135,7 +138,8 @@ TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
 }
 
 // Runs a request of the codec's to its end on a worker that fails every second image it computes.
-absl::StatusOr<std::string> AnswerOf(const FixedCodec& codec, Metrics& metrics, const Arrival& arrival, int* computed) {
+absl::StatusOr<std::string> AnswerOf(const FixedCodec& codec, Metrics& metrics, const Arrival& arrival, int* computed,
+                                     const absl::Status& failure = absl::InvalidArgumentError("bad")) {
   Gate gate(1, 1);
   const RejectionCounters rejections(metrics);
   std::atomic<int> images{0};
@@ -146,7 +150,7 @@ absl::StatusOr<std::string> AnswerOf(const FixedCodec& codec, Metrics& metrics, 
           if (images++ % 2 == 0) {
             static_cast<ImageJob&>(*job).OnComputed([&](OutputId) -> absl::Span<const float> { return logits; }, {});
           } else {
-            static_cast<ImageJob&>(*job).OnFailed(absl::InvalidArgumentError("bad"), {});
+            static_cast<ImageJob&>(*job).OnFailed(failure, {});
           }
         }
       });
@@ -178,6 +182,23 @@ TEST(ExchangeTest, ImagesFailAloneWhereTheProtocolHasAPlaceForTheirErrors) {
   EXPECT_EQ(bad.message(), "images[0]: bad") << "the codec's path of the image";
   EXPECT_EQ(run(FixedCodec::As::kAnImageAndAnError, false).status().message(), "images[1]");
   EXPECT_EQ(computed, 0) << "the other image would have been computed in vain";
+}
+
+TEST(ExchangeTest, WantOfMemoryIsNoDefectOfTheEngine) {
+  Metrics metrics;
+  int computed = 0;
+  const auto reason_of = [&](const absl::Status& failure) {
+    const FixedCodec codec(FixedCodec::As::kTwoImages, metrics, false);
+    const absl::Status status = AnswerOf(codec, metrics, {.at = Now()}, &computed, failure).status();
+    EXPECT_EQ(status.code(), failure.code());
+    google::rpc::Status proto;
+    ToProto(status, proto);
+    google::rpc::ErrorInfo info;
+    EXPECT_TRUE(proto.details_size() == 1 && proto.details(0).UnpackTo(&info));
+    return info.reason();
+  };
+  EXPECT_EQ(reason_of(absl::ResourceExhaustedError("not enough memory to decode the image")), "OUT_OF_MEMORY");
+  EXPECT_EQ(reason_of(absl::InternalError("broken")), "ENGINE");
 }
 
 TEST(ExchangeTest, ThePrincipalTravelsWithTheRequest) {
