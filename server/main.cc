@@ -14,6 +14,7 @@
 #include "server/options.h"
 #include "server/process/descriptor_limit.h"
 #include "server/process/memory.h"
+#include "server/process/room.h"
 #include "server/process/signals.h"
 #include "server/server.h"
 
@@ -32,6 +33,9 @@ void BoundSpinning(char** argv) {
   setenv("GOMP_SPINCOUNT", kSpinCount, 1);
   execv("/proc/self/exe", argv);  // returns only if it failed; slower in a crowd, but serving
 }
+
+// Bytes of the addresses that a server needs when it has its threads, whatever its models take.
+constexpr size_t kLeastMemory = size_t{64} << 20;
 
 // Libraries initialise themselves before main(), which takes milliseconds: a SIGTERM then would end the process like
 // any other. What stands in this section the dynamic linker calls before that. Only its own work comes earlier.
@@ -60,7 +64,12 @@ int main(int argc, char** argv) {
   for (const std::string& warning : options->warnings) spdlog::warn("{}", warning);
   const resnetd::server::DescriptorLimit descriptors = resnetd::server::RaiseDescriptorLimit();
   spdlog::debug("open files: at most {}, {} before the start", descriptors.now, descriptors.before);
-  resnetd::server::PrepareHeaps(resnetd::ReadCpuBudget());
+  const int heaps = resnetd::server::PrepareHeaps(resnetd::ReadCpuBudget());
+  const size_t memory = kLeastMemory + static_cast<size_t>(heaps - 1) * resnetd::server::kHeapAddresses;
+  if (const absl::Status room = resnetd::server::CheckRoom(resnetd::server::ThreadsOf(*options), memory); !room.ok()) {
+    spdlog::error("{}", resnetd::EchoWords(room.message()));
+    return 1;
+  }
   resnetd::server::Server server(*options);
   const resnetd::server::SignalThread signals([&server] { server.Stop(); });
   if (const absl::Status status = server.Run(); !status.ok()) {

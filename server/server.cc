@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -43,6 +44,9 @@ constexpr size_t kMostPassedOver = 64;
 int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
 }
+
+// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, the check of the port.
+constexpr int kThreadsBeside = 14;
 
 scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
   scheduling::Limits limits = options.scheduling;
@@ -108,6 +112,11 @@ void LogModel(const LoadedModel& loaded, Duration took) {
 }
 
 }  // namespace
+
+int ThreadsOf(const ServerOptions& options) {
+  const int grpc_pollers = std::clamp(static_cast<int>(sysconf(_SC_NPROCESSORS_CONF)) / 2, 2, 16);
+  return WorkersOf(options) * options.threads + HttpServer::kThreads + grpc_pollers + kThreadsBeside;
+}
 
 Server::Server(const ServerOptions& options)
     : options_(options),

@@ -21,6 +21,9 @@
 
 namespace resnetd::server {
 
+// How many threads a server with these options has, but for the first: its own and the libraries'.
+int ThreadsOf(const ServerOptions& options);
+
 // All parts of resnetd, in the order in which they need each other. Used by one thread, but for the signals' Stop().
 class Server {
  public:

@@ -17,8 +17,7 @@
 namespace resnetd::server {
 namespace {
 
-// A connection holds a thread while it lives: enough for a few scrapers and probes, and none may stay for long.
-constexpr size_t kThreads = 8;
+// Nobody may stay for long.
 constexpr time_t kPatienceSeconds = 2;
 constexpr size_t kMaxRequestBytes = 64 << 10;
 

@@ -19,6 +19,9 @@ struct HttpPages {
 // call the pages, until it is destroyed.
 class HttpServer {
  public:
+  // A connection holds one while it lives: enough for a few scrapers and probes.
+  static constexpr int kThreads = 8;
+
   // `port` 0: any free one. UNAVAILABLE: the address cannot be listened on, "the port is in use" if that is why.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, int port, HttpPages pages);
   virtual ~HttpServer() = default;

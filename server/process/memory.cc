@@ -3,6 +3,7 @@
 #include <link.h>
 #include <malloc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,15 @@ void BoundAllocator() {
   mallopt(M_MMAP_THRESHOLD, 4 << 20);  // bytes; what is larger goes back to the system when it is freed
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
   malloc_trim(0);
+}
+
+// Each heap beside the first reserves addresses, which a limit on them counts as if they were used: of those that are
+// allowed, heaps take at most a quarter.
+int Heaps(int wanted) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return wanted;
+  const rlim_t affordable = 1 + limit.rlim_cur / 4 / kHeapAddresses;
+  return static_cast<int>(std::min<rlim_t>(affordable, static_cast<rlim_t>(wanted)));
 }
 
 // Bytes. Of smaller segments most pages come back with the first calls.
@@ -40,10 +50,12 @@ int ReleaseCode(dl_phdr_info* object, size_t /*size*/, void* /*data*/) {
 
 }  // namespace
 
-void PrepareHeaps(int cores) {
-  mallopt(M_ARENA_MAX, 2 * cores);
+int PrepareHeaps(int cores) {
+  const int heaps = Heaps(2 * cores);
+  mallopt(M_ARENA_MAX, heaps);
   mallopt(M_MMAP_MAX, 0);  // blocks of any size lie in the heap
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  return heaps;
 }
 
 void ReleaseLoadingMemory() {

@@ -1,12 +1,17 @@
 #ifndef RESNETD_SERVER_PROCESS_MEMORY_H_
 #define RESNETD_SERVER_PROCESS_MEMORY_H_
 
+#include <cstddef>
+
 namespace resnetd::server {
 
 // Lets threads share the allocator's heaps, as many as there are cores: glibc gives each of up to eight threads a core
 // a heap of its own, and each keeps what its largest burst took. And until ReleaseLoadingMemory() freed memory is kept
-// for what is loaded next, since a new page costs more than filling it. Call it before any other thread starts.
-void PrepareHeaps(int cores);
+// for what is loaded next, since a new page costs more than filling it. Where addresses are limited (ulimit -v) there
+// are fewer heaps. Returns how many. Call it before any other thread starts.
+int PrepareHeaps(int cores);
+// The addresses that each heap but the first reserves, in bytes.
+inline constexpr size_t kHeapAddresses = size_t{64} << 20;
 
 // Hands back what loading models took and serving them does not need: freed memory, and pages of code. Call it once,
 // when all are loaded; any thread may be running.

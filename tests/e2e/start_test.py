@@ -3,9 +3,11 @@
     start_test.py RESNETD RESNETCTL
 """
 
+import collections
 import os
 import pathlib
 import re
+import resource
 import shutil
 import socket
 import subprocess
@@ -161,6 +163,30 @@ class Start(unittest.TestCase):
             for value in ("0x10", "010", "1_000"):
                 with self.subTest(option, value=value):
                     self.assert_fails(start(option, value), 2, [option, f"expected {least} to {most}", f"got {value}"])
+
+    def test_an_address_space_that_is_too_small(self):
+        """Of whatever size, it serves, or one line says what is too little."""
+        if b"__asan_init" in pathlib.Path(RESNETD).read_bytes():
+            self.skipTest("AddressSanitizer needs terabytes of addresses")
+        outcomes = collections.Counter()
+        for megabytes in [160, 220, 300, 400, 4096]:
+            with self.subTest(megabytes=megabytes), open(self.folder / "log", "w+") as log:
+                limit = megabytes << 20
+                with subprocess.Popen([RESNETD, "--port", "0", "--metrics-port", "0", "--lame-duck-ms", "0"], stderr=log,
+                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit))) as server:
+                    text = pathlib.Path(log.name).read_text
+                    wait_until(lambda: server.poll() is not None or " I serving" in text(), "it serves or ends")
+                    server.terminate()
+                errors = [line for line in text().splitlines() if re.match(r"\S+ E ", line)]
+                self.assertEqual(len(errors), server.returncode, text())
+                too_little = "is too little" in text()
+                outcomes["too little" if too_little else "no memory" if errors else "served"] += 1
+                if too_little:
+                    self.assertIn(f"the address space of {megabytes * 1024} KiB (ulimit -v) is too little", errors[0])
+                elif errors:
+                    self.assertRegex(errors[0], "out_of_memory|not enough memory")
+        self.assertGreater(outcomes["too little"], 0, outcomes)
+        self.assertGreater(outcomes["served"], 0, outcomes)
 
     def test_options_that_are_none(self):
         for options, says in ((["--frobnicate"], "--frobnicate"), (["--frobnicate", "3"], "--frobnicate"),
