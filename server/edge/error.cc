@@ -1,9 +1,10 @@
 // The payloads of a status are keyed by the URLs that google.protobuf.Any uses, so that they move into
-// google.rpc.Status.details as they are. The time to wait before a retry is a payload of our own that stays inside.
+// google.rpc.Status.details as they are.
 #include "server/edge/error.h"
 
+#include <google/protobuf/util/time_util.h>
+
 #include "absl/strings/cord.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "google/rpc/error_details.pb.h"
@@ -14,7 +15,7 @@ namespace {
 
 constexpr absl::string_view kErrorInfoUrl = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr absl::string_view kBadRequestUrl = "type.googleapis.com/google.rpc.BadRequest";
-constexpr absl::string_view kRetryAfterKey = "resnetd/retry-after-ms";
+constexpr absl::string_view kRetryInfoUrl = "type.googleapis.com/google.rpc.RetryInfo";
 
 // Copies a few bytes. The constructor that takes a string over is a template, whose symbol Clang spells in another way
 // than the g++ that built the distribution's Abseil.
@@ -46,20 +47,22 @@ absl::Status FieldError(absl::string_view field, absl::string_view description, 
 }
 
 void SetRetryAfter(std::chrono::milliseconds time, absl::Status& status) {
-  status.SetPayload(kRetryAfterKey, Payload(absl::StrCat(time.count())));
+  google::rpc::RetryInfo info;
+  *info.mutable_retry_delay() = google::protobuf::util::TimeUtil::MillisecondsToDuration(time.count());
+  status.SetPayload(kRetryInfoUrl, Payload(info.SerializeAsString()));
 }
 
 std::optional<std::chrono::milliseconds> RetryAfter(const absl::Status& status) {
-  const auto payload = status.GetPayload(kRetryAfterKey);
-  int64_t ms = 0;
-  if (!payload || !absl::SimpleAtoi(std::string(*payload), &ms)) return std::nullopt;
-  return std::chrono::milliseconds(ms);
+  const auto payload = status.GetPayload(kRetryInfoUrl);
+  google::rpc::RetryInfo info;
+  if (!payload || !info.ParseFromString(std::string(*payload))) return std::nullopt;
+  return std::chrono::milliseconds(google::protobuf::util::TimeUtil::DurationToMilliseconds(info.retry_delay()));
 }
 
 void ToProto(const absl::Status& status, google::rpc::Status& proto) {
   proto.set_code(static_cast<int>(status.code()));
   proto.set_message(status.message().data(), status.message().size());
-  for (absl::string_view url : {kErrorInfoUrl, kBadRequestUrl}) {
+  for (absl::string_view url : {kErrorInfoUrl, kBadRequestUrl, kRetryInfoUrl}) {
     const auto payload = status.GetPayload(url);
     if (!payload) continue;
     google::protobuf::Any* detail = proto.add_details();

@@ -50,7 +50,8 @@ absl::Status Error(absl::StatusCode code, absl::string_view reason, absl::string
 absl::Status FieldError(absl::string_view field, absl::string_view description,
                         absl::string_view reason = reason::kInvalidField);
 
-// How long the client does well to wait before it tries again, for the trailer grpc-retry-pushback-ms.
+// How long the client does well to wait before it tries again: the trailer grpc-retry-pushback-ms, and a
+// google.rpc.RetryInfo, which reaches the requests of a stream too.
 void SetRetryAfter(std::chrono::milliseconds time, absl::Status& status);
 std::optional<std::chrono::milliseconds> RetryAfter(const absl::Status& status);
 

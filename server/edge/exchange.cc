@@ -56,21 +56,31 @@ bool AllFinite(absl::Span<const float> values) {
 struct RefusalText {
   Rejection rejection;
   absl::string_view text;
+  RefusedBy by;
 };
 
-// Explains each of the scheduler's refusals, but kGroupBytes and kUnknownModel.
-RefusalText Explain(scheduling::Refusal refusal) {
+// Explains each of the scheduler's refusals, but kGroupBytes and kUnknownModel. `left`: until the deadline.
+RefusalText Explain(scheduling::Refusal refusal, const scheduling::Limits& limits, Duration left) {
+  const auto ms = [](Duration d) {
+    return static_cast<int64_t>(std::chrono::floor<std::chrono::milliseconds>(d).count());
+  };
   switch (refusal) {
     case scheduling::Refusal::kQueueBytes:
-      return {Rejection::kQueueBytes, "the images waiting hold as many bytes as may wait (--max-queue-bytes)"};
+      return {Rejection::kQueueBytes,
+              "the images waiting hold as many bytes as may wait (--max-queue-bytes)",
+              {"limit_bytes", static_cast<int64_t>(limits.max_queue_bytes)}};
     case scheduling::Refusal::kDeadline:
-      return {Rejection::kDeadline, "the deadline would pass before the answer, by the queue's predicted wait"};
+      return {Rejection::kDeadline,
+              "the deadline would pass before the answer, by the queue's predicted wait",
+              {"limit_ms", ms(left)}};
     case scheduling::Refusal::kQueueTime:
     case scheduling::Refusal::kGroupBytes:
     case scheduling::Refusal::kUnknownModel:
       break;
   }
-  return {Rejection::kQueueTime, "the queue's predicted wait is longer than it may be (--max-queue-ms)"};
+  return {Rejection::kQueueTime,
+          "the queue's predicted wait is longer than it may be (--max-queue-ms)",
+          {"limit_ms", ms(limits.max_queue_time)}};
 }
 
 }  // namespace
@@ -120,7 +130,8 @@ bool Exchange::Start(RequestBytes& bytes) {
     services_.rejections.Count(Rejection::kMessageSize);
     return Complete(Refused(Rejection::kMessageSize,
                             absl::StrCat("the request of ", bytes.size(), " bytes is larger than the limit of ",
-                                         services_.max_message_bytes, " bytes (--max-message-bytes)")));
+                                         services_.max_message_bytes, " bytes (--max-message-bytes)"),
+                            RefusedBy{"limit_bytes", static_cast<int64_t>(services_.max_message_bytes)}));
   }
   if (!services_.gate.Reserve(bytes.size())) {
     services_.rejections.Count(Rejection::kBytesInFlight);
@@ -194,17 +205,20 @@ absl::Status Exchange::RefusalOf(const scheduling::Verdict& verdict,
   if (verdict.refusal == scheduling::Refusal::kUnknownModel) {
     return Error(absl::StatusCode::kUnavailable, reason::kShutdown, "the model is not served any more");
   }
+  const scheduling::Limits& limits = services_.scheduler.limits();
   if (verdict.refusal == scheduling::Refusal::kGroupBytes) {
     size_t bytes = 0;
     for (const scheduling::Submission& s : group) bytes += s.bytes;
     services_.rejections.Count(Rejection::kRequestSize);
     return Refused(Rejection::kRequestSize,
                    absl::StrCat("the request's images of ", bytes, " bytes are more than may ever wait: ",
-                                services_.scheduler.max_queue_bytes(), " bytes (--max-queue-bytes)"));
+                                limits.max_queue_bytes, " bytes (--max-queue-bytes)"),
+                   RefusedBy{"limit_bytes", static_cast<int64_t>(limits.max_queue_bytes)});
   }
-  const RefusalText why = Explain(*verdict.refusal);
+  const Duration left = std::max(deadline_ - admitted_at_, Duration::zero());
+  const RefusalText why = Explain(*verdict.refusal, limits, left);
   services_.rejections.Count(why.rejection);
-  return Refused(why.rejection, why.text, std::chrono::ceil<std::chrono::milliseconds>(verdict.predicted_wait));
+  return Refused(why.rejection, why.text, why.by, std::chrono::ceil<std::chrono::milliseconds>(verdict.predicted_wait));
 }
 
 void Exchange::Cancel() {

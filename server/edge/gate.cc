@@ -4,6 +4,7 @@
 #include "server/edge/gate.h"
 
 #include <chrono>
+#include <random>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -30,17 +31,30 @@ absl::StatusCode CodeOf(Rejection rejection) {
   }
 }
 
+// From 0 to less than 1.
+double Chance() {
+  thread_local std::minstd_rand random(std::random_device{}());
+  return std::uniform_real_distribution<double>(0, 1)(random);
+}
+
 }  // namespace
 
 absl::string_view RejectionName(Rejection reason) {
   return kNames[reason];
 }
 
-absl::Status Refused(Rejection rejection, absl::string_view message,
-                     std::optional<std::chrono::milliseconds> retry_after) {
-  absl::Status status = Error(CodeOf(rejection), absl::AsciiStrToUpper(RejectionName(rejection)), message);
-  if (retry_after) SetRetryAfter(*retry_after, status);
+absl::Status Refused(Rejection rejection, absl::string_view message, std::optional<RefusedBy> by,
+                     std::optional<std::chrono::milliseconds> predicted_wait) {
+  ErrorMetadata metadata;
+  if (by) metadata.emplace_back(by->name, absl::StrCat(by->limit));
+  if (predicted_wait) metadata.emplace_back("predicted_wait_ms", absl::StrCat(predicted_wait->count()));
+  absl::Status status = Error(CodeOf(rejection), absl::AsciiStrToUpper(RejectionName(rejection)), message, metadata);
+  if (predicted_wait) SetRetryAfter(Spread(*predicted_wait, Chance()), status);
   return status;
+}
+
+std::chrono::milliseconds Spread(std::chrono::milliseconds wait, double chance) {
+  return wait + std::chrono::floor<std::chrono::milliseconds>(wait * chance);
 }
 
 RejectionCounters::RejectionCounters(Metrics& metrics) {
@@ -70,12 +84,12 @@ absl::Status Gate::Refusal(Rejection rejection) const {
     case Rejection::kCallsInFlight:
       return Refused(rejection,
                      absl::StrCat("as many calls are in flight as may be: ", max_calls_, " (--max-calls-in-flight)"),
-                     kRetryAfter);
+                     RefusedBy{"limit_calls", max_calls_}, kRetryAfter);
     case Rejection::kBytesInFlight:
       return Refused(rejection,
                      absl::StrCat("the requests and answers in flight leave no room for this one: ", bytes(), " of ",
                                   max_bytes_, " bytes are taken (--max-bytes-in-flight)"),
-                     kRetryAfter);
+                     RefusedBy{"limit_bytes", static_cast<int64_t>(max_bytes_)}, kRetryAfter);
     default:
       return Refused(rejection, "the server is shutting down and takes no new calls");
   }

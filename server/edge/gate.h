@@ -28,10 +28,20 @@ enum class Rejection : uint8_t {
 };
 absl::string_view RejectionName(Rejection reason);  // "queue_time", ...
 
+// The limit that a request was refused by, for programs.
+struct RefusedBy {
+  const char* name;  // "limit_ms", "limit_bytes", "limit_calls": the key of ErrorInfo.metadata
+  int64_t limit;
+};
+
 // RESOURCE_EXHAUSTED, or UNAVAILABLE while draining, with the rejection's name in capitals as the reason: "QUEUE_TIME".
-// `retry_after`: how long a client does well to wait.
-absl::Status Refused(Rejection rejection, absl::string_view message,
-                     std::optional<std::chrono::milliseconds> retry_after = {});
+// With a `predicted_wait`, the number as metadata "predicted_wait_ms", and a time to come back: Spread() of it.
+absl::Status Refused(Rejection rejection, absl::string_view message, std::optional<RefusedBy> by = {},
+                     std::optional<std::chrono::milliseconds> predicted_wait = {});
+
+// From `wait` to less than twice as long, by a `chance` from 0 to less than 1: those who are refused together come back
+// one after the other. A millisecond stays one: it means that there is nothing to wait for.
+std::chrono::milliseconds Spread(std::chrono::milliseconds wait, double chance);
 
 // Counts refusals by their reasons, all of which a scrape shows from the start. Thread-safe; `metrics` outlives it.
 class RejectionCounters {

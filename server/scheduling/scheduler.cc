@@ -38,7 +38,7 @@ class Scheduler::Impl {
   Admission Submit(ModelKey model, std::vector<Submission> group);
   void Cancel(ItemId item);
   Snapshot snapshot() const;
-  size_t max_queue_bytes() const { return max_queue_bytes_; }
+  const Limits& limits() const { return limits_; }
 
  private:
   struct Batch {
@@ -59,7 +59,7 @@ class Scheduler::Impl {
   // Ends and destroys `jobs` with the lock released meanwhile.
   void EndJobs(Jobs jobs, End why) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  const size_t max_queue_bytes_;
+  const Limits limits_;
   const RunBatch run_;
   const std::function<void(int)> on_worker_start_;
 
@@ -77,7 +77,7 @@ class Scheduler::Impl {
 };
 
 Scheduler::Impl::Impl(const Limits& limits, RunBatch run, std::function<void(int)> on_worker_start)
-    : max_queue_bytes_(limits.max_queue_bytes),
+    : limits_(limits),
       run_(std::move(run)),
       on_worker_start_(std::move(on_worker_start)),
       policy_(limits),
@@ -234,8 +234,8 @@ void Scheduler::Cancel(ItemId item) {
 Snapshot Scheduler::snapshot() const {
   return impl_->snapshot();
 }
-size_t Scheduler::max_queue_bytes() const {
-  return impl_->max_queue_bytes();
+const Limits& Scheduler::limits() const {
+  return impl_->limits();
 }
 
 }  // namespace resnetd::scheduling

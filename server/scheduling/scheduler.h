@@ -64,7 +64,7 @@ class Scheduler {
   // no effect.
   void Cancel(ItemId item);
   Snapshot snapshot() const;
-  size_t max_queue_bytes() const;  // the limit
+  const Limits& limits() const;  // as given; it lives as long as the scheduler
 
  private:
   class Impl;

@@ -43,6 +43,8 @@ class Error:
     reason: str = ""  # of google.rpc.ErrorInfo
     field: str = ""  # of google.rpc.BadRequest
     pushback: str = ""  # the trailer grpc-retry-pushback-ms
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)  # of google.rpc.ErrorInfo
+    retry_ms: int | None = None  # of google.rpc.RetryInfo
 
 
 def code_name(code: int) -> str:
@@ -52,15 +54,18 @@ def code_name(code: int) -> str:
 def status_error(status: status_pb2.Status) -> Error:
     """Of a google.rpc.Status; the details must be of our domain."""
     error = Error(code_name(status.code), status.message)
-    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     for detail in status.details:
         if detail.Unpack(info):
             assert info.domain == "resnetd", info
             error.reason = info.reason
+            error.metadata = dict(info.metadata)
         elif detail.Unpack(bad):
             (violation,) = bad.field_violations
             assert f"{violation.field}: {violation.description}" == status.message, bad
             error.field = violation.field
+        elif detail.Unpack(retry):
+            error.retry_ms = retry.retry_delay.ToMilliseconds()
     return error
 
 
@@ -73,6 +78,7 @@ def call_error(call: grpc.RpcError) -> Error:
         assert (details.code, details.message) == (error.code, error.message), details
         error = details
     error.pushback = trailers.get("grpc-retry-pushback-ms", "")
+    assert error.pushback == ("" if error.retry_ms is None else str(error.retry_ms)), (error, trailers)
     return error
 
 

@@ -9,7 +9,7 @@ import unittest
 import grpc
 import images
 import numpy as np
-from client import Metrics, OpenStream, call_error, pb, wait_until
+from client import Error, Metrics, OpenStream, call_error, pb, wait_until
 from server_case import ServerTest
 
 SIDE = 64
@@ -55,6 +55,12 @@ class SlowServer(ServerTest):
     def computed(self) -> float:
         return self.added("resnetd_batch_size_sum")
 
+    def assert_back_later(self, error: Error):
+        """After the predicted wait, and before twice of it: not all at once."""
+        wait = int(error.metadata["predicted_wait_ms"])
+        self.assertGreaterEqual(wait, 1)
+        self.assertIn(int(error.pushback), range(wait, 2 * wait))
+
 
 class Flow(SlowServer):
     MORE = ["--max-queue-ms", "600000"]
@@ -66,7 +72,8 @@ class Flow(SlowServer):
         error = self.client.call("Classify", request(), timeout=0.2)
         self.assertEqual((error.code, error.reason), ("RESOURCE_EXHAUSTED", "DEADLINE"), error)
         self.assertIn("the deadline would pass before the answer", error.message)
-        self.assertGreaterEqual(int(error.pushback), 1)
+        self.assert_back_later(error)
+        self.assertIn(int(error.metadata["limit_ms"]), range(0, 210))  # of 200; gRPC rounds what is left up
         for call in crowd:
             call.cancel()
         self.wait_idle()
@@ -131,7 +138,9 @@ class FullQueue(SlowServer):
                 error = call_error(raised)
                 self.assertEqual((error.code, error.reason), ("RESOURCE_EXHAUSTED", "QUEUE_TIME"), error)
                 self.assertIn("--max-queue-ms", error.message)
-                self.assertGreaterEqual(int(error.pushback), 1)
+                self.assert_back_later(error)
+                self.assertEqual(error.metadata["limit_ms"], "250")
+                self.assertGreater(int(error.metadata["predicted_wait_ms"]), 250)
                 refused += 1
         self.assertGreater(served, 0)
         self.assertGreater(refused, 0)
@@ -158,7 +167,8 @@ class Caps(SlowServer):
         error = self.client.call("ListModels", pb.ListModelsRequest())
         self.assertEqual((error.code, error.reason), ("RESOURCE_EXHAUSTED", "CALLS_IN_FLIGHT"))
         self.assertIn(f"{self.CALLS} (--max-calls-in-flight)", error.message)
-        self.assertGreaterEqual(int(error.pushback), 1)
+        self.assert_back_later(error)
+        self.assertEqual(error.metadata["limit_calls"], str(self.CALLS))
         self.assertEqual(self.server.ctl("health").returncode, 0)
         # One that is cancelled makes room.
         streams.pop().answers.cancel()
@@ -176,7 +186,7 @@ class Caps(SlowServer):
         error = self.client.call("Classify", fitting)
         self.assertEqual((error.code, error.reason), ("RESOURCE_EXHAUSTED", "REQUEST_SIZE"))
         self.assertIn("--max-queue-bytes", error.message)
-        self.assertFalse(error.pushback)
+        self.assertEqual((error.pushback, error.metadata), ("", {"limit_bytes": str(self.BYTES)}))
         self.assertEqual(self.added("resnetd_rejections_total", reason="request_size"), 1)
 
 
