@@ -1,5 +1,5 @@
 // That kernels write what is theirs and nothing else. In a plan another buffer lies behind, whose owner may have died:
-// what a kernel computes is compared with the reference in plan_kernels_test.cc and plan_layers_test.cc.
+// what a kernel computes is compared with the reference in onednn/kernels_test.cc and onednn/layers_test.cc.
 #include <omp.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // Files made to do harm: each is refused, with the node or the tensor named. (What reading them takes:
-// onnx_memory_test.cc. Files beside the model: external_data_test.cc. Bytes by chance: tests/fuzz.)
+// memory_test.cc. Files beside the model: external_data_test.cc. Bytes by chance: tests/fuzz.)
 #include <cstdint>
 #include <functional>
 #include <limits>
