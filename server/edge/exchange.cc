@@ -154,11 +154,15 @@ bool Exchange::Prepare(ImageRequest request) {
   const Time now = Now();
   if (deadline_ <= now) return Complete(DeadlineExceeded());
 
+  if (!codec_.images_fail_alone()) {  // computing the others would be in vain
+    for (const absl::StatusOr<CheckedImage>& image : request_.images) {
+      if (!image.ok()) return Complete(image.status());
+    }
+  }
   answers_.resize(request_.images.size());
   for (size_t i = 0; i < answers_.size(); ++i) {
     const absl::StatusOr<CheckedImage>& image = request_.images[i];
     if (!image.ok()) {
-      if (!codec_.images_fail_alone()) return Complete(image.status());  // computing the others would be in vain
       answers_[i].status = image.status();
       answers_[i].total = now - arrival_.at;
       continue;
