@@ -236,9 +236,9 @@ class Streams(ServerTest):
         client = self.enterContext(Client(self.server.address, ("grpc.http2.bdp_probe", 0)))
         answers = client.stub.EmbedStream((request for _ in range(count)), timeout=120)
 
-        # It has come to a stop when it makes no step while the queue serves a hundred calls of somebody else.
+        # It has come to a stop when it has begun and makes no step while the queue serves a hundred calls of somebody else.
         calls, last = 0, -1.0
-        while (of_stream := self.images_answered() - before - calls) != last:
+        while (of_stream := self.images_answered() - before - calls) != last or of_stream == 0:
             last = of_stream
             for _ in range(100):
                 self.ok("Embed", pb.EmbedRequest(images=request.images[:1]))
