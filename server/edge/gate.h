@@ -53,8 +53,8 @@ class RejectionCounters {
   EnumTable<Rejection, EventCounter*> counters_;
 };
 
-// Counts what is in flight and says no above the caps: the first gate, before anything is read, and the count of
-// bytes. Lock-free and thread-safe.
+// Counts what is in flight and says no above the caps: calls, before anything of them is read, and bytes, of requests
+// and of answers. Lock-free and thread-safe.
 //
 // A call takes a slot, which it gives back when its last answer is handed to gRPC. The client has the answer before
 // gRPC says that it is gone: were the slot given back then, a client that calls again at once would now and then be
@@ -66,8 +66,8 @@ class Gate {
  public:
   Gate(int max_calls, size_t max_bytes) : max_calls_(max_calls), max_bytes_(max_bytes) {}
 
-  // A call's headers are here. nullopt: it may pass, and Leave() follows. kDraining, kCallsInFlight or, if no byte is
-  // left to give, kBytesInFlight.
+  // A call's headers are here. nullopt: it may pass, and FreeSlot() and then Leave() follow, once each. kDraining,
+  // kCallsInFlight or, if no byte is left to give, kBytesInFlight.
   std::optional<Rejection> Enter();
   // The call's last answer is on its way: another call may come in its place.
   void FreeSlot() { slots_.fetch_sub(1); }
