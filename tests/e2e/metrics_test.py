@@ -41,7 +41,7 @@ REASONS = {
     "resnetd_connections_closed_total": {"limit"},
 }
 GAUGES = ["resnetd_queue_depth", "resnetd_queue_bytes", "resnetd_queue_oldest_age_seconds", "resnetd_workers_busy",
-          "resnetd_calls_in_flight", "resnetd_connections"]
+          "resnetd_calls_in_flight"]
 FREE_LABELS = {"le", "isa", "sha256"}  # numbers, and what GetModel says too
 
 
