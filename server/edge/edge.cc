@@ -1,11 +1,9 @@
 // The server and its settings. gRPC's own threads serve everything; none is ours.
 #include "server/edge/edge.h"
 
-#include <google/protobuf/message.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -28,11 +26,13 @@
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
-#include "grpc/health/v1/health.pb.h"
 #include "server/bounds.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/gate.h"
+#include "server/edge/health/health.h"
 #include "server/edge/service.h"
+#include "server/edge/shares.h"
+#include "server/edge/watch.h"
 #include "server/model_repository.h"
 #include "server/net/connections.h"
 
@@ -49,9 +49,9 @@ constexpr int kMinPingIntervalMs = 5'000;
 // This lies above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get
 // through.
 constexpr int kStreamsBesideCalls = 64;
+static_assert(kStreamsBesideCalls > kMostWatches);
 // Connections need this much beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
-constexpr char kLiveness[] = "liveness";
 constexpr absl::Duration kPoll = absl::Milliseconds(2);
 // Connections are closed within this time once nothing is read from them: an instant, unless a client does not take its
 // answers.
@@ -122,21 +122,19 @@ class GrpcEdge final : public Edge {
            Metrics& metrics)
       : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
         rejections_(metrics),
+        shares_([](absl::string_view) { return false; }),
         unknown_(NamesOf(protocols), metrics) {
     const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
+    protocols.push_back(HealthProtocol(health_));
     for (Protocol& protocol : protocols) {
-      endpoints_.push_back(std::make_unique<InferenceEndpoint>(std::move(protocol), services, options.stream_window,
-                                                               options.authenticator));
+      endpoints_.push_back(std::make_unique<Endpoint>(std::move(protocol), services, shares_, options.stream_window,
+                                                      options.authenticator));
     }
   }
   ~GrpcEdge() override { Shutdown(Now()); }
 
   absl::Status Listen(const EdgeOptions& options) {
     RESNETD_ASSIGN_OR_RETURN(const Addresses addresses, Resolve(options));
-    grpc::EnableDefaultHealthCheckService(true);
-    // gRPC's health service brings no descriptor, and reflection would list what it cannot describe. The linker takes
-    // ours out of its library only where something names it.
-    google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     builder.AddListeningPort(HostPort(options.address, options.port), grpc::InsecureServerCredentials(), &port_);
@@ -170,16 +168,20 @@ class GrpcEdge final : public Edge {
   }
 
   int port() const override { return port_; }
-  void SetServing(absl::string_view name, bool serving) override {
-    server_->GetHealthCheckService()->SetServingStatus(std::string(name), serving);
-  }
+  void SetServing(absl::string_view name, bool serving) override { health_.Set(name, serving); }
   void RefuseNewCalls() override { gate_.Close(); }
   int calls_in_flight() const override { return gate_.calls(); }
 
   void Shutdown(Time deadline) override {
     if (server_ == nullptr || shut_down_.exchange(true)) return;
     gate_.Close();
+    health_.Stop();
     while (gate_.calls() > 0 && Now() < deadline) absl::SleepFor(kPoll);
+    health_.End();
+    // What watches were told last is still on its way.
+    for (const Time patience = Now() + kClosingTime; health_.subscriptions() > 0 && Now() < patience;) {
+      absl::SleepFor(kPoll);
+    }
     CloseConnections();
     server_->Shutdown(std::chrono::system_clock::now());
   }
@@ -197,7 +199,9 @@ class GrpcEdge final : public Edge {
   // The order matters: the endpoints use the gate and the counters, the server all of them.
   Gate gate_;
   const RejectionCounters rejections_;
-  std::vector<std::unique_ptr<InferenceEndpoint>> endpoints_;
+  Shares shares_;
+  Health health_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;
   UnknownMethods unknown_;
   int port_ = 0;
   std::atomic<bool> shut_down_{false};
@@ -211,10 +215,8 @@ absl::StatusOr<std::unique_ptr<Edge>> Edge::Start(const EdgeOptions& options, st
                                                   Metrics& metrics) {
   RESNETD_RETURN_IF_ERROR(CheckOptions(options));
   auto edge = std::make_unique<GrpcEdge>(options, std::move(protocols), scheduler, metrics);
-  RESNETD_RETURN_IF_ERROR(edge->Listen(options));
-  edge->SetServing("", false);
-  edge->SetServing(kLiveness, true);
   for (const auto& entry : models.List()) edge->SetServing(entry.name, false);
+  RESNETD_RETURN_IF_ERROR(edge->Listen(options));
   return edge;
 }
 
