@@ -13,38 +13,17 @@
 // empty, and with Finish() there are none left.
 #include "server/edge/call.h"
 
-#include <grpcpp/support/proto_buffer_reader.h>
-
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "base/time.h"
+#include "server/edge/buffers.h"
 #include "server/edge/error.h"
 #include "server/edge/grpc_status.h"
 
 namespace resnetd::server {
 namespace {
-
-class BufferBytes final : public RequestBytes {
- public:
-  explicit BufferBytes(grpc::ByteBuffer& buffer) : buffer_(buffer) {}
-  size_t size() const override { return buffer_.Length(); }
-  std::unique_ptr<google::protobuf::io::ZeroCopyInputStream> Open() override {
-    return std::make_unique<grpc::ProtoBufferReader>(&buffer_);
-  }
-
- private:
-  grpc::ByteBuffer& buffer_;
-};
-
-// The string moves into the buffer; nothing is copied.
-grpc::ByteBuffer ToBuffer(std::string message) {
-  auto* owned = new std::string(std::move(message));
-  const grpc::Slice slice(
-      owned->data(), owned->size(), [](void* p) { delete static_cast<std::string*>(p); }, owned);
-  return grpc::ByteBuffer(&slice, 1);
-}
 
 class RefusedCall final : public Reactor {
  public:
@@ -132,7 +111,7 @@ void Call::OnCancel() {
 }
 
 void Call::OnDone() {
-  if (code_unless_cancelled_) Ended(context_.IsCancelled() ? CancelledCode() : *code_unless_cancelled_);
+  if (code_unless_cancelled_) Ended(context_.IsCancelled() ? CancelledCode(arrival_) : *code_unless_cancelled_);
   services_.gate.Leave();
   const std::shared_ptr<Call> last = std::move(held_by_grpc_);
 }
@@ -245,22 +224,22 @@ void Call::FinishUnary() {
 
 // The client knows already.
 void Call::FinishCancelled() {
-  const grpc::StatusCode code = CancelledCode();
+  const grpc::StatusCode code = CancelledCode(arrival_);
   Ended(code);
   Finish(grpc::Status(code, ""));
 }
 
-// The client saw its own deadline pass a little before ours would: gRPC rounds the time left up, by at most one
-// hundredth, and the headers took a moment to travel.
-grpc::StatusCode Call::CancelledCode() const {
-  const Time now = Now();
-  const bool late = arrival_.deadline != Time::max() &&
-                    arrival_.deadline - now <= (arrival_.deadline - arrival_.at) / 50 + std::chrono::milliseconds(20);
-  return late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
-}
-
 void Call::Ended(int grpc_code) {
   served_.metrics.Ended(grpc_code, Now() - arrival_.at);
+}
+
+// The client saw its own deadline pass a little before ours would: gRPC rounds the time left up, by at most one
+// hundredth, and the headers took a moment to travel.
+grpc::StatusCode CancelledCode(const Arrival& arrival) {
+  const Time now = Now();
+  const bool late = arrival.deadline != Time::max() &&
+                    arrival.deadline - now <= (arrival.deadline - arrival.at) / 50 + std::chrono::milliseconds(20);
+  return late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
 }
 
 Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {

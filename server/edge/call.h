@@ -69,7 +69,6 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   void Send(std::shared_ptr<Exchange> exchange);
   void FinishUnary();
   void FinishCancelled();
-  grpc::StatusCode CancelledCode() const;
   void Ended(int grpc_code);
 
   grpc::CallbackServerContext& context_;
@@ -92,6 +91,9 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
 };
+
+// The code that the client of a call that ends now by its client's wish has seen: CANCELLED, or DEADLINE_EXCEEDED.
+grpc::StatusCode CancelledCode(const Arrival& arrival);
 
 // A call that did not pass: answered at its headers, nothing is read.
 Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes);

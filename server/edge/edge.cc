@@ -1,10 +1,8 @@
 // The server and its settings. gRPC's own threads serve everything; none is ours.
 #include "server/edge/edge.h"
 
-#include <google/protobuf/message.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 
 #include <atomic>
@@ -23,11 +21,13 @@
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
-#include "grpc/health/v1/health.pb.h"
 #include "server/bounds.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/gate.h"
+#include "server/edge/health/health.h"
 #include "server/edge/service.h"
+#include "server/edge/shares.h"
+#include "server/edge/watch.h"
 #include "server/model_repository.h"
 #include "server/net/acceptor.h"
 #include "server/net/listening.h"
@@ -45,9 +45,9 @@ constexpr int kMinPingIntervalMs = 5'000;
 // This lies above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get
 // through.
 constexpr int kStreamsBesideCalls = 64;
+static_assert(kStreamsBesideCalls > kMostWatches);
 // Connections need this much beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
-constexpr char kLiveness[] = "liveness";
 constexpr absl::Duration kPoll = absl::Milliseconds(2);
 // Connections are closed within this time once nothing is read from them: an instant, unless a client does not take its
 // answers.
@@ -92,11 +92,13 @@ class GrpcEdge final : public Edge {
       : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
         rejections_(metrics),
         refused_(metrics.ClosedConnections("grpc", "limit")),
+        shares_([](absl::string_view) { return false; }),
         unknown_(NamesOf(protocols), metrics) {
     const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
+    protocols.push_back(HealthProtocol(health_));
     for (Protocol& protocol : protocols) {
-      endpoints_.push_back(std::make_unique<InferenceEndpoint>(std::move(protocol), services, options.stream_window,
-                                                               options.authenticator));
+      endpoints_.push_back(std::make_unique<Endpoint>(std::move(protocol), services, shares_, options.stream_window,
+                                                      options.authenticator));
     }
   }
   ~GrpcEdge() override { Shutdown(Now()); }
@@ -105,10 +107,6 @@ class GrpcEdge final : public Edge {
     absl::StatusOr<Listening> listening = resnetd::server::Listen(options.address, options.port);
     if (!listening.ok()) return CannotListen(options, listening.status());
     port_ = listening->port;
-    grpc::EnableDefaultHealthCheckService(true);
-    // gRPC's health service brings no descriptor, and reflection would list what it cannot describe. The linker takes
-    // ours out of its library only where something names it.
-    google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     // gRPC's own listeners go deaf for good when the process has no descriptor for one connection.
@@ -148,16 +146,20 @@ class GrpcEdge final : public Edge {
   int port() const override { return port_; }
   std::string WhyClosed() const override { return acceptor_->WhyClosed(); }
   int connections() const override { return static_cast<int>(acceptor_->connections().count()); }
-  void SetServing(absl::string_view name, bool serving) override {
-    server_->GetHealthCheckService()->SetServingStatus(std::string(name), serving);
-  }
+  void SetServing(absl::string_view name, bool serving) override { health_.Set(name, serving); }
   void RefuseNewCalls() override { gate_.Close(); }
   int calls_in_flight() const override { return gate_.calls(); }
 
   void Shutdown(Time deadline) override {
     if (server_ == nullptr || shut_down_.exchange(true)) return;
     gate_.Close();
+    health_.Stop();
     while (gate_.calls() > 0 && Now() < deadline) absl::SleepFor(kPoll);
+    health_.End();
+    // The last word to watches is still on its way.
+    for (const Time patience = Now() + kClosingTime; health_.subscriptions() > 0 && Now() < patience;) {
+      absl::SleepFor(kPoll);
+    }
     CloseConnections();
     server_->Shutdown(std::chrono::system_clock::now());
   }
@@ -185,7 +187,9 @@ class GrpcEdge final : public Edge {
   Gate gate_;
   const RejectionCounters rejections_;
   EventCounter& refused_;  // connections
-  std::vector<std::unique_ptr<InferenceEndpoint>> endpoints_;
+  Shares shares_;
+  Health health_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;
   UnknownMethods unknown_;
   int port_ = 0;
   std::atomic<bool> shut_down_{false};
@@ -201,10 +205,8 @@ absl::StatusOr<std::unique_ptr<Edge>> Edge::Start(const EdgeOptions& options, st
                                                   Metrics& metrics) {
   RESNETD_RETURN_IF_ERROR(CheckOptions(options));
   auto edge = std::make_unique<GrpcEdge>(options, std::move(protocols), scheduler, metrics);
-  RESNETD_RETURN_IF_ERROR(edge->Listen(options));
-  edge->SetServing("", false);
-  edge->SetServing(kLiveness, true);
   for (const auto& entry : models.List()) edge->SetServing(entry.name, false);
+  RESNETD_RETURN_IF_ERROR(edge->Listen(options));
   return edge;
 }
 

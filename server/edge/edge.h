@@ -54,8 +54,7 @@ struct EdgeOptions {
 class Edge {
  public:
   // Listens and serves. Health is NOT_SERVING for "" and all models until SetServing() says otherwise, SERVING for
-  // "liveness". gRPC 1.51 itself starts with "" SERVING and is told otherwise at once; a model that loads before
-  // Start() leaves no gap. UNAVAILABLE: the port is in use; INVALID_ARGUMENT names the option that is wrong.
+  // "liveness". UNAVAILABLE: the port is in use; INVALID_ARGUMENT names the option that is wrong.
   static absl::StatusOr<std::unique_ptr<Edge>> Start(const EdgeOptions& options, std::vector<Protocol> protocols,
                                                      const ModelRepository& models, scheduling::Scheduler& scheduler,
                                                      Metrics& metrics);
@@ -65,13 +64,13 @@ class Edge {
   // Why a new connection would be refused or left waiting now; empty: it would not.
   virtual std::string WhyClosed() const = 0;
   virtual int connections() const = 0;
-  // The health service's answer for `name`: "" for the server, or a model's name.
+  // The health service's answer for `name`: "" for the server, or a model's name. Watches are told at once.
   virtual void SetServing(absl::string_view name, bool serving) = 0;
   // From now on calls get UNAVAILABLE at their headers; those in flight go on. Streams answer UNAVAILABLE to requests
   // they read from now on.
   virtual void RefuseNewCalls() = 0;
-  // Calls in flight may finish until `deadline`; they and all others see UNAVAILABLE then, when their connections are
-  // closed. Returns when no call is left.
+  // Health is NOT_SERVING from now on. Calls in flight may finish until `deadline`; they and all others, watches of
+  // health too, see UNAVAILABLE then, and their connections are closed. Returns when no call is left.
   virtual void Shutdown(Time deadline) = 0;
   virtual int calls_in_flight() const = 0;
 };

@@ -16,9 +16,9 @@ namespace {
 // Calls in flight come and go within a few batches; this is about one batch of a large network.
 constexpr std::chrono::milliseconds kRetryAfter(100);
 
-constexpr EnumTable<Rejection, absl::string_view> kNames = {"queue_time",      "queue_bytes",     "deadline",
-                                                            "calls_in_flight", "bytes_in_flight", "message_size",
-                                                            "request_size",    "draining",        "unauthenticated"};
+constexpr EnumTable<Rejection, absl::string_view> kNames = {
+    "queue_time",      "queue_bytes",  "deadline",     "calls_in_flight", "connection_calls",
+    "bytes_in_flight", "message_size", "request_size", "draining",        "unauthenticated"};
 
 absl::StatusCode CodeOf(Rejection rejection) {
   switch (rejection) {

@@ -20,6 +20,7 @@ enum class Rejection : uint8_t {
   kQueueBytes,
   kDeadline,
   kCallsInFlight,
+  kConnectionCalls,
   kBytesInFlight,
   kMessageSize,
   kRequestSize,

@@ -109,9 +109,9 @@ std::vector<std::string> Lines(Metrics& metrics) {
 TEST(RejectionTest, Names) {
   std::vector<std::string> names;
   for (const Rejection reason : EnumValues<Rejection>()) names.emplace_back(RejectionName(reason));
-  EXPECT_THAT(
-      names, testing::UnorderedElementsAre("bytes_in_flight", "calls_in_flight", "deadline", "draining", "message_size",
-                                           "queue_bytes", "queue_time", "request_size", "unauthenticated"));
+  EXPECT_THAT(names, testing::UnorderedElementsAre("bytes_in_flight", "calls_in_flight", "connection_calls", "deadline",
+                                                   "draining", "message_size", "queue_bytes", "queue_time",
+                                                   "request_size", "unauthenticated"));
 }
 
 TEST(RejectionTest, EachIsCountedUnderItsNameAndThereFromTheStart) {

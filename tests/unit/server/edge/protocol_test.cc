@@ -1,4 +1,4 @@
-// Tests what lies below the messages: raw bytes, compression, unknown methods, health, reflection, ports.
+// Tests what lies below the messages: raw bytes, compression, unknown methods, reflection, ports.
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,6 @@
 #include <memory>
 #include <thread>
 
-#include "grpc/health/v1/health.grpc.pb.h"
 #include "server/edge/error.h"
 #include "server/edge/native/codec.h"
 #include "tests/support/edge_server.h"
@@ -15,9 +14,6 @@
 namespace resnetd::server {
 namespace {
 
-using grpc::health::v1::Health;
-using grpc::health::v1::HealthCheckRequest;
-using grpc::health::v1::HealthCheckResponse;
 using testing::HasSubstr;
 
 struct RawReply {
@@ -143,53 +139,6 @@ TEST(EdgeProtocolTest, CompressedRequestsAreRefusedPlainly) {
   grpc::ClientContext context;
   v1::ClassifyResponse response;
   EXPECT_TRUE(stub->Classify(&context, LogitsRequest({1}), &response).ok());
-}
-
-HealthCheckResponse::ServingStatus Check(Health::Stub& stub, const std::string& name) {
-  grpc::ClientContext context;
-  HealthCheckRequest request;
-  request.set_service(name);
-  HealthCheckResponse response;
-  const grpc::Status status = stub.Check(&context, request, &response);
-  return status.ok()                              ? response.status()
-         : status.error_code() == grpc::NOT_FOUND ? HealthCheckResponse::SERVICE_UNKNOWN
-                                                  : HealthCheckResponse::UNKNOWN;
-}
-
-TEST(EdgeHealthTest, NamesAndTheirStates) {
-  EdgeServer server;
-  const auto stub = Health::NewStub(server.NewChannel());
-  EXPECT_EQ(Check(*stub, ""), HealthCheckResponse::NOT_SERVING);
-  EXPECT_EQ(Check(*stub, "fake"), HealthCheckResponse::NOT_SERVING);
-  EXPECT_EQ(Check(*stub, "liveness"), HealthCheckResponse::SERVING);
-  EXPECT_EQ(Check(*stub, "nobody"), HealthCheckResponse::SERVICE_UNKNOWN);
-  server.edge().SetServing("", true);
-  server.edge().SetServing("fake", true);
-  EXPECT_EQ(Check(*stub, ""), HealthCheckResponse::SERVING);
-  EXPECT_EQ(Check(*stub, "fake"), HealthCheckResponse::SERVING);
-  server.edge().SetServing("", false);
-  server.edge().RefuseNewCalls();
-  EXPECT_EQ(Check(*stub, ""), HealthCheckResponse::NOT_SERVING);
-  EXPECT_EQ(Check(*stub, "liveness"), HealthCheckResponse::SERVING) << "draining kills nothing";
-}
-
-TEST(EdgeHealthTest, WatchSeesEveryTurnAndDoesNotHoldShutdownUp) {
-  EdgeServer server;
-  const auto stub = Health::NewStub(server.NewChannel());
-  grpc::ClientContext context;
-  const auto reader = stub->Watch(&context, HealthCheckRequest());
-  HealthCheckResponse response;
-  ASSERT_TRUE(reader->Read(&response));
-  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
-  for (bool serving : {true, false}) {
-    server.edge().SetServing("", serving);
-    ASSERT_TRUE(reader->Read(&response));
-    EXPECT_EQ(response.status(), serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
-  }
-  server.edge().Shutdown(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
-  while (reader->Read(&response)) {
-  }
-  EXPECT_FALSE(reader->Finish().ok());
 }
 
 TEST(EdgeProtocolTest, TheNativeProtocolHasTheMethodsOfItsProto) {
