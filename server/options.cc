@@ -59,11 +59,11 @@ class Table {
     app_.add_flag(name, value, help)->envname(VariableOf(name))->group(group_);
   }
 
-  // In milliseconds.
-  template <typename D>
-  void AddMs(const Bounds& bounds, D& duration, const char* help) {
-    const auto set = [&duration](const int64_t& ms) { duration = std::chrono::milliseconds(ms); };
-    const int64_t now = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  // In `Unit`, which the option's name or its help says.
+  template <typename Unit, typename D>
+  void AddTime(const Bounds& bounds, D& duration, const char* help) {
+    const auto set = [&duration](const int64_t& count) { duration = Unit(count); };
+    const int64_t now = std::chrono::duration_cast<Unit>(duration).count();
     app_.add_option_function<int64_t>(bounds.option, set, help)
         ->envname(VariableOf(bounds.option))
         ->default_str(std::to_string(now))
@@ -117,6 +117,9 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.Group("Limits");
   table.AddWithin(bounds::kMaxConnections, o.max_connections,
                   "Connections to both ports at once; 0: half of the limit of open files, less a reserve");
+  table.AddTime<std::chrono::seconds>(
+      bounds::kMaxConnectionAge, o.edge.max_connection_age,
+      "Seconds, a tenth more or less, until a client is asked to connect anew; 0: never");
   table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight, "Calls and streams at once");
   table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight,
                   "Bytes of requests from reading to answer, and of answers until they are sent");
@@ -131,12 +134,15 @@ void AddSchedulingOptions(Table& table, ServerOptions& o) {
   table.Group("Scheduling");
   table.AddWithin(bounds::kWorkers, o.workers, "Batches computed side by side; 0: CPU budget / threads");
   table.AddWithin(bounds::kThreads, o.threads, "Threads of one batch");
-  table.AddMs(bounds::kMaxQueueMs, o.scheduling.max_queue_time, "Longest predicted wait; longer ones are refused");
+  table.AddTime<std::chrono::milliseconds>(bounds::kMaxQueueMs, o.scheduling.max_queue_time,
+                                           "Longest predicted wait; longer ones are refused");
   table.AddWithin(bounds::kMaxQueueBytes, o.scheduling.max_queue_bytes, "Bytes of images that wait");
-  table.AddMs(bounds::kDefaultDeadlineMs, o.default_deadline, "Deadline of calls that bring none; 0: none");
+  table.AddTime<std::chrono::milliseconds>(bounds::kDefaultDeadlineMs, o.default_deadline,
+                                           "Deadline of calls that bring none; 0: none");
   table.Group("Operation");
-  table.AddMs(bounds::kLameDuckMs, o.lame_duck, "After SIGTERM: serve on while load balancers take notice");
-  table.AddMs(bounds::kDrainMs, o.drain, "Then: how long calls in flight may take");
+  table.AddTime<std::chrono::milliseconds>(bounds::kLameDuckMs, o.lame_duck,
+                                           "After SIGTERM: serve on while load balancers take notice");
+  table.AddTime<std::chrono::milliseconds>(bounds::kDrainMs, o.drain, "Then: how long calls in flight may take");
   table.Add("--log-level", o.log_level, "Least severity that is logged")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
 }

@@ -43,6 +43,11 @@ Reactor* Call::New(grpc::CallbackServerContext& context, const ServedMethod& ser
                    const Arrival& arrival) {
   const auto call = std::make_shared<Call>(context, served, services, arrival);
   call->held_by_grpc_ = call;
+  if (arrival.retires != Time::max()) {
+    call->retirement_.Set(std::chrono::system_clock::now() + (arrival.retires - arrival.at), [call](bool due) {
+      if (due) call->Retire();
+    });
+  }
   call->StartRead(&call->read_buffer_);
   return call.get();
 }
@@ -65,6 +70,7 @@ void Call::OnReadDone(bool ok) {
   bool cancelled = false;
   {
     MutexLock lock(&mu_);
+    if (finished_) return;  // retired: its client asks again elsewhere
     pending_.push_back({exchange});
     no_more_requests_ = !served_.method.streaming;
     cancelled = cancelled_;
@@ -113,6 +119,7 @@ void Call::OnCancel() {
 void Call::OnDone() {
   if (code_unless_cancelled_) Ended(context_.IsCancelled() ? CancelledCode(arrival_) : *code_unless_cancelled_);
   services_.gate.Leave();
+  retirement_.Cancel();  // which lets go of the call too
   const std::shared_ptr<Call> last = std::move(held_by_grpc_);
 }
 
@@ -177,9 +184,12 @@ Call::Step Call::NextStep() {
     }
     const size_t unsent = pending_.size() + (writing_ ? 1 : 0);
     const bool room = unsent == 0 || (unsent < static_cast<size_t>(served_.window) && !services_.gate.crowded());
-    step.read = !reading_ && !no_more_requests_ && room;
+    step.read = !reading_ && !no_more_requests_ && !retiring_ && room;
     reading_ = reading_ || step.read;
     step.finish = no_more_requests_ && !reading_ && unsent == 0;
+    // What is being read may never come.
+    step.retired = retiring_ && !step.finish && unsent == 0;
+    step.finish = step.finish || step.retired;
   }
   finished_ = step.finish;
   return step;
@@ -193,6 +203,7 @@ void Call::Take(Step step) {
   services_.gate.FreeSlot();
   if (step.cancelled) return FinishCancelled();
   if (!served_.method.streaming) return FinishUnary();
+  if (step.retired) return FinishRetired();
   code_unless_cancelled_ = grpc::StatusCode::OK;
   Finish(grpc::Status::OK);
 }
@@ -220,6 +231,25 @@ void Call::FinishUnary() {
   if (!reply.ok()) return Finish(ToGrpc(reply.status(), served_.codes, context_));
   write_buffer_ = ToBuffer(*std::move(reply));
   StartWriteAndFinish(&write_buffer_, grpc::WriteOptions(), grpc::Status::OK);
+}
+
+// The stream's connection is to be closed. What has been read is answered first.
+void Call::Retire() {
+  Step step;
+  {
+    MutexLock lock(&mu_);
+    retiring_ = true;
+    step = NextStep();
+  }
+  Take(std::move(step));
+}
+
+void Call::FinishRetired() {
+  const absl::Status error = Error(absl::StatusCode::kUnavailable, reason::kConnectionAge,
+                                   "the connection has reached its age (--max-connection-age): go on with the first "
+                                   "request without an answer, on a new one");
+  code_unless_cancelled_ = ToGrpcCode(error, served_.codes);
+  Finish(ToGrpc(error, served_.codes, context_));
 }
 
 // The client knows already.

@@ -1,6 +1,7 @@
 #ifndef RESNETD_SERVER_EDGE_CALL_H_
 #define RESNETD_SERVER_EDGE_CALL_H_
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
@@ -57,17 +58,19 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   };
   // The next step, decided under the lock and done outside it.
   struct Step {
-    bool read = false, finish = false, cancelled = false;
+    bool read = false, finish = false, cancelled = false, retired = false;
     std::shared_ptr<Exchange> submit, send;
   };
 
   Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Take(Step step);
+  void Retire();
   bool Submit(const std::shared_ptr<Exchange>& exchange);
   void Submitted();
   void Send(std::shared_ptr<Exchange> exchange);
   void FinishUnary();
+  void FinishRetired();
   void FinishCancelled();
   void Ended(int grpc_code);
 
@@ -80,6 +83,7 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   // Set where the end of the requests may have been the end of the client, which OnDone() knows.
   std::optional<grpc::StatusCode> code_unless_cancelled_;
   std::shared_ptr<Call> held_by_grpc_;  // this, from New() to OnDone()
+  grpc::Alarm retirement_;
 
   Mutex mu_;
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);     // in order of arrival, unsent
@@ -89,6 +93,7 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool no_more_requests_ ABSL_GUARDED_BY(mu_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  bool retiring_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -42,6 +42,8 @@ constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
 // minutes with a call and two hours without, disconnect well-meant ones. Go's clients may be set to 10 seconds and no
 // less; half of it leaves room for pings that travel unevenly.
 constexpr int kMinPingIntervalMs = 5'000;
+// From the end of its age a connection has so long, and a fifth of the age, for the calls that are on it.
+constexpr std::chrono::milliseconds kAgeGrace(60'000);
 // This lies above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get
 // through.
 constexpr int kStreamsBesideCalls = 64;
@@ -57,6 +59,7 @@ absl::Status CheckOptions(const EdgeOptions& options) {
   const std::pair<Bounds, int64_t> given[] = {
       {bounds::kPort, options.port},
       {bounds::kMaxConnections, options.max_connections},
+      {bounds::kMaxConnectionAge, std::chrono::ceil<std::chrono::seconds>(options.max_connection_age).count()},
       {bounds::kMaxCallsInFlight, options.max_calls_in_flight},
       {bounds::kMaxBytesInFlight, static_cast<int64_t>(options.max_bytes_in_flight)},
       {bounds::kMaxMessageBytes, static_cast<int64_t>(options.max_message_bytes)},
@@ -89,7 +92,8 @@ class GrpcEdge final : public Edge {
  public:
   GrpcEdge(const EdgeOptions& options, std::vector<Protocol> protocols, scheduling::Scheduler& scheduler,
            Metrics& metrics)
-      : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
+      : max_age_(options.max_connection_age),
+        gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
         rejections_(metrics),
         refused_(metrics.ClosedConnections("grpc", "limit")),
         shares_([](absl::string_view) { return false; }),
@@ -97,8 +101,9 @@ class GrpcEdge final : public Edge {
     const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
     protocols.push_back(HealthProtocol(health_));
     for (Protocol& protocol : protocols) {
-      endpoints_.push_back(std::make_unique<Endpoint>(std::move(protocol), services, shares_, options.stream_window,
-                                                      options.authenticator));
+      endpoints_.push_back(std::make_unique<Endpoint>(
+          std::move(protocol), services, shares_, options.stream_window, options.authenticator,
+          [this](const std::string& peer, Time now) { return Retires(peer, now); }));
     }
   }
   ~GrpcEdge() override { Shutdown(Now()); }
@@ -124,6 +129,11 @@ class GrpcEdge final : public Edge {
     }
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_calls_in_flight + kStreamsBesideCalls);
+    if (max_age_ > max_age_.zero()) {
+      builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(max_age_.count()));
+      builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                                 static_cast<int>((kAgeGrace + max_age_ / 5).count()));
+    }
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);  // the server's pings too
@@ -137,9 +147,10 @@ class GrpcEdge final : public Edge {
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::UnavailableError("gRPC could not be started");
     RESNETD_ASSIGN_OR_RETURN(
-        acceptor_, Acceptor::Start(*std::move(listening), {.max_connections = options.max_connections,
-                                                           .take = [this](Descriptor fd) { Take(std::move(fd)); },
-                                                           .refused = [this] { refused_.Increment(); }}));
+        acceptor_, Acceptor::Create(*std::move(listening), {.max_connections = options.max_connections,
+                                                            .take = [this](Descriptor fd) { Take(std::move(fd)); },
+                                                            .refused = [this] { refused_.Increment(); }}));
+    acceptor_->Begin();
     return absl::OkStatus();
   }
 
@@ -176,6 +187,13 @@ class GrpcEdge final : public Edge {
     }
   }
 
+  // gRPC asks clients to leave a connection between 0.9 and 1.1 of the age, by chance. Streams end when it has.
+  Time Retires(const std::string& peer, Time now) const {
+    if (max_age_ == max_age_.zero()) return Time::max();
+    const std::shared_ptr<Connection> connection = acceptor_->connections().Find(peer);
+    return SaturatingAdd(connection == nullptr ? now : connection->since(), max_age_ + max_age_ / 10);
+  }
+
   // The acceptor's thread calls this. gRPC owns the descriptor from here on.
   void Take(Descriptor fd) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
@@ -183,6 +201,7 @@ class GrpcEdge final : public Edge {
     grpc_connections_->HandleNewConnection(&connection);
   }
 
+  const std::chrono::milliseconds max_age_;
   // The order matters: the endpoints use the gate and the counters, the server all of them.
   Gate gate_;
   const RejectionCounters rejections_;

@@ -1,6 +1,7 @@
 #ifndef RESNETD_SERVER_EDGE_EDGE_H_
 #define RESNETD_SERVER_EDGE_EDGE_H_
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -28,6 +29,9 @@ struct EdgeOptions {
   // Connections at once, each of two descriptors; more are closed as they come. Too few make clients that have one each
   // wait for each other.
   int max_connections = 256;
+  // After so long, a tenth more or less, a client is asked to take a new connection, so that it finds replicas that
+  // have come since. 0: never. Seconds of it make clients connect all the time.
+  std::chrono::milliseconds max_connection_age = std::chrono::minutes(15);
 
   // Calls between their headers and their last answer, streams included. Bounds the memory of calls that send slowly; a
   // value below the number of closed-loop clients refuses some of them.

@@ -32,6 +32,7 @@ struct Arrival {
   Time at;
   Time deadline = Time::max();  // of the client; max(): none
   PrincipalId principal = PrincipalId::kAnonymous;
+  Time retires = Time::max();  // a stream ends then, as its connection is to
 };
 
 class Exchange;

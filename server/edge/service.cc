@@ -26,8 +26,13 @@ using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::Byte
 }  // namespace
 
 Endpoint::Endpoint(Protocol protocol, const Services& services, Shares& shares, int stream_window,
-                   std::shared_ptr<Authenticator> authenticator)
-    : protocol_(std::move(protocol)), services_(services), shares_(shares), authenticator_(std::move(authenticator)) {
+                   std::shared_ptr<Authenticator> authenticator,
+                   std::function<Time(const std::string& peer, Time now)> retires)
+    : protocol_(std::move(protocol)),
+      services_(services),
+      shares_(shares),
+      authenticator_(std::move(authenticator)),
+      retires_(std::move(retires)) {
   for (size_t i = 0; i < protocol_.methods.size(); ++i) {
     const Method& method = protocol_.methods[i];
     // gRPC keeps the pointer to the name for as long as the service lives.
@@ -82,6 +87,7 @@ Reactor* Endpoint::Arrived(const ServedMethod& served, grpc::CallbackServerConte
     services_.rejections.Count(*rejection);
     return refuse(services_.gate.Refusal(*rejection));
   }
+  if (served.method.streaming) arrival.retires = retires_(context.peer(), arrival.at);
   return Call::New(context, served, services_, arrival);
 }
 

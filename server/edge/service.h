@@ -4,6 +4,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/impl/service_type.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,9 +25,10 @@ class Authenticator;
 class Endpoint final : public grpc::Service {
  public:
   // `stream_window`: requests of a stream that are read and not yet answered and sent. `authenticator` may be null.
-  // `shares` outlives it.
+  // `shares` outlives it. `retires`: when a stream that a client (`peer`, as gRPC calls it) begins now is to end.
   Endpoint(Protocol protocol, const Services& services, Shares& shares, int stream_window,
-           std::shared_ptr<Authenticator> authenticator);
+           std::shared_ptr<Authenticator> authenticator,
+           std::function<Time(const std::string& peer, Time now)> retires);
 
  private:
   Reactor* Arrived(const ServedMethod& served, grpc::CallbackServerContext& context);
@@ -36,6 +38,7 @@ class Endpoint final : public grpc::Service {
   const Services services_;
   Shares& shares_;
   const std::shared_ptr<Authenticator> authenticator_;
+  const std::function<Time(const std::string&, Time)> retires_;
   std::vector<std::unique_ptr<std::string>> names_;
 };
 

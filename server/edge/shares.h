@@ -13,8 +13,8 @@
 
 namespace resnetd::server {
 
-// Counts what the calls of one connection hold, so that one cannot hold everything. Thread-safe; whoever counts something up
-// counts it down again.
+// Counts what the calls of one connection hold, so that one cannot hold everything. Thread-safe; whoever counts
+// something up counts it down again.
 struct ConnectionLoad {
   ConnectionLoad(std::string peer_name, bool is_trusted) : peer(std::move(peer_name)), trusted(is_trusted) {}
 

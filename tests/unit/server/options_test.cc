@@ -57,6 +57,8 @@ TEST(Options, EachReachesItsField) {
                                "65535",
                                "--max-connections",
                                "77",
+                               "--max-connection-age",
+                               "3",
                                "--max-message-bytes",
                                "4096",
                                "--max-bytes-in-flight",
@@ -87,6 +89,7 @@ TEST(Options, EachReachesItsField) {
   EXPECT_EQ(o.edge.port, 0);
   EXPECT_EQ(o.metrics_port, 65535);
   EXPECT_EQ(o.max_connections, 77);
+  EXPECT_EQ(o.edge.max_connection_age, std::chrono::seconds(3));
   EXPECT_EQ(o.edge.max_message_bytes, 4096u);
   EXPECT_EQ(o.edge.max_bytes_in_flight, 8192u);
   EXPECT_EQ(o.edge.image_limits.max_pixels, 100);
