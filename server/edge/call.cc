@@ -187,7 +187,7 @@ Call::Step Call::NextStep() {
     step.read = !reading_ && !no_more_requests_ && !retiring_ && room;
     reading_ = reading_ || step.read;
     step.finish = no_more_requests_ && !reading_ && unsent == 0;
-    // What is being read may never come.
+    // A request that is being read may never come.
     step.retired = retiring_ && !step.finish && unsent == 0;
     step.finish = step.finish || step.retired;
   }
