@@ -45,8 +45,9 @@ int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
 }
 
-// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, the check of the port.
-constexpr int kThreadsBeside = 14;
+// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, the check of the port,
+// slow clients.
+constexpr int kThreadsBeside = 15;
 
 scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
   scheduling::Limits limits = options.scheduling;
@@ -171,9 +172,11 @@ absl::Status Server::Listen() {
   RESNETD_ASSIGN_OR_RETURN(http_, HttpServer::Start(options_.metrics_address, options_.metrics_port,
                                                     {.metrics = [this] { return metrics_.Scrape(); },
                                                      .why_not_ready = [this] { return WhyNotReady(); }}));
+  EdgeOptions edge = options_.edge;
+  edge.traffic = [this](const std::string& peer) { return traffic_.Of(peer); };
   std::vector<Protocol> protocols;
-  protocols.push_back(NativeProtocol(repository_, options_.edge));
-  RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(options_.edge, std::move(protocols), repository_, scheduler_, metrics_));
+  protocols.push_back(NativeProtocol(repository_, edge));
+  RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(edge, std::move(protocols), repository_, scheduler_, metrics_));
   RESNETD_ASSIGN_OR_RETURN(listener_check_, ListenerCheck::Start(options_.edge.address, edge_->port(), {},
                                                                  [this](const std::string& why) { PortIsDeaf(why); }));
   metrics_.SetWorkers(workers_count_);

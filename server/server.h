@@ -15,6 +15,7 @@
 #include "server/model_repository.h"
 #include "server/net/http_server.h"
 #include "server/net/listener_check.h"
+#include "server/net/traffic.h"
 #include "server/observe/metrics.h"
 #include "server/options.h"
 #include "server/scheduling/scheduler.h"
@@ -64,6 +65,7 @@ class Server {
   std::vector<ServedModel> models_;                        // that are loaded; constant once published_
   std::vector<std::vector<scheduling::BatchCost>> costs_;  // theirs, as measured
   scheduling::Scheduler scheduler_;
+  SocketTraffic traffic_;
   // Destroyed first: they call the parts above.
   std::unique_ptr<Edge> edge_;
   std::unique_ptr<HttpServer> http_;

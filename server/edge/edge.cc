@@ -1,4 +1,5 @@
-// The server and its settings. gRPC's own threads serve everything; none is ours.
+// The server and its settings. gRPC's own threads serve everything; one of ours looks after clients that keep calls
+// waiting.
 #include "server/edge/edge.h"
 
 #include <grpc/support/log.h>
@@ -15,6 +16,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,7 @@
 #include "server/edge/authenticator.h"
 #include "server/edge/gate.h"
 #include "server/edge/health/health.h"
+#include "server/edge/patience.h"
 #include "server/edge/service.h"
 #include "server/edge/shares.h"
 #include "server/edge/watch.h"
@@ -66,6 +69,8 @@ absl::Status CheckOptions(const EdgeOptions& options) {
       {bounds::kMaxImagesPerRequest, options.max_images_per_request},
       {bounds::kMaxImagePixels, options.image_limits.max_pixels},
       {bounds::kStreamWindow, options.stream_window},
+      {bounds::kMessageTimeoutMs, options.message_timeout.count()},
+      {bounds::kAnswerTimeoutMs, options.answer_timeout.count()},
   };
   RESNETD_RETURN_IF_ERROR(CheckAddress("--address", options.address));
   for (const auto& [allowed, value] : given) RESNETD_RETURN_IF_ERROR(Check(allowed, value));
@@ -123,15 +128,20 @@ class GrpcEdge final : public Edge {
       : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
         rejections_(metrics),
         shares_([](absl::string_view) { return false; }),
+        patience_({Duration(options.message_timeout), Duration(options.answer_timeout)}, options.traffic),
         unknown_(NamesOf(protocols), metrics) {
-    const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
+    const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes, patience_};
     protocols.push_back(HealthProtocol(health_));
     for (Protocol& protocol : protocols) {
       endpoints_.push_back(std::make_unique<Endpoint>(std::move(protocol), services, shares_, options.stream_window,
                                                       options.authenticator));
     }
   }
-  ~GrpcEdge() override { Shutdown(Now()); }
+  ~GrpcEdge() override {
+    Shutdown(Now());
+    patience_.Stop();
+    if (watchman_.joinable()) watchman_.join();
+  }
 
   absl::Status Listen(const EdgeOptions& options) {
     RESNETD_ASSIGN_OR_RETURN(const Addresses addresses, Resolve(options));
@@ -164,6 +174,7 @@ class GrpcEdge final : public Edge {
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port_ <= 0) return WhyNotListening(options, *addresses);
+    watchman_ = std::thread([this] { patience_.Run(); });
     return absl::OkStatus();
   }
 
@@ -200,12 +211,14 @@ class GrpcEdge final : public Edge {
   Gate gate_;
   const RejectionCounters rejections_;
   Shares shares_;
+  Patience patience_;
   Health health_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   UnknownMethods unknown_;
   int port_ = 0;
   std::atomic<bool> shut_down_{false};
   std::unique_ptr<grpc::Server> server_;
+  std::thread watchman_;  // runs patience_
 };
 
 }  // namespace

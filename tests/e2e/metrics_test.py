@@ -36,7 +36,7 @@ LABELS = {
 }
 REASONS = {
     "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "connection_calls",
-                                 "bytes_in_flight", "message_size", "request_size", "draining", "unauthenticated"},
+                                 "bytes_in_flight", "message_size", "message_time", "request_size", "draining", "unauthenticated"},
     "resnetd_batches_total": {"all_waiting", "largest", "deadline", "no_gain", "shared"},
 }
 GAUGES = ["resnetd_queue_depth", "resnetd_queue_bytes", "resnetd_queue_oldest_age_seconds", "resnetd_workers_busy",
