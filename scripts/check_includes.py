@@ -35,7 +35,7 @@ OWN = {
                "server/scheduling"],
     "server/compute": ["engine/*", "engine/image/*", "models/*", "server/observe", "server/scheduling", "server/model_repository.h"],
     "server/edge": ["engine/*", "engine/image/*", "engine/image/decode/orientation.h", "models/*", "server/compute/image_job.h",
-                    "server/bounds.h", "server/edge/health/health.h", "server/net/acceptor.h", "server/net/connections.h", "server/net/listening.h", "server/model_repository.h",
+                    "server/bounds.h", "server/edge/health/health.h", "server/net/acceptor.h", "server/net/connections.h", "server/net/listening.h", "server/net/traffic.h", "server/model_repository.h",
                     "server/observe", "server/scheduling"],
     "server/edge/health": ["models/*", "server/edge/*"],
     "server/edge/native": ["engine/*", "engine/image/*", "models/*", "server/edge/*", "server/model_repository.h",

@@ -45,6 +45,8 @@ inline constexpr Bounds kMaxMessageBytes{"--max-message-bytes", 1, std::numeric_
 inline constexpr Bounds kMaxImagesPerRequest{"--max-images-per-request", 1, 65536};
 inline constexpr Bounds kMaxImagePixels{"--max-image-pixels", 1, int64_t{1} << 30};
 inline constexpr Bounds kStreamWindow{"--stream-window", 1, 65536};
+inline constexpr Bounds kMessageTimeoutMs{"--message-timeout-ms", 0, kDayMs, kMs};
+inline constexpr Bounds kAnswerTimeoutMs{"--answer-timeout-ms", 0, kDayMs, kMs};
 inline constexpr Bounds kWorkers{"--workers", 0, kMostThreads};
 inline constexpr Bounds kThreads{"--threads", 1, kMostThreads};
 inline constexpr Bounds kMaxQueueMs{"--max-queue-ms", 0, kDayMs, kMs};

@@ -128,6 +128,11 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.AddWithin(bounds::kMaxImagesPerRequest, o.edge.max_images_per_request, "Images of one request");
   table.AddWithin(bounds::kMaxImagePixels, o.edge.image_limits.max_pixels, "Width x height of an encoded image");
   table.AddWithin(bounds::kStreamWindow, o.edge.stream_window, "Requests read ahead of the answers of a stream");
+  table.AddTime<std::chrono::milliseconds>(
+      bounds::kMessageTimeoutMs, o.edge.message_timeout,
+      "How long a request may keep its call waiting without progress; 0: for ever");
+  table.AddTime<std::chrono::milliseconds>(bounds::kAnswerTimeoutMs, o.edge.answer_timeout,
+                                           "How long a client may not take an answer; 0: for ever");
 }
 
 void AddSchedulingOptions(Table& table, ServerOptions& o) {

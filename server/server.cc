@@ -45,8 +45,9 @@ int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
 }
 
-// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, connections.
-constexpr int kThreadsBeside = 14;
+// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, connections,
+// slow clients.
+constexpr int kThreadsBeside = 15;
 
 scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
   scheduling::Limits limits = options.scheduling;

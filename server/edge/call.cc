@@ -6,7 +6,8 @@
 //                                          +--> answered; in order: write (unary: write and finish)
 //
 // Finish() is decided once, only when nothing is being read or written and every exchange is answered, and is the last
-// that gRPC hears of the call. OnDone() may follow on another thread at once, while others are still between the lock
+// that gRPC hears of the call. (A call whose request does not come is finished while it reads; gRPC ends the read.)
+// OnDone() may follow on another thread at once, while others are still between the lock
 // and the end of their (empty) step. The call outlives them: whoever comes from gRPC does so within a reaction, and
 // gRPC calls OnDone() after all others; whoever comes from a worker is an exchange, which holds the call until it has
 // reported. After OnDone() nobody touches what is gRPC's, `context_` and the like: it belongs to steps that are not
@@ -36,23 +37,30 @@ class RefusedCall final : public Reactor {
 }  // namespace
 
 Call::Call(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
-           const Arrival& arrival)
-    : context_(context), served_(served), services_(services), arrival_(arrival) {}
+           const Arrival& arrival, std::shared_ptr<ConnectionLoad> load)
+    : context_(context),
+      served_(served),
+      services_(services),
+      arrival_(arrival),
+      load_(std::move(load)),
+      wait_(*this, *load_) {}
 
 Reactor* Call::New(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
-                   const Arrival& arrival) {
-  const auto call = std::make_shared<Call>(context, served, services, arrival);
+                   const Arrival& arrival, std::shared_ptr<ConnectionLoad> load) {
+  const auto call = std::make_shared<Call>(context, served, services, arrival, std::move(load));
   call->held_by_grpc_ = call;
   if (arrival.retires != Time::max()) {
     call->retirement_.Set(std::chrono::system_clock::now() + (arrival.retires - arrival.at), [call](bool due) {
       if (due) call->Retire();
     });
   }
+  if (!served.method.streaming) services.patience.Begin(call->wait_, Awaited::kMessage, arrival.at);
   call->StartRead(&call->read_buffer_);
   return call.get();
 }
 
 void Call::OnReadDone(bool ok) {
+  if (!served_.method.streaming) services_.patience.End(wait_, Awaited::kMessage);
   if (!ok) {
     Step step;
     {
@@ -70,7 +78,7 @@ void Call::OnReadDone(bool ok) {
   bool cancelled = false;
   {
     MutexLock lock(&mu_);
-    if (finished_) return;  // retired: its client asks again elsewhere
+    if (finished_) return;  // it came too late, or its stream has retired
     pending_.push_back({exchange});
     no_more_requests_ = !served_.method.streaming;
     cancelled = cancelled_;
@@ -89,6 +97,7 @@ void Call::OnReadDone(bool ok) {
 }
 
 void Call::OnWriteDone(bool ok) {
+  services_.patience.End(wait_, Awaited::kAnswer);
   sending_ = nullptr;
   Step step;
   {
@@ -117,6 +126,11 @@ void Call::OnCancel() {
 }
 
 void Call::OnDone() {
+  services_.patience.End(wait_, Awaited::kAnswer);
+  {
+    MutexLock lock(&mu_);
+    done_ = true;
+  }
   if (code_unless_cancelled_) Ended(context_.IsCancelled() ? CancelledCode(arrival_) : *code_unless_cancelled_);
   services_.gate.Leave();
   retirement_.Cancel();  // which lets go of the call too
@@ -133,6 +147,25 @@ void Call::Answered(Exchange& exchange) {
     step = NextStep();
   }
   Take(std::move(step));
+}
+
+void Call::Overdue(Awaited what) {
+  if (what == Awaited::kAnswer) return AnswerOverdue();
+  Step step;
+  {
+    MutexLock lock(&mu_);
+    overdue_ = reading_ && pending_.empty();
+    step = NextStep();
+  }
+  Take(std::move(step));
+}
+
+// gRPC drops what it could not send, and ends the call. Under the lock, since the context goes with OnDone().
+void Call::AnswerOverdue() {
+  MutexLock lock(&mu_);
+  if (done_) return;
+  services_.metrics.AnswerNotTaken();
+  context_.TryCancel();
 }
 
 // Requests without an answer.
@@ -173,8 +206,11 @@ Call::Step Call::NextStep() {
   Step step;
   if (finished_) return step;
   step.cancelled = cancelled_;
+  step.overdue = overdue_;
   if (held_ != nullptr && (cancelled_ || Open() < held_behind_)) step.submit = std::exchange(held_, nullptr);
-  if (cancelled_ || !served_.method.streaming) {
+  if (overdue_) {
+    step.finish = true;
+  } else if (cancelled_ || !served_.method.streaming) {
     step.finish = !reading_ && !writing_ && Open() == 0;
   } else {
     if (!writing_ && !pending_.empty() && pending_.front().done) {
@@ -201,6 +237,8 @@ void Call::Take(Step step) {
   if (step.submit != nullptr && Submit(step.submit)) Submitted();
   if (!step.finish) return;
   services_.gate.FreeSlot();
+  services_.patience.Begin(wait_, Awaited::kAnswer, Now());
+  if (step.overdue) return FinishOverdue();
   if (step.cancelled) return FinishCancelled();
   if (!served_.method.streaming) return FinishUnary();
   if (step.retired) return FinishRetired();
@@ -212,6 +250,7 @@ void Call::Send(std::shared_ptr<Exchange> exchange) {
   sending_ = std::move(exchange);
   absl::StatusOr<std::string>& reply = sending_->reply();
   write_buffer_ = ToBuffer(reply.ok() ? *std::move(reply) : served_.method.codec->EncodeError(reply.status()));
+  services_.patience.Begin(wait_, Awaited::kAnswer, Now());
   StartWrite(&write_buffer_);
 }
 
@@ -249,6 +288,13 @@ void Call::FinishRetired() {
                                    "the connection has reached its age (--max-connection-age): go on with the first "
                                    "request without an answer, on a new one");
   code_unless_cancelled_ = ToGrpcCode(error, served_.codes);
+  Finish(ToGrpc(error, served_.codes, context_));
+}
+
+void Call::FinishOverdue() {
+  services_.rejections.Count(Rejection::kMessageTime);
+  const absl::Status error = services_.patience.MessageOverdue();
+  Ended(ToGrpcCode(error, served_.codes));
   Finish(ToGrpc(error, served_.codes, context_));
 }
 

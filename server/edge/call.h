@@ -16,6 +16,8 @@
 #include "base/time.h"
 #include "server/edge/codec.h"
 #include "server/edge/exchange.h"
+#include "server/edge/patience.h"
+#include "server/edge/shares.h"
 #include "server/observe/metrics.h"
 
 namespace resnetd::server {
@@ -35,20 +37,22 @@ using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 // headers.
 //
 // It is held by gRPC until OnDone() and by each exchange that has not reported yet, and goes with the last of them.
-class Call final : public Reactor, public ExchangeOwner, public std::enable_shared_from_this<Call> {
+class Call final : public Reactor, public ExchangeOwner, public Waiter, public std::enable_shared_from_this<Call> {
  public:
   // For gRPC, which is the first to hold it.
   static Reactor* New(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
-                      const Arrival& arrival);
+                      const Arrival& arrival, std::shared_ptr<ConnectionLoad> load);
   // For New().
   Call(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
-       const Arrival& arrival);
+       const Arrival& arrival, std::shared_ptr<ConnectionLoad> load);
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
   void Answered(Exchange& exchange) override;
+  std::shared_ptr<Waiter> Self() override { return weak_from_this().lock(); }
+  void Overdue(Awaited what) override;
 
  private:
   // A request on its way and whether its answer is there.
@@ -58,7 +62,7 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   };
   // The next step, decided under the lock and done outside it.
   struct Step {
-    bool read = false, finish = false, cancelled = false, retired = false;
+    bool read = false, finish = false, cancelled = false, retired = false, overdue = false;
     std::shared_ptr<Exchange> submit, send;
   };
 
@@ -72,12 +76,16 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   void FinishUnary();
   void FinishRetired();
   void FinishCancelled();
+  void FinishOverdue();
+  void AnswerOverdue();
   void Ended(int grpc_code);
 
   grpc::CallbackServerContext& context_;
   const ServedMethod served_;
   const Services services_;
   const Arrival arrival_;
+  const std::shared_ptr<ConnectionLoad> load_;  // of its connection
+  Patience::Wait wait_;                         // for a unary call's request, and for each answer to be taken
   grpc::ByteBuffer read_buffer_, write_buffer_;
   std::shared_ptr<Exchange> sending_;  // whose answer is in write_buffer_, of a stream
   // Set where the end of the requests may have been the end of the client, which OnDone() knows.
@@ -94,7 +102,9 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   bool no_more_requests_ ABSL_GUARDED_BY(mu_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   bool retiring_ ABSL_GUARDED_BY(mu_) = false;
+  bool overdue_ ABSL_GUARDED_BY(mu_) = false;  // the request did not come in time
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  bool done_ ABSL_GUARDED_BY(mu_) = false;  // by OnDone()
 };
 
 // The code that the client of a call that ends now by its client's wish has seen: CANCELLED, or DEADLINE_EXCEEDED.

@@ -1,4 +1,5 @@
-// The server and its settings. gRPC's own threads serve everything; none is ours.
+// The server and its settings. gRPC's own threads serve everything; one of ours looks after clients that keep calls
+// waiting.
 #include "server/edge/edge.h"
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
@@ -8,7 +9,9 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,6 +28,7 @@
 #include "server/edge/authenticator.h"
 #include "server/edge/gate.h"
 #include "server/edge/health/health.h"
+#include "server/edge/patience.h"
 #include "server/edge/service.h"
 #include "server/edge/shares.h"
 #include "server/edge/watch.h"
@@ -66,6 +70,8 @@ absl::Status CheckOptions(const EdgeOptions& options) {
       {bounds::kMaxImagesPerRequest, options.max_images_per_request},
       {bounds::kMaxImagePixels, options.image_limits.max_pixels},
       {bounds::kStreamWindow, options.stream_window},
+      {bounds::kMessageTimeoutMs, options.message_timeout.count()},
+      {bounds::kAnswerTimeoutMs, options.answer_timeout.count()},
   };
   RESNETD_RETURN_IF_ERROR(CheckAddressOrSocketFile("--address", options.address));
   for (const auto& [allowed, value] : given) RESNETD_RETURN_IF_ERROR(Check(allowed, value));
@@ -97,8 +103,11 @@ class GrpcEdge final : public Edge {
         rejections_(metrics),
         refused_(metrics.ClosedConnections("grpc", "limit")),
         shares_([](absl::string_view) { return false; }),
+        patience_(
+            {Duration(options.message_timeout), Duration(options.answer_timeout)},
+            options.traffic ? options.traffic : [this](const std::string& peer) { return TrafficOf(peer); }),
         unknown_(NamesOf(protocols), metrics) {
-    const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
+    const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes, patience_};
     protocols.push_back(HealthProtocol(health_));
     for (Protocol& protocol : protocols) {
       endpoints_.push_back(std::make_unique<Endpoint>(
@@ -106,7 +115,11 @@ class GrpcEdge final : public Edge {
           [this](const std::string& peer, Time now) { return Retires(peer, now); }));
     }
   }
-  ~GrpcEdge() override { Shutdown(Now()); }
+  ~GrpcEdge() override {
+    Shutdown(Now());
+    patience_.Stop();
+    if (watchman_.joinable()) watchman_.join();
+  }
 
   absl::Status Listen(const EdgeOptions& options) {
     absl::StatusOr<Listening> listening = resnetd::server::Listen(options.address, options.port);
@@ -151,6 +164,7 @@ class GrpcEdge final : public Edge {
                                                             .take = [this](Descriptor fd) { Take(std::move(fd)); },
                                                             .refused = [this] { refused_.Increment(); }}));
     acceptor_->Begin();
+    watchman_ = std::thread([this] { patience_.Run(); });
     return absl::OkStatus();
   }
 
@@ -194,6 +208,11 @@ class GrpcEdge final : public Edge {
     return SaturatingAdd(connection == nullptr ? now : connection->since(), max_age_ + max_age_ / 10);
   }
 
+  std::optional<Traffic> TrafficOf(const std::string& peer) const {
+    const std::shared_ptr<Connection> connection = acceptor_->connections().Find(peer);
+    return connection == nullptr ? std::nullopt : connection->traffic();
+  }
+
   // The acceptor's thread calls this. gRPC owns the descriptor from here on.
   void Take(Descriptor fd) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
@@ -207,6 +226,7 @@ class GrpcEdge final : public Edge {
   const RejectionCounters rejections_;
   EventCounter& refused_;  // connections
   Shares shares_;
+  Patience patience_;
   Health health_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   UnknownMethods unknown_;
@@ -215,6 +235,7 @@ class GrpcEdge final : public Edge {
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_connections_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Acceptor> acceptor_;
+  std::thread watchman_;  // runs patience_
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "engine/image/image.h"
+#include "server/net/traffic.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 
@@ -47,6 +48,13 @@ struct EdgeOptions {
   // more than a few batches' worth only makes a stream's answers wait for each other.
   int stream_window = 32;
   image::Limits image_limits{};
+
+  // How long a call's request may take to arrive after its headers, and an answer to be taken, without progress; 0: for
+  // ever. Calls hold their slots, and answers their memory, for as long: long enough for a network that stands still
+  // for a moment. What moves may take 60 times as long: 16 MB on the slowest of lines.
+  std::chrono::milliseconds message_timeout{10'000}, answer_timeout{10'000};
+  // Tells what moves; null: the connections do. Those of a unix socket do not tell.
+  TrafficSource traffic{};
 
   std::shared_ptr<Authenticator> authenticator{};  // null: everybody is welcome, anonymously
 };

@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "server/edge/codec.h"
 #include "server/edge/gate.h"
+#include "server/edge/patience.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 
@@ -25,6 +26,7 @@ struct Services {
   Metrics& metrics;
   const RejectionCounters& rejections;
   size_t max_message_bytes;
+  Patience& patience;
 };
 
 // A call as its headers announce it.

@@ -17,13 +17,15 @@ namespace {
 constexpr std::chrono::milliseconds kRetryAfter(100);
 
 constexpr EnumTable<Rejection, absl::string_view> kNames = {
-    "queue_time",      "queue_bytes",  "deadline",     "calls_in_flight", "connection_calls",
-    "bytes_in_flight", "message_size", "request_size", "draining",        "unauthenticated"};
+    "queue_time",   "queue_bytes",  "deadline",     "calls_in_flight", "connection_calls", "bytes_in_flight",
+    "message_size", "message_time", "request_size", "draining",        "unauthenticated"};
 
 absl::StatusCode CodeOf(Rejection rejection) {
   switch (rejection) {
     case Rejection::kDraining:
       return absl::StatusCode::kUnavailable;
+    case Rejection::kMessageTime:
+      return absl::StatusCode::kDeadlineExceeded;
     case Rejection::kUnauthenticated:
       return absl::StatusCode::kUnauthenticated;
     default:

@@ -23,6 +23,7 @@ enum class Rejection : uint8_t {
   kConnectionCalls,
   kBytesInFlight,
   kMessageSize,
+  kMessageTime,
   kRequestSize,
   kDraining,
   kUnauthenticated
@@ -35,8 +36,9 @@ struct RefusedBy {
   int64_t limit;
 };
 
-// RESOURCE_EXHAUSTED, or UNAVAILABLE while draining, with the rejection's name in capitals as the reason: "QUEUE_TIME".
-// With a `predicted_wait`, the number as metadata "predicted_wait_ms", and a time to come back: Spread() of it.
+// RESOURCE_EXHAUSTED, UNAVAILABLE while draining, or DEADLINE_EXCEEDED for kMessageTime, with the rejection's name in
+// capitals as the reason: "QUEUE_TIME". With a `predicted_wait`, the number as metadata "predicted_wait_ms", and a time
+// to come back: Spread() of it.
 absl::Status Refused(Rejection rejection, absl::string_view message, std::optional<RefusedBy> by = {},
                      std::optional<std::chrono::milliseconds> predicted_wait = {});
 

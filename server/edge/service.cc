@@ -74,9 +74,11 @@ Reactor* Endpoint::Arrived(const ServedMethod& served, grpc::CallbackServerConte
     return refuse(Error(absl::StatusCode::kDeadlineExceeded, reason::kDeadlineExceeded,
                         "the deadline had passed when the call arrived"));
   }
+  std::shared_ptr<ConnectionLoad> load = shares_.Of(context.peer());
   if (served.method.watch != nullptr) {
-    std::shared_ptr<ConnectionLoad> load = shares_.Of(context.peer());
-    if (load->health.fetch_add(1) < kMostWatches) return NewWatchCall(context, served, arrival, std::move(load));
+    if (load->health.fetch_add(1) < kMostWatches) {
+      return NewWatchCall(context, served, services_, arrival, std::move(load));
+    }
     load->health.fetch_sub(1);
     services_.rejections.Count(Rejection::kConnectionCalls);
     return refuse(Refused(Rejection::kConnectionCalls,
@@ -88,7 +90,7 @@ Reactor* Endpoint::Arrived(const ServedMethod& served, grpc::CallbackServerConte
     return refuse(services_.gate.Refusal(*rejection));
   }
   if (served.method.streaming) arrival.retires = retires_(context.peer(), arrival.at);
-  return Call::New(context, served, services_, arrival);
+  return Call::New(context, served, services_, arrival, std::move(load));
 }
 
 UnknownMethods::UnknownMethods(const std::vector<std::string>& services, Metrics& metrics)

@@ -2,25 +2,32 @@
 #define RESNETD_SERVER_EDGE_SHARES_H_
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "base/enum_table.h"
 #include "base/mutex.h"
 
 namespace resnetd::server {
+
+// Names what a call may wait for its client to do: to send its request, or to take an answer.
+enum class Awaited : uint8_t { kMessage, kAnswer };
 
 // Counts what the calls of one connection hold, so that one cannot hold everything. Thread-safe; whoever counts
 // something up counts it down again.
 struct ConnectionLoad {
   ConnectionLoad(std::string peer_name, bool is_trusted) : peer(std::move(peer_name)), trusted(is_trusted) {}
 
-  const std::string peer;  // as gRPC calls it: "ipv4:127.0.0.1:40000"
-  const bool trusted;      // a proxy's, which carries the calls of many clients
-  std::atomic<int> health{0};
+  const std::string peer;                        // as gRPC calls it: "ipv4:127.0.0.1:40000"
+  const bool trusted;                            // a proxy's, which carries the calls of many clients
+  std::atomic<int> health{0};                    // calls open
+  EnumTable<Awaited, std::atomic<int>> waits{};  // calls that wait for it
 };
 
 // Finds the load of a connection by its peer, for as long as it has a call. Thread-safe.

@@ -17,23 +17,31 @@
 namespace resnetd::server {
 namespace {
 
-class WatchCall final : public Reactor, public std::enable_shared_from_this<WatchCall> {
+class WatchCall final : public Reactor, public Waiter, public std::enable_shared_from_this<WatchCall> {
  public:
-  WatchCall(grpc::CallbackServerContext& context, const ServedMethod& served, const Arrival& arrival,
-            std::shared_ptr<ConnectionLoad> load)
-      : context_(context), served_(served), arrival_(arrival), load_(std::move(load)) {}
+  WatchCall(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
+            const Arrival& arrival, std::shared_ptr<ConnectionLoad> load)
+      : context_(context),
+        served_(served),
+        services_(services),
+        arrival_(arrival),
+        load_(std::move(load)),
+        wait_(*this, *load_) {}
 
   void Start() {
     held_by_grpc_ = shared_from_this();
+    services_.patience.Begin(wait_, Awaited::kMessage, arrival_.at);
     StartRead(&read_buffer_);
   }
 
   void OnReadDone(bool ok) override {
+    services_.patience.End(wait_, Awaited::kMessage);
     absl::StatusOr<std::unique_ptr<Watched>> watched = ok ? Parse() : NoMessage();
     Step step;
     {
       MutexLock lock(&mu_);
       reading_ = false;
+      if (finished_) return;
       watched_ = std::move(watched);
       step = NextStep();
     }
@@ -58,6 +66,20 @@ class WatchCall final : public Reactor, public std::enable_shared_from_this<Watc
       cancelled_ = true;
       step = NextStep();
     }
+    Take(std::move(step));
+  }
+
+  std::shared_ptr<Waiter> Self() override { return weak_from_this().lock(); }
+  // Waits for nothing but its request.
+  void Overdue(Awaited) override {
+    Step step;
+    {
+      MutexLock lock(&mu_);
+      if (!reading_ || finished_) return;
+      finished_ = true;
+      step.finish = services_.patience.MessageOverdue();
+    }
+    services_.rejections.Count(Rejection::kMessageTime);
     Take(std::move(step));
   }
 
@@ -132,8 +154,10 @@ class WatchCall final : public Reactor, public std::enable_shared_from_this<Watc
 
   grpc::CallbackServerContext& context_;
   const ServedMethod served_;
+  const Services services_;
   const Arrival arrival_;
   const std::shared_ptr<ConnectionLoad> load_;
+  Patience::Wait wait_;
   grpc::ByteBuffer read_buffer_, write_buffer_;
   std::shared_ptr<WatchCall> held_by_grpc_;  // this, until OnDone()
 
@@ -148,9 +172,9 @@ class WatchCall final : public Reactor, public std::enable_shared_from_this<Watc
 
 }  // namespace
 
-Reactor* NewWatchCall(grpc::CallbackServerContext& context, const ServedMethod& served, const Arrival& arrival,
-                      std::shared_ptr<ConnectionLoad> load) {
-  const auto call = std::make_shared<WatchCall>(context, served, arrival, std::move(load));
+Reactor* NewWatchCall(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
+                      const Arrival& arrival, std::shared_ptr<ConnectionLoad> load) {
+  const auto call = std::make_shared<WatchCall>(context, served, services, arrival, std::move(load));
   call->Start();
   return call.get();
 }

@@ -16,8 +16,8 @@ inline constexpr int kMostWatches = 32;
 // change until the client or the state ends it. A client that reads slowly gets the latest state and not each.
 //
 // The caller has counted it in `load`, from which it takes itself when gRPC has done with it.
-Reactor* NewWatchCall(grpc::CallbackServerContext& context, const ServedMethod& served, const Arrival& arrival,
-                      std::shared_ptr<ConnectionLoad> load);
+Reactor* NewWatchCall(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
+                      const Arrival& arrival, std::shared_ptr<ConnectionLoad> load);
 
 }  // namespace resnetd::server
 

@@ -12,6 +12,11 @@
 
 namespace resnetd::server {
 
+std::optional<Traffic> Connection::traffic() {
+  MutexLock lock(&mu_);
+  return socket_.is_open() ? TrafficOf(socket_.get()) : std::nullopt;
+}
+
 void Connection::CloseInward() {
   Shutdown(SHUT_RD);
 }

@@ -12,6 +12,7 @@
 #include "base/descriptor.h"
 #include "base/mutex.h"
 #include "base/time.h"
+#include "server/net/traffic.h"
 
 namespace resnetd::server {
 
@@ -26,6 +27,8 @@ class Connection {
   const std::string& peer() const { return peer_; }
   Time since() const { return since_; }
 
+  // Nothing: it is over, or no TCP connection.
+  std::optional<Traffic> traffic();
   // Nothing more is read from it than has arrived. What is being sent goes on; gRPC finds the end and closes it. It
   // finds it only with nothing left to read, and looks when it is told: with a client that goes on sending, tell it
   // again.

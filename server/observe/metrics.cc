@@ -141,7 +141,7 @@ struct Metrics::State {
             "From reading the model's file to its golden answers and costs", registry);
 
   EnumTable<scheduling::Why, Counter*> batches;
-  Counter *images_ok, *images_failed, *not_finite, *stray_bytes, *busy;
+  Counter *images_ok, *images_failed, *not_finite, *not_taken, *stray_bytes, *busy;
   Histogram *queue, *decode, *infer, *batch_size, *predicted_ratio;
   prometheus::Gauge* workers;
 
@@ -169,6 +169,9 @@ Metrics::State::State() {
   not_finite = &Build(prometheus::BuildCounter(), "resnetd_not_finite_outputs_total",
                       "Images of finite values for which the network's output was not finite", registry)
                     .Add({});
+  not_taken = &Build(prometheus::BuildCounter(), "resnetd_answers_not_taken_total",
+                     "Calls ended because their clients did not take the answer", registry)
+                   .Add({});
   stray_bytes = &Build(prometheus::BuildCounter(), "resnetd_image_stray_bytes_total",
                        "Bytes of JPEG files that belong to no segment; they are passed over", registry)
                      .Add({});
@@ -270,6 +273,9 @@ void Metrics::ImageEnded(bool ok) {
 
 void Metrics::NotFinite() {
   state_->not_finite->Increment();
+}
+void Metrics::AnswerNotTaken() {
+  state_->not_taken->Increment();
 }
 void Metrics::StrayBytes(int64_t bytes) {
   state_->stray_bytes->Increment(static_cast<double>(bytes));

@@ -91,6 +91,8 @@ class Metrics {
   void ImageEnded(bool ok);
   // A network's output for one image was not finite, though its input was.
   void NotFinite();
+  // A call was ended because its client did not take its answer.
+  void AnswerNotTaken();
   // So many bytes of an image file belonged to nothing, and were passed over.
   void StrayBytes(int64_t bytes);
   // A model of this name loaded again is recorded with the one before.

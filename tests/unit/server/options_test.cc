@@ -65,6 +65,10 @@ TEST(Options, EachReachesItsField) {
                                "8192",
                                "--max-image-pixels",
                                "100",
+                               "--message-timeout-ms",
+                               "86400000",
+                               "--answer-timeout-ms",
+                               "0",
                                "--workers",
                                "3",
                                "--threads",
@@ -93,6 +97,8 @@ TEST(Options, EachReachesItsField) {
   EXPECT_EQ(o.edge.max_message_bytes, 4096u);
   EXPECT_EQ(o.edge.max_bytes_in_flight, 8192u);
   EXPECT_EQ(o.edge.image_limits.max_pixels, 100);
+  EXPECT_EQ(o.edge.message_timeout, std::chrono::hours(24));
+  EXPECT_EQ(o.edge.answer_timeout, std::chrono::milliseconds(0));
   EXPECT_EQ(o.workers, 3);
   EXPECT_EQ(o.threads, 2);
   EXPECT_EQ(o.scheduling.max_queue_time, std::chrono::milliseconds(250));
@@ -211,6 +217,10 @@ TEST(Options, MistakesNameTheOption) {
       {{"--threads", "0"}, "--threads: expected 1 to 256, got 0"},
       {{"--max-calls-in-flight", "0"}, "--max-calls-in-flight: expected 1 to"},
       {{"--max-message-bytes", "2147483648"}, "--max-message-bytes: expected 1 to 2147483647, got 2147483648"},
+      {{"--message-timeout-ms", "-1"}, "--message-timeout-ms: expected 0 to 86400000 milliseconds, got -1"},
+      {{"--message-timeout-ms", "86400001"}, "--message-timeout-ms"},
+      {{"--answer-timeout-ms", "-1"}, "--answer-timeout-ms: expected 0 to 86400000 milliseconds, got -1"},
+      {{"--answer-timeout-ms", "86400001"}, "--answer-timeout-ms"},
       {{"--max-queue-ms", "-1"}, "--max-queue-ms: expected 0 to 86400000 milliseconds, got -1"},
       {{"--max-queue-ms", "86400001"}, "--max-queue-ms"},
       {{"--batch-sizes", "4,2"}, "--batch-sizes: expected ascending sizes"},

@@ -110,8 +110,8 @@ TEST(RejectionTest, Names) {
   std::vector<std::string> names;
   for (const Rejection reason : EnumValues<Rejection>()) names.emplace_back(RejectionName(reason));
   EXPECT_THAT(names, testing::UnorderedElementsAre("bytes_in_flight", "calls_in_flight", "connection_calls", "deadline",
-                                                   "draining", "message_size", "queue_bytes", "queue_time",
-                                                   "request_size", "unauthenticated"));
+                                                   "draining", "message_size", "message_time", "queue_bytes",
+                                                   "queue_time", "request_size", "unauthenticated"));
 }
 
 TEST(RejectionTest, EachIsCountedUnderItsNameAndThereFromTheStart) {
