@@ -50,9 +50,11 @@ Reactor* Call::New(grpc::CallbackServerContext& context, const ServedMethod& ser
   const auto call = std::make_shared<Call>(context, served, services, arrival, std::move(load));
   call->held_by_grpc_ = call;
   if (arrival.retires != Time::max()) {
-    call->retirement_.Set(std::chrono::system_clock::now() + (arrival.retires - arrival.at), [call](bool due) {
-      if (due) call->Retire();
-    });
+    // An alarm keeps what it was set with for as long as it lives, and it is a part of the call: it must not hold it.
+    const auto retire = [one = std::weak_ptr<Call>(call)](bool due) {
+      if (const std::shared_ptr<Call> alive = due ? one.lock() : nullptr) alive->Retire();
+    };
+    call->retirement_.Set(std::chrono::system_clock::now() + (arrival.retires - arrival.at), retire);
   }
   if (!served.method.streaming) services.patience.Begin(call->wait_, Awaited::kMessage, arrival.at);
   call->StartRead(&call->read_buffer_);
@@ -133,7 +135,7 @@ void Call::OnDone() {
   }
   if (code_unless_cancelled_) Ended(context_.IsCancelled() ? CancelledCode(arrival_) : *code_unless_cancelled_);
   services_.gate.Leave();
-  retirement_.Cancel();  // which lets go of the call too
+  retirement_.Cancel();
   const std::shared_ptr<Call> last = std::move(held_by_grpc_);
 }
 
