@@ -9,7 +9,7 @@ import pathlib
 import struct
 import subprocess
 
-FRAMES, STACKS = 28, 1 << 15
+FRAMES, STACKS = 28, 1 << 17
 HEAD = struct.Struct("=4q")
 STACK = struct.Struct(f"=Q2q{FRAMES}Q")
 
@@ -54,6 +54,8 @@ class HeapMeter:
 
     def stacks(self) -> dict[tuple[int, ...], tuple[int, int]]:
         """Bytes and blocks in use by return addresses, innermost first."""
+        untold = self.head()[3]
+        assert untold == 0, f"{untold} blocks found no room in the tables"
         with open(self.page, "rb") as file:
             file.seek(HEAD.size)
             table = file.read(STACK.size * STACKS)

@@ -15,7 +15,7 @@ from client import PATIENCE_SECONDS, REQUESTS, SERVICE, Client, Error, OpenStrea
 from health.v1 import health_pb2, health_pb2_grpc
 from keepalive_test import PREFACE, frame
 
-HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE = 1, 3, 4, 6, 8
+DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
 END_HEADERS = 4
 NAME = "fashion-resnet20"
 
@@ -46,9 +46,6 @@ class MixedTraffic:
 
     def __init__(self, server, max_message_bytes: int, who: str = "nobody"):
         self.server, self.max_message_bytes, self.who = server, max_message_bytes, who
-        self.client = Client(server.address)
-        self.health = health_pb2_grpc.HealthStub(self.client.channel)
-        self.reflection = reflection_pb2_grpc.ServerReflectionStub(self.client.channel)
         self.pictures = self.make_pictures()
         self.serial, self.served = 0, 0
         self.random = random.Random(1)
@@ -60,15 +57,12 @@ class MixedTraffic:
         "cut_messages", "reset_streams", "probes_and_metrics", "health_checks", "watches", "reflection_calls",
     ]  # fmt: skip
 
-    def round(self, seed: int, times: int = 1, moves: list[str] | None = None):
+    def round(self, seed: int):
+        """Each of the moves, and in the end no connection of ours is left."""
         self.random.seed(seed)
-        order = (moves or self.MOVES) * times
-        self.random.shuffle(order)
-        for move in order:
-            getattr(self, move)()
-
-    def close(self):
-        self.client.channel.close()
+        with Client(self.server.address) as self.client:
+            for move in self.random.sample(self.MOVES, len(self.MOVES)):
+                getattr(self, move)()
 
     # What they are made of.
 
@@ -165,7 +159,8 @@ class MixedTraffic:
         for kind in ("Classify", "Embed"):
             requests = [self.request(kind, most=3) for _ in range(self.random.randint(0, 6))]
             requests.append(self.request(kind, model=self.name()))
-            count = self.to_the_end(getattr(self.client.stub, f"{kind}Stream")(iter(requests), timeout=PATIENCE_SECONDS))
+            method = getattr(self.client.stub, f"{kind}Stream")
+            count = self.to_the_end(method(iter(requests), timeout=PATIENCE_SECONDS))
             assert count in (0, len(requests)), f"{count} answers to {len(requests)} requests"
 
     def calls_at_once(self):
@@ -285,8 +280,9 @@ class MixedTraffic:
         path = SERVICE.encode() + self.random.choice([b"Classify", b"Embed", b"ClassifyStream"])
         message = self.request("Classify").SerializeToString()
         whole = b"\0" + len(message).to_bytes(4, "big") + message
+        begin = PREFACE + frame(SETTINGS) + call_headers(1, path)
         for length in (0, 3, 5, len(whole) // 2):
-            self.say(self.server.port, PREFACE + frame(SETTINGS), call_headers(1, path) + h2_frame(0, 0, 1, whole[:length]))
+            self.say(self.server.port, begin, h2_frame(DATA, 0, 1, whole[:length]))
 
     def reset_streams(self):
         """Calls that are opened and reset, one after the other, on one connection."""
@@ -299,12 +295,16 @@ class MixedTraffic:
             http_get(self.server.http_url + path)
 
     def health_checks(self):
+        stub = health_pb2_grpc.HealthStub(self.client.channel)
         for name in ("", NAME, "liveness", self.name()):
-            self.answered(self.health.Check.future(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE_SECONDS))
+            request = health_pb2.HealthCheckRequest(service=name)
+            self.answered(stub.Check.future(request, timeout=PATIENCE_SECONDS))
 
     def watches(self):
+        stub = health_pb2_grpc.HealthStub(self.client.channel)
         for name in ("", NAME, self.name()):
-            watch = self.health.Watch(health_pb2.HealthCheckRequest(service=name), timeout=PATIENCE_SECONDS)
+            request = health_pb2.HealthCheckRequest(service=name)
+            watch = stub.Watch(request, timeout=PATIENCE_SECONDS)
             next(watch)
             watch.cancel()
 
@@ -320,7 +320,7 @@ class MixedTraffic:
             {"file_containing_extension": {"containing_type": self.name(), "extension_number": 1}},
         ]
         asked = [reflection_pb2.ServerReflectionRequest(**request) for request in requests]
-        info = self.reflection.ServerReflectionInfo
+        info = reflection_pb2_grpc.ServerReflectionStub(self.client.channel).ServerReflectionInfo
         assert self.to_the_end(info(iter(asked), timeout=PATIENCE_SECONDS)) == len(asked)
         broken = info(iter(asked[:2]), timeout=PATIENCE_SECONDS)
         next(broken)

@@ -34,7 +34,7 @@ void __libc_free(void* memory);
 
 namespace {
 
-constexpr size_t kFrames = 28, kStacks = 1 << 15;
+constexpr size_t kFrames = 28, kStacks = 1 << 17, kProbes = 256;
 constexpr size_t kShards = 64, kBlocksOfShard = 1 << 13;
 
 // Who allocated: return addresses, innermost first, 0 behind the last.
@@ -102,7 +102,7 @@ __attribute__((noinline)) uint32_t StackOfCaller(Page& page) {
   uint64_t hash = 1;
   for (const uint64_t frame : trace.frames) hash = Mixed(hash + frame);
   hash |= 1;
-  for (size_t i = 0; i < kStacks; ++i) {
+  for (size_t i = 0; i < kProbes; ++i) {
     const size_t at = (hash + i) % kStacks;
     Stack& stack = page.stacks[at];
     uint64_t there = 0;
