@@ -64,7 +64,7 @@ class MixedTraffic:
             for move in self.random.sample(self.MOVES, len(self.MOVES)):
                 getattr(self, move)()
 
-    # What they are made of.
+    # Helpers of the moves.
 
     @staticmethod
     def make_pictures() -> list[pb.Image]:
@@ -147,7 +147,7 @@ class MixedTraffic:
             pass
         self.leave(connection)
 
-    # What they do.
+    # The moves.
 
     def good_calls(self):
         for kind in REQUESTS:
