@@ -3,10 +3,11 @@
     memory_growth_test.py RESNETD RESNETCTL HEAP_METER
     memory_growth_test.py RESNETD RESNETCTL HEAP_METER slow [MINUTES [SHARE]]
 
-slow: for half an hour, or so many MINUTES. SHARE, of the time that it works, 1 by default: it rests the remainder.
+slow: a burst, and half an hour, or so many MINUTES. SHARE, of the time that it works, 1 by default: it rests the remainder.
 docs/testing.md says what is measured, and why the bounds are what they are.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -17,7 +18,9 @@ import threading
 import time
 import unittest
 
-from client import wait_until
+import images
+import numpy as np
+from client import PATIENCE_SECONDS, Client, pb, wait_until
 from heap_meter import HeapMeter, Reading, Symbols, growth_by_stack
 from mixed_traffic import MixedTraffic
 from running_server import RunningServer
@@ -34,14 +37,18 @@ CLIENTS = 4  # in the slow test
 WINDOWS = 6
 # Memory that the process has and the heap does not use, in the last of the windows: bytes a minute.
 MOST_A_MINUTE = 50_000
+KEPT = 10_000_000  # bytes, after a burst
+
+
+# Small enough that visitors go over them.
+LIMITS = ["--max-message-bytes", str(MAX_MESSAGE_BYTES), "--max-calls-in-flight", "16"]
 
 
 class Metered:
     """A context: a server under the meter, and those who visit it."""
 
-    def __init__(self, folder: pathlib.Path, *, clients: int = 1, leak: int = 0):
+    def __init__(self, folder: pathlib.Path, *options: str, clients: int = 1, leak: int = 0):
         self.meter = HeapMeter(METER, folder / "heap", stacks=True, leak=leak)
-        options = ["--max-message-bytes", str(MAX_MESSAGE_BYTES), "--max-calls-in-flight", "16"]
         self.server = RunningServer(*sys.argv[1:3], folder, *options, env=self.meter.environment)
         self.clients = clients
 
@@ -117,7 +124,7 @@ class EqualRounds(unittest.TestCase):
     def measure(self, leak: int):
         """The growth, and a function that says which stacks hold it."""
         folder = self.enterContext(tempfile.TemporaryDirectory())
-        with Metered(pathlib.Path(folder), leak=leak) as metered:
+        with Metered(pathlib.Path(folder), *LIMITS, leak=leak) as metered:
             for _ in range(WARM):
                 metered.round(1)
             before = metered.meter.stacks()
@@ -141,13 +148,32 @@ class EqualRounds(unittest.TestCase):
         self.assertIn("grpc_call_start_batch", names.splitlines()[2], names)
 
 
+class AfterABurst(unittest.TestCase):
+    def test_memory_goes_back(self):
+        """A burst is freed between blocks that stay, where the allocator by itself keeps it for good."""
+        clients, calls = 20, 6
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        request = pb.ClassifyRequest(images=[images.u8(np.zeros((1000, 1000), np.uint8))])
+        with Metered(pathlib.Path(folder)) as metered, contextlib.ExitStack() as connections:
+            before = metered.at_rest().anonymous
+            burst = [connections.enter_context(Client(metered.server.address)) for _ in range(clients)]
+            for _ in range(3):
+                made = [client.stub.Classify.future(request, timeout=60) for client in burst for _ in range(calls)]
+                self.assertEqual([call.result().results[0].status.code for call in made], [0] * len(made))
+            connections.close()
+            after = metered.at_rest().anonymous
+            print(f"anonymous: {before} bytes before a burst of {clients * calls} MB, {after} after it")
+            self.assertGreater(after, before + KEPT, "nothing is there to go back")
+            wait_until(lambda: metered.at_rest().anonymous < before + KEPT, "memory to go back", 2 * PATIENCE_SECONDS)
+
+
 class HalfAnHour(unittest.TestCase):
     def test_mixed_and_hostile(self):
         os.nice(19)  # the server's too
         folder = self.enterContext(tempfile.TemporaryDirectory())
         windows: list[list[Reading]] = []
         print("minutes     calls  bytes in use  anonymous  beside what is in use  of it a minute more  threads")
-        with Metered(pathlib.Path(folder), clients=CLIENTS) as metered:
+        with Metered(pathlib.Path(folder), *LIMITS, clients=CLIENTS) as metered:
             begun, rounds = time.monotonic(), 0
             for _ in range(WINDOWS):
                 windows.append([])
@@ -182,4 +208,4 @@ class HalfAnHour(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], defaultTest="HalfAnHour" if SLOW else "EqualRounds")
+    unittest.main(argv=sys.argv[:1], defaultTest=["AfterABurst", "HalfAnHour"] if SLOW else "EqualRounds")
