@@ -3,7 +3,7 @@
     memory_growth_test.py RESNETD RESNETCTL HEAP_METER
     memory_growth_test.py RESNETD RESNETCTL HEAP_METER slow [MINUTES [SHARE]]
 
-slow: a burst, and half an hour, or so many MINUTES. SHARE, of the time that it works, 1 by default: it rests the remainder.
+slow: a burst, and half an hour or so many MINUTES. SHARE: of the time that it works, 1 by default; it rests the remainder.
 docs/testing.md says what is measured, and why the bounds are what they are.
 """
 
@@ -27,7 +27,8 @@ from running_server import RunningServer
 
 METER = sys.argv[3]
 SLOW = "slow" in sys.argv[4:]
-MINUTES, SHARE = (float(a) if a else d for a, d in zip([*sys.argv[5:7], "", ""], (30.0, 1.0)))
+MINUTES = float(sys.argv[5]) if len(sys.argv) > 5 else 30.0
+SHARE = float(sys.argv[6]) if len(sys.argv) > 6 else 1.0
 MAX_MESSAGE_BYTES = 200_000
 # Bytes that the heap may hold more: a call, and once, for tables that double and the first of a kind in the metrics.
 MOST_A_CALL, MOST_ONCE = 1, 32_768
@@ -38,8 +39,6 @@ WINDOWS = 6
 # Memory that the process has and the heap does not use, in the last of the windows: bytes a minute.
 MOST_A_MINUTE = 50_000
 KEPT = 10_000_000  # bytes, after a burst
-
-
 # Small enough that visitors go over them.
 LIMITS = ["--max-message-bytes", str(MAX_MESSAGE_BYTES), "--max-calls-in-flight", "16"]
 

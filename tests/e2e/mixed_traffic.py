@@ -13,7 +13,7 @@ import reflection_pb2_grpc
 from bad_input_test import BAD_IMAGES, BAD_REQUESTS, MALFORMED, MANY_FIELDS
 from client import PATIENCE_SECONDS, REQUESTS, SERVICE, Client, Error, OpenStream, http_get, pb
 from health.v1 import health_pb2, health_pb2_grpc
-from keepalive_test import PREFACE, frame
+from keepalive_test import PREFACE
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
 END_HEADERS = 4
@@ -26,22 +26,24 @@ def literal(name: bytes, value: bytes) -> bytes:
     return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
 
 
-def call_headers(stream: int, path: bytes, *more: tuple[bytes, bytes]) -> bytes:
-    fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x"),
-              (b"te", b"trailers"), (b"content-type", b"application/grpc"), *more]
-    block = b"".join(literal(*field) for field in fields)
-    return h2_frame(HEADERS, END_HEADERS, stream, block)
-
-
-def h2_frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def call_headers(stream: int, path: bytes) -> bytes:
+    fields = [(b":method", b"POST"), (b":scheme", b"http"), (b":path", path), (b":authority", b"x"),
+              (b"te", b"trailers"), (b"content-type", b"application/grpc")]
+    return frame(HEADERS, b"".join(literal(*field) for field in fields), flags=END_HEADERS, stream=stream)
+
+
+BEGIN = PREFACE + frame(SETTINGS)
 
 
 class MixedTraffic:
     """Visits one server, from one thread. Rounds of one seed are the same, but no two names that it makes up are.
 
-    `who` tells it from others that visit the server at the same time, as they may: then good calls may be refused for
-    the crowd. What comes back is looked at no more than it takes to know that the server serves; other tests do that.
+    `who` tells it from others that visit the server at the same time, as they may: then any call may be refused for the
+    crowd. What comes back is looked at no more than it takes to know that the server serves; other tests do that.
     """
 
     def __init__(self, server, max_message_bytes: int, who: str = "nobody"):
@@ -133,6 +135,14 @@ class MixedTraffic:
         except grpc.RpcError:
             pass
         return count
+
+    @staticmethod
+    def first(answers):
+        """Its first answer is waited for; it may have none."""
+        try:
+            next(answers, None)
+        except grpc.RpcError:
+            pass
 
     def say(self, port: int, *parts: bytes):
         """Says it on a connection of its own, listens for a moment, and leaves."""
@@ -228,7 +238,7 @@ class MixedTraffic:
         # Many requests, of which one answer is read.
         requests = [self.request("Embed") for _ in range(40)]
         answers = self.client.stub.EmbedStream(iter(requests), timeout=PATIENCE_SECONDS)
-        self.to_the_end(answer for answer, _ in zip(answers, range(1)))
+        self.first(answers)
         answers.cancel()
         # Nothing is asked until the deadline.
         hold = threading.Event()
@@ -247,7 +257,7 @@ class MixedTraffic:
         client = Client(self.server.address)
         stream = self.begun(client)
         watch = health_pb2_grpc.HealthStub(client.channel).Watch(health_pb2.HealthCheckRequest())
-        next(watch)
+        self.first(watch)
         calls = [client.stub.Classify.future(self.request("Classify")) for _ in range(3)]
         client.channel.close()
         for call in calls:
@@ -266,29 +276,30 @@ class MixedTraffic:
         self.say(self.server.metrics_port, b"POST /metrics HTTP/1.1\r\nContent-Length: 100000\r\n\r\n" + bytes(50))
 
     def broken_http2(self):
-        begin = PREFACE + frame(SETTINGS)
-        self.say(self.server.port, begin, frame(PING, bytes(8)) * 10)
-        self.say(self.server.port, begin, frame(SETTINGS) * 50)
-        self.say(self.server.port, begin, h2_frame(WINDOW_UPDATE, 0, 0, bytes(4)))
-        self.say(self.server.port, begin, h2_frame(HEADERS, END_HEADERS, 1, self.random.randbytes(100)))
-        self.say(self.server.port, begin, h2_frame(HEADERS, 0, 1, literal(b":method", b"POST")))  # and no continuation
-        self.say(self.server.port, begin, call_headers(2, SERVICE.encode() + b"Classify"))  # a number of the server's
-        self.say(self.server.port, begin, (1 << 20).to_bytes(3, "big") + bytes([0, 0, 0, 0, 0, 1]))
+        for frames in (
+            frame(PING, bytes(8)) * 10,
+            frame(SETTINGS) * 50,
+            frame(WINDOW_UPDATE, bytes(4)),
+            frame(HEADERS, self.random.randbytes(100), flags=END_HEADERS, stream=1),
+            frame(HEADERS, literal(b":method", b"POST"), stream=1),  # and no continuation
+            call_headers(2, SERVICE.encode() + b"Classify"),  # a number of the server's
+            (1 << 20).to_bytes(3, "big") + bytes([DATA, 0, 0, 0, 0, 1]),  # longer than any frame may be
+        ):
+            self.say(self.server.port, BEGIN, frames)
 
     def cut_messages(self):
         """A call whose message ends with its connection."""
         path = SERVICE.encode() + self.random.choice([b"Classify", b"Embed", b"ClassifyStream"])
         message = self.request("Classify").SerializeToString()
         whole = b"\0" + len(message).to_bytes(4, "big") + message
-        begin = PREFACE + frame(SETTINGS) + call_headers(1, path)
         for length in (0, 3, 5, len(whole) // 2):
-            self.say(self.server.port, begin, h2_frame(DATA, 0, 1, whole[:length]))
+            self.say(self.server.port, BEGIN, call_headers(1, path) + frame(DATA, whole[:length], stream=1))
 
     def reset_streams(self):
         """Calls that are opened and reset, one after the other, on one connection."""
         path = SERVICE.encode() + b"Classify"
-        calls = [call_headers(2 * i + 1, path) + h2_frame(RST_STREAM, 0, 2 * i + 1, b"\0\0\0\x08") for i in range(50)]
-        self.say(self.server.port, PREFACE + frame(SETTINGS), b"".join(calls))
+        calls = [call_headers(i, path) + frame(RST_STREAM, b"\0\0\0\x08", stream=i) for i in range(1, 100, 2)]
+        self.say(self.server.port, BEGIN, b"".join(calls))
 
     def probes_and_metrics(self):
         for path in ("/metrics", "/livez", "/readyz", "/", f"/{self.name()}"):
@@ -305,7 +316,7 @@ class MixedTraffic:
         for name in ("", NAME, self.name()):
             request = health_pb2.HealthCheckRequest(service=name)
             watch = stub.Watch(request, timeout=PATIENCE_SECONDS)
-            next(watch)
+            self.first(watch)
             watch.cancel()
 
     def reflection_calls(self):
@@ -321,7 +332,7 @@ class MixedTraffic:
         ]
         asked = [reflection_pb2.ServerReflectionRequest(**request) for request in requests]
         info = reflection_pb2_grpc.ServerReflectionStub(self.client.channel).ServerReflectionInfo
-        assert self.to_the_end(info(iter(asked), timeout=PATIENCE_SECONDS)) == len(asked)
+        assert self.to_the_end(info(iter(asked), timeout=PATIENCE_SECONDS)) in (0, len(asked))
         broken = info(iter(asked[:2]), timeout=PATIENCE_SECONDS)
-        next(broken)
+        self.first(broken)
         broken.cancel()
