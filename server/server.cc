@@ -38,6 +38,8 @@ namespace {
 
 // Nobody else has the time to see that a window of the libraries' log is over.
 constexpr std::chrono::seconds kBetweenLooks(1);
+// Once a minute nobody notices: it takes half a millisecond after mixed traffic, 12 ms where a burst has freed 60 MB.
+constexpr std::chrono::seconds kBetweenReleases(60);
 
 constexpr size_t kMostPassedOver = 64;
 
@@ -139,7 +141,12 @@ absl::Status Server::Run() {
   RESNETD_RETURN_IF_ERROR(workers_.Prepare(models_));
   ReleaseLoadingMemory();
   Publish();
-  while (!Stopped(1, Now() + kBetweenLooks)) TellLinesLeftOut();
+  for (Time released = Now(); !Stopped(1, Now() + kBetweenLooks);) {
+    TellLinesLeftOut();
+    if (Now() - released < kBetweenReleases) continue;
+    ReleaseFreedMemory();
+    released = Now();
+  }
   Announce();
   Drain();
   return absl::OkStatus();

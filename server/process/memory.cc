@@ -19,7 +19,6 @@ void BoundAllocator() {
   mallopt(M_MMAP_MAX, 1 << 16);        // glibc's default
   mallopt(M_MMAP_THRESHOLD, 4 << 20);  // bytes; what is larger goes back to the system when it is freed
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
-  malloc_trim(0);
 }
 
 // Each heap beside the first reserves addresses, which a limit on them counts as if they were used: of those that are
@@ -60,7 +59,12 @@ int PrepareHeaps(int cores) {
 
 void ReleaseLoadingMemory() {
   BoundAllocator();
+  ReleaseFreedMemory();
   dl_iterate_phdr(ReleaseCode, nullptr);
+}
+
+void ReleaseFreedMemory() {
+  malloc_trim(0);
 }
 
 }  // namespace resnetd::server

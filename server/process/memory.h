@@ -17,6 +17,11 @@ inline constexpr size_t kHeapAddresses = size_t{64} << 20;
 // when all are loaded; any thread may be running.
 void ReleaseLoadingMemory();
 
+// Hands back the pages of freed blocks. The allocator itself hands back only what lies behind all blocks in use, so
+// that without this the process keeps every page that it ever touched, as calls spread over more and more of them. Any
+// thread may be running; the calls that come next take some of the pages anew.
+void ReleaseFreedMemory();
+
 }  // namespace resnetd::server
 
 #endif  // RESNETD_SERVER_PROCESS_MEMORY_H_
