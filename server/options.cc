@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "base/address.h"
 #include "base/echo.h"
+#include "base/networks.h"
 #include "server/bounds.h"
 
 namespace resnetd::server {
@@ -89,6 +90,13 @@ auto AddressOf(const char* option, absl::Status (*check)(absl::string_view, absl
   };
 }
 
+auto NetworkOf(const char* option) {
+  return [option](const std::string& network) {
+    const absl::Status status = Networks::Parse(option, {network}).status();
+    return std::string(absl::StripPrefix(status.message(), absl::StrCat(option, ": ")));
+  };
+}
+
 void AddModelOptions(Table& table, ServerOptions& o) {
   table.Group("Models");
   CLI::Option* file = table.Add("--model", o.model_file, "Serve this ONNX file")->check(CheckPath);
@@ -120,7 +128,8 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.AddTime<std::chrono::seconds>(
       bounds::kMaxConnectionAge, o.edge.max_connection_age,
       "Seconds, a tenth more or less, until a client is asked to connect anew; 0: never");
-  table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight, "Calls and streams at once");
+  table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight,
+                  "Calls at once, and streams with a request under way");
   table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight,
                   "Bytes of requests from reading to answer, and of answers until they are sent");
   table.AddWithin(bounds::kMaxMessageBytes, o.edge.max_message_bytes,
@@ -128,6 +137,13 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.AddWithin(bounds::kMaxImagesPerRequest, o.edge.max_images_per_request, "Images of one request");
   table.AddWithin(bounds::kMaxImagePixels, o.edge.image_limits.max_pixels, "Width x height of an encoded image");
   table.AddWithin(bounds::kStreamWindow, o.edge.stream_window, "Requests read ahead of the answers of a stream");
+  table.AddWithin(bounds::kMaxStreamsPerConnection, o.edge.max_streams_per_connection, "Streams open on a connection");
+  table
+      .Add(kTrustedProxies, o.edge.trusted_proxies,
+           "Addresses and networks whose connections carry many clients' calls, and have no limits of their own")
+      ->delimiter(',')
+      ->default_str("")
+      ->check(NetworkOf(kTrustedProxies));
   table.AddTime<std::chrono::milliseconds>(
       bounds::kMessageTimeoutMs, o.edge.message_timeout,
       "How long a request may keep its call waiting without progress; 0: for ever");

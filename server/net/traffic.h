@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-// The kernel's knowledge of a connection's progress. gRPC shows a message when all of it has arrived, and that an answer
-// is gone when all of it is.
+// The kernel's knowledge of a connection's progress. gRPC shows a message when all of it has arrived, and that an
+// answer is gone when all of it is.
 namespace resnetd::server {
 
 // Bytes since the connection was made.

@@ -36,7 +36,7 @@ LABELS = {
     "port": {"grpc", "http"},
 }
 REASONS = {
-    "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "connection_calls",
+    "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "connection_calls", "connection_share",
                                  "bytes_in_flight", "message_size", "message_time", "request_size", "draining", "unauthenticated"},
     "resnetd_batches_total": {"all_waiting", "largest", "deadline", "no_gain", "shared"},
     "resnetd_connections_closed_total": {"limit"},
