@@ -25,11 +25,13 @@
 
 // glibc's own allocator, by the names that stay when malloc is replaced.
 extern "C" {
+// NOLINTBEGIN(bugprone-reserved-identifier)
 void* __libc_malloc(size_t size);
 void* __libc_calloc(size_t count, size_t size);
 void* __libc_realloc(void* memory, size_t size);
 void* __libc_memalign(size_t alignment, size_t size);
 void __libc_free(void* memory);
+// NOLINTEND(bugprone-reserved-identifier)
 }
 
 namespace {
@@ -145,7 +147,7 @@ __attribute__((noinline)) void Remember(Page& page, uintptr_t address, size_t by
   }
   Shard& shard = ShardOf(page, address);
   const Lock lock(shard);
-  for (size_t i = 0; i < kBlocksOfShard; ++i) {
+  for (size_t i = 0; i < kProbes; ++i) {
     Block& block = shard.blocks[(HomeOf(address) + i) % kBlocksOfShard];
     if (block.address != 0) continue;
     block = {.address = address, .stack = stack, .bytes = static_cast<uint32_t>(bytes)};
@@ -223,20 +225,20 @@ void* malloc(size_t size) {
   return Taken(__libc_malloc(size));
 }
 
-void* calloc(size_t count, size_t size) {
-  return Taken(__libc_calloc(count, size));
+void* calloc(size_t nmemb, size_t size) {
+  return Taken(__libc_calloc(nmemb, size));
 }
 
-void* realloc(void* memory, size_t size) {
-  if (memory == nullptr) return malloc(size);
+void* realloc(void* ptr, size_t size) {
+  if (ptr == nullptr) return malloc(size);
   if (size == 0) {
-    free(memory);
+    free(ptr);
     return nullptr;
   }
   // Beforehand, as the address may be another thread's as soon as it is given back.
-  Returned(memory);
-  void* moved = __libc_realloc(memory, size);
-  Taken(moved != nullptr ? moved : memory);
+  Returned(ptr);
+  void* moved = __libc_realloc(ptr, size);
+  Taken(moved != nullptr ? moved : ptr);
   return moved;
 }
 
@@ -248,30 +250,30 @@ void* aligned_alloc(size_t alignment, size_t size) {
   return Taken(__libc_memalign(alignment, size));
 }
 
-int posix_memalign(void** memory, size_t alignment, size_t size) {
+int posix_memalign(void** memptr, size_t alignment, size_t size) {
   if (alignment % sizeof(void*) != 0 || (alignment & (alignment - 1)) != 0 || alignment == 0) return EINVAL;
   void* got = Taken(__libc_memalign(alignment, size));
   if (got == nullptr) return ENOMEM;
-  *memory = got;
+  *memptr = got;
   return 0;
 }
 
-void free(void* memory) {
-  Returned(memory);
-  __libc_free(memory);
+void free(void* ptr) {
+  Returned(ptr);
+  __libc_free(ptr);
 }
 
 // With this operation, which stands alone, the C++ library asks once a call to be told of the call's end.
-grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops, size_t count, void* tag, void* reserved) {
+grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops, size_t nops, void* tag, void* reserved) {
   static const auto start = reinterpret_cast<decltype(&grpc_call_start_batch)>(dlsym(RTLD_NEXT, __func__));
   Page* page = mapped.load();
-  if (page != nullptr && count == 1 && ops[0].op == GRPC_OP_RECV_CLOSE_ON_SERVER) {
+  if (page != nullptr && nops == 1 && ops[0].op == GRPC_OP_RECV_CLOSE_ON_SERVER) {
     ++page->calls;
     // Volatile, or a compiler may see that nobody wants it.
     void* volatile lost = leak > 0 ? malloc(leak) : nullptr;
     static_cast<void>(lost);
   }
-  return start(call, ops, count, tag, reserved);
+  return start(call, ops, nops, tag, reserved);
 }
 
 }  // extern "C"
