@@ -65,6 +65,14 @@ struct LibraryLineCount {
   int64_t lines = 0;  // since the start
 };
 
+// Of the metrics port's connections: how many there are, how many it has closed on its own, for the sake of a newer
+// one, as they took too long, and for want of memory; and how often one could not be taken at once.
+struct HttpFigures {
+  int64_t connections = 0;
+  int64_t made_room = 0, timed_out = 0, failed = 0;
+  int64_t accept_failures = 0;
+};
+
 // Thread-safe; recording takes no lock of ours and allocates nothing, but for the first call of a method that ends with
 // a code not seen before.
 class Metrics {
@@ -94,10 +102,11 @@ class Metrics {
   // A model of this name loaded again is recorded with the one before.
   ModelMetrics& ModelLoaded(const Model& model, Duration load_time);
 
-  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight, lines of libraries. What they
-  // call must live until they are replaced; an empty function leaves its figures out.
+  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight, the metrics port, lines of
+  // libraries. What they call must live until they are replaced; an empty function leaves its figures out.
   void SetSnapshot(std::function<scheduling::Snapshot()> snapshot);
   void SetCallsInFlight(std::function<int()> calls);
+  void SetHttp(std::function<HttpFigures()> http);
   void SetLibraryLines(std::function<std::vector<LibraryLineCount>()> lines);
   void SetWorkers(int workers);
 
