@@ -74,7 +74,7 @@ FOREIGN = {
     "resnetd/v1/": ["models", *EDGE_AND_CLI],
     "google/protobuf/": ["engine/onnx", "models", *EDGE_AND_CLI],
     "prometheus/": ["server/observe"],
-    "httplib.h": ["server/net"],
+    "boost/": ["server/net"],
     "spdlog/": ["server/*", "server/process"],
     "nlohmann/": ["cli", "bench"],
     "CLI/": ["server/*", "cli", "bench"],

@@ -41,12 +41,23 @@ constexpr std::chrono::seconds kBetweenLooks(1);
 
 constexpr size_t kMostPassedOver = 64;
 
+// Of the metrics port: some scrapers and probes, each of which may keep one open, and room for as many that are stuck.
+constexpr int kHttpConnections = 64;
+
 int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
 }
 
 // gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, the check of the port.
 constexpr int kThreadsBeside = 14;
+
+HttpFigures FiguresOf(const HttpCounts& counts) {
+  return {.connections = counts.connections,
+          .made_room = counts.made_room,
+          .timed_out = counts.timed_out,
+          .failed = counts.failed,
+          .accept_failures = counts.accept_failures};
+}
 
 scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
   scheduling::Limits limits = options.scheduling;
@@ -168,9 +179,12 @@ void Server::LeaveWhileLoading() {
 }
 
 absl::Status Server::Listen() {
-  RESNETD_ASSIGN_OR_RETURN(http_, HttpServer::Start(options_.metrics_address, options_.metrics_port,
-                                                    {.metrics = [this] { return metrics_.Scrape(); },
-                                                     .why_not_ready = [this] { return WhyNotReady(); }}));
+  RESNETD_ASSIGN_OR_RETURN(http_,
+                           HttpServer::Start(options_.metrics_address, options_.metrics_port, kHttpConnections,
+                                             {.metrics = [this] { return metrics_.Scrape(); },
+                                              .why_not_ready = [this] { return WhyNotReady(); },
+                                              .warn = [](const std::string& line) { spdlog::warn("{}", line); }}));
+  metrics_.SetHttp([http = http_.get()] { return FiguresOf(http->counts()); });
   std::vector<Protocol> protocols;
   protocols.push_back(NativeProtocol(repository_, options_.edge));
   RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(options_.edge, std::move(protocols), repository_, scheduler_, metrics_));
