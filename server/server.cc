@@ -51,6 +51,14 @@ int WorkersOf(const ServerOptions& options) {
 // slow clients.
 constexpr int kThreadsBeside = 15;
 
+HttpFigures FiguresOf(const HttpCounts& counts) {
+  return {.connections = counts.connections,
+          .made_room = counts.made_room,
+          .timed_out = counts.timed_out,
+          .failed = counts.failed,
+          .accept_failures = counts.accept_failures};
+}
+
 scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
   scheduling::Limits limits = options.scheduling;
   limits.workers = workers;
@@ -177,9 +185,12 @@ void Server::LeaveWhileLoading() {
 }
 
 absl::Status Server::Listen() {
-  RESNETD_ASSIGN_OR_RETURN(http_, HttpServer::Start(options_.metrics_address, options_.metrics_port,
-                                                    {.metrics = [this] { return metrics_.Scrape(); },
-                                                     .why_not_ready = [this] { return WhyNotReady(); }}));
+  RESNETD_ASSIGN_OR_RETURN(http_,
+                           HttpServer::Start(options_.metrics_address, options_.metrics_port, connections_.http,
+                                             {.metrics = [this] { return metrics_.Scrape(); },
+                                              .why_not_ready = [this] { return WhyNotReady(); },
+                                              .warn = [](const std::string& line) { spdlog::warn("{}", line); }}));
+  metrics_.SetHttp([http = http_.get()] { return FiguresOf(http->counts()); });
   std::vector<Protocol> protocols;
   protocols.push_back(NativeProtocol(repository_, options_.edge));
   EdgeOptions edge = options_.edge;

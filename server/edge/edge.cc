@@ -103,7 +103,7 @@ class GrpcEdge final : public Edge {
       : max_age_(options.max_connection_age),
         gate_(options.max_calls_in_flight, options.max_bytes_in_flight, options.max_streams_per_connection),
         rejections_(metrics),
-        refused_(metrics.ClosedConnections("grpc", "limit")),
+        refused_(metrics.ClosedConnections("limit")),
         shares_([proxies](absl::string_view peer) { return IsProxy(peer, proxies); }),
         patience_(
             {Duration(options.message_timeout), Duration(options.answer_timeout)},

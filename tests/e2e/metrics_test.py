@@ -33,13 +33,13 @@ LABELS = {
     "method": METHODS, "code": CODES, "result": {"ok", "error"}, "stage": {"queue", "decode", "infer"},
     "model": {"fashion-resnet20"}, "version": {"1", VERSION}, "precision": {"f32"},
     "library": {"grpc", "protobuf"}, "severity": {"debug", "info", "warning", "error"},
-    "port": {"grpc", "http"},
 }
 REASONS = {
     "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "connection_calls", "connection_share",
                                  "bytes_in_flight", "message_size", "message_time", "request_size", "draining", "unauthenticated"},
     "resnetd_batches_total": {"all_waiting", "largest", "deadline", "no_gain", "shared"},
     "resnetd_connections_closed_total": {"limit"},
+    "resnetd_http_closed_total": {"made_room", "timed_out", "failed"},
 }
 GAUGES = ["resnetd_queue_depth", "resnetd_queue_bytes", "resnetd_queue_oldest_age_seconds", "resnetd_workers_busy",
           "resnetd_calls_in_flight"]
