@@ -127,6 +127,10 @@ class GrpcEdge final : public Edge {
     absl::StatusOr<Listening> listening = resnetd::server::Listen(options.address, options.port);
     if (!listening.ok()) return CannotListen(options, listening.status());
     port_ = listening->port;
+    RESNETD_ASSIGN_OR_RETURN(
+        acceptor_, Acceptor::Create(*std::move(listening), {.max_connections = options.max_connections,
+                                                            .take = [this](Descriptor fd) { Take(std::move(fd)); },
+                                                            .refused = [this] { refused_.Increment(); }}));
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     // gRPC's own listeners go deaf for good when the process has no descriptor for one connection.
@@ -162,10 +166,6 @@ class GrpcEdge final : public Edge {
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::UnavailableError("gRPC could not be started");
-    RESNETD_ASSIGN_OR_RETURN(
-        acceptor_, Acceptor::Create(*std::move(listening), {.max_connections = options.max_connections,
-                                                            .take = [this](Descriptor fd) { Take(std::move(fd)); },
-                                                            .refused = [this] { refused_.Increment(); }}));
     acceptor_->Begin();
     watchman_ = std::thread([this] { patience_.Run(); });
     return absl::OkStatus();
