@@ -29,6 +29,9 @@ inline absl::Status Check(const Bounds& bounds, int64_t value) {
   return bounds.Hold(value) ? absl::OkStatus() : Expected(bounds.option, bounds.InWords(), absl::StrCat(value));
 }
 
+// Takes no number.
+inline constexpr char kTrustedProxies[] = "--trusted-proxies";
+
 namespace bounds {
 
 inline constexpr int64_t kMostBytes = int64_t{1} << 46, kDayMs = 24LL * 3600 * 1000;
@@ -43,6 +46,7 @@ inline constexpr Bounds kMaxMessageBytes{"--max-message-bytes", 1, std::numeric_
 inline constexpr Bounds kMaxImagesPerRequest{"--max-images-per-request", 1, 65536};
 inline constexpr Bounds kMaxImagePixels{"--max-image-pixels", 1, int64_t{1} << 30};
 inline constexpr Bounds kStreamWindow{"--stream-window", 1, 65536};
+inline constexpr Bounds kMaxStreamsPerConnection{"--max-streams-per-connection", 1, 1'000'000};
 inline constexpr Bounds kMessageTimeoutMs{"--message-timeout-ms", 0, kDayMs, kMs};
 inline constexpr Bounds kAnswerTimeoutMs{"--answer-timeout-ms", 0, kDayMs, kMs};
 inline constexpr Bounds kWorkers{"--workers", 0, kMostThreads};

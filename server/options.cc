@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "base/address.h"
 #include "base/echo.h"
+#include "base/networks.h"
 #include "server/bounds.h"
 
 namespace resnetd::server {
@@ -89,6 +90,13 @@ auto AddressOf(const char* option) {
   };
 }
 
+auto NetworkOf(const char* option) {
+  return [option](const std::string& network) {
+    const absl::Status status = Networks::Parse(option, {network}).status();
+    return std::string(absl::StripPrefix(status.message(), absl::StrCat(option, ": ")));
+  };
+}
+
 void AddModelOptions(Table& table, ServerOptions& o) {
   table.Group("Models");
   CLI::Option* file = table.Add("--model", o.model_file, "Serve this ONNX file")->check(CheckPath);
@@ -115,7 +123,8 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
       ->check(AddressOf("--metrics-address"));
   table.AddWithin(bounds::kMetricsPort, o.metrics_port, "Their port; 0: any free one");
   table.Group("Limits");
-  table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight, "Calls and streams at once");
+  table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight,
+                  "Calls at once, and streams with a request under way");
   table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight,
                   "Bytes of requests from reading to answer, and of answers until they are sent");
   table.AddWithin(bounds::kMaxMessageBytes, o.edge.max_message_bytes,
@@ -123,6 +132,12 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.AddWithin(bounds::kMaxImagesPerRequest, o.edge.max_images_per_request, "Images of one request");
   table.AddWithin(bounds::kMaxImagePixels, o.edge.image_limits.max_pixels, "Width x height of an encoded image");
   table.AddWithin(bounds::kStreamWindow, o.edge.stream_window, "Requests read ahead of the answers of a stream");
+  table.AddWithin(bounds::kMaxStreamsPerConnection, o.edge.max_streams_per_connection, "Streams open on a connection");
+  table
+      .Add(kTrustedProxies, o.edge.trusted_proxies,
+           "Addresses and networks whose connections carry many clients' calls, and have no limits of their own")
+      ->delimiter(',')
+      ->check(NetworkOf(kTrustedProxies));
   table.AddMs(bounds::kMessageTimeoutMs, o.edge.message_timeout,
               "How long a request may keep its call waiting without progress; 0: for ever");
   table.AddMs(bounds::kAnswerTimeoutMs, o.edge.answer_timeout, "How long a client may not take an answer; 0: for ever");

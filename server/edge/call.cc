@@ -43,7 +43,8 @@ Call::Call(grpc::CallbackServerContext& context, const ServedMethod& served, con
       services_(services),
       arrival_(arrival),
       load_(std::move(load)),
-      wait_(*this, *load_) {}
+      wait_(*this, *load_),
+      slot_(!served.method.streaming) {}
 
 Reactor* Call::New(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
                    const Arrival& arrival, std::shared_ptr<ConnectionLoad> load) {
@@ -71,9 +72,11 @@ void Call::OnReadDone(bool ok) {
   if (served_.method.streaming) arrival.at = Now();
   const auto exchange = std::make_shared<Exchange>(services_, *served_.method.codec, arrival, shared_from_this());
   bool cancelled = false;
+  std::optional<Rejection> refused;
   {
     MutexLock lock(&mu_);
     if (finished_) return;  // it came too late
+    refused = TakeSlot();
     pending_.push_back({exchange});
     no_more_requests_ = !served_.method.streaming;
     cancelled = cancelled_;
@@ -81,9 +84,9 @@ void Call::OnReadDone(bool ok) {
   if (cancelled) exchange->Cancel();
   BufferBytes bytes(read_buffer_);
   bool submit = false;
-  if (served_.method.streaming && services_.gate.closed()) {
-    services_.rejections.Count(Rejection::kDraining);
-    exchange->Refuse(services_.gate.Refusal(Rejection::kDraining));
+  if (refused) {
+    services_.rejections.Count(*refused);
+    exchange->Refuse(services_.gate.Refusal(*refused));
   } else {
     submit = exchange->Start(bytes);
   }
@@ -127,7 +130,11 @@ void Call::OnDone() {
     done_ = true;
   }
   if (code_unless_cancelled_) Ended(context_.IsCancelled() ? CancelledCode(arrival_) : *code_unless_cancelled_);
-  services_.gate.Leave();
+  if (served_.method.streaming) {
+    services_.gate.LeaveStream(*load_);
+  } else {
+    services_.gate.Leave();
+  }
   const std::shared_ptr<Call> last = std::move(held_by_grpc_);
 }
 
@@ -160,6 +167,16 @@ void Call::AnswerOverdue() {
   if (done_) return;
   services_.metrics.AnswerNotTaken();
   context_.TryCancel();
+}
+
+// For a request that has come. A stream's is refused in its place where there is no slot.
+std::optional<Rejection> Call::TakeSlot() {
+  if (!served_.method.streaming) return std::nullopt;
+  if (services_.gate.closed()) return Rejection::kDraining;
+  if (slot_) return std::nullopt;
+  const std::optional<Rejection> refused = services_.gate.TakeSlot(*load_);
+  slot_ = !refused;
+  return refused;
 }
 
 // Requests without an answer.
@@ -219,15 +236,17 @@ Call::Step Call::NextStep() {
     step.finish = no_more_requests_ && !reading_ && unsent == 0;
   }
   finished_ = step.finish;
+  step.free_slot = slot_ && (step.finish || (served_.method.streaming && pending_.empty()));
+  slot_ = slot_ && !step.free_slot;
   return step;
 }
 
 void Call::Take(Step step) {
+  if (step.free_slot) services_.gate.FreeSlot(*load_);
   if (step.read) StartRead(&read_buffer_);
   if (step.send != nullptr) Send(std::move(step.send));
   if (step.submit != nullptr && Submit(step.submit)) Submitted();
   if (!step.finish) return;
-  services_.gate.FreeSlot();
   services_.patience.Begin(wait_, Awaited::kAnswer, Now());
   if (step.overdue) return FinishOverdue();
   if (step.cancelled) return FinishCancelled();

@@ -31,7 +31,8 @@ struct ServedMethod {
 
 using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
-// A call that passed the gate: reads requests, sends their answers in order, finishes and leaves the gate. To gRPC
+// A call that passed the gate: reads requests, sends their answers in order, finishes and leaves the gate. Between its
+// requests a stream holds no slot there. To gRPC
 // every method is a stream of bytes both ways, so a unary call is a stream of one, and a handler sees a call at its
 // headers.
 //
@@ -61,11 +62,12 @@ class Call final : public Reactor, public ExchangeOwner, public Waiter, public s
   };
   // The next step, decided under the lock and done outside it.
   struct Step {
-    bool read = false, finish = false, cancelled = false, overdue = false;
+    bool read = false, finish = false, cancelled = false, overdue = false, free_slot = false;
     std::shared_ptr<Exchange> submit, send;
   };
 
   Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::optional<Rejection> TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   size_t Open() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Take(Step step);
   bool Submit(const std::shared_ptr<Exchange>& exchange);
@@ -93,6 +95,7 @@ class Call final : public Reactor, public ExchangeOwner, public Waiter, public s
   std::deque<Pending> pending_ ABSL_GUARDED_BY(mu_);     // in order of arrival, unsent
   std::shared_ptr<Exchange> held_ ABSL_GUARDED_BY(mu_);  // the last of them, if the queue was too full to take it
   size_t held_behind_ ABSL_GUARDED_BY(mu_) = 0;          // Open() then
+  bool slot_ ABSL_GUARDED_BY(mu_);                       // at the gate
   bool reading_ ABSL_GUARDED_BY(mu_) = true;             // from StartRead() until its request is submitted
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool no_more_requests_ ABSL_GUARDED_BY(mu_) = false;

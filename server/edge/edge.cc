@@ -26,6 +26,7 @@
 #include "absl/time/time.h"
 #include "base/address.h"
 #include "base/echo.h"
+#include "base/networks.h"
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "server/bounds.h"
@@ -49,8 +50,8 @@ constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
 // minutes with a call and two hours without, disconnect well-meant ones. Go's clients may be set to 10 seconds and no
 // less; half of it leaves room for pings that travel unevenly.
 constexpr int kMinPingIntervalMs = 5'000;
-// This lies above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get
-// through.
+// This lies above the caps on calls and streams, so that it is they that answer, with a reason, and health checks still
+// get through.
 constexpr int kStreamsBesideCalls = 64;
 static_assert(kStreamsBesideCalls > kMostWatches);
 // Connections need this much beside the messages.
@@ -69,6 +70,7 @@ absl::Status CheckOptions(const EdgeOptions& options) {
       {bounds::kMaxImagesPerRequest, options.max_images_per_request},
       {bounds::kMaxImagePixels, options.image_limits.max_pixels},
       {bounds::kStreamWindow, options.stream_window},
+      {bounds::kMaxStreamsPerConnection, options.max_streams_per_connection},
       {bounds::kMessageTimeoutMs, options.message_timeout.count()},
       {bounds::kAnswerTimeoutMs, options.answer_timeout.count()},
   };
@@ -123,11 +125,11 @@ std::vector<std::string> NamesOf(const std::vector<Protocol>& protocols) {
 
 class GrpcEdge final : public Edge {
  public:
-  GrpcEdge(const EdgeOptions& options, std::vector<Protocol> protocols, scheduling::Scheduler& scheduler,
-           Metrics& metrics)
-      : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
+  GrpcEdge(const EdgeOptions& options, const Networks& proxies, std::vector<Protocol> protocols,
+           scheduling::Scheduler& scheduler, Metrics& metrics)
+      : gate_(options.max_calls_in_flight, options.max_bytes_in_flight, options.max_streams_per_connection),
         rejections_(metrics),
-        shares_([](absl::string_view) { return false; }),
+        shares_([proxies](absl::string_view peer) { return IsProxy(peer, proxies); }),
         patience_({Duration(options.message_timeout), Duration(options.answer_timeout)}, options.traffic),
         unknown_(NamesOf(protocols), metrics) {
     const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes, patience_};
@@ -161,7 +163,8 @@ class GrpcEdge final : public Edge {
       builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
     }
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_calls_in_flight + kStreamsBesideCalls);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                               options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);  // the server's pings too
@@ -227,7 +230,8 @@ absl::StatusOr<std::unique_ptr<Edge>> Edge::Start(const EdgeOptions& options, st
                                                   const ModelRepository& models, scheduling::Scheduler& scheduler,
                                                   Metrics& metrics) {
   RESNETD_RETURN_IF_ERROR(CheckOptions(options));
-  auto edge = std::make_unique<GrpcEdge>(options, std::move(protocols), scheduler, metrics);
+  RESNETD_ASSIGN_OR_RETURN(const Networks proxies, Networks::Parse(kTrustedProxies, options.trusted_proxies));
+  auto edge = std::make_unique<GrpcEdge>(options, proxies, std::move(protocols), scheduler, metrics);
   for (const auto& entry : models.List()) edge->SetServing(entry.name, false);
   RESNETD_RETURN_IF_ERROR(edge->Listen(options));
   return edge;

@@ -27,8 +27,9 @@ struct EdgeOptions {
   std::string address = "127.0.0.1";
   int port = 8500;  // 0: any free one, see Edge::port()
 
-  // Calls between their headers and their last answer, streams included. Bounds the memory of calls that send slowly; a
-  // value below the number of closed-loop clients refuses some of them.
+  // Calls between their headers and their last answer, and streams that have a request under way. Bounds the memory of
+  // calls that send slowly; a value below the number of closed-loop clients refuses some of them, and a connection
+  // alone gets half of it.
   int max_calls_in_flight = 1024;
   // Request messages from their reading to their answer, and answers until their clients have taken them. Bounds the
   // memory of what waits; less than a few messages of the largest size refuses calls that the queue could hold.
@@ -40,6 +41,12 @@ struct EdgeOptions {
   // Requests of one stream that are read and not yet answered and sent. 1 computes the images of a stream one by one;
   // more than a few batches' worth only makes a stream's answers wait for each other.
   int stream_window = 32;
+  // Streams of one connection, with and without a request. Bounds the memory of those without: some 10 kB each. 100 is
+  // what HTTP/2 advises for all calls; whoever carries more clients' streams over a connection is a proxy.
+  int max_streams_per_connection = 100;
+  // Addresses and networks whose connections carry the calls of many clients: the limits of a connection do not hold
+  // for them. Those of unix sockets are known to be such.
+  std::vector<std::string> trusted_proxies{};
   image::Limits image_limits{};
 
   // How long a call's request may take to arrive after its headers, and an answer to be taken, without progress; 0: for

@@ -71,7 +71,7 @@ Reactor* Endpoint::Arrived(const ServedMethod& served, grpc::CallbackServerConte
   }
   std::shared_ptr<ConnectionLoad> load = shares_.Of(context.peer());
   if (served.method.watch != nullptr) {
-    if (load->health.fetch_add(1) < kMostWatches) {
+    if (load->health.fetch_add(1) < kMostWatches || load->trusted) {
       return NewWatchCall(context, served, services_, arrival, std::move(load));
     }
     load->health.fetch_sub(1);
@@ -80,9 +80,10 @@ Reactor* Endpoint::Arrived(const ServedMethod& served, grpc::CallbackServerConte
                           absl::StrCat("the connection has as many health calls open as it may: ", kMostWatches),
                           RefusedBy{"limit_calls", kMostWatches}));
   }
-  if (const std::optional<Rejection> rejection = services_.gate.Enter()) {
+  Gate& gate = services_.gate;
+  if (const auto rejection = served.method.streaming ? gate.EnterStream(*load) : gate.Enter(*load)) {
     services_.rejections.Count(*rejection);
-    return refuse(services_.gate.Refusal(*rejection));
+    return refuse(gate.Refusal(*rejection));
   }
   return Call::New(context, served, services_, arrival, std::move(load));
 }

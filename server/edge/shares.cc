@@ -4,7 +4,21 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+
 namespace resnetd::server {
+
+// "unix:PATH", "ipv4:127.0.0.1:40000", or "ipv6:[::1]:40000" with %5B and %5D for the brackets.
+bool IsProxy(absl::string_view peer, const Networks& proxies) {
+  if (absl::StartsWith(peer, "unix")) return true;
+  if (!absl::ConsumePrefix(&peer, "ipv4:") && !absl::ConsumePrefix(&peer, "ipv6:")) return false;
+  const std::string address = absl::StrReplaceAll(peer.substr(0, peer.rfind(':')), {{"%5B", "["}, {"%5D", "]"}});
+  absl::string_view host = address;
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  return proxies.Contain(host);
+}
 
 void Shares::Table::Drop(const std::string& peer) {
   MutexLock lock(&mu);

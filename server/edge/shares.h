@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "base/enum_table.h"
 #include "base/mutex.h"
+#include "base/networks.h"
 
 namespace resnetd::server {
 
@@ -26,9 +27,14 @@ struct ConnectionLoad {
 
   const std::string peer;                        // as gRPC calls it: "ipv4:127.0.0.1:40000"
   const bool trusted;                            // a proxy's, which carries the calls of many clients
-  std::atomic<int> health{0};                    // calls open
+  std::atomic<int> slots{0};                     // of the gate's
+  std::atomic<int> streams{0}, health{0};        // calls open
   EnumTable<Awaited, std::atomic<int>> waits{};  // calls that wait for it
 };
+
+// Whether the client that gRPC calls `peer` is a proxy, which carries the calls of many: its address is one of
+// `proxies`, or it is this machine's own by a unix socket.
+bool IsProxy(absl::string_view peer, const Networks& proxies);
 
 // Finds the load of a connection by its peer, for as long as it has a call. Thread-safe.
 class Shares {

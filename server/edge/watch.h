@@ -9,7 +9,7 @@
 namespace resnetd::server {
 
 // Calls of such methods that a connection may have open: a client watches the server and perhaps each of its models.
-// They hold no slot, so that health is answered when all are taken.
+// They hold no slot, so that health is answered when all are taken. A proxy's may have any number.
 inline constexpr int kMostWatches = 32;
 
 // A call of a method that tells a state (`served.method.watch`): reads its request and answers, once or after each

@@ -35,7 +35,7 @@ LABELS = {
     "library": {"grpc", "protobuf"}, "severity": {"debug", "info", "warning", "error"},
 }
 REASONS = {
-    "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "connection_calls",
+    "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "connection_calls", "connection_share",
                                  "bytes_in_flight", "message_size", "message_time", "request_size", "draining", "unauthenticated"},
     "resnetd_batches_total": {"all_waiting", "largest", "deadline", "no_gain", "shared"},
 }

@@ -341,8 +341,8 @@ TEST(EdgeFlowTest, AModelsDefaultDeadlineIsForCallsThatBringNone) {
 TEST(EdgeFlowTest, CallsUpToTheCapAndHealthBeside) {
   EdgeServer server({.edge = {.max_calls_in_flight = 2}});
   server.Hold();
-  const auto stub = server.NewStub();
-  Background first(*stub, LogitsRequest({1})), second(*stub, LogitsRequest({2}));
+  const auto stub = server.NewStub(), another = server.NewStub();
+  Background first(*stub, LogitsRequest({1})), second(*another, LogitsRequest({2}));
   Await([&] { return server.edge().calls_in_flight() == 2; });
   grpc::ClientContext context;
   v1::ClassifyResponse response;

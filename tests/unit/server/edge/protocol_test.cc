@@ -269,6 +269,11 @@ TEST(EdgeStartTest, OptionsOutOfRangeAreNamed) {
            Case{"--max-images-per-request", [](EdgeOptions& o) { o.max_images_per_request = 0; }},
            Case{"--max-image-pixels", [](EdgeOptions& o) { o.image_limits.max_pixels = 0; }},
            Case{"--stream-window", [](EdgeOptions& o) { o.stream_window = 0; }},
+           Case{"--max-streams-per-connection", [](EdgeOptions& o) { o.max_streams_per_connection = 0; }},
+           Case{"--trusted-proxies",
+                [](EdgeOptions& o) {
+                  o.trusted_proxies = {"10.0.0.0/8", "10.0.0.1/8"};
+                }},
            Case{"--message-timeout-ms", [](EdgeOptions& o) { o.message_timeout = std::chrono::milliseconds(-1); }},
            Case{"--answer-timeout-ms", [](EdgeOptions& o) { o.answer_timeout = std::chrono::hours(25); }},
        }) {

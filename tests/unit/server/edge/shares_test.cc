@@ -9,6 +9,20 @@
 namespace resnetd::server {
 namespace {
 
+TEST(SharesTest, ProxiesAreKnownByTheirAddresses) {
+  const Networks proxies = *Networks::Parse("--trusted-proxies", {"10.0.0.0/8", "fd00::/8"});
+  for (const char* peer : {"ipv4:10.1.2.3:40000", "ipv6:[fd00::1]:40000", "ipv6:%5Bfd00::1%5D:40000",
+                           "unix:", "unix:/run/resnetd.sock", "unix-abstract:x", "ipv6:[::ffff:10.0.0.1]:1"}) {
+    EXPECT_TRUE(IsProxy(peer, proxies)) << peer;
+  }
+  for (const char* peer : {"ipv4:11.1.2.3:40000", "ipv6:[fe00::1]:40000", "", "10.1.2.3", "10.1.2.3:4000",
+                           "ipv4:", "ipv4::", "ipv6:[]:1", "ipv4:unix:1"}) {
+    EXPECT_FALSE(IsProxy(peer, proxies)) << peer;
+  }
+  EXPECT_FALSE(IsProxy("ipv4:10.1.2.3:40000", Networks()));
+  EXPECT_TRUE(IsProxy("unix:", Networks()));
+}
+
 TEST(SharesTest, CallsOfAConnectionShareItsLoad) {
   int asked = 0;
   Shares shares([&](absl::string_view peer) {
