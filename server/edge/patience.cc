@@ -120,8 +120,10 @@ void Patience::Run() {
       // Sleeping only after this, it is woken once in that time at most, however calls come and go.
       const Time next = Now() + between_looks_;
       while (!stopped_ && Now() < next) changed_.WaitUntil(&mu_, next);
-      asleep_ = true;
-      while (!stopped_ && Nobody()) changed_.Wait(&mu_);
+      while (!stopped_ && Nobody()) {
+        asleep_ = true;  // whoever woke it may have gone by now, and the next one must wake it again
+        changed_.Wait(&mu_);
+      }
       asleep_ = false;
       if (stopped_) return;
     }

@@ -4,9 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
+#include <memory>
+#include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "server/edge/error.h"
 
@@ -218,6 +223,30 @@ TEST_F(PatienceTest, ManyThreadsBeginAndEndWhileOneLooks) {
   patience.Stop();
   watchman.join();
   for (const Awaited what : EnumValues<Awaited>()) EXPECT_EQ(load_.waits[what], 0);
+}
+
+// Woken by somebody who has gone again when it looks, it is woken by the next.
+TEST_F(PatienceTest, TheWatchmanDoesNotOversleep) {
+  Patience patience({milliseconds(4), kAnswer}, nullptr);
+  std::thread watchman([&] { patience.Run(); });
+  struct Sleeper final : Waiter, std::enable_shared_from_this<Sleeper> {
+    explicit Sleeper(ConnectionLoad& load) : wait(*this, load) {}
+    std::shared_ptr<Waiter> Self() override { return weak_from_this().lock(); }
+    void Overdue(Awaited) override { overdue = true; }
+    Patience::Wait wait;
+    std::atomic<bool> overdue{false};
+  };
+  for (int round = 0; round < 30; ++round) {
+    std::this_thread::sleep_for(milliseconds(3));  // until it sleeps, mostly
+    const auto gone = std::make_shared<Sleeper>(load_), stays = std::make_shared<Sleeper>(load_);
+    patience.Begin(gone->wait, Awaited::kMessage, Now());
+    patience.End(gone->wait, Awaited::kMessage);
+    std::this_thread::sleep_for(milliseconds(3));
+    patience.Begin(stays->wait, Awaited::kMessage, Now());
+    while (!stays->overdue) std::this_thread::yield();
+  }
+  patience.Stop();
+  watchman.join();
 }
 
 TEST_F(PatienceTest, TheErrorNamesTheTimeAndTheOption) {
