@@ -116,6 +116,8 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.AddWithin(bounds::kMetricsPort, o.metrics_port, "Their port; 0: any free one");
   table.Group("Limits");
   table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight, "Calls and streams at once");
+  table.AddWithin(bounds::kMaxCallsPerConnection, o.edge.max_calls_per_connection,
+                  "Calls and streams at once of one connection; 0: 16 a worker");
   table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight,
                   "Bytes of requests from reading to answer, and of answers until they are sent");
   table.AddWithin(bounds::kMaxMessageBytes, o.edge.max_message_bytes,

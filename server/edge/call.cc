@@ -46,14 +46,6 @@ grpc::ByteBuffer ToBuffer(std::string message) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
-class RefusedCall final : public Reactor {
- public:
-  RefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {
-    Finish(ToGrpc(status, codes, context));
-  }
-  void OnDone() override { delete this; }
-};
-
 }  // namespace
 
 Call::Call(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
@@ -132,6 +124,7 @@ void Call::OnCancel() {
 }
 
 void Call::OnDone() {
+  YieldToWorkers();
   if (code_unless_cancelled_) Ended(context_.IsCancelled() ? CancelledCode() : *code_unless_cancelled_);
   services_.gate.Leave();
   const std::shared_ptr<Call> last = std::move(held_by_grpc_);
@@ -261,10 +254,6 @@ grpc::StatusCode Call::CancelledCode() const {
 
 void Call::Ended(int grpc_code) {
   served_.metrics.Ended(grpc_code, Now() - arrival_.at);
-}
-
-Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {
-  return new RefusedCall(context, status, codes);
 }
 
 }  // namespace resnetd::server

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "server/edge/codec.h"
 #include "server/edge/exchange.h"
+#include "server/edge/refusals.h"
 #include "server/observe/metrics.h"
 
 namespace resnetd::server {
@@ -26,8 +27,6 @@ struct ServedMethod {
   MethodMetrics& metrics;
   int window = 1;  // requests read and not yet answered and sent
 };
-
-using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 // A call that passed the gate: reads requests, sends their answers in order, finishes and leaves the gate. To gRPC
 // every method is a stream of bytes both ways, so a unary call is a stream of one, and a handler sees a call at its
@@ -92,9 +91,6 @@ class Call final : public Reactor, public ExchangeOwner, public std::enable_shar
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
 };
-
-// A call that did not pass: answered at its headers, nothing is read.
-Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes);
 
 }  // namespace resnetd::server
 

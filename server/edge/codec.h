@@ -115,6 +115,7 @@ struct Method {
   std::string name;        // as in the .proto, and in metrics: "Classify"
   bool streaming = false;  // requests and answers; else one of each
   std::unique_ptr<const Codec> codec;
+  bool computes = true;  // its requests are for the scheduler; else they are answered while they are decoded
 };
 
 // A service that clients may call, as data: the edge serves any number of them.

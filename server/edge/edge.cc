@@ -46,8 +46,8 @@ constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
 // minutes with a call and two hours without, disconnect well-meant ones. Go's clients may be set to 10 seconds and no
 // less; half of it leaves room for pings that travel unevenly.
 constexpr int kMinPingIntervalMs = 5'000;
-// This lies above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get
-// through.
+// Without a cap for a connection this lies above the cap on all calls, so that it is the latter that answers, with a
+// reason, and health checks still get through.
 constexpr int kStreamsBesideCalls = 64;
 // Connections need this much beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
@@ -61,6 +61,7 @@ absl::Status CheckOptions(const EdgeOptions& options) {
   const std::pair<Bounds, int64_t> given[] = {
       {bounds::kPort, options.port},
       {bounds::kMaxCallsInFlight, options.max_calls_in_flight},
+      {bounds::kMaxCallsPerConnection, options.max_calls_per_connection},
       {bounds::kMaxBytesInFlight, static_cast<int64_t>(options.max_bytes_in_flight)},
       {bounds::kMaxMessageBytes, static_cast<int64_t>(options.max_message_bytes)},
       {bounds::kMaxImagesPerRequest, options.max_images_per_request},
@@ -75,6 +76,11 @@ absl::Status CheckOptions(const EdgeOptions& options) {
                      options.max_bytes_in_flight, ": such a message could never be read"));
   }
   return absl::OkStatus();
+}
+
+int StreamsOf(const EdgeOptions& options) {
+  const int most = options.max_calls_in_flight + kStreamsBesideCalls;
+  return options.max_calls_per_connection > 0 ? std::min(options.max_calls_per_connection, most) : most;
 }
 
 absl::Status CannotListen(const EdgeOptions& options, absl::string_view why) {
@@ -122,10 +128,11 @@ class GrpcEdge final : public Edge {
            Metrics& metrics)
       : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
         rejections_(metrics),
+        refusals_(options.refusals, [&scheduler] { return scheduler.saturated(); }),
         unknown_(NamesOf(protocols), metrics) {
     const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
     for (Protocol& protocol : protocols) {
-      endpoints_.push_back(std::make_unique<InferenceEndpoint>(std::move(protocol), services, options.stream_window,
+      endpoints_.push_back(std::make_unique<InferenceEndpoint>(std::move(protocol), services, refusals_, options.stream_window,
                                                                options.authenticator));
     }
   }
@@ -153,7 +160,7 @@ class GrpcEdge final : public Edge {
       builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
     }
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_calls_in_flight + kStreamsBesideCalls);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, StreamsOf(options));
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);  // the server's pings too
@@ -173,13 +180,17 @@ class GrpcEdge final : public Edge {
   void SetServing(absl::string_view name, bool serving) override {
     server_->GetHealthCheckService()->SetServingStatus(std::string(name), serving);
   }
-  void RefuseNewCalls() override { gate_.Close(); }
+  void RefuseNewCalls() override {
+    gate_.Close();
+    refusals_.Release();
+  }
   int calls_in_flight() const override { return gate_.calls(); }
+  int refusals_held() const override { return static_cast<int>(refusals_.held()); }
 
   void Shutdown(Time deadline) override {
     if (server_ == nullptr || shut_down_.exchange(true)) return;
-    gate_.Close();
-    while (gate_.calls() > 0 && Now() < deadline) absl::SleepFor(kPoll);
+    RefuseNewCalls();
+    while ((gate_.calls() > 0 || refusals_held() > 0) && Now() < deadline) absl::SleepFor(kPoll);
     CloseConnections();
     server_->Shutdown(std::chrono::system_clock::now());
   }
@@ -194,9 +205,10 @@ class GrpcEdge final : public Edge {
     while (CloseInward(port_) > 0 && Now() < patience) absl::SleepFor(kPoll);
   }
 
-  // The order matters: the endpoints use the gate and the counters, the server all of them.
+  // The order matters: the endpoints use the gate, the counters and the refusals, the server all of them.
   Gate gate_;
   const RejectionCounters rejections_;
+  Refusals refusals_;
   std::vector<std::unique_ptr<InferenceEndpoint>> endpoints_;
   UnknownMethods unknown_;
   int port_ = 0;

@@ -16,17 +16,22 @@
 #include "server/edge/authenticator.h"
 #include "server/edge/error.h"
 #include "server/edge/grpc_status.h"
+#include "server/edge/queue_refusal.h"
 
 namespace resnetd::server {
 namespace {
+
+// Under overload headers are handled so long after they came: a little more than what the system lets a worker go on for
+// before one of gRPC's threads gets its core.
+constexpr std::chrono::milliseconds kBeforeHeaders(4);
 
 using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 }  // namespace
 
-InferenceEndpoint::InferenceEndpoint(Protocol protocol, const Services& services, int stream_window,
+InferenceEndpoint::InferenceEndpoint(Protocol protocol, const Services& services, Refusals& refusals, int stream_window,
                                      std::shared_ptr<Authenticator> authenticator)
-    : protocol_(std::move(protocol)), services_(services), authenticator_(std::move(authenticator)) {
+    : protocol_(std::move(protocol)), services_(services), refusals_(refusals), authenticator_(std::move(authenticator)) {
   for (size_t i = 0; i < protocol_.methods.size(); ++i) {
     const Method& method = protocol_.methods[i];
     // gRPC keeps the pointer to the name for as long as the service lives.
@@ -44,6 +49,7 @@ InferenceEndpoint::InferenceEndpoint(Protocol protocol, const Services& services
 }
 
 Reactor* InferenceEndpoint::Arrived(const ServedMethod& served, grpc::CallbackServerContext& context) {
+  YieldToWorkers();
   Arrival arrival{.at = Now()};
   arrival.deadline = ToSteady(context.deadline(), std::chrono::system_clock::now(), arrival.at);
   const auto refuse = [&](const absl::Status& why) {
@@ -62,6 +68,16 @@ Reactor* InferenceEndpoint::Arrived(const ServedMethod& served, grpc::CallbackSe
   if (arrival.deadline <= arrival.at) {
     return refuse(Error(absl::StatusCode::kDeadlineExceeded, reason::kDeadlineExceeded,
                         "the deadline had passed when the call arrived"));
+  }
+  if (served.method.computes && !served.method.streaming && !services_.gate.closed()) {
+    Time deadline = arrival.deadline;
+    if (deadline != Time::max() && refusals_.held() > 0) deadline -= kBeforeHeaders;
+    if (const auto verdict = services_.scheduler.RefusalOfAll(deadline)) {
+      const absl::Status why =
+          QueueRefusal(*verdict, services_.scheduler.limits(), arrival.deadline - arrival.at, services_.rejections);
+      served.metrics.Ended(ToGrpcCode(why, served.codes), Now() - arrival.at);
+      return refusals_.Refuse(context, arrival, why, served.codes);
+    }
   }
   if (const std::optional<Rejection> rejection = services_.gate.Enter()) {
     services_.rejections.Count(*rejection);

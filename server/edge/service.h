@@ -21,8 +21,9 @@ class Authenticator;
 // not, is announced only after gRPC has read the whole message. A client cannot tell the difference.
 class InferenceEndpoint final : public grpc::Service {
  public:
-  // `stream_window`: requests of a stream that are read and not yet answered and sent. `authenticator` may be null.
-  InferenceEndpoint(Protocol protocol, const Services& services, int stream_window,
+  // `refusals` outlives it. `stream_window`: requests of a stream that are read and not yet answered and sent.
+  // `authenticator` may be null.
+  InferenceEndpoint(Protocol protocol, const Services& services, Refusals& refusals, int stream_window,
                     std::shared_ptr<Authenticator> authenticator);
 
  private:
@@ -30,6 +31,7 @@ class InferenceEndpoint final : public grpc::Service {
 
   const Protocol protocol_;
   const Services services_;
+  Refusals& refusals_;
   const std::shared_ptr<Authenticator> authenticator_;
   std::vector<std::unique_ptr<std::string>> names_;
 };
