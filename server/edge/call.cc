@@ -24,17 +24,7 @@
 #include "server/edge/grpc_status.h"
 
 namespace resnetd::server {
-namespace {
-
-class RefusedCall final : public Reactor {
- public:
-  RefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {
-    Finish(ToGrpc(status, codes, context));
-  }
-  void OnDone() override { delete this; }
-};
-
-}  // namespace
+namespace {}  // namespace
 
 Call::Call(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
            const Arrival& arrival, std::shared_ptr<ConnectionLoad> load)
@@ -131,6 +121,7 @@ void Call::OnCancel() {
 }
 
 void Call::OnDone() {
+  YieldToWorkers();
   services_.patience.End(wait_, Awaited::kAnswer);
   {
     MutexLock lock(&mu_);
@@ -337,10 +328,6 @@ grpc::StatusCode CancelledCode(const Arrival& arrival) {
   const bool late = arrival.deadline != Time::max() &&
                     arrival.deadline - now <= (arrival.deadline - arrival.at) / 50 + std::chrono::milliseconds(20);
   return late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
-}
-
-Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {
-  return new RefusedCall(context, status, codes);
 }
 
 }  // namespace resnetd::server

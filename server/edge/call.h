@@ -17,6 +17,7 @@
 #include "server/edge/codec.h"
 #include "server/edge/exchange.h"
 #include "server/edge/patience.h"
+#include "server/edge/refusals.h"
 #include "server/edge/shares.h"
 #include "server/observe/metrics.h"
 
@@ -29,8 +30,6 @@ struct ServedMethod {
   MethodMetrics& metrics;
   int window = 1;  // requests read and not yet answered and sent
 };
-
-using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 // A call that passed the gate: reads requests, sends their answers in order, finishes and leaves the gate. Between its
 // requests a stream holds no slot there. To gRPC
@@ -112,9 +111,6 @@ class Call final : public Reactor, public ExchangeOwner, public Waiter, public s
 
 // The code that the client of a call that ends now by its client's wish has seen: CANCELLED, or DEADLINE_EXCEEDED.
 grpc::StatusCode CancelledCode(const Arrival& arrival);
-
-// A call that did not pass: answered at its headers, nothing is read.
-Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes);
 
 }  // namespace resnetd::server
 
