@@ -7,11 +7,11 @@
 //
 // Finish() is decided once, only when nothing is being read or written and every exchange is answered, and is the last
 // that gRPC hears of the call. (A call whose request does not come is finished while it reads; gRPC ends the read.)
-// OnDone() may follow on another thread at once, while others are still between the lock
-// and the end of their (empty) step. The call outlives them: whoever comes from gRPC does so within a reaction, and
-// gRPC calls OnDone() after all others; whoever comes from a worker is an exchange, which holds the call until it has
-// reported. After OnDone() nobody touches what is gRPC's, `context_` and the like: it belongs to steps that are not
-// empty, and with Finish() there are none left.
+// OnDone() may follow on another thread at once, while others are still between the lock and the end of their (empty)
+// step. The call outlives them: whoever comes from gRPC does so within a reaction, and gRPC calls OnDone() after all
+// others; whoever comes from a worker is an exchange, which holds the call until it has reported; and the patience
+// holds whom it calls. After OnDone() nobody touches what is gRPC's, `context_` and the like: it belongs to steps that
+// are not empty, and with Finish() there are none left.
 #include "server/edge/call.h"
 
 #include <algorithm>

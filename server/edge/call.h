@@ -32,9 +32,8 @@ struct ServedMethod {
 };
 
 // A call that passed the gate: reads requests, sends their answers in order, finishes and leaves the gate. Between its
-// requests a stream holds no slot there. To gRPC
-// every method is a stream of bytes both ways, so a unary call is a stream of one, and a handler sees a call at its
-// headers.
+// requests a stream holds no slot there. To gRPC every method is a stream of bytes both ways, so a unary call is a
+// stream of one, and a handler sees a call at its headers.
 //
 // It is held by gRPC until OnDone() and by each exchange that has not reported yet, and goes with the last of them.
 class Call final : public Reactor, public ExchangeOwner, public Waiter, public std::enable_shared_from_this<Call> {
