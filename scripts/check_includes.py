@@ -53,6 +53,7 @@ OWN = {
     "cli/project": ["cli/*", "cli/print", "engine/*", "engine/image/*", "models/*"],
     "bench/engine": ["engine/*", "engine/inspect"],
     "bench/image": ["engine/image", "tests/support"],  # the tests' hostile files
+    "bench/overload": [],
 }
 
 EDGE_AND_CLI = ["server/edge", "cli"]
@@ -71,7 +72,7 @@ FOREIGN = {
     "grpc/": EDGE_AND_CLI,
     "grpcpp/": EDGE_AND_CLI,
     "google/rpc/": EDGE_AND_CLI,
-    "resnetd/v1/": ["models", *EDGE_AND_CLI],
+    "resnetd/v1/": ["models", "bench/overload", *EDGE_AND_CLI],
     "google/protobuf/": ["engine/onnx", "models", *EDGE_AND_CLI],
     "prometheus/": ["server/observe"],
     "httplib.h": ["server/net"],

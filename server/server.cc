@@ -45,8 +45,8 @@ int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
 }
 
-// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, refusals, signals, the check of the
-// port.
+// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, refusals, signals, the check of
+// the port.
 constexpr int kThreadsBeside = 15;
 
 scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
@@ -185,7 +185,8 @@ absl::Status Server::Listen() {
                                                      .why_not_ready = [this] { return WhyNotReady(); }}));
   std::vector<Protocol> protocols;
   protocols.push_back(NativeProtocol(repository_, options_.edge));
-  RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(EdgeOptionsOf(options_, workers_count_), std::move(protocols), repository_, scheduler_, metrics_));
+  RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(EdgeOptionsOf(options_, workers_count_), std::move(protocols),
+                                              repository_, scheduler_, metrics_));
   RESNETD_ASSIGN_OR_RETURN(listener_check_, ListenerCheck::Start(options_.edge.address, edge_->port(), {},
                                                                  [this](const std::string& why) { PortIsDeaf(why); }));
   metrics_.SetWorkers(workers_count_);

@@ -132,8 +132,8 @@ class GrpcEdge final : public Edge {
         unknown_(NamesOf(protocols), metrics) {
     const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
     for (Protocol& protocol : protocols) {
-      endpoints_.push_back(std::make_unique<InferenceEndpoint>(std::move(protocol), services, refusals_, options.stream_window,
-                                                               options.authenticator));
+      endpoints_.push_back(std::make_unique<InferenceEndpoint>(std::move(protocol), services, refusals_,
+                                                               options.stream_window, options.authenticator));
     }
   }
   ~GrpcEdge() override { Shutdown(Now()); }

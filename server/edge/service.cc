@@ -21,8 +21,8 @@
 namespace resnetd::server {
 namespace {
 
-// Under overload headers are handled so long after they came: a little more than what the system lets a worker go on for
-// before one of gRPC's threads gets its core.
+// Under overload headers are handled so long after they came: a little more than what the system lets a worker go on
+// for before one of gRPC's threads gets its core.
 constexpr std::chrono::milliseconds kBeforeHeaders(4);
 
 using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>;
@@ -31,7 +31,10 @@ using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::Byte
 
 InferenceEndpoint::InferenceEndpoint(Protocol protocol, const Services& services, Refusals& refusals, int stream_window,
                                      std::shared_ptr<Authenticator> authenticator)
-    : protocol_(std::move(protocol)), services_(services), refusals_(refusals), authenticator_(std::move(authenticator)) {
+    : protocol_(std::move(protocol)),
+      services_(services),
+      refusals_(refusals),
+      authenticator_(std::move(authenticator)) {
   for (size_t i = 0; i < protocol_.methods.size(); ++i) {
     const Method& method = protocol_.methods[i];
     // gRPC keeps the pointer to the name for as long as the service lives.

@@ -17,10 +17,22 @@ TEST(PaceTest, ABurstAndThenOneEachInterval) {
     int us;
     bool take;
   };
-  for (const Case& c : std::initializer_list<Case>{
-           {0, true}, {0, true}, {50, true}, {60, false}, {99, false}, {100, true}, {199, false}, {250, true},
-           {299, false}, {300, true},  // what is left of an interval counts on
-           {5000, true}, {5000, true}, {5000, true}, {5000, false}, {5099, false}, {5100, true}}) {  // no more than full
+  for (const Case& c : std::initializer_list<Case>{{0, true},
+                                                   {0, true},
+                                                   {50, true},
+                                                   {60, false},
+                                                   {99, false},
+                                                   {100, true},
+                                                   {199, false},
+                                                   {250, true},
+                                                   {299, false},
+                                                   {300, true},  // what is left of an interval counts on
+                                                   {5000, true},
+                                                   {5000, true},
+                                                   {5000, true},
+                                                   {5000, false},
+                                                   {5099, false},
+                                                   {5100, true}}) {  // no more than full
     EXPECT_EQ(pace.Take(At(c.us)), c.take) << c.us;
   }
 }
