@@ -19,7 +19,7 @@ class CallTemplate {
  public:
   CallTemplate(absl::string_view path, absl::string_view authority, absl::string_view message);
 
-  // Appends the frames' bytes of a call whose whole body fits into the first DATA frame, or its HEADERS frame alone.
+  // Appends the HEADERS frame of a call.
   void AppendHeaders(uint32_t stream, int64_t timeout_us, std::string& out) const;
   absl::string_view body() const { return body_; }
 

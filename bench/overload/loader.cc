@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -122,6 +123,10 @@ class Loader {
     for (const auto& connection : connections_) {
       connection->Read();
       connection->Flush();
+      if (connection->closed()) {
+        std::fprintf(stderr, "loader: the server closed a connection\n");
+        std::exit(1);
+      }
     }
     if (options_.cancel) CancelLate();
   }
