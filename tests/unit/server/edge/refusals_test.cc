@@ -155,8 +155,11 @@ TEST_F(HeldRefusals, AreOfCallsThatWantToBeComputed) {
   grpc::ClientContext stream_context;
   const auto stream = stub_->ClassifyStream(&stream_context);
   v1::ClassifyStreamResponse response;
-  EXPECT_FALSE(stream->Read(&response));
-  EXPECT_EQ(Info(Details(stream->Finish())).reason(), "CALLS_IN_FLIGHT");
+  ASSERT_TRUE(stream->Write(LogitsRequest({1})));
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(Info(response.error()).reason(), "CALLS_IN_FLIGHT");
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
   EXPECT_EQ(server_->edge().refusals_held(), 0);
   server_->Release();
 }
