@@ -54,7 +54,9 @@ int Run(const std::vector<std::string>& args, std::ostream& out, std::ostream& e
   });
   app.require_subcommand(1);
   app.fallthrough();  // the shared options may stand behind the command too
-  app.add_option("--server", context.server, "host:port of the server")->capture_default_str()->check(CheckServer);
+  app.add_option("--server", context.server, "host:port of the server, or unix:PATH")
+      ->capture_default_str()
+      ->check(CheckServer);
   app.add_option("--timeout", context.timeout_seconds, "Seconds one call may take")
       ->capture_default_str()
       ->check(CLI::Range(0.001, 86400.0));

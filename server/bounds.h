@@ -37,6 +37,7 @@ inline constexpr char kMs[] = " milliseconds";
 inline constexpr Bounds kBatchSizes{"--batch-sizes", 1, kLargestBatch};
 inline constexpr Bounds kPort{"--port", 0, 65535};
 inline constexpr Bounds kMetricsPort{"--metrics-port", 0, 65535};
+inline constexpr Bounds kMaxConnections{"--max-connections", 0, 1'000'000};
 inline constexpr Bounds kMaxCallsInFlight{"--max-calls-in-flight", 1, 1'000'000};
 inline constexpr Bounds kMaxBytesInFlight{"--max-bytes-in-flight", 1, kMostBytes};
 inline constexpr Bounds kMaxMessageBytes{"--max-message-bytes", 1, std::numeric_limits<int>::max()};

@@ -10,6 +10,7 @@
 
 #include "base/cpu_budget.h"
 #include "base/echo.h"
+#include "server/connection_shares.h"
 #include "server/library_log.h"
 #include "server/options.h"
 #include "server/process/descriptor_limit.h"
@@ -64,13 +65,20 @@ int main(int argc, char** argv) {
   for (const std::string& warning : options->warnings) spdlog::warn("{}", warning);
   const resnetd::server::DescriptorLimit descriptors = resnetd::server::RaiseDescriptorLimit();
   spdlog::debug("open files: at most {}, {} before the start", descriptors.now, descriptors.before);
+  const absl::StatusOr<resnetd::server::ConnectionShares> connections =
+      resnetd::server::ShareConnections(options->max_connections, descriptors.now);
+  if (!connections.ok()) {
+    spdlog::error("{}", resnetd::EchoWords(connections.status().message()));
+    return 1;
+  }
+  spdlog::debug("connections: at most {}, and {} of probes and scrapers", connections->grpc, connections->http);
   const int heaps = resnetd::server::PrepareHeaps(resnetd::ReadCpuBudget());
   const size_t memory = kLeastMemory + static_cast<size_t>(heaps - 1) * resnetd::server::kHeapAddresses;
   if (const absl::Status room = resnetd::server::CheckRoom(resnetd::server::ThreadsOf(*options), memory); !room.ok()) {
     spdlog::error("{}", resnetd::EchoWords(room.message()));
     return 1;
   }
-  resnetd::server::Server server(*options);
+  resnetd::server::Server server(*options, *connections);
   const resnetd::server::SignalThread signals([&server] { server.Stop(); });
   if (const absl::Status status = server.Run(); !status.ok()) {
     spdlog::error("{}", resnetd::EchoWords(status.message()));

@@ -81,9 +81,9 @@ std::string CheckPath(const std::string& path) {
   return absl::StrContains(path, "://") ? absl::StrCat("expected a path, got ", Quoted(path)) : "";
 }
 
-auto AddressOf(const char* option) {
-  return [option](const std::string& address) {
-    const absl::Status status = CheckAddress(option, address);
+auto AddressOf(const char* option, absl::Status (*check)(absl::string_view, absl::string_view)) {
+  return [option, check](const std::string& address) {
+    const absl::Status status = check(option, address);
     // CLI11 puts the option in front.
     return std::string(absl::StripPrefix(status.message(), absl::StrCat(option, ": ")));
   };
@@ -108,13 +108,15 @@ void AddModelOptions(Table& table, ServerOptions& o) {
 
 void AddListeningOptions(Table& table, ServerOptions& o) {
   table.Group("Listening");
-  table.Add("--address", o.edge.address, "Address of the gRPC port; 0.0.0.0 for all interfaces")
-      ->check(AddressOf("--address"));
+  table.Add("--address", o.edge.address, "Address of the gRPC port; 0.0.0.0: all interfaces; or unix:PATH")
+      ->check(AddressOf("--address", CheckAddressOrSocketFile));
   table.AddWithin(bounds::kPort, o.edge.port, "gRPC port; 0: any free one, named in the log");
   table.Add("--metrics-address", o.metrics_address, "Address of /metrics, /livez and /readyz")
-      ->check(AddressOf("--metrics-address"));
+      ->check(AddressOf("--metrics-address", CheckAddress));
   table.AddWithin(bounds::kMetricsPort, o.metrics_port, "Their port; 0: any free one");
   table.Group("Limits");
+  table.AddWithin(bounds::kMaxConnections, o.max_connections,
+                  "Connections to both ports at once; 0: half of the limit of open files, less a reserve");
   table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight, "Calls and streams at once");
   table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight,
                   "Bytes of requests from reading to answer, and of answers until they are sent");

@@ -30,6 +30,9 @@ struct ServerOptions {
   std::string metrics_address = "127.0.0.1";
   int metrics_port = 8501;
 
+  // Connections to both ports at once. 0: as many as the limit of open files allows.
+  int max_connections = 0;
+
   // Workers compute batches side by side, each with `threads` threads. 0 workers: the CPU budget divided by `threads`.
   // One worker a core gives the most images/s; one worker with all cores the shortest wait for a lone image.
   int workers = 0;

@@ -45,7 +45,7 @@ int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
 }
 
-// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, the check of the port.
+// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, connections.
 constexpr int kThreadsBeside = 14;
 
 scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
@@ -118,8 +118,9 @@ int ThreadsOf(const ServerOptions& options) {
   return WorkersOf(options) * options.threads + HttpServer::kThreads + grpc_pollers + kThreadsBeside;
 }
 
-Server::Server(const ServerOptions& options)
+Server::Server(const ServerOptions& options, const ConnectionShares& connections)
     : options_(options),
+      connections_(connections),
       workers_count_(WorkersOf(options)),
       workers_(workers_count_, options.edge.image_limits, metrics_),
       scheduler_(LimitsOf(options, workers_count_), std::bind_front(&Workers::Run, &workers_), NameThread) {}
@@ -173,13 +174,14 @@ absl::Status Server::Listen() {
                                                      .why_not_ready = [this] { return WhyNotReady(); }}));
   std::vector<Protocol> protocols;
   protocols.push_back(NativeProtocol(repository_, options_.edge));
-  RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(options_.edge, std::move(protocols), repository_, scheduler_, metrics_));
-  RESNETD_ASSIGN_OR_RETURN(listener_check_, ListenerCheck::Start(options_.edge.address, edge_->port(), {},
-                                                                 [this](const std::string& why) { PortIsDeaf(why); }));
+  EdgeOptions edge = options_.edge;
+  edge.max_connections = connections_.grpc;
+  RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(edge, std::move(protocols), repository_, scheduler_, metrics_));
   metrics_.SetWorkers(workers_count_);
   metrics_.SetSnapshot([this] { return scheduler_.snapshot(); });
   metrics_.SetLibraryLines(LibraryLineCounts);
   metrics_.SetCallsInFlight([edge = edge_.get()] { return edge->calls_in_flight(); });
+  metrics_.SetConnections([edge = edge_.get()] { return edge->connections(); });
   spdlog::info("gRPC on {}, metrics and probes on {}; workers: {}, threads of each: {}",
                HostPort(options_.edge.address, edge_->port()), HostPort(options_.metrics_address, http_->port()),
                workers_count_, options_.threads);
@@ -242,7 +244,6 @@ void Server::Announce() {
     MutexLock lock(&mu_);
     ShowReadiness();
   }
-  listener_check_.reset();
   Stopped(2, Now() + options_.lame_duck);
 }
 
@@ -258,17 +259,6 @@ void Server::Drain() {
   spdlog::info("stopped");
 }
 
-void Server::PortIsDeaf(const std::string& why) {
-  MutexLock lock(&mu_);
-  deaf_ = why;
-  ShowReadiness();
-  if (why.empty()) {
-    spdlog::warn("the gRPC port answers new connections again");
-  } else {
-    spdlog::error("{}: not ready until it does. After a lack of descriptors only a new start helps (ulimit -n)", why);
-  }
-}
-
 void Server::ShowReadiness() {
   if (!published_) return;  // as it has been from the start, and `models_` is being written
   const bool ready = WhyNotReadyLocked().empty();
@@ -276,14 +266,16 @@ void Server::ShowReadiness() {
   edge_->SetServing("", ready);
 }
 
+// Whoever asks here looks for a server for new connections. Health is asked over one that there is.
 std::string Server::WhyNotReady() const {
   MutexLock lock(&mu_);
-  return WhyNotReadyLocked();
+  const std::string why = WhyNotReadyLocked();
+  return why.empty() ? edge_->WhyClosed() : why;
 }
 
 std::string Server::WhyNotReadyLocked() const {
   if (stops_ > 0) return "the server is stopping";
-  return published_ ? deaf_ : "models are loading";
+  return published_ ? "" : "models are loading";
 }
 
 }  // namespace resnetd::server

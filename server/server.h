@@ -11,10 +11,10 @@
 #include "base/time.h"
 #include "models/source.h"
 #include "server/compute/workers.h"
+#include "server/connection_shares.h"
 #include "server/edge/edge.h"
 #include "server/model_repository.h"
 #include "server/net/http_server.h"
-#include "server/net/listener_check.h"
 #include "server/observe/metrics.h"
 #include "server/options.h"
 #include "server/scheduling/scheduler.h"
@@ -27,7 +27,8 @@ int ThreadsOf(const ServerOptions& options);
 // All parts of resnetd, in the order in which they need each other. Used by one thread, but for the signals' Stop().
 class Server {
  public:
-  explicit Server(const ServerOptions& options);
+  // `connections`: how many each port may have, in place of the options' word.
+  Server(const ServerOptions& options, const ConnectionShares& connections);
 
   // Listens, loads the models, serves until Stop(), drains. An error is what kept it from serving.
   absl::Status Run();
@@ -43,20 +44,19 @@ class Server {
   void Drain();
   // Waits until Stop() has been called so often, at most until then.
   bool Stopped(int times, Time until);
-  void PortIsDeaf(const std::string& why);
   void ShowReadiness() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);  // in health
   std::string WhyNotReady() const;                          // empty: it is
   std::string WhyNotReadyLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   [[noreturn]] void LeaveWhileLoading();
 
   const ServerOptions options_;
+  const ConnectionShares connections_;
   const int workers_count_;
 
   mutable Mutex mu_;
   CondVar stopped_;  // Stop() was called
   int stops_ ABSL_GUARDED_BY(mu_) = 0;
   bool loading_ ABSL_GUARDED_BY(mu_) = false, published_ ABSL_GUARDED_BY(mu_) = false;
-  std::string deaf_ ABSL_GUARDED_BY(mu_);  // why, if the gRPC port is
 
   Metrics metrics_;
   ModelRepository repository_;
@@ -67,7 +67,6 @@ class Server {
   // Destroyed first: they call the parts above.
   std::unique_ptr<Edge> edge_;
   std::unique_ptr<HttpServer> http_;
-  std::unique_ptr<ListenerCheck> listener_check_;
 };
 
 }  // namespace resnetd::server

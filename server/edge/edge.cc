@@ -2,19 +2,13 @@
 #include "server/edge/edge.h"
 
 #include <google/protobuf/message.h>
-#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <netdb.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -25,6 +19,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/address.h"
+#include "base/descriptor.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "base/time.h"
@@ -34,7 +29,8 @@
 #include "server/edge/gate.h"
 #include "server/edge/service.h"
 #include "server/model_repository.h"
-#include "server/net/connections.h"
+#include "server/net/acceptor.h"
+#include "server/net/listening.h"
 
 namespace resnetd::server {
 namespace {
@@ -60,6 +56,7 @@ constexpr std::chrono::milliseconds kClosingTime(500);
 absl::Status CheckOptions(const EdgeOptions& options) {
   const std::pair<Bounds, int64_t> given[] = {
       {bounds::kPort, options.port},
+      {bounds::kMaxConnections, options.max_connections},
       {bounds::kMaxCallsInFlight, options.max_calls_in_flight},
       {bounds::kMaxBytesInFlight, static_cast<int64_t>(options.max_bytes_in_flight)},
       {bounds::kMaxMessageBytes, static_cast<int64_t>(options.max_message_bytes)},
@@ -67,7 +64,7 @@ absl::Status CheckOptions(const EdgeOptions& options) {
       {bounds::kMaxImagePixels, options.image_limits.max_pixels},
       {bounds::kStreamWindow, options.stream_window},
   };
-  RESNETD_RETURN_IF_ERROR(CheckAddress("--address", options.address));
+  RESNETD_RETURN_IF_ERROR(CheckAddressOrSocketFile("--address", options.address));
   for (const auto& [allowed, value] : given) RESNETD_RETURN_IF_ERROR(Check(allowed, value));
   if (options.max_message_bytes > options.max_bytes_in_flight) {
     return absl::InvalidArgumentError(
@@ -77,37 +74,9 @@ absl::Status CheckOptions(const EdgeOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status CannotListen(const EdgeOptions& options, absl::string_view why) {
+absl::Status CannotListen(const EdgeOptions& options, const absl::Status& why) {
   return absl::UnavailableError(absl::StrCat("cannot listen on ", Echo(HostPort(options.address, options.port)), ": ",
-                                             why, " (--address, --port)"));
-}
-
-struct FreeAddresses {
-  void operator()(addrinfo* list) const { freeaddrinfo(list); }
-};
-using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
-
-// Finds what is to be listened on. gRPC itself would log a name that it cannot resolve, in its whole length.
-absl::StatusOr<Addresses> Resolve(const EdgeOptions& options) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-  addrinfo* found = nullptr;
-  const std::string host = HostOf(options.address);
-  const int error = getaddrinfo(host.c_str(), std::to_string(options.port).c_str(), &hints, &found);
-  if (error != 0) return CannotListen(options, gai_strerror(error));
-  return Addresses(found);
-}
-
-// gRPC only says that it cannot listen; binding once ourselves says why.
-absl::Status WhyNotListening(const EdgeOptions& options, const addrinfo& address) {
-  const int fd = socket(address.ai_family, SOCK_STREAM, 0);
-  const int on = 1;
-  if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  const bool bound = fd >= 0 && bind(fd, address.ai_addr, address.ai_addrlen) == 0 && listen(fd, 1) == 0;
-  const std::string why = bound ? "gRPC could not" : errno == EADDRINUSE ? "the port is in use" : std::strerror(errno);
-  if (fd >= 0) close(fd);
-  return CannotListen(options, why);
+                                             why.message(), " (--address, --port)"));
 }
 
 std::vector<std::string> NamesOf(const std::vector<Protocol>& protocols) {
@@ -122,6 +91,7 @@ class GrpcEdge final : public Edge {
            Metrics& metrics)
       : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
         rejections_(metrics),
+        refused_(metrics.ClosedConnections("grpc", "limit")),
         unknown_(NamesOf(protocols), metrics) {
     const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
     for (Protocol& protocol : protocols) {
@@ -132,16 +102,18 @@ class GrpcEdge final : public Edge {
   ~GrpcEdge() override { Shutdown(Now()); }
 
   absl::Status Listen(const EdgeOptions& options) {
-    RESNETD_ASSIGN_OR_RETURN(const Addresses addresses, Resolve(options));
+    absl::StatusOr<Listening> listening = resnetd::server::Listen(options.address, options.port);
+    if (!listening.ok()) return CannotListen(options, listening.status());
+    port_ = listening->port;
     grpc::EnableDefaultHealthCheckService(true);
     // gRPC's health service brings no descriptor, and reflection would list what it cannot describe. The linker takes
     // ours out of its library only where something names it.
     google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(HostPort(options.address, options.port), grpc::InsecureServerCredentials(), &port_);
-    // This is on by default, and a second server on a port in use would start and take half of the calls.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    // gRPC's own listeners go deaf for good when the process has no descriptor for one connection.
+    grpc_connections_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
     // gRPC 1.51 measures a message when all of it has arrived, so its limit would save no memory; ours names the
     // option. What bounds messages on their way in is the quota.
     builder.SetMaxReceiveMessageSize(-1);
@@ -165,11 +137,17 @@ class GrpcEdge final : public Edge {
     for (const auto& endpoint : endpoints_) builder.RegisterService(endpoint.get());
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port_ <= 0) return WhyNotListening(options, *addresses);
+    if (server_ == nullptr) return absl::UnavailableError("gRPC could not be started");
+    RESNETD_ASSIGN_OR_RETURN(
+        acceptor_, Acceptor::Start(*std::move(listening), {.max_connections = options.max_connections,
+                                                           .take = [this](Descriptor fd) { Take(std::move(fd)); },
+                                                           .refused = [this] { refused_.Increment(); }}));
     return absl::OkStatus();
   }
 
   int port() const override { return port_; }
+  std::string WhyClosed() const override { return acceptor_->WhyClosed(); }
+  int connections() const override { return static_cast<int>(acceptor_->connections().count()); }
   void SetServing(absl::string_view name, bool serving) override {
     server_->GetHealthCheckService()->SetServingStatus(std::string(name), serving);
   }
@@ -188,20 +166,32 @@ class GrpcEdge final : public Edge {
   // Calls that arrive while gRPC's Shutdown() begins are answered with CANCELLED, which is the client's word and no
   // server's. So nothing can arrive any more by then: connections are closed before, which clients know as UNAVAILABLE.
   void CloseConnections() {
-    // gRPC would report as an error that it cannot accept on a listener that listens no more.
-    gpr_set_log_verbosity(static_cast<gpr_log_severity>(GPR_LOG_SEVERITY_ERROR + 1));
+    acceptor_->StopListening();
     const auto patience = Now() + kClosingTime;
-    while (CloseInward(port_) > 0 && Now() < patience) absl::SleepFor(kPoll);
+    while (connections() > 0 && Now() < patience) {
+      for (const auto& connection : acceptor_->connections().All()) connection->CloseInward();
+      absl::SleepFor(kPoll);
+    }
+  }
+
+  // The acceptor's thread calls this. gRPC owns the descriptor from here on.
+  void Take(Descriptor fd) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+    connection.fd = fd.Release();
+    grpc_connections_->HandleNewConnection(&connection);
   }
 
   // The order matters: the endpoints use the gate and the counters, the server all of them.
   Gate gate_;
   const RejectionCounters rejections_;
+  EventCounter& refused_;  // connections
   std::vector<std::unique_ptr<InferenceEndpoint>> endpoints_;
   UnknownMethods unknown_;
   int port_ = 0;
   std::atomic<bool> shut_down_{false};
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_connections_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Acceptor> acceptor_;
 };
 
 }  // namespace

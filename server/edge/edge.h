@@ -22,8 +22,12 @@ class ModelRepository;
 struct Protocol;
 
 struct EdgeOptions {
-  std::string address = "127.0.0.1";
-  int port = 8500;  // 0: any free one, see Edge::port()
+  std::string address = "127.0.0.1";  // base/address.h; or a unix socket's, which has no port
+  int port = 8500;                    // 0: any free one, see Edge::port()
+
+  // Connections at once, each of two descriptors; more are closed as they come. Too few make clients that have one each
+  // wait for each other.
+  int max_connections = 256;
 
   // Calls between their headers and their last answer, streams included. Bounds the memory of calls that send slowly; a
   // value below the number of closed-loop clients refuses some of them.
@@ -57,7 +61,10 @@ class Edge {
                                                      Metrics& metrics);
   virtual ~Edge() = default;  // Shutdown() without patience, if it was not called
 
-  virtual int port() const = 0;
+  virtual int port() const = 0;  // 0: of a unix socket
+  // Why a new connection would be refused or left waiting now; empty: it would not.
+  virtual std::string WhyClosed() const = 0;
+  virtual int connections() const = 0;
   // The health service's answer for `name`: "" for the server, or a model's name.
   virtual void SetServing(absl::string_view name, bool serving) = 0;
   // From now on calls get UNAVAILABLE at their headers; those in flight go on. Streams answer UNAVAILABLE to requests

@@ -1,65 +1,93 @@
-// gRPC keeps its sockets to itself, so they are looked for among the process' descriptors. Each is duplicated before it
-// is looked at: the duplicate stays the same socket even if the descriptor is closed, and its number given to another
-// file, between the look and the deed.
 #include "server/net/connections.h"
 
-#include <dirent.h>
-#include <fcntl.h>
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <memory>
-#include <optional>
+#include <utility>
 
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 
 namespace resnetd::server {
-namespace {
 
-// Returns nothing unless it is a TCP socket.
-std::optional<int> LocalPort(int fd) {
-  union {
-    sockaddr any;
-    sockaddr_in v4;
-    sockaddr_in6 v6;
-    sockaddr_storage room;
-  } address{};
-  socklen_t size = sizeof address;
-  int type = 0;
-  socklen_t type_size = sizeof type;
-  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_STREAM) return std::nullopt;
-  if (getsockname(fd, &address.any, &size) != 0) return std::nullopt;
-  if (address.any.sa_family == AF_INET) return ntohs(address.v4.sin_port);
-  if (address.any.sa_family == AF_INET6) return ntohs(address.v6.sin6_port);
-  return std::nullopt;
+void Connection::CloseInward() {
+  Shutdown(SHUT_RD);
 }
 
-// Else it listens, did so once, or its peer has broken it off.
-bool IsConnected(int fd) {
-  sockaddr_storage peer{};
-  socklen_t size = sizeof peer;
-  return getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+void Connection::Cut() {
+  Shutdown(SHUT_RDWR);
 }
 
-}  // namespace
+void Connection::Shutdown(int how) {
+  MutexLock lock(&mu_);
+  if (socket_.is_open()) shutdown(socket_.get(), how);
+}
 
-int CloseInward(int port) {
-  int connections = 0;
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc/self/fd"), closedir);
-  if (folder == nullptr) return 0;
-  while (const dirent* entry = readdir(folder.get())) {
-    int number = 0;
-    if (!absl::SimpleAtoi(entry->d_name, &number) || number == dirfd(folder.get())) continue;
-    const int fd = fcntl(number, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0) continue;
-    if (LocalPort(fd) == port) {
-      if (IsConnected(fd)) ++connections;
-      shutdown(fd, SHUT_RD);
-    }
-    close(fd);
+void Connection::Gone() {
+  MutexLock lock(&mu_);
+  socket_.Close();
+}
+
+void Connections::Add(std::shared_ptr<Connection> connection) {
+  MutexLock lock(&mu_);
+  // Two clients may have one name, if they talk to two addresses of this machine: the later one is found by it.
+  if (!connection->peer().empty()) by_peer_[connection->peer()] = connection;
+  all_[connection.get()] = std::move(connection);
+}
+
+void Connections::Remove(const Connection& connection) {
+  MutexLock lock(&mu_);
+  const auto named = by_peer_.find(connection.peer());
+  if (named != by_peer_.end() && named->second.get() == &connection) by_peer_.erase(named);
+  all_.erase(&connection);
+}
+
+size_t Connections::count() const {
+  MutexLock lock(&mu_);
+  return all_.size();
+}
+
+std::shared_ptr<Connection> Connections::Find(absl::string_view peer) const {
+  std::string decoded;
+  if (absl::StrContains(peer, '%')) {
+    decoded = absl::StrReplaceAll(peer, {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}});
+    peer = decoded;
   }
-  return connections;
+  MutexLock lock(&mu_);
+  const auto found = by_peer_.find(peer);
+  return found == by_peer_.end() ? nullptr : found->second;
+}
+
+std::vector<std::shared_ptr<Connection>> Connections::All() const {
+  MutexLock lock(&mu_);
+  std::vector<std::shared_ptr<Connection>> all;
+  all.reserve(all_.size());
+  for (const auto& [address, connection] : all_) all.push_back(connection);
+  return all;
+}
+
+std::optional<std::string> PeerOf(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return std::nullopt;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+    return absl::StrCat("ipv4:", text, ":", ntohs(v4.sin_port));
+  }
+  if (address.ss_family != AF_INET6) return "";
+  const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+  const int port = ntohs(v6.sin6_port);
+  if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
+    inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], text, sizeof text);
+    return absl::StrCat("ipv4:", text, ":", port);
+  }
+  inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+  const std::string scope = v6.sin6_scope_id == 0 ? "" : absl::StrCat("%", v6.sin6_scope_id);
+  return absl::StrCat("ipv6:[", text, scope, "]:", port);
 }
 
 }  // namespace resnetd::server

@@ -1,13 +1,68 @@
 #ifndef RESNETD_SERVER_NET_CONNECTIONS_H_
 #define RESNETD_SERVER_NET_CONNECTIONS_H_
 
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "base/descriptor.h"
+#include "base/mutex.h"
+#include "base/time.h"
+
 namespace resnetd::server {
 
-// Closes the inward half of this process' TCP sockets on the local port: listeners listen no more, and from connections
-// nothing more is read than has arrived. What is being sent on them goes on; who owns them finds the end of the stream
-// and closes them. Returns how many connections it found, which may be called again for until there is none. Without
-// /proc it finds none.
-int CloseInward(int port);
+// A client's connection to the gRPC port, seen beside gRPC, which owns the socket and does not show it: this holds a
+// duplicate of its descriptor. Thread-safe. Calls may hold one for longer than it is connected.
+class Connection {
+ public:
+  // `peer`: as gRPC calls it, see PeerOf(); empty for a unix socket's, whose clients have no address.
+  Connection(Descriptor duplicate, std::string peer, Time since)
+      : peer_(std::move(peer)), since_(since), socket_(std::move(duplicate)) {}
+
+  const std::string& peer() const { return peer_; }
+  Time since() const { return since_; }
+
+  // Nothing more is read from it than has arrived. What is being sent goes on; gRPC finds the end and closes it. It
+  // finds it only with nothing left to read, and looks when it is told: with a client that goes on sending, tell it
+  // again.
+  void CloseInward();
+  // Ends it both ways, at once.
+  void Cut();
+  // Gives the duplicate back; the connection is over.
+  void Gone();
+
+ private:
+  void Shutdown(int how);
+
+  const std::string peer_;
+  const Time since_;
+  Mutex mu_;
+  Descriptor socket_ ABSL_GUARDED_BY(mu_);
+};
+
+// The connections that there are. Thread-safe.
+class Connections {
+ public:
+  void Add(std::shared_ptr<Connection> connection);
+  void Remove(const Connection& connection);
+  size_t count() const;
+  // That of the client that gRPC calls `peer` (ServerContextBase::peer()). Null: it is gone, or a unix socket's.
+  std::shared_ptr<Connection> Find(absl::string_view peer) const;
+  std::vector<std::shared_ptr<Connection>> All() const;
+
+ private:
+  mutable Mutex mu_;
+  absl::flat_hash_map<const Connection*, std::shared_ptr<Connection>> all_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<std::string, std::shared_ptr<Connection>> by_peer_ ABSL_GUARDED_BY(mu_);
+};
+
+// The name that gRPC 1.51 has for the client at the other end of a connected socket, but for percent-encoding:
+// "ipv4:127.0.0.1:40000", "ipv6:[::1]:40000"; "" for a unix socket. Nothing: it is not connected any more.
+std::optional<std::string> PeerOf(int fd);
 
 }  // namespace resnetd::server
 

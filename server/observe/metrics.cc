@@ -130,6 +130,8 @@ struct Metrics::State {
                                              "From a call's headers to its status, by method", registry);
   Family<Counter>& rejection_family = Build(prometheus::BuildCounter(), "resnetd_rejections_total",
                                             "Requests refused before anything was computed, by reason", registry);
+  Family<Counter>& closed_family = Build(prometheus::BuildCounter(), "resnetd_connections_closed_total",
+                                         "Connections that the server closed, by port and reason", registry);
   Family<Histogram>& confidence_family = Build(prometheus::BuildHistogram(), "resnetd_prediction_confidence",
                                                "Largest softmax probability of an answered image", registry);
   Family<prometheus::Gauge>& model_info_family =
@@ -146,9 +148,10 @@ struct Metrics::State {
   Mutex mu;
   std::map<std::string, std::unique_ptr<MethodMetrics>, std::less<>> methods ABSL_GUARDED_BY(mu);
   std::map<std::string, std::unique_ptr<EventCounter>, std::less<>> rejections ABSL_GUARDED_BY(mu);
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<EventCounter>> closed ABSL_GUARDED_BY(mu);
   std::map<std::string, std::unique_ptr<ModelMetrics>> models ABSL_GUARDED_BY(mu);
   std::function<scheduling::Snapshot()> snapshot ABSL_GUARDED_BY(mu);
-  std::function<int()> calls_in_flight ABSL_GUARDED_BY(mu);
+  std::function<int()> calls_in_flight ABSL_GUARDED_BY(mu), connections ABSL_GUARDED_BY(mu);
   std::function<std::vector<LibraryLineCount>()> library_lines ABSL_GUARDED_BY(mu);
 
   State();
@@ -229,6 +232,15 @@ EventCounter& Metrics::Rejections(absl::string_view reason) {
   return *counter;
 }
 
+EventCounter& Metrics::ClosedConnections(absl::string_view port, absl::string_view reason) {
+  MutexLock lock(&state_->mu);
+  std::unique_ptr<EventCounter>& counter = state_->closed[{Str(port), Str(reason)}];
+  if (counter == nullptr) {
+    counter.reset(new EventCounter(state_->closed_family.Add({{"port", Str(port)}, {"reason", Str(reason)}})));
+  }
+  return *counter;
+}
+
 void Metrics::Queued(Duration took) {
   state_->queue->Observe(Seconds(took));
 }
@@ -292,6 +304,11 @@ void Metrics::SetCallsInFlight(std::function<int()> calls) {
   state_->calls_in_flight = std::move(calls);
 }
 
+void Metrics::SetConnections(std::function<int()> connections) {
+  MutexLock lock(&state_->mu);
+  state_->connections = std::move(connections);
+}
+
 void Metrics::SetLibraryLines(std::function<std::vector<LibraryLineCount>()> lines) {
   MutexLock lock(&state_->mu);
   state_->library_lines = std::move(lines);
@@ -309,6 +326,10 @@ std::string Metrics::Scrape() {
     if (state_->calls_in_flight) {
       families.push_back(Single("resnetd_calls_in_flight", "Calls and streams between their headers and their status",
                                 MetricType::Gauge, state_->calls_in_flight()));
+    }
+    if (state_->connections) {
+      families.push_back(
+          Single("resnetd_connections", "Connections to the gRPC port", MetricType::Gauge, state_->connections()));
     }
     if (state_->library_lines) AppendLibraryLines(state_->library_lines(), families);
   }

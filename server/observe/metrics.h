@@ -76,6 +76,8 @@ class Metrics {
   MethodMetrics& Method(absl::string_view name);
   // The number of requests refused for this reason before anything was computed, likewise.
   EventCounter& Rejections(absl::string_view reason);
+  // The number of connections to a port ("grpc", "http") that the server closed for this reason, likewise.
+  EventCounter& ClosedConnections(absl::string_view port, absl::string_view reason);
   // One image spent this long in a stage: waiting, being decoded, and being computed with its batch.
   void Queued(Duration took);
   void Decoded(Duration took);
@@ -94,10 +96,11 @@ class Metrics {
   // A model of this name loaded again is recorded with the one before.
   ModelMetrics& ModelLoaded(const Model& model, Duration load_time);
 
-  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight, lines of libraries. What they
-  // call must live until they are replaced; an empty function leaves its figures out.
+  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight, connections, lines of
+  // libraries. What they call must live until they are replaced; an empty function leaves its figures out.
   void SetSnapshot(std::function<scheduling::Snapshot()> snapshot);
   void SetCallsInFlight(std::function<int()> calls);
+  void SetConnections(std::function<int()> connections);  // to the gRPC port
   void SetLibraryLines(std::function<std::vector<LibraryLineCount>()> lines);
   void SetWorkers(int workers);
 

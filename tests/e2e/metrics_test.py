@@ -32,11 +32,13 @@ LABELS = {
     "method": METHODS, "code": CODES, "result": {"ok", "error"}, "stage": {"queue", "decode", "infer"},
     "model": {"fashion-resnet20"}, "version": {"1", VERSION}, "precision": {"f32"},
     "library": {"grpc", "protobuf"}, "severity": {"debug", "info", "warning", "error"},
+    "port": {"grpc", "http"},
 }
 REASONS = {
     "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "bytes_in_flight",
                                  "message_size", "request_size", "draining", "unauthenticated"},
     "resnetd_batches_total": {"all_waiting", "largest", "deadline", "no_gain", "shared"},
+    "resnetd_connections_closed_total": {"limit"},
 }
 GAUGES = ["resnetd_queue_depth", "resnetd_queue_bytes", "resnetd_queue_oldest_age_seconds", "resnetd_workers_busy",
           "resnetd_calls_in_flight"]

@@ -22,22 +22,24 @@ def free_ports(count: int) -> list[int]:
 class RunningServer:
     """A context: the server is SERVING inside, and must end with status 0 on SIGTERM at the end.
 
-    `options` are resnetd's, beside the ports. With `wait` unset it has been started inside, and that is all. `log`: a
-    descriptor in place of the file. `process` goes to Popen.
+    `options` are resnetd's, beside the ports. `address`: a unix socket's, in place of the port. With `wait` unset it has
+    been started inside, and that is all. `log`: a descriptor in place of the file. `process` goes to Popen.
     """
 
     def __init__(self, resnetd: str, resnetctl: str, folder: pathlib.Path, *options: str, lame_duck_ms: int = 0,
-                 wait: bool = True, log: int | None = None, **process):
+                 address: str | None = None, wait: bool = True, log: int | None = None, **process):
         self.resnetctl = resnetctl
         self.wait = wait
         self.log_descriptor, self.popen_options = log, process
         self.port, self.metrics_port = free_ports(2)
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = address or f"127.0.0.1:{self.port}"
         self.http_url = f"http://127.0.0.1:{self.metrics_port}"
         self.metrics_url = f"{self.http_url}/metrics"
         self.log = folder / "resnetd.log"
         self.command = [resnetd, "--port", str(self.port), "--metrics-port", str(self.metrics_port),
                         "--lame-duck-ms", str(lame_duck_ms), *options]
+        if address:
+            self.command += ["--address", address]
 
     def __enter__(self):
         with open(self.log, "w") as file:

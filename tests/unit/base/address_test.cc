@@ -27,6 +27,21 @@ TEST(AddressTest, WhatTheResolverWouldTakeForAnother) {
   }
 }
 
+TEST(AddressTest, SocketFilesWhereTheyWillDo) {
+  for (const char* address : {"unix:/run/s", "unix:///run/s", "unix:s"}) {
+    EXPECT_EQ(CheckAddressOrSocketFile("--address", address), absl::OkStatus()) << address;
+    EXPECT_FALSE(CheckAddress("--metrics-address", address).ok()) << address;
+    EXPECT_EQ(HostPort(address, 8500), address);
+  }
+  EXPECT_EQ(SocketFileOf("unix:/run/s"), "/run/s");
+  EXPECT_EQ(SocketFileOf("unix:///run/s"), "/run/s");
+  EXPECT_EQ(SocketFileOf("unix:s"), "s");
+  EXPECT_EQ(CheckAddressOrSocketFile("--address", "unix:").message(),
+            "--address: expected unix: and the path of a socket, got 'unix:'");
+  EXPECT_EQ(CheckAddressOrSocketFile("--address", "::1"), absl::OkStatus());
+  EXPECT_FALSE(CheckAddressOrSocketFile("--address", "0").ok());
+}
+
 TEST(AddressTest, BracketsBelongToThePort) {
   EXPECT_EQ(HostOf("[::1]"), "::1");
   EXPECT_EQ(HostOf("::1"), "::1");

@@ -55,6 +55,8 @@ TEST(Options, EachReachesItsField) {
                                "0",
                                "--metrics-port",
                                "65535",
+                               "--max-connections",
+                               "77",
                                "--max-message-bytes",
                                "4096",
                                "--max-bytes-in-flight",
@@ -84,6 +86,7 @@ TEST(Options, EachReachesItsField) {
   EXPECT_THAT(o.batch_sizes, ElementsAre(1, 3, 16));
   EXPECT_EQ(o.edge.port, 0);
   EXPECT_EQ(o.metrics_port, 65535);
+  EXPECT_EQ(o.max_connections, 77);
   EXPECT_EQ(o.edge.max_message_bytes, 4096u);
   EXPECT_EQ(o.edge.max_bytes_in_flight, 8192u);
   EXPECT_EQ(o.edge.image_limits.max_pixels, 100);
