@@ -21,6 +21,7 @@
 #include "base/address.h"
 #include "base/descriptor.h"
 #include "base/echo.h"
+#include "base/enum_table.h"
 #include "base/status_macros.h"
 #include "base/time.h"
 #include "grpc/health/v1/health.pb.h"
@@ -28,6 +29,7 @@
 #include "server/edge/authenticator.h"
 #include "server/edge/gate.h"
 #include "server/edge/service.h"
+#include "server/edge/stream_counts.h"
 #include "server/model_repository.h"
 #include "server/net/acceptor.h"
 #include "server/net/listening.h"
@@ -74,6 +76,10 @@ absl::Status CheckOptions(const EdgeOptions& options) {
   return absl::OkStatus();
 }
 
+int MaxStreams(const EdgeOptions& options) {
+  return options.max_calls_in_flight + kStreamsBesideCalls;
+}
+
 absl::Status CannotListen(const EdgeOptions& options, const absl::Status& why) {
   return absl::UnavailableError(absl::StrCat("cannot listen on ", Echo(HostPort(options.address, options.port)), ": ",
                                              why.message(), " (--address, --port)"));
@@ -85,6 +91,14 @@ std::vector<std::string> NamesOf(const std::vector<Protocol>& protocols) {
   return names;
 }
 
+EnumTable<Excess, EventCounter*> CutCounters(Metrics& metrics) {
+  EnumTable<Excess, EventCounter*> counters;
+  for (const Excess excess : EnumValues<Excess>()) {
+    counters[excess] = &metrics.ClosedConnections("grpc", ExcessName(excess));
+  }
+  return counters;
+}
+
 class GrpcEdge final : public Edge {
  public:
   GrpcEdge(const EdgeOptions& options, std::vector<Protocol> protocols, scheduling::Scheduler& scheduler,
@@ -92,6 +106,7 @@ class GrpcEdge final : public Edge {
       : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
         rejections_(metrics),
         refused_(metrics.ClosedConnections("grpc", "limit")),
+        cut_(CutCounters(metrics)),
         unknown_(NamesOf(protocols), metrics) {
     const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
     for (Protocol& protocol : protocols) {
@@ -125,7 +140,11 @@ class GrpcEdge final : public Edge {
       builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
     }
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_calls_in_flight + kStreamsBesideCalls);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, MaxStreams(options));
+    // What a client may send unasked stays the same, so that the guard knows a message from headers without end. The
+    // room for a large message is announced as soon as its size is known, 1 MB at a time.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // StreamCounts
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);  // the server's pings too
@@ -142,6 +161,14 @@ class GrpcEdge final : public Edge {
         acceptor_, Acceptor::Start(*std::move(listening), {.max_connections = options.max_connections,
                                                            .take = [this](Descriptor fd) { Take(std::move(fd)); },
                                                            .refused = [this] { refused_.Increment(); }}));
+    const int64_t streams = MaxStreams(options);
+    guard_ = Guard::Start(
+        acceptor_->connections(),
+        {.limits = {.streams = streams + streams / 2,
+                    .streams_of_address = 2 * streams,
+                    .message_bytes = static_cast<int64_t>(options.max_message_bytes)},
+         .streams = [counts = std::make_shared<StreamCounts>()](const std::string& peer) { return counts->Of(peer); },
+         .cut = [this](Excess excess) { cut_[excess]->Increment(); }});
     return absl::OkStatus();
   }
 
@@ -185,6 +212,7 @@ class GrpcEdge final : public Edge {
   Gate gate_;
   const RejectionCounters rejections_;
   EventCounter& refused_;  // connections
+  const EnumTable<Excess, EventCounter*> cut_;
   std::vector<std::unique_ptr<InferenceEndpoint>> endpoints_;
   UnknownMethods unknown_;
   int port_ = 0;
@@ -192,6 +220,7 @@ class GrpcEdge final : public Edge {
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_connections_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Acceptor> acceptor_;
+  std::unique_ptr<Guard> guard_;
 };
 
 }  // namespace

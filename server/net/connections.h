@@ -1,6 +1,8 @@
 #ifndef RESNETD_SERVER_NET_CONNECTIONS_H_
 #define RESNETD_SERVER_NET_CONNECTIONS_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,12 +22,17 @@ namespace resnetd::server {
 class Connection {
  public:
   // `peer`: as gRPC calls it, see PeerOf(); empty for a unix socket's, whose clients have no address.
-  Connection(Descriptor duplicate, std::string peer, Time since)
-      : peer_(std::move(peer)), since_(since), socket_(std::move(duplicate)) {}
+  Connection(Descriptor duplicate, std::string peer, Time since);
 
   const std::string& peer() const { return peer_; }
+  uint64_t id() const { return id_; }  // which no other has, ever
   Time since() const { return since_; }
 
+  // What gRPC has read of it and sent on it, as the kernel counts. Nothing: it is over, or no TCP connection.
+  struct Bytes {
+    int64_t read = 0, sent = 0;
+  };
+  std::optional<Bytes> bytes();
   // Nothing more is read from it than has arrived. What is being sent goes on; gRPC finds the end and closes it. It
   // finds it only with nothing left to read, and looks when it is told: with a client that goes on sending, tell it
   // again.
@@ -38,6 +45,7 @@ class Connection {
  private:
   void Shutdown(int how);
 
+  const uint64_t id_;
   const std::string peer_;
   const Time since_;
   Mutex mu_;

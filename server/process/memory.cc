@@ -1,5 +1,6 @@
 #include "server/process/memory.h"
 
+#include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <sys/mman.h>
@@ -7,8 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cinttypes>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 
 namespace resnetd::server {
@@ -48,6 +52,18 @@ int ReleaseCode(dl_phdr_info* object, size_t /*size*/, void* /*data*/) {
   return 0;
 }
 
+// Freed memory that is worth giving back.
+constexpr int64_t kWorthwhile = 12 << 20;
+// The time between two looks. While each finds as much as the one before, it is load that comes and goes, and takes its
+// memory again; then looks get rare.
+constexpr std::chrono::seconds kPause(20), kPauseWhenBusy(1), kBusy(30);
+constexpr std::chrono::minutes kLongestPause(10);
+
+int64_t InUse() {
+  const struct mallinfo2 info = mallinfo2();
+  return static_cast<int64_t>(info.uordblks + info.hblkhd);
+}
+
 }  // namespace
 
 int PrepareHeaps(int cores) {
@@ -61,6 +77,39 @@ int PrepareHeaps(int cores) {
 void ReleaseLoadingMemory() {
   BoundAllocator();
   dl_iterate_phdr(ReleaseCode, nullptr);
+}
+
+int64_t ResidentBytes() {
+  static const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  char text[128] = "";
+  if (fd < 0 || pread(fd, text, sizeof text - 1, 0) <= 0) return 0;
+  int64_t size = 0, resident = 0;
+  if (sscanf(text, "%" SCNd64 " %" SCNd64, &size, &resident) != 2) return 0;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+FreedMemory::FreedMemory(Time now) : next_(now + kPause), pause_(kPause) {}
+
+void FreedMemory::ExpectMuch(Time now) {
+  busy_until_ = now + kBusy;
+  pause_ = kPauseWhenBusy;
+  next_ = std::min(next_, now + pause_);
+}
+
+void FreedMemory::Tend(Time now) {
+  if (now < next_) return;
+  const bool busy = now < busy_until_;
+  const bool freed = ResidentBytes() - InUse() - kept_ >= kWorthwhile;
+  if (freed) {
+    malloc_trim(0);
+    kept_ = std::max<int64_t>(ResidentBytes() - InUse(), 0);
+  }
+  if (busy) {
+    pause_ = kPauseWhenBusy;
+  } else {
+    pause_ = freed ? std::clamp<Duration>(2 * pause_, kPause, kLongestPause) : kPause;
+  }
+  next_ = now + pause_;
 }
 
 }  // namespace resnetd::server

@@ -2,6 +2,9 @@
 #define RESNETD_SERVER_PROCESS_MEMORY_H_
 
 #include <cstddef>
+#include <cstdint>
+
+#include "base/time.h"
 
 namespace resnetd::server {
 
@@ -16,6 +19,27 @@ inline constexpr size_t kHeapAddresses = size_t{64} << 20;
 // Hands back what loading models took and serving them does not need: freed memory, and pages of code. Call it once,
 // when all are loaded; any thread may be running.
 void ReleaseLoadingMemory();
+
+// Bytes of the process that are in memory; 0 where the system does not tell.
+int64_t ResidentBytes();
+
+// Gives the system back what was freed: the allocator keeps it for the next burst, also where that was an attack. Not
+// thread-safe.
+class FreedMemory {
+ public:
+  explicit FreedMemory(Time now);
+  // To be called now and then; nearly always it does nothing. What it does holds allocations up for some milliseconds,
+  // about one for 10 MB.
+  void Tend(Time now);
+  // Much will be freed in the next seconds: looks more often for a while.
+  void ExpectMuch(Time now);
+
+ private:
+  Time next_{};
+  Time busy_until_{};
+  Duration pause_{};
+  int64_t kept_ = 0;  // beside what is in use: code, and what could not be given back
+};
 
 }  // namespace resnetd::server
 
