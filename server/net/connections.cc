@@ -30,7 +30,7 @@ Connection::Connection(Descriptor duplicate, std::string peer, Time since)
 
 std::optional<Connection::Bytes> Connection::bytes() {
   MutexLock lock(&mu_);
-  if (!socket_.is_open()) return std::nullopt;
+  if (!socket_.is_open() || cut_) return std::nullopt;
   // Asked for first, what is unread cannot be more than what has arrived.
   int unread = 0;
   tcp_info info{};
@@ -48,7 +48,13 @@ void Connection::CloseInward() {
 }
 
 void Connection::Cut() {
-  Shutdown(SHUT_RDWR);
+  MutexLock lock(&mu_);
+  cut_ = true;
+  if (!socket_.is_open()) return;
+  // A socket that is only shut may still be read from, and some megabytes may wait in it; and its client would not learn
+  // of it while it has no room to send. Unix sockets know no other way.
+  const sockaddr none{.sa_family = AF_UNSPEC, .sa_data = {}};
+  if (connect(socket_.get(), &none, sizeof none) != 0) shutdown(socket_.get(), SHUT_RDWR);
 }
 
 void Connection::Shutdown(int how) {

@@ -28,7 +28,7 @@ class Connection {
   uint64_t id() const { return id_; }  // which no other has, ever
   Time since() const { return since_; }
 
-  // What gRPC has read of it and sent on it, as the kernel counts. Nothing: it is over, or no TCP connection.
+  // What gRPC has read of it and sent on it, as the kernel counts. Nothing: it is over, cut, or no TCP connection.
   struct Bytes {
     int64_t read = 0, sent = 0;
   };
@@ -37,7 +37,7 @@ class Connection {
   // finds it only with nothing left to read, and looks when it is told: with a client that goes on sending, tell it
   // again.
   void CloseInward();
-  // Ends it both ways, at once.
+  // Ends it both ways, at once; what has arrived and was not read yet is lost.
   void Cut();
   // Gives the duplicate back; the connection is over.
   void Gone();
@@ -50,6 +50,7 @@ class Connection {
   const Time since_;
   Mutex mu_;
   Descriptor socket_ ABSL_GUARDED_BY(mu_);
+  bool cut_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 // The connections that there are. Thread-safe.

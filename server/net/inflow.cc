@@ -4,7 +4,8 @@
 //                the same of all connections of an address        <= limits.streams_of_address; the largest is cut
 //   headers      read since the server last sent anything         <= kHeaderBytes + kWindow * streams, of at most 16,
 //                                                                    unless the process has not grown meanwhile
-//   unfinished   read since a message or a stream was last done   <= (limits.message_bytes + kSlack) * streams
+//   unfinished   read since a message or a stream was last done   <= (limits.message_bytes + kSlack) * streams, and a
+//                                                                    little more each second, for pings
 //
 // The second holds for whoever keeps to flow control on a link that is slower than the processor: gRPC announces new
 // room for each message after half a window. On faster links the server is now and then later than that, and much is
@@ -31,10 +32,12 @@ constexpr int64_t kWindow = 32 << 10;  // half of what a stream may send unasked
 constexpr int64_t kMostWindows = 16;
 // Growth that nothing read accounts for. With many calls open, more of it: their headers may be what it is.
 constexpr int64_t kGrowth = 16 << 20, kGrowthOfMany = 64 << 20;
-constexpr int64_t kGrowthPerByte = 8;
+constexpr int64_t kGrowthPerByte = 3;
 // Others' bytes account for no more growth than this, or whoever sends much would hide an attack.
 constexpr int64_t kMostOfOthers = 64 << 20;
 constexpr int64_t kSlack = 1 << 20;
+// A client that only pings, for months, is not to be cut.
+constexpr int64_t kBytesPerSecond = 1 << 10;
 
 int64_t Streams(const Traffic& traffic) {
   return std::max<int64_t>(traffic.streams_begun - traffic.streams_ended, 0);
@@ -48,7 +51,7 @@ absl::string_view ExcessName(Excess excess) {
 
 std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, absl::Span<const Traffic> all) {
   absl::erase_if(offenders_, [now](const auto& offender) { return offender.second <= now; });
-  Update(all, resident);
+  Update(now, resident, all);
 
   // The largest first: once it is cut, the others of its address have less, and all are judged again.
   std::vector<const Traffic*> left;
@@ -64,7 +67,7 @@ std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, absl::Span<con
   do {
     cuts_before = cuts.size();
     std::erase_if(left, [&](const Traffic* traffic) {
-      const std::optional<Cut> cut = Judge(*traffic, streams[traffic->address], resident);
+      const std::optional<Cut> cut = Judge(*traffic, streams[traffic->address], now, resident);
       if (!cut) return false;
       cuts.push_back(*cut);
       streams[traffic->address] -= Streams(*traffic);
@@ -76,7 +79,7 @@ std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, absl::Span<con
   return cuts;
 }
 
-void Inflow::Update(absl::Span<const Traffic> all, int64_t resident) {
+void Inflow::Update(Time now, int64_t resident, absl::Span<const Traffic> all) {
   for (const Traffic& traffic : all) {
     Seen& seen = seen_[traffic.id];
     all_read_ += std::max<int64_t>(traffic.read - seen.read, 0);
@@ -91,12 +94,16 @@ void Inflow::Update(absl::Span<const Traffic> all, int64_t resident) {
       seen.all_then = all_read_;
       seen.resident_then = resident;
     }
-    if (std::exchange(seen.done, done) != done) seen.done_at = seen.read;
+    if (std::exchange(seen.done, done) != done || seen.done_time == Time()) {
+      seen.done_at = seen.read;
+      seen.done_time = now;
+    }
   }
   absl::erase_if(seen_, [](auto& entry) { return !std::exchange(entry.second.looked_at, false); });
 }
 
-std::optional<Inflow::Cut> Inflow::Judge(const Traffic& traffic, int64_t of_address, int64_t resident) const {
+std::optional<Inflow::Cut> Inflow::Judge(const Traffic& traffic, int64_t of_address, Time now,
+                                         int64_t resident) const {
   const Seen& seen = seen_.at(traffic.id);
   const int64_t divisor = DivisorOf(traffic.address);
   const int64_t streams = Streams(traffic);
@@ -117,7 +124,9 @@ std::optional<Inflow::Cut> Inflow::Judge(const Traffic& traffic, int64_t of_addr
   }
 
   const int64_t unfinished = seen.read - seen.done_at;
-  if (const int64_t limit = (limits_.message_bytes + kSlack) * std::max<int64_t>(streams, 1); unfinished > limit) {
+  const int64_t seconds = std::chrono::floor<std::chrono::seconds>(now - seen.done_time).count();
+  const int64_t messages = (limits_.message_bytes + kSlack) * std::max<int64_t>(streams, 1);
+  if (const int64_t limit = messages + kBytesPerSecond * seconds; unfinished > limit) {
     return Cut{traffic.id, Excess::kUnfinished, unfinished, limit};
   }
   return std::nullopt;

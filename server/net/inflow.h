@@ -67,13 +67,15 @@ class Inflow {
     int64_t read = 0, sent = 0, done = 0;  // done: messages and streams
     // When it was last answered anything: what had been read of it and of all, and the size of the process.
     int64_t answered_at = 0, all_then = 0, resident_then = 0;
-    int64_t done_at = 0;  // what had been read when a message or a call was last done
+    // When a message or a call was last done, and what had been read by then.
+    int64_t done_at = 0;
+    Time done_time{};
     bool looked_at = false;
   };
 
-  void Update(absl::Span<const Traffic> all, int64_t resident);
+  void Update(Time now, int64_t resident, absl::Span<const Traffic> all);
   // Nothing: it is within its budget. `of_address`: calls of its address.
-  std::optional<Cut> Judge(const Traffic& traffic, int64_t of_address, int64_t resident) const;
+  std::optional<Cut> Judge(const Traffic& traffic, int64_t of_address, Time now, int64_t resident) const;
   // By what the budget of an address is divided.
   int64_t DivisorOf(const std::string& address) const;
   void Remember(const std::string& address, Time now);
