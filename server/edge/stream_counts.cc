@@ -5,6 +5,7 @@
 #include <grpc/grpc.h>
 #include <grpc/support/alloc.h>
 
+#include <chrono>
 #include <memory>
 
 #include "absl/strings/match.h"
@@ -16,9 +17,7 @@ namespace resnetd::server {
 namespace {
 
 constexpr int64_t kSocketsAtOnce = 500;
-
-// What is known of sockets that are gone is forgotten when there is as much of it as this.
-constexpr size_t kMostNames = 1 << 16;
+constexpr std::chrono::milliseconds kBetweenSearches(1);
 
 std::string Taken(char* text) {
   const std::unique_ptr<char, void (*)(void*)> owned(text, gpr_free);
@@ -58,31 +57,29 @@ int64_t NewestServer() {
 
 StreamCounts::StreamCounts() : server_(NewestServer()) {}
 
-void StreamCounts::FindNewSockets() {
-  if (sockets_.size() > kMostNames) {
-    sockets_.clear();
-    next_socket_ = 0;
-  }
-  for (int64_t before = -1; before != next_socket_;) {
-    before = next_socket_;
-    const std::string json = Taken(grpc_channelz_get_server_sockets(server_, next_socket_, kSocketsAtOnce));
-    for (size_t at = 0;;) {
-      size_t id_at = at;
-      int64_t id = 0;
-      if (!absl::SimpleAtoi(NextValue(json, "socketId", &id_at), &id)) break;
+// All of them: gRPC numbers connections when it makes them, and lists them a little later, in another order.
+void StreamCounts::FindSockets() {
+  sockets_.clear();
+  for (int64_t next = 0, before = -1; before != next;) {
+    before = next;
+    const std::string json = Taken(grpc_channelz_get_server_sockets(server_, next, kSocketsAtOnce));
+    for (size_t at = 0; at < json.size();) {
       // The members of an object come in the order of their names.
       std::string name = absl::StrReplaceAll(NextValue(json, "name", &at), {{"%5B", "["}, {"%5D", "]"}, {"%25", "%"}});
-      const size_t space = name.find(' ');
+      int64_t id = 0;
+      if (!absl::SimpleAtoi(NextValue(json, "socketId", &at), &id)) break;
+      const size_t space = name.find(' ');  // behind the kind of transport
       sockets_[space == name.npos ? name : name.substr(space + 1)] = id;
-      at = id_at;
-      next_socket_ = id + 1;
+      next = id + 1;
     }
   }
+  found_at_ = Now();
 }
 
 std::optional<StreamCount> StreamCounts::Of(const std::string& peer) {
-  for (const bool searched : {false, true}) {
-    if (searched) FindNewSockets();
+  for (int i = 0; i < 2; ++i) {
+    // Several that are not found in a row are looked for once.
+    if (i > 0 && Now() - found_at_ > kBetweenSearches) FindSockets();
     const auto found = sockets_.find(peer);
     if (found == sockets_.end()) continue;
     const std::string json = Taken(grpc_channelz_get_socket(found->second));

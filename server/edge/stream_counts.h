@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/string_view.h"
+#include "base/time.h"
 #include "server/net/guard.h"
 
 namespace resnetd::server {
@@ -25,11 +25,11 @@ class StreamCounts {
   std::optional<StreamCount> Of(const std::string& peer);
 
  private:
-  void FindNewSockets();
+  void FindSockets();
 
   const int64_t server_;
-  int64_t next_socket_ = 0;  // those before it are known
   absl::flat_hash_map<std::string, int64_t> sockets_;
+  Time found_at_{};
 };
 
 }  // namespace resnetd::server

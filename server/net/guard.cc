@@ -33,7 +33,7 @@ constexpr std::chrono::seconds kWindow(10);
 class GrowthGuard final : public Guard {
  public:
   GrowthGuard(const Connections& connections, Settings settings)
-      : connections_(connections), settings_(std::move(settings)), inflow_(settings_.limits) {
+      : connections_(connections), settings_(std::move(settings)), inflow_(settings_.limits, ResidentBytes()) {
     thread_ = std::thread([this] { Run(); });
   }
   ~GrowthGuard() override {

@@ -27,9 +27,11 @@ constexpr EnumTable<Excess, absl::string_view> kNames = {"streams", "headers", "
 constexpr int64_t kOffendersDivisor = 4;
 constexpr std::chrono::minutes kPenalty(1);
 
-constexpr int64_t kHeaderBytes = 128 << 10;
+constexpr int64_t kHeaderBytes = 64 << 10;
 constexpr int64_t kWindow = 32 << 10;  // half of what a stream may send unasked
 constexpr int64_t kMostWindows = 16;
+// The settings and that the client's are known, which whoever connects is sent: 42 bytes. One frame more is an answer.
+constexpr int64_t kGreetingBytes = 48;
 // Growth that nothing read accounts for. With many calls open, more of it: their headers may be what it is.
 constexpr int64_t kGrowth = 16 << 20, kGrowthOfMany = 64 << 20;
 constexpr int64_t kGrowthPerByte = 3;
@@ -80,8 +82,14 @@ std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, absl::Span<con
 }
 
 void Inflow::Update(Time now, int64_t resident, absl::Span<const Traffic> all) {
+  const int64_t all_then = all_read_;
   for (const Traffic& traffic : all) {
-    Seen& seen = seen_[traffic.id];
+    const auto [entry, is_new] = seen_.try_emplace(traffic.id);
+    Seen& seen = entry->second;
+    if (is_new) {
+      seen.all_then = all_then;
+      seen.resident_then = resident_;
+    }
     all_read_ += std::max<int64_t>(traffic.read - seen.read, 0);
     seen.read = std::max(seen.read, traffic.read);
     seen.looked_at = true;
@@ -89,7 +97,7 @@ void Inflow::Update(Time now, int64_t resident, absl::Span<const Traffic> all) {
   for (const Traffic& traffic : all) {
     Seen& seen = seen_[traffic.id];
     const int64_t done = traffic.messages + traffic.streams_ended;
-    if (std::exchange(seen.sent, traffic.sent) != traffic.sent) {
+    if (std::exchange(seen.sent, traffic.sent) != traffic.sent && traffic.sent > kGreetingBytes) {
       seen.answered_at = seen.read;
       seen.all_then = all_read_;
       seen.resident_then = resident;
@@ -100,6 +108,7 @@ void Inflow::Update(Time now, int64_t resident, absl::Span<const Traffic> all) {
     }
   }
   absl::erase_if(seen_, [](auto& entry) { return !std::exchange(entry.second.looked_at, false); });
+  resident_ = resident;
 }
 
 std::optional<Inflow::Cut> Inflow::Judge(const Traffic& traffic, int64_t of_address, Time now,

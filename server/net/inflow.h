@@ -52,10 +52,11 @@ class Inflow {
     int64_t amount, limit;
   };
 
-  explicit Inflow(const Limits& limits) : limits_(limits) {}
+  // `resident`: bytes of the process, now.
+  Inflow(const Limits& limits, int64_t resident) : limits_(limits), resident_(resident) {}
 
   // Which of `all` connections are to be cut, and are forgotten with it; so are those that it does not name any more.
-  // `resident`: bytes of the process. The address of one that is cut has a quarter of every budget for a minute.
+  // The address of one that is cut has a quarter of every budget for a minute.
   std::vector<Cut> Look(Time now, int64_t resident, absl::Span<const Traffic> all);
 
   // Addresses that have been cut, at most kMostOffenders of them.
@@ -81,6 +82,7 @@ class Inflow {
   void Remember(const std::string& address, Time now);
 
   const Limits limits_;
+  int64_t resident_;      // at the last look
   int64_t all_read_ = 0;  // of all connections that there ever were, as far as it was looked at
   absl::flat_hash_map<uint64_t, Seen> seen_;
   absl::flat_hash_map<std::string, Time> offenders_;  // until when
