@@ -33,7 +33,7 @@ constexpr std::chrono::seconds kWindow(10);
 class GrowthGuard final : public Guard {
  public:
   GrowthGuard(const Connections& connections, Settings settings)
-      : connections_(connections), settings_(std::move(settings)), inflow_(settings_.limits, ResidentBytes()) {
+      : connections_(connections), settings_(std::move(settings)), inflow_(settings_.limits) {
     thread_ = std::thread([this] { Run(); });
   }
   ~GrowthGuard() override {
@@ -54,16 +54,13 @@ class GrowthGuard final : public Guard {
 
   void Run() {
     pthread_setname_np(pthread_self(), "guard");
-    int64_t looked_at = ResidentBytes();
+    int64_t smallest = ResidentBytes();  // since the last look
     bool grown = false;
     for (Time next = Now(); Wait(next); next = Now() + (grown ? kIntervalWhileGrowing : kInterval)) {
       const int64_t resident = ResidentBytes();
-      looked_at = std::min(looked_at, resident);
-      grown = resident - looked_at >= kGrowth;
-      if (grown) {
-        looked_at = resident;
-        Look(resident);
-      }
+      smallest = std::min(smallest, resident);
+      grown = resident - smallest >= kGrowth;
+      if (grown) Look(resident, resident - std::exchange(smallest, resident));
       freed_.Tend(Now());
       if (const int64_t left_out = lines_.TakeLeftOut(Now()); left_out > 0) {
         spdlog::warn("{} lines on connections that were cut were left out", left_out);
@@ -71,14 +68,15 @@ class GrowthGuard final : public Guard {
     }
   }
 
-  void Look(int64_t resident) {
+  void Look(int64_t resident, int64_t grown) {
     std::vector<Traffic> all;
     absl::flat_hash_map<uint64_t, std::shared_ptr<Connection>> by_id;
     for (auto& connection : connections_.All()) {
       if (connection->peer().empty()) continue;
-      const std::optional<StreamCount> streams = settings_.streams(connection->peer());
       const std::optional<Connection::Bytes> bytes = connection->bytes();
-      if (!streams || !bytes) continue;
+      if (!bytes) continue;
+      const std::optional<StreamCount> streams = settings_.streams(connection->peer());
+      if (!streams) continue;
       const bool trusted = settings_.trusted && settings_.trusted(connection->peer());
       all.push_back({.id = connection->id(),
                      .address = trusted ? "" : AddressOf(connection->peer()),
@@ -89,7 +87,7 @@ class GrowthGuard final : public Guard {
                      .messages = streams->messages});
       by_id[connection->id()] = std::move(connection);
     }
-    for (const Inflow::Cut& cut : inflow_.Look(Now(), resident, all)) {
+    for (const Inflow::Cut& cut : inflow_.Look(Now(), resident, grown, all)) {
       Connection& connection = *by_id.at(cut.id);
       connection.Cut();
       settings_.cut(cut.excess);

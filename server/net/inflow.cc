@@ -51,9 +51,9 @@ absl::string_view ExcessName(Excess excess) {
   return kNames[excess];
 }
 
-std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, absl::Span<const Traffic> all) {
+std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, int64_t grown, absl::Span<const Traffic> all) {
   absl::erase_if(offenders_, [now](const auto& offender) { return offender.second <= now; });
-  Update(now, resident, all);
+  Update(now, resident, grown, all);
 
   // The largest first: once it is cut, the others of its address have less, and all are judged again.
   std::vector<const Traffic*> left;
@@ -81,15 +81,13 @@ std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, absl::Span<con
   return cuts;
 }
 
-void Inflow::Update(Time now, int64_t resident, absl::Span<const Traffic> all) {
+void Inflow::Update(Time now, int64_t resident, int64_t grown, absl::Span<const Traffic> all) {
   const int64_t all_then = all_read_;
   for (const Traffic& traffic : all) {
     const auto [entry, is_new] = seen_.try_emplace(traffic.id);
     Seen& seen = entry->second;
-    if (is_new) {
-      seen.all_then = all_then;
-      seen.resident_then = resident_;
-    }
+    if (is_new) seen.all_then = all_then;
+    seen.resident_then = is_new ? resident - grown : std::min(seen.resident_then, resident - grown);
     all_read_ += std::max<int64_t>(traffic.read - seen.read, 0);
     seen.read = std::max(seen.read, traffic.read);
     seen.looked_at = true;
@@ -108,7 +106,6 @@ void Inflow::Update(Time now, int64_t resident, absl::Span<const Traffic> all) {
     }
   }
   absl::erase_if(seen_, [](auto& entry) { return !std::exchange(entry.second.looked_at, false); });
-  resident_ = resident;
 }
 
 std::optional<Inflow::Cut> Inflow::Judge(const Traffic& traffic, int64_t of_address, Time now,

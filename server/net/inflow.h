@@ -52,12 +52,12 @@ class Inflow {
     int64_t amount, limit;
   };
 
-  // `resident`: bytes of the process, now.
-  Inflow(const Limits& limits, int64_t resident) : limits_(limits), resident_(resident) {}
+  explicit Inflow(const Limits& limits) : limits_(limits) {}
 
   // Which of `all` connections are to be cut, and are forgotten with it; so are those that it does not name any more.
+  // `resident`: bytes of the process, now, and `grown` since it was smallest since the last look.
   // The address of one that is cut has a quarter of every budget for a minute.
-  std::vector<Cut> Look(Time now, int64_t resident, absl::Span<const Traffic> all);
+  std::vector<Cut> Look(Time now, int64_t resident, int64_t grown, absl::Span<const Traffic> all);
 
   // Addresses that have been cut, at most kMostOffenders of them.
   size_t offenders() const { return offenders_.size(); }
@@ -66,7 +66,7 @@ class Inflow {
  private:
   struct Seen {
     int64_t read = 0, sent = 0, done = 0;  // done: messages and streams
-    // When it was last answered anything: what had been read of it and of all, and the size of the process.
+    // When it was last answered anything: what had been read of it and of all, and the least size of the process since.
     int64_t answered_at = 0, all_then = 0, resident_then = 0;
     // When a message or a call was last done, and what had been read by then.
     int64_t done_at = 0;
@@ -74,7 +74,7 @@ class Inflow {
     bool looked_at = false;
   };
 
-  void Update(Time now, int64_t resident, absl::Span<const Traffic> all);
+  void Update(Time now, int64_t resident, int64_t grown, absl::Span<const Traffic> all);
   // Nothing: it is within its budget. `of_address`: calls of its address.
   std::optional<Cut> Judge(const Traffic& traffic, int64_t of_address, Time now, int64_t resident) const;
   // By what the budget of an address is divided.
@@ -82,7 +82,6 @@ class Inflow {
   void Remember(const std::string& address, Time now);
 
   const Limits limits_;
-  int64_t resident_;      // at the last look
   int64_t all_read_ = 0;  // of all connections that there ever were, as far as it was looked at
   absl::flat_hash_map<uint64_t, Seen> seen_;
   absl::flat_hash_map<std::string, Time> offenders_;  // until when

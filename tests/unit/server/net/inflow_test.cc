@@ -35,7 +35,7 @@ class InflowTest : public ::testing::Test {
     resident_ += grown;
     now_ += milliseconds(10);
     std::vector<std::string> cuts;
-    for (const Inflow::Cut& cut : inflow_.Look(now_, resident_, all_)) {
+    for (const Inflow::Cut& cut : inflow_.Look(now_, resident_, std::max<int64_t>(grown, 0), all_)) {
       EXPECT_GT(cut.amount, cut.limit);
       cuts.push_back(absl::StrCat(cut.id, " ", ExcessName(cut.excess)));
       std::erase_if(all_, [&](const Traffic& traffic) { return traffic.id == cut.id; });
@@ -49,7 +49,7 @@ class InflowTest : public ::testing::Test {
   int64_t resident_ = kIdle;
   uint64_t last_id_ = 0;
   std::vector<Traffic> all_;
-  Inflow inflow_{kLimits, kIdle};
+  Inflow inflow_{kLimits};
 };
 
 TEST_F(InflowTest, HeadersWithoutEndAreCut) {
@@ -105,6 +105,16 @@ TEST_F(InflowTest, FourAtOnceAreCutWithLittleMoreThanOne) {
     grown += growth;
   }
   EXPECT_LE(grown, 40 * kMb);
+}
+
+TEST_F(InflowTest, MemoryThatWasGivenBackHidesNothing) {
+  Connect("192.0.2.2");
+  EXPECT_EQ(Look(200 * kMb), "");
+  resident_ -= 200 * kMb;  // unseen, as falls are
+  Traffic& attack = Connect();
+  attack.streams_begun = 1;
+  attack.read += 300 * kKb;
+  EXPECT_EQ(Look(20 * kMb), "2 headers");
 }
 
 // At any speed of the link, with any number of messages side by side, and while images of others are decoded: a stream
