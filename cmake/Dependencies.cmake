@@ -1,5 +1,6 @@
 # Every library we use, found once. Reasons: docs/dependencies.md. The distributions' own packages: scripts/setup.sh.
 find_package(Threads REQUIRED)
+find_package(Boost 1.74 CONFIG REQUIRED)  # headers alone
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(absl REQUIRED)
 find_package(Protobuf REQUIRED)
@@ -19,7 +20,6 @@ find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(nlohmann_json REQUIRED)
 find_package(utf8cpp CONFIG REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 if(RESNETD_BUILD_TESTS)
   find_package(GTest REQUIRED)

@@ -27,7 +27,7 @@ die() { say "$@"; exit 1; }
 build_packages=(g++ cmake ninja-build ccache pkgconf git ca-certificates
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev libonnx-dev
   prometheus-cpp-dev libcurl4-openssl-dev zlib1g-dev libjpeg-dev libpng-dev libwebp-dev
-  libcpp-httplib-dev libssl-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libeigen3-dev libutfcpp-dev)
+  libboost-dev libssl-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libeigen3-dev libutfcpp-dev)
 demo_packages=(python3 dataset-fashion-mnist)
 test_packages=("${demo_packages[@]}" libgtest-dev libgmock-dev prometheus python3-venv
   python3-numpy python3-onnx python3-pil python3-grpcio)

@@ -29,6 +29,9 @@ inline absl::Status Check(const Bounds& bounds, int64_t value) {
   return bounds.Hold(value) ? absl::OkStatus() : Expected(bounds.option, bounds.InWords(), absl::StrCat(value));
 }
 
+// Takes no number.
+inline constexpr char kTrustedProxies[] = "--trusted-proxies";
+
 namespace bounds {
 
 inline constexpr int64_t kMostBytes = int64_t{1} << 46, kDayMs = 24LL * 3600 * 1000;
@@ -38,12 +41,16 @@ inline constexpr Bounds kBatchSizes{"--batch-sizes", 1, kLargestBatch};
 inline constexpr Bounds kPort{"--port", 0, 65535};
 inline constexpr Bounds kMetricsPort{"--metrics-port", 0, 65535};
 inline constexpr Bounds kMaxConnections{"--max-connections", 0, 1'000'000};
+inline constexpr Bounds kMaxConnectionAge{"--max-connection-age", 0, 24 * 3600, " seconds"};
 inline constexpr Bounds kMaxCallsInFlight{"--max-calls-in-flight", 1, 1'000'000};
 inline constexpr Bounds kMaxBytesInFlight{"--max-bytes-in-flight", 1, kMostBytes};
 inline constexpr Bounds kMaxMessageBytes{"--max-message-bytes", 1, std::numeric_limits<int>::max()};
 inline constexpr Bounds kMaxImagesPerRequest{"--max-images-per-request", 1, 65536};
 inline constexpr Bounds kMaxImagePixels{"--max-image-pixels", 1, int64_t{1} << 30};
 inline constexpr Bounds kStreamWindow{"--stream-window", 1, 65536};
+inline constexpr Bounds kMaxStreamsPerConnection{"--max-streams-per-connection", 1, 1'000'000};
+inline constexpr Bounds kMessageTimeoutMs{"--message-timeout-ms", 0, kDayMs, kMs};
+inline constexpr Bounds kAnswerTimeoutMs{"--answer-timeout-ms", 0, kDayMs, kMs};
 inline constexpr Bounds kWorkers{"--workers", 0, kMostThreads};
 inline constexpr Bounds kThreads{"--threads", 1, kMostThreads};
 inline constexpr Bounds kMaxQueueMs{"--max-queue-ms", 0, kDayMs, kMs};

@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "base/address.h"
 #include "base/echo.h"
+#include "base/networks.h"
 #include "server/bounds.h"
 
 namespace resnetd::server {
@@ -59,11 +60,11 @@ class Table {
     app_.add_flag(name, value, help)->envname(VariableOf(name))->group(group_);
   }
 
-  // In milliseconds.
-  template <typename D>
-  void AddMs(const Bounds& bounds, D& duration, const char* help) {
-    const auto set = [&duration](const int64_t& ms) { duration = std::chrono::milliseconds(ms); };
-    const int64_t now = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  // In `Unit`, which the option's name or its help says.
+  template <typename Unit, typename D>
+  void AddTime(const Bounds& bounds, D& duration, const char* help) {
+    const auto set = [&duration](const int64_t& count) { duration = Unit(count); };
+    const int64_t now = std::chrono::duration_cast<Unit>(duration).count();
     app_.add_option_function<int64_t>(bounds.option, set, help)
         ->envname(VariableOf(bounds.option))
         ->default_str(std::to_string(now))
@@ -85,6 +86,13 @@ auto AddressOf(const char* option, absl::Status (*check)(absl::string_view, absl
   return [option, check](const std::string& address) {
     const absl::Status status = check(option, address);
     // CLI11 puts the option in front.
+    return std::string(absl::StripPrefix(status.message(), absl::StrCat(option, ": ")));
+  };
+}
+
+auto NetworkOf(const char* option) {
+  return [option](const std::string& network) {
+    const absl::Status status = Networks::Parse(option, {network}).status();
     return std::string(absl::StripPrefix(status.message(), absl::StrCat(option, ": ")));
   };
 }
@@ -117,7 +125,11 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.Group("Limits");
   table.AddWithin(bounds::kMaxConnections, o.max_connections,
                   "Connections to both ports at once; 0: half of the limit of open files, less a reserve");
-  table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight, "Calls and streams at once");
+  table.AddTime<std::chrono::seconds>(
+      bounds::kMaxConnectionAge, o.edge.max_connection_age,
+      "Seconds, a tenth more or less, until a client is asked to connect anew; 0: never");
+  table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight,
+                  "Calls at once, and streams with a request under way");
   table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight,
                   "Bytes of requests from reading to answer, and of answers until they are sent");
   table.AddWithin(bounds::kMaxMessageBytes, o.edge.max_message_bytes,
@@ -125,18 +137,33 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
   table.AddWithin(bounds::kMaxImagesPerRequest, o.edge.max_images_per_request, "Images of one request");
   table.AddWithin(bounds::kMaxImagePixels, o.edge.image_limits.max_pixels, "Width x height of an encoded image");
   table.AddWithin(bounds::kStreamWindow, o.edge.stream_window, "Requests read ahead of the answers of a stream");
+  table.AddWithin(bounds::kMaxStreamsPerConnection, o.edge.max_streams_per_connection, "Streams open on a connection");
+  table
+      .Add(kTrustedProxies, o.edge.trusted_proxies,
+           "Addresses and networks whose connections carry many clients' calls, and have no limits of their own")
+      ->delimiter(',')
+      ->default_str("")
+      ->check(NetworkOf(kTrustedProxies));
+  table.AddTime<std::chrono::milliseconds>(
+      bounds::kMessageTimeoutMs, o.edge.message_timeout,
+      "How long a request may keep its call waiting without progress; 0: for ever");
+  table.AddTime<std::chrono::milliseconds>(bounds::kAnswerTimeoutMs, o.edge.answer_timeout,
+                                           "How long a client may not take an answer; 0: for ever");
 }
 
 void AddSchedulingOptions(Table& table, ServerOptions& o) {
   table.Group("Scheduling");
   table.AddWithin(bounds::kWorkers, o.workers, "Batches computed side by side; 0: CPU budget / threads");
   table.AddWithin(bounds::kThreads, o.threads, "Threads of one batch");
-  table.AddMs(bounds::kMaxQueueMs, o.scheduling.max_queue_time, "Longest predicted wait; longer ones are refused");
+  table.AddTime<std::chrono::milliseconds>(bounds::kMaxQueueMs, o.scheduling.max_queue_time,
+                                           "Longest predicted wait; longer ones are refused");
   table.AddWithin(bounds::kMaxQueueBytes, o.scheduling.max_queue_bytes, "Bytes of images that wait");
-  table.AddMs(bounds::kDefaultDeadlineMs, o.default_deadline, "Deadline of calls that bring none; 0: none");
+  table.AddTime<std::chrono::milliseconds>(bounds::kDefaultDeadlineMs, o.default_deadline,
+                                           "Deadline of calls that bring none; 0: none");
   table.Group("Operation");
-  table.AddMs(bounds::kLameDuckMs, o.lame_duck, "After SIGTERM: serve on while load balancers take notice");
-  table.AddMs(bounds::kDrainMs, o.drain, "Then: how long calls in flight may take");
+  table.AddTime<std::chrono::milliseconds>(bounds::kLameDuckMs, o.lame_duck,
+                                           "After SIGTERM: serve on while load balancers take notice");
+  table.AddTime<std::chrono::milliseconds>(bounds::kDrainMs, o.drain, "Then: how long calls in flight may take");
   table.Add("--log-level", o.log_level, "Least severity that is logged")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
 }

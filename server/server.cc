@@ -38,6 +38,8 @@ namespace {
 
 // Nobody else has the time to see that a window of the libraries' log is over.
 constexpr std::chrono::seconds kBetweenLooks(1);
+// Once a minute nobody notices: it takes half a millisecond after mixed traffic, 12 ms where a burst has freed 60 MB.
+constexpr std::chrono::seconds kBetweenReleases(60);
 
 constexpr size_t kMostPassedOver = 64;
 
@@ -45,8 +47,17 @@ int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
 }
 
-// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, connections.
-constexpr int kThreadsBeside = 14;
+// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, connections,
+// slow clients.
+constexpr int kThreadsBeside = 15;
+
+HttpFigures FiguresOf(const HttpCounts& counts) {
+  return {.connections = counts.connections,
+          .made_room = counts.made_room,
+          .timed_out = counts.timed_out,
+          .failed = counts.failed,
+          .accept_failures = counts.accept_failures};
+}
 
 scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
   scheduling::Limits limits = options.scheduling;
@@ -138,7 +149,12 @@ absl::Status Server::Run() {
   RESNETD_RETURN_IF_ERROR(workers_.Prepare(models_));
   ReleaseLoadingMemory();
   Publish();
-  while (!Stopped(1, Now() + kBetweenLooks)) TellLinesLeftOut();
+  for (Time released = Now(); !Stopped(1, Now() + kBetweenLooks);) {
+    TellLinesLeftOut();
+    if (Now() - released < kBetweenReleases) continue;
+    ReleaseFreedMemory();
+    released = Now();
+  }
   Announce();
   Drain();
   return absl::OkStatus();
@@ -169,9 +185,12 @@ void Server::LeaveWhileLoading() {
 }
 
 absl::Status Server::Listen() {
-  RESNETD_ASSIGN_OR_RETURN(http_, HttpServer::Start(options_.metrics_address, options_.metrics_port,
-                                                    {.metrics = [this] { return metrics_.Scrape(); },
-                                                     .why_not_ready = [this] { return WhyNotReady(); }}));
+  RESNETD_ASSIGN_OR_RETURN(http_,
+                           HttpServer::Start(options_.metrics_address, options_.metrics_port, connections_.http,
+                                             {.metrics = [this] { return metrics_.Scrape(); },
+                                              .why_not_ready = [this] { return WhyNotReady(); },
+                                              .warn = [](const std::string& line) { spdlog::warn("{}", line); }}));
+  metrics_.SetHttp([http = http_.get()] { return FiguresOf(http->counts()); });
   std::vector<Protocol> protocols;
   protocols.push_back(NativeProtocol(repository_, options_.edge));
   EdgeOptions edge = options_.edge;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -106,6 +107,26 @@ class Codec {
   virtual std::string EncodeError(const absl::Status& error) const = 0;
 };
 
+// Something that changes, as one client asked for it. Thread-safe.
+class Watched {
+ public:
+  virtual ~Watched() = default;
+  // The serialised answer as of now; an error is the call's end.
+  virtual absl::StatusOr<std::string> Current() const = 0;
+  // Why there will be no other; OK: there may be.
+  virtual absl::Status End() const = 0;
+};
+
+// The language of a method that computes nothing and tells a state: once, or as a stream that tells each change of it.
+// Such a method is open to everybody and passes by the gate. Thread-safe.
+class WatchCodec {
+ public:
+  virtual ~WatchCodec() = default;
+  // Parses a request. In a stream `changed` is called after each change, by any thread, until the result is gone and
+  // for a last time while it goes.
+  virtual absl::StatusOr<std::unique_ptr<Watched>> Watch(RequestBytes& bytes, std::function<void()> changed) const = 0;
+};
+
 // The code that a protocol answers with for each of our errors, by the number of its absl::StatusCode.
 using StatusCodes = std::array<int, 17>;
 // gRPC's codes are absl's, number by number.
@@ -113,8 +134,10 @@ inline constexpr StatusCodes kGrpcCodes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
 
 struct Method {
   std::string name;        // as in the .proto, and in metrics: "Classify"
-  bool streaming = false;  // requests and answers; else one of each
-  std::unique_ptr<const Codec> codec;
+  bool streaming = false;  // requests and answers, or only answers if it is a watch; else one of each
+  // One of the two.
+  std::unique_ptr<const Codec> codec{};
+  std::unique_ptr<const WatchCodec> watch{};
 };
 
 // A service that clients may call, as data: the edge serves any number of them.

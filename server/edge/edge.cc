@@ -1,16 +1,17 @@
-// The server and its settings. gRPC's own threads serve everything; none is ours.
+// The server and its settings. gRPC's own threads serve everything; one of ours looks after clients that keep calls
+// waiting.
 #include "server/edge/edge.h"
 
-#include <google/protobuf/message.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -22,14 +23,18 @@
 #include "base/descriptor.h"
 #include "base/echo.h"
 #include "base/enum_table.h"
+#include "base/networks.h"
 #include "base/status_macros.h"
 #include "base/time.h"
-#include "grpc/health/v1/health.pb.h"
 #include "server/bounds.h"
 #include "server/edge/authenticator.h"
 #include "server/edge/gate.h"
+#include "server/edge/health/health.h"
+#include "server/edge/patience.h"
 #include "server/edge/service.h"
+#include "server/edge/shares.h"
 #include "server/edge/stream_counts.h"
+#include "server/edge/watch.h"
 #include "server/model_repository.h"
 #include "server/net/acceptor.h"
 #include "server/net/listening.h"
@@ -44,12 +49,14 @@ constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
 // minutes with a call and two hours without, disconnect well-meant ones. Go's clients may be set to 10 seconds and no
 // less; half of it leaves room for pings that travel unevenly.
 constexpr int kMinPingIntervalMs = 5'000;
-// This lies above the cap on calls, so that it is the cap that answers, with a reason, and health checks still get
-// through.
+// From the end of its age a connection has so long, and a fifth of the age, for the calls that are on it.
+constexpr std::chrono::milliseconds kAgeGrace(60'000);
+// This lies above the caps on calls and streams, so that it is they that answer, with a reason, and health checks still
+// get through.
 constexpr int kStreamsBesideCalls = 64;
+static_assert(kStreamsBesideCalls > kMostWatches);
 // Connections need this much beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
-constexpr char kLiveness[] = "liveness";
 constexpr absl::Duration kPoll = absl::Milliseconds(2);
 // Connections are closed within this time once nothing is read from them: an instant, unless a client does not take its
 // answers.
@@ -59,12 +66,16 @@ absl::Status CheckOptions(const EdgeOptions& options) {
   const std::pair<Bounds, int64_t> given[] = {
       {bounds::kPort, options.port},
       {bounds::kMaxConnections, options.max_connections},
+      {bounds::kMaxConnectionAge, std::chrono::ceil<std::chrono::seconds>(options.max_connection_age).count()},
       {bounds::kMaxCallsInFlight, options.max_calls_in_flight},
       {bounds::kMaxBytesInFlight, static_cast<int64_t>(options.max_bytes_in_flight)},
       {bounds::kMaxMessageBytes, static_cast<int64_t>(options.max_message_bytes)},
       {bounds::kMaxImagesPerRequest, options.max_images_per_request},
       {bounds::kMaxImagePixels, options.image_limits.max_pixels},
       {bounds::kStreamWindow, options.stream_window},
+      {bounds::kMaxStreamsPerConnection, options.max_streams_per_connection},
+      {bounds::kMessageTimeoutMs, options.message_timeout.count()},
+      {bounds::kAnswerTimeoutMs, options.answer_timeout.count()},
   };
   RESNETD_RETURN_IF_ERROR(CheckAddressOrSocketFile("--address", options.address));
   for (const auto& [allowed, value] : given) RESNETD_RETURN_IF_ERROR(Check(allowed, value));
@@ -77,7 +88,7 @@ absl::Status CheckOptions(const EdgeOptions& options) {
 }
 
 int MaxStreams(const EdgeOptions& options) {
-  return options.max_calls_in_flight + kStreamsBesideCalls;
+  return options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls;
 }
 
 absl::Status CannotListen(const EdgeOptions& options, const absl::Status& why) {
@@ -94,36 +105,48 @@ std::vector<std::string> NamesOf(const std::vector<Protocol>& protocols) {
 EnumTable<Excess, EventCounter*> CutCounters(Metrics& metrics) {
   EnumTable<Excess, EventCounter*> counters;
   for (const Excess excess : EnumValues<Excess>()) {
-    counters[excess] = &metrics.ClosedConnections("grpc", ExcessName(excess));
+    counters[excess] = &metrics.ClosedConnections(ExcessName(excess));
   }
   return counters;
 }
 
 class GrpcEdge final : public Edge {
  public:
-  GrpcEdge(const EdgeOptions& options, std::vector<Protocol> protocols, scheduling::Scheduler& scheduler,
-           Metrics& metrics)
-      : gate_(options.max_calls_in_flight, options.max_bytes_in_flight),
+  GrpcEdge(const EdgeOptions& options, const Networks& proxies, std::vector<Protocol> protocols,
+           scheduling::Scheduler& scheduler, Metrics& metrics)
+      : max_age_(options.max_connection_age),
+        proxies_(proxies),
+        gate_(options.max_calls_in_flight, options.max_bytes_in_flight, options.max_streams_per_connection),
         rejections_(metrics),
-        refused_(metrics.ClosedConnections("grpc", "limit")),
+        refused_(metrics.ClosedConnections("limit")),
         cut_(CutCounters(metrics)),
+        shares_([proxies](absl::string_view peer) { return IsProxy(peer, proxies); }),
+        patience_(
+            {Duration(options.message_timeout), Duration(options.answer_timeout)},
+            options.traffic ? options.traffic : [this](const std::string& peer) { return TrafficOf(peer); }),
         unknown_(NamesOf(protocols), metrics) {
-    const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes};
+    const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes, patience_};
+    protocols.push_back(HealthProtocol(health_));
     for (Protocol& protocol : protocols) {
-      endpoints_.push_back(std::make_unique<InferenceEndpoint>(std::move(protocol), services, options.stream_window,
-                                                               options.authenticator));
+      endpoints_.push_back(std::make_unique<Endpoint>(
+          std::move(protocol), services, shares_, options.stream_window, options.authenticator,
+          [this](const std::string& peer, Time now) { return Retires(peer, now); }));
     }
   }
-  ~GrpcEdge() override { Shutdown(Now()); }
+  ~GrpcEdge() override {
+    Shutdown(Now());
+    patience_.Stop();
+    if (watchman_.joinable()) watchman_.join();
+  }
 
   absl::Status Listen(const EdgeOptions& options) {
     absl::StatusOr<Listening> listening = resnetd::server::Listen(options.address, options.port);
     if (!listening.ok()) return CannotListen(options, listening.status());
     port_ = listening->port;
-    grpc::EnableDefaultHealthCheckService(true);
-    // gRPC's health service brings no descriptor, and reflection would list what it cannot describe. The linker takes
-    // ours out of its library only where something names it.
-    google::protobuf::LinkMessageReflection<grpc::health::v1::HealthCheckRequest>();
+    RESNETD_ASSIGN_OR_RETURN(
+        acceptor_, Acceptor::Create(*std::move(listening), {.max_connections = options.max_connections,
+                                                            .take = [this](Descriptor fd) { Take(std::move(fd)); },
+                                                            .refused = [this] { refused_.Increment(); }}));
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
     // gRPC's own listeners go deaf for good when the process has no descriptor for one connection.
@@ -140,7 +163,12 @@ class GrpcEdge final : public Edge {
       builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
     }
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, MaxStreams(options));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,MaxStreams(options));
+    if (max_age_ > max_age_.zero()) {
+      builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(max_age_.count()));
+      builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                                 static_cast<int>((kAgeGrace + max_age_ / 5).count()));
+    }
     // What a client may send unasked stays the same, so that the guard knows a message from headers without end. The
     // room for a large message is announced as soon as its size is known, 1 MB at a time.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
@@ -157,10 +185,6 @@ class GrpcEdge final : public Edge {
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::UnavailableError("gRPC could not be started");
-    RESNETD_ASSIGN_OR_RETURN(
-        acceptor_, Acceptor::Start(*std::move(listening), {.max_connections = options.max_connections,
-                                                           .take = [this](Descriptor fd) { Take(std::move(fd)); },
-                                                           .refused = [this] { refused_.Increment(); }}));
     const int64_t streams = MaxStreams(options);
     guard_ = Guard::Start(
         acceptor_->connections(),
@@ -168,23 +192,30 @@ class GrpcEdge final : public Edge {
                     .streams_of_address = 2 * streams,
                     .message_bytes = static_cast<int64_t>(options.max_message_bytes)},
          .streams = [counts = std::make_shared<StreamCounts>()](const std::string& peer) { return counts->Of(peer); },
+         .trusted = [this](absl::string_view peer) { return IsProxy(peer, proxies_); },
          .cut = [this](Excess excess) { cut_[excess]->Increment(); }});
+    acceptor_->Begin();
+    watchman_ = std::thread([this] { patience_.Run(); });
     return absl::OkStatus();
   }
 
   int port() const override { return port_; }
   std::string WhyClosed() const override { return acceptor_->WhyClosed(); }
   int connections() const override { return static_cast<int>(acceptor_->connections().count()); }
-  void SetServing(absl::string_view name, bool serving) override {
-    server_->GetHealthCheckService()->SetServingStatus(std::string(name), serving);
-  }
+  void SetServing(absl::string_view name, bool serving) override { health_.Set(name, serving); }
   void RefuseNewCalls() override { gate_.Close(); }
   int calls_in_flight() const override { return gate_.calls(); }
 
   void Shutdown(Time deadline) override {
     if (server_ == nullptr || shut_down_.exchange(true)) return;
     gate_.Close();
+    health_.Stop();
     while (gate_.calls() > 0 && Now() < deadline) absl::SleepFor(kPoll);
+    health_.End();
+    // The last word to watches is still on its way.
+    for (const Time patience = Now() + kClosingTime; health_.subscriptions() > 0 && Now() < patience;) {
+      absl::SleepFor(kPoll);
+    }
     CloseConnections();
     server_->Shutdown(std::chrono::system_clock::now());
   }
@@ -201,6 +232,18 @@ class GrpcEdge final : public Edge {
     }
   }
 
+  // gRPC asks clients to leave a connection between 0.9 and 1.1 of the age, by chance. Streams end when it has.
+  Time Retires(const std::string& peer, Time now) const {
+    if (max_age_ == max_age_.zero()) return Time::max();
+    const std::shared_ptr<Connection> connection = acceptor_->connections().Find(peer);
+    return SaturatingAdd(connection == nullptr ? now : connection->since(), max_age_ + max_age_ / 10);
+  }
+
+  std::optional<Traffic> TrafficOf(const std::string& peer) const {
+    const std::shared_ptr<Connection> connection = acceptor_->connections().Find(peer);
+    return connection == nullptr ? std::nullopt : connection->traffic();
+  }
+
   // The acceptor's thread calls this. gRPC owns the descriptor from here on.
   void Take(Descriptor fd) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
@@ -208,18 +251,24 @@ class GrpcEdge final : public Edge {
     grpc_connections_->HandleNewConnection(&connection);
   }
 
+  const std::chrono::milliseconds max_age_;
+  const Networks proxies_;
   // The order matters: the endpoints use the gate and the counters, the server all of them.
   Gate gate_;
   const RejectionCounters rejections_;
   EventCounter& refused_;  // connections
   const EnumTable<Excess, EventCounter*> cut_;
-  std::vector<std::unique_ptr<InferenceEndpoint>> endpoints_;
+  Shares shares_;
+  Patience patience_;
+  Health health_;
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;
   UnknownMethods unknown_;
   int port_ = 0;
   std::atomic<bool> shut_down_{false};
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_connections_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Acceptor> acceptor_;
+  std::thread watchman_;  // runs patience_
   std::unique_ptr<Guard> guard_;
 };
 
@@ -229,11 +278,10 @@ absl::StatusOr<std::unique_ptr<Edge>> Edge::Start(const EdgeOptions& options, st
                                                   const ModelRepository& models, scheduling::Scheduler& scheduler,
                                                   Metrics& metrics) {
   RESNETD_RETURN_IF_ERROR(CheckOptions(options));
-  auto edge = std::make_unique<GrpcEdge>(options, std::move(protocols), scheduler, metrics);
-  RESNETD_RETURN_IF_ERROR(edge->Listen(options));
-  edge->SetServing("", false);
-  edge->SetServing(kLiveness, true);
+  RESNETD_ASSIGN_OR_RETURN(const Networks proxies, Networks::Parse(kTrustedProxies, options.trusted_proxies));
+  auto edge = std::make_unique<GrpcEdge>(options, proxies, std::move(protocols), scheduler, metrics);
   for (const auto& entry : models.List()) edge->SetServing(entry.name, false);
+  RESNETD_RETURN_IF_ERROR(edge->Listen(options));
   return edge;
 }
 

@@ -1,6 +1,7 @@
 #ifndef RESNETD_SERVER_EDGE_EDGE_H_
 #define RESNETD_SERVER_EDGE_EDGE_H_
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "engine/image/image.h"
+#include "server/net/traffic.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 
@@ -28,9 +30,13 @@ struct EdgeOptions {
   // Connections at once, each of two descriptors; more are closed as they come. Too few make clients that have one each
   // wait for each other.
   int max_connections = 256;
+  // After so long, a tenth more or less, a client is asked to take a new connection, so that it finds replicas that
+  // have come since. 0: never. Seconds of it make clients connect all the time.
+  std::chrono::milliseconds max_connection_age = std::chrono::minutes(15);
 
-  // Calls between their headers and their last answer, streams included. Bounds the memory of calls that send slowly; a
-  // value below the number of closed-loop clients refuses some of them.
+  // Calls between their headers and their last answer, and streams that have a request under way. Bounds the memory of
+  // calls that send slowly; a value below the number of closed-loop clients refuses some of them, and a connection
+  // alone gets half of it.
   int max_calls_in_flight = 1024;
   // Request messages from their reading to their answer, and answers until their clients have taken them. Bounds the
   // memory of what waits; less than a few messages of the largest size refuses calls that the queue could hold.
@@ -42,7 +48,20 @@ struct EdgeOptions {
   // Requests of one stream that are read and not yet answered and sent. 1 computes the images of a stream one by one;
   // more than a few batches' worth only makes a stream's answers wait for each other.
   int stream_window = 32;
+  // Streams of one connection, with and without a request. Bounds the memory of those without: some 10 kB each. 100 is
+  // what HTTP/2 advises for all calls; whoever carries more clients' streams over a connection is a proxy.
+  int max_streams_per_connection = 100;
+  // Addresses and networks whose connections carry the calls of many clients: the limits of a connection do not hold
+  // for them. Those of unix sockets are known to be such.
+  std::vector<std::string> trusted_proxies{};
   image::Limits image_limits{};
+
+  // How long a call's request may take to arrive after its headers, and an answer to be taken, without progress; 0: for
+  // ever. Calls hold their slots, and answers their memory, for as long: long enough for a network that stands still
+  // for a moment. What moves may take 60 times as long: 16 MB on the slowest of lines.
+  std::chrono::milliseconds message_timeout{10'000}, answer_timeout{10'000};
+  // Tells what moves; null: the connections do. Those of a unix socket do not tell.
+  TrafficSource traffic{};
 
   std::shared_ptr<Authenticator> authenticator{};  // null: everybody is welcome, anonymously
 };
@@ -54,8 +73,7 @@ struct EdgeOptions {
 class Edge {
  public:
   // Listens and serves. Health is NOT_SERVING for "" and all models until SetServing() says otherwise, SERVING for
-  // "liveness". gRPC 1.51 itself starts with "" SERVING and is told otherwise at once; a model that loads before
-  // Start() leaves no gap. UNAVAILABLE: the port is in use; INVALID_ARGUMENT names the option that is wrong.
+  // "liveness". UNAVAILABLE: the port is in use; INVALID_ARGUMENT names the option that is wrong.
   static absl::StatusOr<std::unique_ptr<Edge>> Start(const EdgeOptions& options, std::vector<Protocol> protocols,
                                                      const ModelRepository& models, scheduling::Scheduler& scheduler,
                                                      Metrics& metrics);
@@ -65,13 +83,13 @@ class Edge {
   // Why a new connection would be refused or left waiting now; empty: it would not.
   virtual std::string WhyClosed() const = 0;
   virtual int connections() const = 0;
-  // The health service's answer for `name`: "" for the server, or a model's name.
+  // The health service's answer for `name`: "" for the server, or a model's name. Watches are told at once.
   virtual void SetServing(absl::string_view name, bool serving) = 0;
   // From now on calls get UNAVAILABLE at their headers; those in flight go on. Streams answer UNAVAILABLE to requests
   // they read from now on.
   virtual void RefuseNewCalls() = 0;
-  // Calls in flight may finish until `deadline`; they and all others see UNAVAILABLE then, when their connections are
-  // closed. Returns when no call is left.
+  // Health is NOT_SERVING from now on. Calls in flight may finish until `deadline`; they and all others, watches of
+  // health too, see UNAVAILABLE then, and their connections are closed. Returns when no call is left.
   virtual void Shutdown(Time deadline) = 0;
   virtual int calls_in_flight() const = 0;
 };

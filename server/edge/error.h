@@ -32,6 +32,7 @@ inline constexpr char kOtherSpace[] = "OTHER_EMBEDDING_SPACE";
 inline constexpr char kUnknownMethod[] = "UNKNOWN_METHOD";
 inline constexpr char kDeadlineExceeded[] = "DEADLINE_EXCEEDED";
 inline constexpr char kCancelled[] = "CANCELLED";
+inline constexpr char kConnectionAge[] = "CONNECTION_AGE";
 inline constexpr char kShutdown[] = "SHUTDOWN";
 inline constexpr char kEngine[] = "ENGINE";
 inline constexpr char kOutOfMemory[] = "OUT_OF_MEMORY";

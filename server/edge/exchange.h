@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "server/edge/codec.h"
 #include "server/edge/gate.h"
+#include "server/edge/patience.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 
@@ -25,6 +26,7 @@ struct Services {
   Metrics& metrics;
   const RejectionCounters& rejections;
   size_t max_message_bytes;
+  Patience& patience;
 };
 
 // A call as its headers announce it.
@@ -32,6 +34,7 @@ struct Arrival {
   Time at;
   Time deadline = Time::max();  // of the client; max(): none
   PrincipalId principal = PrincipalId::kAnonymous;
+  Time retires = Time::max();  // a stream ends then, as its connection is to
 };
 
 class Exchange;

@@ -1,6 +1,7 @@
 #ifndef RESNETD_SERVER_EDGE_GATE_H_
 #define RESNETD_SERVER_EDGE_GATE_H_
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "base/enum_table.h"
+#include "server/edge/shares.h"
 #include "server/observe/metrics.h"
 
 namespace resnetd::server {
@@ -20,8 +22,11 @@ enum class Rejection : uint8_t {
   kQueueBytes,
   kDeadline,
   kCallsInFlight,
+  kConnectionShare,
+  kConnectionCalls,
   kBytesInFlight,
   kMessageSize,
+  kMessageTime,
   kRequestSize,
   kDraining,
   kUnauthenticated
@@ -34,8 +39,9 @@ struct RefusedBy {
   int64_t limit;
 };
 
-// RESOURCE_EXHAUSTED, or UNAVAILABLE while draining, with the rejection's name in capitals as the reason: "QUEUE_TIME".
-// With a `predicted_wait`, the number as metadata "predicted_wait_ms", and a time to come back: Spread() of it.
+// RESOURCE_EXHAUSTED, UNAVAILABLE while draining, or DEADLINE_EXCEEDED for kMessageTime, with the rejection's name in
+// capitals as the reason: "QUEUE_TIME"; a share is one of the calls in flight, and has their reason. With a
+// `predicted_wait`, the number as metadata "predicted_wait_ms", and a time to come back: Spread() of it.
 absl::Status Refused(Rejection rejection, absl::string_view message, std::optional<RefusedBy> by = {},
                      std::optional<std::chrono::milliseconds> predicted_wait = {});
 
@@ -56,23 +62,38 @@ class RejectionCounters {
 // Counts what is in flight and says no above the caps: calls, before anything of them is read, and bytes, of requests
 // and of answers. Lock-free and thread-safe.
 //
-// A call takes a slot, which it gives back when its last answer is handed to gRPC. The client has the answer before
-// gRPC says that it is gone: were the slot given back then, a client that calls again at once would now and then be
-// refused by its own call before. From then on the answer's bytes are what bounds calls whose clients do not read.
+// A unary call takes a slot at its headers, a stream one with a request that finds it without. It is given back when
+// the last answer is handed to gRPC. The client has the answer before gRPC says that it is gone: were the slot given
+// back then, a client that calls again at once would now and then be refused by its own call before. From then on the
+// answer's bytes are what bounds calls whose clients do not read.
+//
+// While more than half of the slots are taken, one connection gets none beyond a quarter of them, so that others find
+// some. A proxy's connection gets any.
 //
 // MAX_CONCURRENT_STREAMS would bind only after a client has acknowledged the setting, per connection; this binds
 // always.
 class Gate {
  public:
-  Gate(int max_calls, size_t max_bytes) : max_calls_(max_calls), max_bytes_(max_bytes) {}
+  static constexpr int kMostStreams = 100;
 
-  // A call's headers are here. nullopt: it may pass, and FreeSlot() and then Leave() follow, once each. kDraining,
-  // kCallsInFlight or, if no byte is left to give, kBytesInFlight.
-  std::optional<Rejection> Enter();
-  // The call's last answer is on its way: another call may come in its place.
-  void FreeSlot() { slots_.fetch_sub(1); }
+  // `max_streams`: of one connection.
+  Gate(int max_calls, size_t max_bytes, int max_streams = kMostStreams)
+      : max_calls_(max_calls), max_streams_(max_streams), max_bytes_(max_bytes) {}
+
+  // A unary call's headers are here, on a connection that has this load. nullopt: it may pass and has a slot;
+  // FreeSlot() and then Leave() follow, once each. kDraining, kCallsInFlight, kConnectionShare or, if no byte is left
+  // to give, kBytesInFlight.
+  std::optional<Rejection> Enter(ConnectionLoad& load);
+  // A stream's are here. nullopt: it may pass, without a slot, and LeaveStream() follows. kDraining, kConnectionCalls
+  // or kBytesInFlight.
+  std::optional<Rejection> EnterStream(ConnectionLoad& load);
+  // A stream needs a slot. nullopt: it has one, and FreeSlot() follows. kCallsInFlight or kConnectionShare.
+  std::optional<Rejection> TakeSlot(ConnectionLoad& load);
+  // The last answer is on its way: another call may come in its place.
+  void FreeSlot(ConnectionLoad& load);
   // gRPC is done with the call, after FreeSlot().
   void Leave() { calls_.fetch_sub(1); }
+  void LeaveStream(ConnectionLoad& load);
 
   // Returns the answer to a client whose Enter() or Reserve() failed.
   absl::Status Refusal(Rejection rejection) const;
@@ -100,7 +121,9 @@ class Gate {
  private:
   static constexpr size_t kBytesBesideAnswer = 4096;
 
-  const int max_calls_;
+  int share() const { return std::max(1, max_calls_ / 4); }
+
+  const int max_calls_, max_streams_;
   const size_t max_bytes_;
   std::atomic<int> slots_{0}, calls_{0};
   std::atomic<size_t> request_bytes_{0}, answer_bytes_{0};

@@ -16,6 +16,7 @@
 #include "server/edge/authenticator.h"
 #include "server/edge/error.h"
 #include "server/edge/grpc_status.h"
+#include "server/edge/watch.h"
 
 namespace resnetd::server {
 namespace {
@@ -24,9 +25,14 @@ using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::Byte
 
 }  // namespace
 
-InferenceEndpoint::InferenceEndpoint(Protocol protocol, const Services& services, int stream_window,
-                                     std::shared_ptr<Authenticator> authenticator)
-    : protocol_(std::move(protocol)), services_(services), authenticator_(std::move(authenticator)) {
+Endpoint::Endpoint(Protocol protocol, const Services& services, Shares& shares, int stream_window,
+                   std::shared_ptr<Authenticator> authenticator,
+                   std::function<Time(const std::string& peer, Time now)> retires)
+    : protocol_(std::move(protocol)),
+      services_(services),
+      shares_(shares),
+      authenticator_(std::move(authenticator)),
+      retires_(std::move(retires)) {
   for (size_t i = 0; i < protocol_.methods.size(); ++i) {
     const Method& method = protocol_.methods[i];
     // gRPC keeps the pointer to the name for as long as the service lives.
@@ -43,7 +49,14 @@ InferenceEndpoint::InferenceEndpoint(Protocol protocol, const Services& services
   }
 }
 
-Reactor* InferenceEndpoint::Arrived(const ServedMethod& served, grpc::CallbackServerContext& context) {
+// Health is open to everybody: load balancers and the kubelet have no credentials.
+absl::StatusOr<PrincipalId> Endpoint::Authenticate(const Method& method,
+                                                   const grpc::CallbackServerContext& context) const {
+  if (authenticator_ == nullptr || method.watch != nullptr) return PrincipalId::kAnonymous;
+  return authenticator_->Authenticate(context.client_metadata());
+}
+
+Reactor* Endpoint::Arrived(const ServedMethod& served, grpc::CallbackServerContext& context) {
   Arrival arrival{.at = Now()};
   arrival.deadline = ToSteady(context.deadline(), std::chrono::system_clock::now(), arrival.at);
   const auto refuse = [&](const absl::Status& why) {
@@ -51,23 +64,34 @@ Reactor* InferenceEndpoint::Arrived(const ServedMethod& served, grpc::CallbackSe
     return NewRefusedCall(context, why, served.codes);
   };
 
-  if (authenticator_ != nullptr) {
-    const absl::StatusOr<PrincipalId> caller = authenticator_->Authenticate(context.client_metadata());
-    if (!caller.ok()) {
-      services_.rejections.Count(Rejection::kUnauthenticated);
-      return refuse(caller.status());
-    }
-    arrival.principal = *caller;
+  const absl::StatusOr<PrincipalId> caller = Authenticate(served.method, context);
+  if (!caller.ok()) {
+    services_.rejections.Count(Rejection::kUnauthenticated);
+    return refuse(caller.status());
   }
+  arrival.principal = *caller;
   if (arrival.deadline <= arrival.at) {
     return refuse(Error(absl::StatusCode::kDeadlineExceeded, reason::kDeadlineExceeded,
                         "the deadline had passed when the call arrived"));
   }
-  if (const std::optional<Rejection> rejection = services_.gate.Enter()) {
-    services_.rejections.Count(*rejection);
-    return refuse(services_.gate.Refusal(*rejection));
+  std::shared_ptr<ConnectionLoad> load = shares_.Of(context.peer());
+  if (served.method.watch != nullptr) {
+    if (load->health.fetch_add(1) < kMostWatches || load->trusted) {
+      return NewWatchCall(context, served, services_, arrival, std::move(load));
+    }
+    load->health.fetch_sub(1);
+    services_.rejections.Count(Rejection::kConnectionCalls);
+    return refuse(Refused(Rejection::kConnectionCalls,
+                          absl::StrCat("the connection has as many health calls open as it may: ", kMostWatches),
+                          RefusedBy{"limit_calls", kMostWatches}));
   }
-  return Call::New(context, served, services_, arrival);
+  Gate& gate = services_.gate;
+  if (const auto rejection = served.method.streaming ? gate.EnterStream(*load) : gate.Enter(*load)) {
+    services_.rejections.Count(*rejection);
+    return refuse(gate.Refusal(*rejection));
+  }
+  if (served.method.streaming) arrival.retires = retires_(context.peer(), arrival.at);
+  return Call::New(context, served, services_, arrival, std::move(load));
 }
 
 UnknownMethods::UnknownMethods(const std::vector<std::string>& services, Metrics& metrics)

@@ -62,7 +62,7 @@ class EpollAcceptor final : public Acceptor {
     thread_.join();
   }
 
-  absl::Status Begin() {
+  absl::Status Prepare() {
     epoll_ = Descriptor(epoll_create1(EPOLL_CLOEXEC));
     wake_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!epoll_.is_open() || !wake_.is_open()) return Errno("no descriptor to accept connections with (ulimit -n)");
@@ -70,8 +70,11 @@ class EpollAcceptor final : public Acceptor {
     for (const Descriptor& socket : listening_.sockets) {
       if (!Watch(socket.get(), EPOLLIN)) return Errno("epoll");
     }
-    thread_ = std::thread([this] { Run(); });
     return absl::OkStatus();
+  }
+
+  void Begin() override {
+    thread_ = std::thread([this] { Run(); });
   }
 
   const Connections& connections() const override { return connections_; }
@@ -250,9 +253,9 @@ class EpollAcceptor final : public Acceptor {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(Listening listening, Settings settings) {
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Create(Listening listening, Settings settings) {
   auto acceptor = std::make_unique<EpollAcceptor>(std::move(listening), std::move(settings));
-  if (const absl::Status begun = acceptor->Begin(); !begun.ok()) return begun;
+  if (const absl::Status prepared = acceptor->Prepare(); !prepared.ok()) return prepared;
   return acceptor;
 }
 

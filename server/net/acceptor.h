@@ -27,9 +27,11 @@ class Acceptor {
   };
 
   // UNAVAILABLE: the system has no descriptor for it.
-  static absl::StatusOr<std::unique_ptr<Acceptor>> Start(Listening listening, Settings settings);
+  static absl::StatusOr<std::unique_ptr<Acceptor>> Create(Listening listening, Settings settings);
   virtual ~Acceptor() = default;  // StopListening(), and cuts what connections there are
 
+  // Accepts from now on. Called once.
+  virtual void Begin() = 0;
   virtual const Connections& connections() const = 0;
   // Whether a new connection would be refused or left waiting, and why; empty: neither. One that has been refused
   // counts until there is room for several.

@@ -1,10 +1,7 @@
 #include "server/net/connections.h"
 
 #include <arpa/inet.h>
-#include <linux/sockios.h>
-#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <atomic>
@@ -28,19 +25,9 @@ uint64_t NextId() {
 Connection::Connection(Descriptor duplicate, std::string peer, Time since)
     : id_(NextId()), peer_(std::move(peer)), since_(since), socket_(std::move(duplicate)) {}
 
-std::optional<Connection::Bytes> Connection::bytes() {
+std::optional<Traffic> Connection::traffic() {
   MutexLock lock(&mu_);
-  if (!socket_.is_open() || cut_) return std::nullopt;
-  // Asked for first, what is unread cannot be more than what has arrived.
-  int unread = 0;
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  if (ioctl(socket_.get(), SIOCINQ, &unread) != 0 ||
-      getsockopt(socket_.get(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) {
-    return std::nullopt;
-  }
-  return Bytes{.read = static_cast<int64_t>(info.tcpi_bytes_received) - unread,
-               .sent = static_cast<int64_t>(info.tcpi_bytes_sent)};
+  return socket_.is_open() && !cut_ ? TrafficOf(socket_.get()) : std::nullopt;
 }
 
 void Connection::CloseInward() {

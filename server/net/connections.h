@@ -14,6 +14,7 @@
 #include "base/descriptor.h"
 #include "base/mutex.h"
 #include "base/time.h"
+#include "server/net/traffic.h"
 
 namespace resnetd::server {
 
@@ -28,11 +29,8 @@ class Connection {
   uint64_t id() const { return id_; }  // which no other has, ever
   Time since() const { return since_; }
 
-  // What gRPC has read of it and sent on it, as the kernel counts. Nothing: it is over, cut, or no TCP connection.
-  struct Bytes {
-    int64_t read = 0, sent = 0;
-  };
-  std::optional<Bytes> bytes();
+  // Nothing: it is over, cut, or no TCP connection.
+  std::optional<Traffic> traffic();
   // Nothing more is read from it than has arrived. What is being sent goes on; gRPC finds the end and closes it. It
   // finds it only with nothing left to read, and looks when it is told: with a client that goes on sending, tell it
   // again.

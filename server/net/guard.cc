@@ -15,6 +15,7 @@
 #include "base/echo.h"
 #include "base/mutex.h"
 #include "base/time.h"
+#include "server/net/traffic.h"
 #include "server/process/line_limit.h"
 #include "server/process/memory.h"
 
@@ -26,6 +27,8 @@ namespace {
 constexpr std::chrono::milliseconds kInterval(10), kIntervalWhileGrowing(2);
 // Growth that is worth a look, in bytes.
 constexpr int64_t kGrowth = 4 << 20;
+// After a cut, freed memory goes back to the system once in each of these times, the next being twice as long.
+constexpr std::chrono::milliseconds kFirstRelease(500), kLastRelease(20'000);
 // Clients can make it speak.
 constexpr int kLines = 4;
 constexpr std::chrono::seconds kWindow(10);
@@ -61,7 +64,7 @@ class GrowthGuard final : public Guard {
       smallest = std::min(smallest, resident);
       grown = resident - smallest >= kGrowth;
       if (grown) Look(resident, resident - std::exchange(smallest, resident));
-      freed_.Tend(Now());
+      ReleaseWhatIsFree();
       if (const int64_t left_out = lines_.TakeLeftOut(Now()); left_out > 0) {
         spdlog::warn("{} lines on connections that were cut were left out", left_out);
       }
@@ -69,19 +72,19 @@ class GrowthGuard final : public Guard {
   }
 
   void Look(int64_t resident, int64_t grown) {
-    std::vector<Traffic> all;
+    std::vector<Account> all;
     absl::flat_hash_map<uint64_t, std::shared_ptr<Connection>> by_id;
     for (auto& connection : connections_.All()) {
       if (connection->peer().empty()) continue;
-      const std::optional<Connection::Bytes> bytes = connection->bytes();
-      if (!bytes) continue;
+      const std::optional<Traffic> traffic = connection->traffic();
+      if (!traffic) continue;
       const std::optional<StreamCount> streams = settings_.streams(connection->peer());
       if (!streams) continue;
       const bool trusted = settings_.trusted && settings_.trusted(connection->peer());
       all.push_back({.id = connection->id(),
                      .address = trusted ? "" : AddressOf(connection->peer()),
-                     .read = bytes->read,
-                     .sent = bytes->sent,
+                     .read = static_cast<int64_t>(traffic->read),
+                     .sent = static_cast<int64_t>(traffic->sent),
                      .streams_begun = streams->begun,
                      .streams_ended = streams->ended,
                      .messages = streams->messages});
@@ -91,9 +94,18 @@ class GrowthGuard final : public Guard {
       Connection& connection = *by_id.at(cut.id);
       connection.Cut();
       settings_.cut(cut.excess);
-      freed_.ExpectMuch(Now());
+      release_after_ = kFirstRelease;
+      release_at_ = Now() + release_after_;
       if (lines_.Admit(Now())) Tell(connection, cut);
     }
+  }
+
+  // What was cut is freed bit by bit, as gRPC's threads come to it.
+  void ReleaseWhatIsFree() {
+    if (Now() < release_at_) return;
+    ReleaseFreedMemory();
+    release_after_ *= 2;
+    release_at_ = release_after_ > kLastRelease ? Time::max() : Now() + release_after_;
   }
 
   static void Tell(const Connection& connection, const Inflow::Cut& cut) {
@@ -118,7 +130,8 @@ class GrowthGuard final : public Guard {
 
   // The thread's own.
   Inflow inflow_;
-  FreedMemory freed_{Now()};
+  Duration release_after_{};
+  Time release_at_ = Time::max();
   LineLimit lines_{kLines, kWindow};
   std::thread thread_;
 };

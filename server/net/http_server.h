@@ -1,6 +1,8 @@
 #ifndef RESNETD_SERVER_NET_HTTP_SERVER_H_
 #define RESNETD_SERVER_NET_HTTP_SERVER_H_
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,21 +13,55 @@ namespace resnetd::server {
 
 struct HttpPages {
   std::function<std::string()> metrics;  // /metrics, Prometheus' text format
-  // /readyz: "" is 200, anything else 503 with the text. /livez is 200 as long as the process answers.
+  // /readyz: "" is 200, anything else 503 with the text. /livez is 200 as long as the process answers. Called by the
+  // port's own thread, on which nothing may take long.
   std::function<std::string()> why_not_ready;
+  std::function<void(const std::string& line)> warn;  // writes a line of the log
 };
 
-// The plain HTTP port beside gRPC's: what Prometheus scrapes and probes read. Serves from its own few threads, which
-// call the pages, until it is destroyed.
+// How long the port waits for a client, which then is closed.
+struct HttpPatience {
+  // For a whole request, from the connection or, later on, from its first byte. A probe's is one packet, and gives up
+  // after a second as a rule.
+  std::chrono::milliseconds request{5000};
+  // For the next request on a connection that has had one. Prometheus scrapes once a minute if nothing else is set, and
+  // its connection should outlast the pause.
+  std::chrono::milliseconds next_request{90'000};
+  // For a page to be made. That is the server's own fault, and long enough for a container throttled to a few percent.
+  std::chrono::milliseconds page{60'000};
+  // For the answer to be taken: as long as Prometheus waits for one.
+  std::chrono::milliseconds answer{10'000};
+  // For the client to close after the last answer: closing before it has read that could take it away.
+  std::chrono::milliseconds close{2000};
+};
+
+struct HttpCounts {
+  int64_t connections = 0;      // now
+  int64_t made_room = 0;        // closed for the sake of a newer one
+  int64_t timed_out = 0;        // closed as a time of HttpPatience was over
+  int64_t failed = 0;           // closed for want of memory, or as a page threw
+  int64_t accept_failures = 0;  // connections that could not be taken at once
+};
+
+// The plain HTTP port beside gRPC's: what Prometheus scrapes and probes read. No client keeps others from being
+// answered: one thread serves all connections, and waits for none of them.
+//
+// With `max_connections` open, a new one takes the place of the one that has waited longest for a whole request, or, if
+// none does, for its answer to be made and taken: a probe always gets in. The same makes room when the process has no
+// descriptor left.
 class HttpServer {
  public:
-  // A connection holds one while it lives: enough for a few scrapers and probes.
-  static constexpr int kThreads = 8;
+  // One serves, and one makes /metrics, on which probes do not wait.
+  static constexpr int kThreads = 2;
 
-  // `port` 0: any free one. UNAVAILABLE: the address cannot be listened on, "the port is in use" if that is why.
-  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, int port, HttpPages pages);
+  // `port` 0: any free one. `max_connections` >= 1. UNAVAILABLE: the address cannot be listened on, "the port is in
+  // use" if that is why, or there are no descriptors or threads for it.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, int port, int max_connections,
+                                                           HttpPages pages, const HttpPatience& patience = {});
+  // Waits for a call of the pages that is under way, and for no client.
   virtual ~HttpServer() = default;
   virtual int port() const = 0;
+  virtual HttpCounts counts() const = 0;  // any thread
 };
 
 }  // namespace resnetd::server

@@ -41,8 +41,8 @@ constexpr int64_t kSlack = 1 << 20;
 // A client that only pings, for months, is not to be cut.
 constexpr int64_t kBytesPerSecond = 1 << 10;
 
-int64_t Streams(const Traffic& traffic) {
-  return std::max<int64_t>(traffic.streams_begun - traffic.streams_ended, 0);
+int64_t Streams(const Account& account) {
+  return std::max<int64_t>(account.streams_begun - account.streams_ended, 0);
 }
 
 }  // namespace
@@ -51,51 +51,51 @@ absl::string_view ExcessName(Excess excess) {
   return kNames[excess];
 }
 
-std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, int64_t grown, absl::Span<const Traffic> all) {
+std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all) {
   absl::erase_if(offenders_, [now](const auto& offender) { return offender.second <= now; });
   Update(now, resident, grown, all);
 
   // The largest first: once it is cut, the others of its address have less, and all are judged again.
-  std::vector<const Traffic*> left;
+  std::vector<const Account*> left;
   absl::flat_hash_map<std::string, int64_t> streams;
-  for (const Traffic& traffic : all) {
-    left.push_back(&traffic);
-    streams[traffic.address] += Streams(traffic);
+  for (const Account& account : all) {
+    left.push_back(&account);
+    streams[account.address] += Streams(account);
   }
   std::stable_sort(left.begin(), left.end(),
-                   [](const Traffic* a, const Traffic* b) { return Streams(*a) > Streams(*b); });
+                   [](const Account* a, const Account* b) { return Streams(*a) > Streams(*b); });
   std::vector<Cut> cuts;
   size_t cuts_before = 0;
   do {
     cuts_before = cuts.size();
-    std::erase_if(left, [&](const Traffic* traffic) {
-      const std::optional<Cut> cut = Judge(*traffic, streams[traffic->address], now, resident);
+    std::erase_if(left, [&](const Account* account) {
+      const std::optional<Cut> cut = Judge(*account, streams[account->address], now, resident);
       if (!cut) return false;
       cuts.push_back(*cut);
-      streams[traffic->address] -= Streams(*traffic);
-      Remember(traffic->address, now);
-      seen_.erase(traffic->id);
+      streams[account->address] -= Streams(*account);
+      Remember(account->address, now);
+      seen_.erase(account->id);
       return true;
     });
   } while (cuts.size() > cuts_before);
   return cuts;
 }
 
-void Inflow::Update(Time now, int64_t resident, int64_t grown, absl::Span<const Traffic> all) {
+void Inflow::Update(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all) {
   const int64_t all_then = all_read_;
-  for (const Traffic& traffic : all) {
-    const auto [entry, is_new] = seen_.try_emplace(traffic.id);
+  for (const Account& account : all) {
+    const auto [entry, is_new] = seen_.try_emplace(account.id);
     Seen& seen = entry->second;
     if (is_new) seen.all_then = all_then;
     seen.resident_then = is_new ? resident - grown : std::min(seen.resident_then, resident - grown);
-    all_read_ += std::max<int64_t>(traffic.read - seen.read, 0);
-    seen.read = std::max(seen.read, traffic.read);
+    all_read_ += std::max<int64_t>(account.read - seen.read, 0);
+    seen.read = std::max(seen.read, account.read);
     seen.looked_at = true;
   }
-  for (const Traffic& traffic : all) {
-    Seen& seen = seen_[traffic.id];
-    const int64_t done = traffic.messages + traffic.streams_ended;
-    if (std::exchange(seen.sent, traffic.sent) != traffic.sent && traffic.sent > kGreetingBytes) {
+  for (const Account& account : all) {
+    Seen& seen = seen_[account.id];
+    const int64_t done = account.messages + account.streams_ended;
+    if (std::exchange(seen.sent, account.sent) != account.sent && account.sent > kGreetingBytes) {
       seen.answered_at = seen.read;
       seen.all_then = all_read_;
       seen.resident_then = resident;
@@ -108,16 +108,16 @@ void Inflow::Update(Time now, int64_t resident, int64_t grown, absl::Span<const 
   absl::erase_if(seen_, [](auto& entry) { return !std::exchange(entry.second.looked_at, false); });
 }
 
-std::optional<Inflow::Cut> Inflow::Judge(const Traffic& traffic, int64_t of_address, Time now,
+std::optional<Inflow::Cut> Inflow::Judge(const Account& account, int64_t of_address, Time now,
                                          int64_t resident) const {
-  const Seen& seen = seen_.at(traffic.id);
-  const int64_t divisor = DivisorOf(traffic.address);
-  const int64_t streams = Streams(traffic);
+  const Seen& seen = seen_.at(account.id);
+  const int64_t divisor = DivisorOf(account.address);
+  const int64_t streams = Streams(account);
   if (const int64_t limit = limits_.streams / divisor; streams > limit) {
-    return Cut{traffic.id, Excess::kStreams, streams, limit};
+    return Cut{account.id, Excess::kStreams, streams, limit};
   }
-  if (const int64_t limit = limits_.streams_of_address / divisor; !traffic.address.empty() && of_address > limit) {
-    return Cut{traffic.id, Excess::kStreams, of_address, limit};
+  if (const int64_t limit = limits_.streams_of_address / divisor; !account.address.empty() && of_address > limit) {
+    return Cut{account.id, Excess::kStreams, of_address, limit};
   }
 
   const int64_t unanswered = seen.read - seen.answered_at;
@@ -126,14 +126,14 @@ std::optional<Inflow::Cut> Inflow::Judge(const Traffic& traffic, int64_t of_addr
   const int64_t much = (streams > kMostWindows ? kGrowthOfMany : kGrowth) / divisor;
   const int64_t headers = kHeaderBytes / divisor + kWindow * std::min(streams, kMostWindows);
   if (unanswered > headers && grown >= std::max(much, kGrowthPerByte * unanswered)) {
-    return Cut{traffic.id, Excess::kHeaders, unanswered, headers};
+    return Cut{account.id, Excess::kHeaders, unanswered, headers};
   }
 
   const int64_t unfinished = seen.read - seen.done_at;
   const int64_t seconds = std::chrono::floor<std::chrono::seconds>(now - seen.done_time).count();
   const int64_t messages = (limits_.message_bytes + kSlack) * std::max<int64_t>(streams, 1);
   if (const int64_t limit = messages + kBytesPerSecond * seconds; unfinished > limit) {
-    return Cut{traffic.id, Excess::kUnfinished, unfinished, limit};
+    return Cut{account.id, Excess::kUnfinished, unfinished, limit};
   }
   return std::nullopt;
 }

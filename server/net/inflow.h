@@ -15,7 +15,7 @@
 namespace resnetd::server {
 
 // What has come in on one connection since it was accepted, and what of it is done.
-struct Traffic {
+struct Account {
   uint64_t id = 0;      // of the connection, never used again
   std::string address;  // of the client; connections of one address are judged together. Empty: of nobody in particular
   int64_t read = 0, sent = 0;  // bytes
@@ -57,7 +57,7 @@ class Inflow {
   // Which of `all` connections are to be cut, and are forgotten with it; so are those that it does not name any more.
   // `resident`: bytes of the process, now, and `grown` since it was smallest since the last look.
   // The address of one that is cut has a quarter of every budget for a minute.
-  std::vector<Cut> Look(Time now, int64_t resident, int64_t grown, absl::Span<const Traffic> all);
+  std::vector<Cut> Look(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all);
 
   // Addresses that have been cut, at most kMostOffenders of them.
   size_t offenders() const { return offenders_.size(); }
@@ -74,9 +74,9 @@ class Inflow {
     bool looked_at = false;
   };
 
-  void Update(Time now, int64_t resident, int64_t grown, absl::Span<const Traffic> all);
+  void Update(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all);
   // Nothing: it is within its budget. `of_address`: calls of its address.
-  std::optional<Cut> Judge(const Traffic& traffic, int64_t of_address, Time now, int64_t resident) const;
+  std::optional<Cut> Judge(const Account& account, int64_t of_address, Time now, int64_t resident) const;
   // By what the budget of an address is divided.
   int64_t DivisorOf(const std::string& address) const;
   void Remember(const std::string& address, Time now);

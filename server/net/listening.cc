@@ -7,11 +7,16 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/address.h"
 #include "base/status_macros.h"
@@ -21,6 +26,8 @@ namespace {
 
 // Bytes that have been sent and that a client's system does not take for so long end its connection.
 constexpr int kUserTimeoutMs = 20'000;
+// So often a free port of a name with several addresses is looked for.
+constexpr int kTries = 16;
 
 // ALREADY_EXISTS and PERMISSION_DENIED are what another family's socket would meet too.
 absl::Status Errno() {
@@ -33,17 +40,33 @@ absl::Status Errno(absl::string_view what) {
   return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(errno)));
 }
 
-template <typename T>
-const sockaddr* Any(const T& address) {
-  return reinterpret_cast<const sockaddr*>(&address);
+union Address {
+  sockaddr any;
+  sockaddr_in v4;
+  sockaddr_in6 v6;
+};
+
+bool operator==(const Address& a, const Address& b) {
+  return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+in_port_t& PortOf(Address& address) {
+  return address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port;
+}
+
+void SetPort(Address& address, int port) {
+  PortOf(address) = htons(static_cast<uint16_t>(port));
+}
+
+socklen_t SizeOf(const Address& address) {
+  return address.any.sa_family == AF_INET6 ? sizeof address.v6 : sizeof address.v4;
 }
 
 int BoundPort(int fd) {
-  sockaddr_storage address{};
+  Address address{};
   socklen_t size = sizeof address;
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
-                                             : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  getsockname(fd, &address.any, &size);
+  return ntohs(PortOf(address));
 }
 
 void Set(int fd, int level, int option, int value) {
@@ -63,15 +86,15 @@ absl::StatusOr<Descriptor> ListenTcp(const sockaddr* address, socklen_t size, bo
 }
 
 absl::StatusOr<Listening> ListenOnAll(int port) {
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(static_cast<uint16_t>(port));
-  absl::StatusOr<Descriptor> fd = ListenTcp(Any(v6), sizeof v6, true);
+  Address address{};
+  address.v6.sin6_family = AF_INET6;
+  SetPort(address, port);
+  absl::StatusOr<Descriptor> fd = ListenTcp(&address.any, SizeOf(address), true);
   if (absl::IsUnavailable(fd.status())) {  // no IPv6 on this machine
-    sockaddr_in v4{};
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(static_cast<uint16_t>(port));
-    fd = ListenTcp(Any(v4), sizeof v4, false);
+    address = {};
+    address.v4.sin_family = AF_INET;
+    SetPort(address, port);
+    fd = ListenTcp(&address.any, SizeOf(address), false);
   }
   RESNETD_RETURN_IF_ERROR(fd.status());
   Listening listening{.port = BoundPort(fd->get())};
@@ -83,24 +106,33 @@ struct FreeAddresses {
   void operator()(addrinfo* list) const { freeaddrinfo(list); }
 };
 
-// A name may have addresses that this machine has not, such as IPv6's localhost in a container: one has to do. Of those
-// that it has none may be somebody else's.
-absl::StatusOr<Listening> ListenOnNamed(const std::string& host, int port) {
+// Returns the addresses of a name, each once: a name may resolve to the same one twice.
+absl::StatusOr<std::vector<Address>> Resolve(const std::string& host) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  hints.ai_flags = AI_PASSIVE;
   addrinfo* list = nullptr;
-  const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
+  const int error = getaddrinfo(host.c_str(), nullptr, &hints, &list);
   if (error != 0) return absl::UnavailableError(gai_strerror(error));
   const std::unique_ptr<addrinfo, FreeAddresses> found(list);
+  std::vector<Address> addresses;
+  for (const addrinfo* one = found.get(); one != nullptr; one = one->ai_next) {
+    Address address;
+    std::memset(&address, 0, sizeof address);
+    std::memcpy(&address, one->ai_addr, std::min<size_t>(one->ai_addrlen, sizeof address));
+    if (!absl::c_linear_search(addresses, address)) addresses.push_back(address);
+  }
+  return addresses;
+}
+
+// A name may have addresses that this machine has not, such as IPv6's localhost in a container: one has to do. Of those
+// that it has none may be somebody else's.
+absl::StatusOr<Listening> ListenOnEach(const std::vector<Address>& addresses, int port) {
   Listening listening{.port = port};
   absl::Status failed;
-  for (const addrinfo* one = found.get(); one != nullptr; one = one->ai_next) {
-    sockaddr_storage address{};
-    std::memcpy(&address, one->ai_addr, one->ai_addrlen);
-    // The port of both families stands in the same place.
-    reinterpret_cast<sockaddr_in&>(address).sin_port = htons(static_cast<uint16_t>(listening.port));
-    absl::StatusOr<Descriptor> fd = ListenTcp(Any(address), one->ai_addrlen, false);
+  for (Address address : addresses) {
+    SetPort(address, listening.port);
+    absl::StatusOr<Descriptor> fd = ListenTcp(&address.any, SizeOf(address), false);
     if (!fd.ok()) {
       if (absl::IsAlreadyExists(fd.status())) return fd.status();
       failed.Update(fd.status());
@@ -113,6 +145,16 @@ absl::StatusOr<Listening> ListenOnNamed(const std::string& host, int port) {
   return listening;
 }
 
+// A port that is free on the first address may be in use on another.
+absl::StatusOr<Listening> ListenOnNamed(const std::string& host, int port) {
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<Address> addresses, Resolve(host));
+  absl::StatusOr<Listening> listening = ListenOnEach(addresses, port);
+  for (int tries = 1; tries < kTries && port == 0 && absl::IsAlreadyExists(listening.status()); ++tries) {
+    listening = ListenOnEach(addresses, port);
+  }
+  return listening;
+}
+
 // A server that was killed has left its file. Where somebody answers it is theirs, and where it is no socket it is
 // somebody's by mistake.
 absl::Status RemoveDeadSocket(const sockaddr_un& address) {
@@ -121,7 +163,7 @@ absl::Status RemoveDeadSocket(const sockaddr_un& address) {
   if (!S_ISSOCK(file.st_mode)) return absl::UnavailableError("there is a file that is no socket");
   const Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.is_open()) return Errno();
-  if (connect(fd.get(), Any(address), sizeof address) == 0 || errno != ECONNREFUSED) {
+  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno != ECONNREFUSED) {
     return absl::UnavailableError("the socket is in use");
   }
   return unlink(address.sun_path) == 0 ? absl::OkStatus() : Errno("cannot replace the old socket");
@@ -138,7 +180,9 @@ absl::StatusOr<Listening> ListenOnFile(const std::string& path) {
   RESNETD_RETURN_IF_ERROR(RemoveDeadSocket(address));
   Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.is_open()) return Errno();
-  if (bind(fd.get(), Any(address), sizeof address) != 0 || listen(fd.get(), SOMAXCONN) != 0) return Errno();
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      listen(fd.get(), SOMAXCONN) != 0)
+    return Errno();
   Listening listening{.socket_file = path};
   listening.sockets.push_back(std::move(fd));
   return listening;

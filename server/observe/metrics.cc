@@ -7,20 +7,23 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
 
 #include <array>
 #include <atomic>
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
 #include "base/enum_table.h"
 #include "base/mutex.h"
 #include "base/time.h"
+#include "server/observe/histograms.h"
 #include "server/observe/process_metrics.h"
+#include "server/observe/text_format.h"
 
 namespace resnetd::server {
 namespace {
@@ -58,6 +61,9 @@ const std::vector<double> kRatioBuckets = {0.1,  0.2, 0.33, 0.5, 0.6, 0.7, 0.77,
                                            1.18, 1.3, 1.43, 1.6, 1.8, 2,   2.5,  3,    5,    10};
 const std::vector<double> kConfidenceBuckets = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1};
 
+// How much longer than the last one a page is expected to be at most.
+constexpr size_t kMorePage = 4096;
+
 std::string Str(absl::string_view s) {
   return std::string(s);
 }
@@ -65,6 +71,18 @@ std::string Str(absl::string_view s) {
 template <typename Builder>
 auto& Build(Builder builder, const char* name, const char* help, prometheus::Registry& registry) {
   return builder.Name(name).Help(help).Register(registry);
+}
+
+// A family of counters that differ in one label.
+MetricFamily Counters(const char* name, const char* help, const char* label,
+                      std::initializer_list<std::pair<const char*, int64_t>> counts) {
+  MetricFamily family{name, help, MetricType::Counter, {}};
+  for (const auto& [value, count] : counts) {
+    prometheus::ClientMetric& metric = family.metric.emplace_back();
+    metric.label = {{label, value}};
+    metric.counter.value = static_cast<double>(count);
+  }
+  return family;
 }
 
 // A family of one figure without labels.
@@ -76,6 +94,23 @@ MetricFamily Single(const char* name, const char* help, MetricType type, double 
     metric.gauge.value = value;
   }
   return {name, help, type, {metric}};
+}
+
+std::string LabelsText(const prometheus::Labels& labels) {
+  std::string text;
+  for (const auto& [name, value] : labels) AppendLabel(name, value, text);
+  return text;
+}
+
+// A family of gauges, by their labels as they are written.
+void AppendGauges(absl::string_view name, absl::string_view help, const std::map<std::string, double>& values,
+                  std::string& page) {
+  AppendHeading(name, help, "gauge", page);
+  for (const auto& [labels, value] : values) {
+    absl::StrAppend(&page, name, "{", labels, "} ");
+    AppendNumber(value, page);
+    page += '\n';
+  }
 }
 
 void AppendProcess(std::vector<MetricFamily>& out) {
@@ -98,6 +133,16 @@ void AppendSnapshot(const scheduling::Snapshot& s, std::vector<MetricFamily>& ou
   out.push_back(Single("resnetd_queue_oldest_age_seconds", "How long the oldest of them has waited", kGauge,
                        Seconds(s.oldest_age)));
   out.push_back(Single("resnetd_workers_busy", "Workers that compute a batch", kGauge, s.busy_workers));
+}
+
+void AppendHttp(const HttpFigures& http, std::vector<MetricFamily>& out) {
+  out.push_back(Single("resnetd_http_connections", "Connections to the metrics port", MetricType::Gauge,
+                       static_cast<double>(http.connections)));
+  out.push_back(Counters("resnetd_http_closed_total", "Connections that the metrics port closed on its own, by reason",
+                         "reason",
+                         {{"made_room", http.made_room}, {"timed_out", http.timed_out}, {"failed", http.failed}}));
+  out.push_back(Single("resnetd_http_accept_failures_total", "Connections that the metrics port could not take at once",
+                       MetricType::Counter, static_cast<double>(http.accept_failures)));
 }
 
 void AppendLibraryLines(const std::vector<LibraryLineCount>& counts, std::vector<MetricFamily>& out) {
@@ -126,40 +171,42 @@ struct Metrics::State {
   prometheus::Registry registry;
   Family<Counter>& request_family = Build(prometheus::BuildCounter(), "resnetd_requests_total",
                                           "Calls and streams that ended, by method and gRPC code", registry);
-  Family<Histogram>& duration_family = Build(prometheus::BuildHistogram(), "resnetd_request_duration_seconds",
-                                             "From a call's headers to its status, by method", registry);
+  HistogramFamily durations{"resnetd_request_duration_seconds", "From a call's headers to its status, by method"};
+  HistogramFamily stages{"resnetd_stage_duration_seconds",
+                         "What an image spent in the queue, being decoded, and in its batch's inference"};
+  HistogramFamily batch_sizes{"resnetd_batch_size", "Images computed together"};
+  HistogramFamily ratios{"resnetd_predicted_completion_ratio",
+                         "Predicted over actual time from a request's admission to its last image"};
+  HistogramFamily confidences{"resnetd_prediction_confidence", "Largest softmax probability of an answered image"};
   Family<Counter>& rejection_family = Build(prometheus::BuildCounter(), "resnetd_rejections_total",
                                             "Requests refused before anything was computed, by reason", registry);
   Family<Counter>& closed_family = Build(prometheus::BuildCounter(), "resnetd_connections_closed_total",
-                                         "Connections that the server closed, by port and reason", registry);
-  Family<Histogram>& confidence_family = Build(prometheus::BuildHistogram(), "resnetd_prediction_confidence",
-                                               "Largest softmax probability of an answered image", registry);
-  Family<prometheus::Gauge>& model_info_family =
-      Build(prometheus::BuildGauge(), "resnetd_model_info", "Always 1; the labels describe the model", registry);
-  Family<prometheus::Gauge>& model_load_family =
-      Build(prometheus::BuildGauge(), "resnetd_model_load_seconds",
-            "From reading the model's file to its golden answers and costs", registry);
+                                         "Connections to the gRPC port that the server closed, by reason", registry);
 
   EnumTable<scheduling::Why, Counter*> batches;
-  Counter *images_ok, *images_failed, *not_finite, *stray_bytes, *busy;
+  Counter *images_ok, *images_failed, *not_finite, *not_taken, *stray_bytes, *busy;
   Histogram *queue, *decode, *infer, *batch_size, *predicted_ratio;
   prometheus::Gauge* workers;
+
+  std::atomic<size_t> page_bytes = 0;  // of the last page
 
   Mutex mu;
   std::map<std::string, std::unique_ptr<MethodMetrics>, std::less<>> methods ABSL_GUARDED_BY(mu);
   std::map<std::string, std::unique_ptr<EventCounter>, std::less<>> rejections ABSL_GUARDED_BY(mu);
-  std::map<std::pair<std::string, std::string>, std::unique_ptr<EventCounter>> closed ABSL_GUARDED_BY(mu);
+  std::map<std::string, std::unique_ptr<EventCounter>, std::less<>> closed ABSL_GUARDED_BY(mu);
   std::map<std::string, std::unique_ptr<ModelMetrics>> models ABSL_GUARDED_BY(mu);
+  // By labels, as they are written; and their part of the page, which only a load changes.
+  std::map<std::string, double> model_infos ABSL_GUARDED_BY(mu), model_loads ABSL_GUARDED_BY(mu);
+  std::string models_text ABSL_GUARDED_BY(mu);
   std::function<scheduling::Snapshot()> snapshot ABSL_GUARDED_BY(mu);
   std::function<int()> calls_in_flight ABSL_GUARDED_BY(mu), connections ABSL_GUARDED_BY(mu);
+  std::function<HttpFigures()> http ABSL_GUARDED_BY(mu);
   std::function<std::vector<LibraryLineCount>()> library_lines ABSL_GUARDED_BY(mu);
 
   State();
 };
 
 Metrics::State::State() {
-  auto& stages = Build(prometheus::BuildHistogram(), "resnetd_stage_duration_seconds",
-                       "What an image spent in the queue, being decoded, and in its batch's inference", registry);
   queue = &stages.Add({{"stage", "queue"}}, kStageBuckets);
   decode = &stages.Add({{"stage", "decode"}}, kStageBuckets);
   infer = &stages.Add({{"stage", "infer"}}, kStageBuckets);
@@ -169,19 +216,19 @@ Metrics::State::State() {
   not_finite = &Build(prometheus::BuildCounter(), "resnetd_not_finite_outputs_total",
                       "Images of finite values for which the network's output was not finite", registry)
                     .Add({});
+  not_taken = &Build(prometheus::BuildCounter(), "resnetd_answers_not_taken_total",
+                     "Calls ended because their clients did not take the answer", registry)
+                   .Add({});
   stray_bytes = &Build(prometheus::BuildCounter(), "resnetd_image_stray_bytes_total",
                        "Bytes of JPEG files that belong to no segment; they are passed over", registry)
                      .Add({});
-  batch_size = &Build(prometheus::BuildHistogram(), "resnetd_batch_size", "Images computed together", registry)
-                    .Add({}, kBatchBuckets);
+  batch_size = &batch_sizes.Add({}, kBatchBuckets);
   auto& batch_family = Build(prometheus::BuildCounter(), "resnetd_batches_total",
                              "Batches computed, by what kept them from being larger", registry);
   for (const scheduling::Why why : EnumValues<scheduling::Why>()) {
     batches[why] = &batch_family.Add({{"reason", kWhys[why]}});
   }
-  predicted_ratio = &Build(prometheus::BuildHistogram(), "resnetd_predicted_completion_ratio",
-                           "Predicted over actual time from a request's admission to its last image", registry)
-                         .Add({}, kRatioBuckets);
+  predicted_ratio = &ratios.Add({}, kRatioBuckets);
   busy = &Build(prometheus::BuildCounter(), "resnetd_worker_busy_seconds_total",
                 "Time workers spent on batches, summed over workers", registry)
               .Add({});
@@ -220,7 +267,7 @@ MethodMetrics& Metrics::Method(absl::string_view name) {
     metrics.reset(new MethodMetrics(std::unique_ptr<MethodMetrics::State>(
         new MethodMetrics::State{.name = Str(name),
                                  .requests = state_->request_family,
-                                 .duration = state_->duration_family.Add({{"method", Str(name)}}, kCallBuckets)})));
+                                 .duration = state_->durations.Add({{"method", Str(name)}}, kCallBuckets)})));
   }
   return *metrics;
 }
@@ -232,12 +279,10 @@ EventCounter& Metrics::Rejections(absl::string_view reason) {
   return *counter;
 }
 
-EventCounter& Metrics::ClosedConnections(absl::string_view port, absl::string_view reason) {
+EventCounter& Metrics::ClosedConnections(absl::string_view reason) {
   MutexLock lock(&state_->mu);
-  std::unique_ptr<EventCounter>& counter = state_->closed[{Str(port), Str(reason)}];
-  if (counter == nullptr) {
-    counter.reset(new EventCounter(state_->closed_family.Add({{"port", Str(port)}, {"reason", Str(reason)}})));
-  }
+  std::unique_ptr<EventCounter>& counter = state_->closed[Str(reason)];
+  if (counter == nullptr) counter.reset(new EventCounter(state_->closed_family.Add({{"reason", Str(reason)}})));
   return *counter;
 }
 
@@ -271,6 +316,9 @@ void Metrics::ImageEnded(bool ok) {
 void Metrics::NotFinite() {
   state_->not_finite->Increment();
 }
+void Metrics::AnswerNotTaken() {
+  state_->not_taken->Increment();
+}
 void Metrics::StrayBytes(int64_t bytes) {
   state_->stray_bytes->Increment(static_cast<double>(bytes));
 }
@@ -281,15 +329,22 @@ void ModelMetrics::Confidence(double top1) {
 
 ModelMetrics& Metrics::ModelLoaded(const Model& model, Duration load_time) {
   const ModelInfo& info = model.engine->info();
-  const prometheus::Labels which = {{"model", model.name}, {"version", model.version}};
-  prometheus::Labels all = which;
-  all.insert({{"precision", info.precision}, {"isa", info.isa}, {"sha256", model.sha256}});
-  state_->model_info_family.Add(all).Set(1);
-  state_->model_load_family.Add(which).Set(Seconds(load_time));
+  const std::string all = LabelsText({{"isa", info.isa},
+                                      {"model", model.name},
+                                      {"precision", info.precision},
+                                      {"sha256", model.sha256},
+                                      {"version", model.version}});
   MutexLock lock(&state_->mu);
+  state_->model_infos[all] = 1;
+  state_->model_loads[LabelsText({{"model", model.name}, {"version", model.version}})] = Seconds(load_time);
+  state_->models_text.clear();
+  AppendGauges("resnetd_model_info", "Always 1; the labels describe the model", state_->model_infos,
+               state_->models_text);
+  AppendGauges("resnetd_model_load_seconds", "From reading the model's file to its golden answers and costs",
+               state_->model_loads, state_->models_text);
   std::unique_ptr<ModelMetrics>& metrics = state_->models[model.name];
   if (metrics == nullptr) {
-    metrics.reset(new ModelMetrics(state_->confidence_family.Add({{"model", model.name}}, kConfidenceBuckets)));
+    metrics.reset(new ModelMetrics(state_->confidences.Add({{"model", model.name}}, kConfidenceBuckets)));
   }
   return *metrics;
 }
@@ -309,6 +364,11 @@ void Metrics::SetConnections(std::function<int()> connections) {
   state_->connections = std::move(connections);
 }
 
+void Metrics::SetHttp(std::function<HttpFigures()> http) {
+  MutexLock lock(&state_->mu);
+  state_->http = std::move(http);
+}
+
 void Metrics::SetLibraryLines(std::function<std::vector<LibraryLineCount>()> lines) {
   MutexLock lock(&state_->mu);
   state_->library_lines = std::move(lines);
@@ -319,6 +379,8 @@ void Metrics::SetWorkers(int workers) {
 }
 
 std::string Metrics::Scrape() {
+  std::string page;
+  page.reserve(state_->page_bytes + kMorePage);
   std::vector<MetricFamily> families = state_->registry.Collect();
   {
     MutexLock lock(&state_->mu);
@@ -331,10 +393,18 @@ std::string Metrics::Scrape() {
       families.push_back(
           Single("resnetd_connections", "Connections to the gRPC port", MetricType::Gauge, state_->connections()));
     }
+    page += state_->models_text;
+    if (state_->http) AppendHttp(state_->http(), families);
     if (state_->library_lines) AppendLibraryLines(state_->library_lines(), families);
   }
   AppendProcess(families);
-  return prometheus::TextSerializer().Serialize(families);
+  AppendText(families, page);
+  for (const HistogramFamily* histograms :
+       {&state_->durations, &state_->stages, &state_->batch_sizes, &state_->ratios, &state_->confidences}) {
+    histograms->AppendText(page);
+  }
+  state_->page_bytes = page.size();
+  return page;
 }
 
 }  // namespace resnetd::server

@@ -65,6 +65,14 @@ struct LibraryLineCount {
   int64_t lines = 0;  // since the start
 };
 
+// Of the metrics port's connections: how many there are, how many it has closed on its own, for the sake of a newer
+// one, as they took too long, and for want of memory; and how often one could not be taken at once.
+struct HttpFigures {
+  int64_t connections = 0;
+  int64_t made_room = 0, timed_out = 0, failed = 0;
+  int64_t accept_failures = 0;
+};
+
 // Thread-safe; recording takes no lock of ours and allocates nothing, but for the first call of a method that ends with
 // a code not seen before.
 class Metrics {
@@ -76,8 +84,8 @@ class Metrics {
   MethodMetrics& Method(absl::string_view name);
   // The number of requests refused for this reason before anything was computed, likewise.
   EventCounter& Rejections(absl::string_view reason);
-  // The number of connections to a port ("grpc", "http") that the server closed for this reason, likewise.
-  EventCounter& ClosedConnections(absl::string_view port, absl::string_view reason);
+  // The number of connections to the gRPC port that the server closed for this reason, likewise.
+  EventCounter& ClosedConnections(absl::string_view reason);
   // One image spent this long in a stage: waiting, being decoded, and being computed with its batch.
   void Queued(Duration took);
   void Decoded(Duration took);
@@ -91,16 +99,20 @@ class Metrics {
   void ImageEnded(bool ok);
   // A network's output for one image was not finite, though its input was.
   void NotFinite();
+  // A call was ended because its client did not take its answer.
+  void AnswerNotTaken();
   // So many bytes of an image file belonged to nothing, and were passed over.
   void StrayBytes(int64_t bytes);
   // A model of this name loaded again is recorded with the one before.
   ModelMetrics& ModelLoaded(const Model& model, Duration load_time);
 
-  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight, connections, lines of
-  // libraries. What they call must live until they are replaced; an empty function leaves its figures out.
+  // Read at every scrape: queue depth, bytes, oldest age, busy workers, calls in flight, connections, the metrics
+  // port, lines of libraries. What they call must live until they are replaced; an empty function leaves its figures
+  // out.
   void SetSnapshot(std::function<scheduling::Snapshot()> snapshot);
   void SetCallsInFlight(std::function<int()> calls);
   void SetConnections(std::function<int()> connections);  // to the gRPC port
+  void SetHttp(std::function<HttpFigures()> http);
   void SetLibraryLines(std::function<std::vector<LibraryLineCount>()> lines);
   void SetWorkers(int workers);
 

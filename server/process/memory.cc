@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cinttypes>
 #include <cstddef>
 #include <cstdint>
@@ -23,7 +22,6 @@ void BoundAllocator() {
   mallopt(M_MMAP_MAX, 1 << 16);        // glibc's default
   mallopt(M_MMAP_THRESHOLD, 4 << 20);  // bytes; what is larger goes back to the system when it is freed
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
-  malloc_trim(0);
 }
 
 // Each heap beside the first reserves addresses, which a limit on them counts as if they were used: of those that are
@@ -52,18 +50,6 @@ int ReleaseCode(dl_phdr_info* object, size_t /*size*/, void* /*data*/) {
   return 0;
 }
 
-// Freed memory that is worth giving back.
-constexpr int64_t kWorthwhile = 12 << 20;
-// The time between two looks. While each finds as much as the one before, it is load that comes and goes, and takes its
-// memory again; then looks get rare.
-constexpr std::chrono::seconds kPause(20), kPauseWhenBusy(1), kBusy(30);
-constexpr std::chrono::minutes kLongestPause(10);
-
-int64_t InUse() {
-  const struct mallinfo2 info = mallinfo2();
-  return static_cast<int64_t>(info.uordblks + info.hblkhd);
-}
-
 }  // namespace
 
 int PrepareHeaps(int cores) {
@@ -76,7 +62,12 @@ int PrepareHeaps(int cores) {
 
 void ReleaseLoadingMemory() {
   BoundAllocator();
+  ReleaseFreedMemory();
   dl_iterate_phdr(ReleaseCode, nullptr);
+}
+
+void ReleaseFreedMemory() {
+  malloc_trim(0);
 }
 
 int64_t ResidentBytes() {
@@ -86,30 +77,6 @@ int64_t ResidentBytes() {
   int64_t size = 0, resident = 0;
   if (sscanf(text, "%" SCNd64 " %" SCNd64, &size, &resident) != 2) return 0;
   return resident * sysconf(_SC_PAGESIZE);
-}
-
-FreedMemory::FreedMemory(Time now) : next_(now + kPause), pause_(kPause) {}
-
-void FreedMemory::ExpectMuch(Time now) {
-  busy_until_ = now + kBusy;
-  pause_ = kPauseWhenBusy;
-  next_ = std::min(next_, now + pause_);
-}
-
-void FreedMemory::Tend(Time now) {
-  if (now < next_) return;
-  const bool busy = now < busy_until_;
-  const bool freed = ResidentBytes() - InUse() - kept_ >= kWorthwhile;
-  if (freed) {
-    malloc_trim(0);
-    kept_ = std::max<int64_t>(ResidentBytes() - InUse(), 0);
-  }
-  if (busy) {
-    pause_ = kPauseWhenBusy;
-  } else {
-    pause_ = freed ? std::clamp<Duration>(2 * pause_, kPause, kLongestPause) : kPause;
-  }
-  next_ = now + pause_;
 }
 
 }  // namespace resnetd::server

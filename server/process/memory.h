@@ -4,8 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/time.h"
-
 namespace resnetd::server {
 
 // Lets threads share the allocator's heaps, as many as there are cores: glibc gives each of up to eight threads a core
@@ -20,26 +18,13 @@ inline constexpr size_t kHeapAddresses = size_t{64} << 20;
 // when all are loaded; any thread may be running.
 void ReleaseLoadingMemory();
 
+// Hands back the pages of freed blocks. The allocator itself hands back only what lies behind all blocks in use, so
+// that without this the process keeps every page that it ever touched, as calls spread over more and more of them. Any
+// thread may be running; the calls that come next take some of the pages anew.
+void ReleaseFreedMemory();
+
 // Bytes of the process that are in memory; 0 where the system does not tell.
 int64_t ResidentBytes();
-
-// Gives the system back what was freed: the allocator keeps it for the next burst, also where that was an attack. Not
-// thread-safe.
-class FreedMemory {
- public:
-  explicit FreedMemory(Time now);
-  // To be called now and then; nearly always it does nothing. What it does holds allocations up for some milliseconds,
-  // about one for 10 MB.
-  void Tend(Time now);
-  // Much will be freed in the next seconds: looks more often for a while.
-  void ExpectMuch(Time now);
-
- private:
-  Time next_{};
-  Time busy_until_{};
-  Duration pause_{};
-  int64_t kept_ = 0;  // beside what is in use: code, and what could not be given back
-};
 
 }  // namespace resnetd::server
 

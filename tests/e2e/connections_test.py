@@ -94,7 +94,7 @@ class Connections(unittest.TestCase):
                 self.assertEqual(len(before.call("Classify", REQUEST).results), 1)
                 page = Metrics(server.metrics_url)
                 self.assertEqual(page.value("resnetd_connections"), room)
-                self.assertEqual(page.value("resnetd_connections_closed_total", port="grpc", reason="limit"),
+                self.assertEqual(page.value("resnetd_connections_closed_total", reason="limit"),
                                  round_ * (COUNT - answered))
             self.classify(server)
             wait_until(lambda: http_get(f"{server.http_url}/readyz") == READY, "readiness")

@@ -4,12 +4,13 @@ flow_test.py RESNETD RESNETCTL
 """
 
 import sys
+import threading
 import unittest
 
 import grpc
 import images
 import numpy as np
-from client import Error, Metrics, OpenStream, call_error, pb, wait_until
+from client import SERVICE, Error, Metrics, OpenStream, call_error, pb, status_error, wait_until
 from server_case import ServerTest
 
 SIDE = 64
@@ -20,6 +21,25 @@ PIXELS = np.random.RandomState(1).randint(0, 256, (SIDE, SIDE, 3), np.uint8)
 
 def request(count: int = 1) -> pb.ClassifyRequest:
     return pb.ClassifyRequest(images=[images.u8(PIXELS)] * count)
+
+
+class HeldCall:
+    """A Classify whose headers are sent, and its request when it is told to."""
+
+    def __init__(self, client, message: pb.ClassifyRequest):
+        self.go_on = threading.Event()
+        self.message = message
+        call = client.channel.stream_unary(SERVICE + "Classify",
+                                           response_deserializer=pb.ClassifyResponse.FromString)
+        self.answer = call.future(self.requests())
+
+    def requests(self):
+        self.go_on.wait()
+        yield self.message.SerializeToString()
+
+    def end(self) -> pb.ClassifyResponse:
+        self.go_on.set()
+        return self.answer.result()
 
 
 class SlowServer(ServerTest):
@@ -156,27 +176,36 @@ class FullQueue(SlowServer):
 
 class Caps(SlowServer):
     CALLS, BYTES = 3, 8 * SIDE * SIDE * 3 * 2
-    MORE = ["--max-calls-in-flight", str(CALLS), "--max-queue-bytes", str(BYTES), "--max-queue-ms", "600000"]
+    MORE = ["--max-calls-in-flight", str(CALLS), "--max-queue-bytes", str(BYTES), "--max-queue-ms", "600000",
+            "--message-timeout-ms", "600000", "--trusted-proxies", "127.0.0.0/8"]
 
     def test_calls_in_flight(self):
-        streams = [OpenStream(self.client, request()) for _ in range(self.CALLS - 1)]
-        wait_until(lambda: self.metrics().value("resnetd_calls_in_flight") == len(streams), "streams")
+        streams = [OpenStream(self.client, request()) for _ in range(2 * self.CALLS)]
+        for stream in streams:
+            self.assertTrue(stream.call().HasField("response"))
+        # Between their requests they hold no slot; calls whose requests have not come do.
+        calls = [HeldCall(self.client, request()) for _ in range(self.CALLS - 1)]
+        both = len(streams) + self.CALLS
+        wait_until(lambda: self.metrics().value("resnetd_calls_in_flight") == both - 1, "calls")
         self.ok("ListModels", pb.ListModelsRequest())
-        streams.append(OpenStream(self.client, request()))
-        wait_until(lambda: self.metrics().value("resnetd_calls_in_flight") == self.CALLS, "streams")
-        error = self.client.call("ListModels", pb.ListModelsRequest())
-        self.assertEqual((error.code, error.reason), ("RESOURCE_EXHAUSTED", "CALLS_IN_FLIGHT"))
-        self.assertIn(f"{self.CALLS} (--max-calls-in-flight)", error.message)
-        self.assert_back_later(error)
-        self.assertEqual(error.metadata["limit_calls"], str(self.CALLS))
+        self.assertTrue(streams[0].call().HasField("response"))
+        calls.append(HeldCall(self.client, request()))
+        wait_until(lambda: self.metrics().value("resnetd_calls_in_flight") == both, "calls")
+        for error in (self.client.call("ListModels", pb.ListModelsRequest()), status_error(streams[0].call().error)):
+            self.assertEqual((error.code, error.reason), ("RESOURCE_EXHAUSTED", "CALLS_IN_FLIGHT"))
+            self.assertIn(f"{self.CALLS} (--max-calls-in-flight)", error.message)
+            self.assertEqual(error.metadata["limit_calls"], str(self.CALLS))
+        self.assert_back_later(self.client.call("ListModels", pb.ListModelsRequest()))
         self.assertEqual(self.server.ctl("health").returncode, 0)
         # One that is cancelled makes room.
-        streams.pop().answers.cancel()
-        wait_until(lambda: self.metrics().value("resnetd_calls_in_flight") == self.CALLS - 1, "room")
+        calls.pop().answer.cancel()
+        wait_until(lambda: self.metrics().value("resnetd_calls_in_flight") == both - 1, "room")
         self.ok("ListModels", pb.ListModelsRequest())
+        for call in calls:
+            self.assertEqual(len(call.end().results), 1)
         for stream in streams:
             stream.end()
-        self.assertEqual(self.added("resnetd_rejections_total", reason="calls_in_flight"), 1)
+        self.assertEqual(self.added("resnetd_rejections_total", reason="calls_in_flight"), 3)
 
     def test_bytes_that_wait(self):
         """A group is let in whole or not at all: 16 images, not 17."""

@@ -24,7 +24,8 @@ PIXELS = images.fashion()
 BAD, TRUNCATED = images.encoded(b"text"), images.encoded(images.png(PIXELS[0])[:200])
 CALLERS, ROUNDS = 8, 12
 MAX_MESSAGE_BYTES = 300_000
-METHODS = {"Classify", "Embed", "Predict", "ClassifyStream", "EmbedStream", "ListModels", "GetModel", "unknown"}
+METHODS = {"Classify", "Embed", "Predict", "ClassifyStream", "EmbedStream", "ListModels", "GetModel", "unknown", "Check",
+           "Watch"}
 CODES = {c.name for c in grpc.StatusCode}
 VERSION = subprocess.run([images.ROOT / "scripts/version.sh"], check=True, capture_output=True, text=True).stdout.strip()
 # Every label there is, and the values it may have.
@@ -32,13 +33,13 @@ LABELS = {
     "method": METHODS, "code": CODES, "result": {"ok", "error"}, "stage": {"queue", "decode", "infer"},
     "model": {"fashion-resnet20"}, "version": {"1", VERSION}, "precision": {"f32"},
     "library": {"grpc", "protobuf"}, "severity": {"debug", "info", "warning", "error"},
-    "port": {"grpc", "http"},
 }
 REASONS = {
-    "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "bytes_in_flight",
-                                 "message_size", "request_size", "draining", "unauthenticated"},
+    "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "connection_calls", "connection_share",
+                                 "bytes_in_flight", "message_size", "message_time", "request_size", "draining", "unauthenticated"},
     "resnetd_batches_total": {"all_waiting", "largest", "deadline", "no_gain", "shared"},
     "resnetd_connections_closed_total": {"limit"},
+    "resnetd_http_closed_total": {"made_room", "timed_out", "failed"},
 }
 GAUGES = ["resnetd_queue_depth", "resnetd_queue_bytes", "resnetd_queue_oldest_age_seconds", "resnetd_workers_busy",
           "resnetd_calls_in_flight"]
@@ -115,6 +116,8 @@ class Metered(ServerTest):
 
 class LedgerTest(Metered):
     def test_counters_are_the_clients_ledger(self):
+        # Whoever started the server asked for its health until it was ready.
+        probes = self.metrics().by("resnetd_requests_total", "method", "code")
         ledgers = [Ledger() for _ in range(CALLERS)]
         threads = [threading.Thread(target=self.call_all, args=(i, ledger)) for i, ledger in enumerate(ledgers)]
         for thread in threads:
@@ -128,8 +131,9 @@ class LedgerTest(Metered):
         compressed = self.client.call("Embed", pb.EmbedRequest(images=good(1)), compression=grpc.Compression.Gzip)
         self.assertEqual(compressed.code, "UNIMPLEMENTED")
         total.calls["Embed", "CANCELLED"] += 1
-        # Health is not ours to count.
         health_pb2_grpc.HealthStub(self.client.channel).Check(health_pb2.HealthCheckRequest())
+        total.calls["Check", "OK"] += 1
+        total.calls.update(probes)
 
         expected = dict(total.calls)
         self.assertGreater(sum(expected.values()), CALLERS * ROUNDS * len(CALLS))

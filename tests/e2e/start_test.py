@@ -36,6 +36,8 @@ RANGES = [
     ("--port", 0, 65535), ("--metrics-port", 0, 65535), ("--max-calls-in-flight", 1, 1_000_000),
     ("--max-bytes-in-flight", 1, BYTES_MAX), ("--max-message-bytes", 1, INT_MAX),
     ("--max-images-per-request", 1, 65536), ("--max-image-pixels", 1, 2**30), ("--stream-window", 1, 65536),
+    ("--max-streams-per-connection", 1, 1_000_000),
+    ("--message-timeout-ms", 0, DAY_MS), ("--answer-timeout-ms", 0, DAY_MS),
     ("--workers", 0, 256), ("--threads", 1, 256),
     ("--max-queue-ms", 0, DAY_MS), ("--max-queue-bytes", 1, BYTES_MAX), ("--default-deadline-ms", 0, DAY_MS),
     ("--lame-duck-ms", 0, DAY_MS), ("--drain-ms", 0, DAY_MS),

@@ -32,6 +32,7 @@ SCRIPTS = [
     ("latency_over_load.py", ["--seconds", "1", "--warmup", "0.1", "--loads", "0.5", "--svg", "{folder}/latency.svg"], ["0.5"]),
     ("predictions.py", ["--seconds", "1", "--warmup", "0.1", "--loads", "0.5"], ["0.5"]),
     ("start.py", ["--model", "default", "--rounds", "1", "--threads", "1", "--report-only"], ["1"]),
+    ("scrape.py", ["--models", "2", "--rounds", "1", "--scrapes", "2", "--report-only"], ["1", "2"]),
     # A server that has answered few calls still grows by more than the bar allows.
     ("memory.py", ["--model", "default", "--seconds", "1", "--calls", "10", "--report-only"], ["loaded", "0"]),
 ]  # fmt: skip

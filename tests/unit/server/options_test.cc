@@ -57,12 +57,22 @@ TEST(Options, EachReachesItsField) {
                                "65535",
                                "--max-connections",
                                "77",
+                               "--max-connection-age",
+                               "3",
                                "--max-message-bytes",
                                "4096",
                                "--max-bytes-in-flight",
                                "8192",
                                "--max-image-pixels",
                                "100",
+                               "--max-streams-per-connection",
+                               "7",
+                               "--trusted-proxies",
+                               "10.0.0.0/8,fd00::1",
+                               "--message-timeout-ms",
+                               "86400000",
+                               "--answer-timeout-ms",
+                               "0",
                                "--workers",
                                "3",
                                "--threads",
@@ -87,9 +97,14 @@ TEST(Options, EachReachesItsField) {
   EXPECT_EQ(o.edge.port, 0);
   EXPECT_EQ(o.metrics_port, 65535);
   EXPECT_EQ(o.max_connections, 77);
+  EXPECT_EQ(o.edge.max_connection_age, std::chrono::seconds(3));
   EXPECT_EQ(o.edge.max_message_bytes, 4096u);
   EXPECT_EQ(o.edge.max_bytes_in_flight, 8192u);
   EXPECT_EQ(o.edge.image_limits.max_pixels, 100);
+  EXPECT_EQ(o.edge.max_streams_per_connection, 7);
+  EXPECT_THAT(o.edge.trusted_proxies, ElementsAre("10.0.0.0/8", "fd00::1"));
+  EXPECT_EQ(o.edge.message_timeout, std::chrono::hours(24));
+  EXPECT_EQ(o.edge.answer_timeout, std::chrono::milliseconds(0));
   EXPECT_EQ(o.workers, 3);
   EXPECT_EQ(o.threads, 2);
   EXPECT_EQ(o.scheduling.max_queue_time, std::chrono::milliseconds(250));
@@ -208,6 +223,14 @@ TEST(Options, MistakesNameTheOption) {
       {{"--threads", "0"}, "--threads: expected 1 to 256, got 0"},
       {{"--max-calls-in-flight", "0"}, "--max-calls-in-flight: expected 1 to"},
       {{"--max-message-bytes", "2147483648"}, "--max-message-bytes: expected 1 to 2147483647, got 2147483648"},
+      {{"--max-streams-per-connection", "0"}, "--max-streams-per-connection: expected 1 to 1000000, got 0"},
+      {{"--max-streams-per-connection", "1000001"}, "--max-streams-per-connection"},
+      {{"--trusted-proxies", "10.0.0.0/8,proxy"}, "--trusted-proxies: expected IP addresses and networks"},
+      {{"--trusted-proxies", "10.0.0.1/8"}, "--trusted-proxies: expected a network without bits behind its prefix"},
+      {{"--message-timeout-ms", "-1"}, "--message-timeout-ms: expected 0 to 86400000 milliseconds, got -1"},
+      {{"--message-timeout-ms", "86400001"}, "--message-timeout-ms"},
+      {{"--answer-timeout-ms", "-1"}, "--answer-timeout-ms: expected 0 to 86400000 milliseconds, got -1"},
+      {{"--answer-timeout-ms", "86400001"}, "--answer-timeout-ms"},
       {{"--max-queue-ms", "-1"}, "--max-queue-ms: expected 0 to 86400000 milliseconds, got -1"},
       {{"--max-queue-ms", "86400001"}, "--max-queue-ms"},
       {{"--batch-sizes", "4,2"}, "--batch-sizes: expected ascending sizes"},

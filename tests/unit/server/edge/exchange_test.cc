@@ -118,7 +118,8 @@ TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
     auto owner = std::make_shared<Owner>(seen);
     owner->Hold(owner);
     const RejectionCounters rejections(metrics);
-    auto exchange = std::make_shared<Exchange>(Services{gate, scheduler, metrics, rejections, 1}, codec,
+    Patience patience({Duration(0), Duration(0)}, nullptr);
+    auto exchange = std::make_shared<Exchange>(Services{gate, scheduler, metrics, rejections, 1, patience}, codec,
                                                Arrival{.at = Now()}, std::move(owner));
     NoBytes bytes;
     if (c.refuse) {
@@ -142,6 +143,7 @@ absl::StatusOr<std::string> AnswerOf(const FixedCodec& codec, Metrics& metrics, 
                                      const absl::Status& failure = absl::InvalidArgumentError("bad")) {
   Gate gate(1, 1);
   const RejectionCounters rejections(metrics);
+  Patience patience({Duration(0), Duration(0)}, nullptr);
   std::atomic<int> images{0};
   scheduling::Scheduler scheduler(
       {}, [&](int, const scheduling::Dispatch&, std::vector<std::unique_ptr<scheduling::Job>> jobs) {
@@ -158,8 +160,8 @@ absl::StatusOr<std::string> AnswerOf(const FixedCodec& codec, Metrics& metrics, 
   Owner::Seen seen;
   auto owner = std::make_shared<Owner>(seen);
   owner->Hold(owner);
-  auto exchange =
-      std::make_shared<Exchange>(Services{gate, scheduler, metrics, rejections, 1}, codec, arrival, std::move(owner));
+  auto exchange = std::make_shared<Exchange>(Services{gate, scheduler, metrics, rejections, 1, patience}, codec,
+                                             arrival, std::move(owner));
   NoBytes bytes;
   if (exchange->Start(bytes)) exchange->Submit(true);
   while (!seen.gone) absl::SleepFor(absl::Milliseconds(1));

@@ -2,20 +2,17 @@
 // work to pile up, so no test waits for a clock to be right.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <optional>
 #include <random>
 #include <thread>
 
 #include "absl/time/clock.h"
 #include "server/edge/authenticator.h"
 #include "tests/support/edge_server.h"
+#include "tests/support/http2_client.h"
 
 namespace resnetd::server {
 namespace {
@@ -270,41 +267,17 @@ TEST(EdgeFlowTest, CancelledCallFreesItsPlaceInTheQueue) {
   EXPECT_EQ(server.images_computed(), 1);
 }
 
-// A client of few words: the start of HTTP/2, a call's headers and its message, if any, on a plain socket.
-int SendClassify(int port, const std::optional<v1::ClassifyRequest>& request) {
-  const auto frame = [](char type, char flags, char stream, const std::string& payload) {
-    const auto byte = [&](int shift) { return static_cast<char>(payload.size() >> shift); };
-    return std::string{byte(16), byte(8), byte(0), type, flags, 0, 0, 0, stream} + payload;
-  };
-  const auto text = [](const std::string& s) { return std::string(1, static_cast<char>(s.size())) + s; };
-  // HPACK: 83 ":method: POST", 86 ":scheme: http", 04 ":path", 01 ":authority", 00 a name of its own.
-  const std::string headers = "\x83\x86\x04" + text("/resnetd.v1.InferenceService/Classify") + "\x01" + text("x") +
-                              std::string(1, 0) + text("te") + text("trailers") + std::string(1, 0) +
-                              text("content-type") + text("application/grpc");
-  const std::string message = request ? request->SerializeAsString() : "";
-  const std::string prefix = {0, 0, 0, static_cast<char>(message.size() >> 8), static_cast<char>(message.size())};
-  const std::string bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, "") + frame(1, 4, 1, headers) +
-                            (request ? frame(0, 0, 1, prefix + message) : "");
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  EXPECT_EQ(write(fd, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
-  return fd;
-}
-
 TEST(EdgeFlowTest, AConnectionThatBreaksFreesItsPlaceInTheQueue) {
   EdgeServer server;
   server.Hold();
   const auto stub = server.NewStub();
   Background first(*stub, LogitsRequest({1}));
   server.AwaitBatches(1);
-  const int connection = SendClassify(server.edge().port(), LogitsRequest({2}));
+  Http2Client connection(server.edge().port());
+  connection.Send(connection.Call("Classify"), Framed(LogitsRequest({2}).SerializeAsString()));
   server.AwaitWaiting(1);
   EXPECT_EQ(server.edge().calls_in_flight(), 2);
-  close(connection);
+  connection.Close();
   Await([&] { return server.scheduler().snapshot().waiting == 0; });
   Await([&] { return server.edge().calls_in_flight() == 1; });
   server.Release();
@@ -323,9 +296,10 @@ TEST(EdgeFlowTest, CallsCancelledBeforeTheirMessageAreCountedAsCancelled) {
     context.TryCancel();
     EXPECT_EQ(stream->Finish().error_code(), grpc::CANCELLED);
     Await([&] { return server.edge().calls_in_flight() == 0; });
-    const int connection = SendClassify(server.edge().port(), std::nullopt);
+    Http2Client connection(server.edge().port());
+    connection.Call("Classify");
     Await([&] { return server.edge().calls_in_flight() == 1; });
-    close(connection);
+    connection.Close();
     Await([&] { return server.edge().calls_in_flight() == 0; });
   }
   const std::string metrics = server.metrics().Scrape();
@@ -367,8 +341,8 @@ TEST(EdgeFlowTest, AModelsDefaultDeadlineIsForCallsThatBringNone) {
 TEST(EdgeFlowTest, CallsUpToTheCapAndHealthBeside) {
   EdgeServer server({.edge = {.max_calls_in_flight = 2}});
   server.Hold();
-  const auto stub = server.NewStub();
-  Background first(*stub, LogitsRequest({1})), second(*stub, LogitsRequest({2}));
+  const auto stub = server.NewStub(), another = server.NewStub();
+  Background first(*stub, LogitsRequest({1})), second(*another, LogitsRequest({2}));
   Await([&] { return server.edge().calls_in_flight() == 2; });
   grpc::ClientContext context;
   v1::ClassifyResponse response;

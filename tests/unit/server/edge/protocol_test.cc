@@ -1,4 +1,4 @@
-// Tests what lies below the messages: raw bytes, compression, unknown methods, health, reflection, ports.
+// Tests what lies below the messages: raw bytes, compression, unknown methods, reflection, ports.
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,6 @@
 #include <memory>
 #include <thread>
 
-#include "grpc/health/v1/health.grpc.pb.h"
 #include "server/edge/error.h"
 #include "server/edge/native/codec.h"
 #include "tests/support/edge_server.h"
@@ -15,9 +14,6 @@
 namespace resnetd::server {
 namespace {
 
-using grpc::health::v1::Health;
-using grpc::health::v1::HealthCheckRequest;
-using grpc::health::v1::HealthCheckResponse;
 using testing::HasSubstr;
 
 struct RawReply {
@@ -143,53 +139,6 @@ TEST(EdgeProtocolTest, CompressedRequestsAreRefusedPlainly) {
   grpc::ClientContext context;
   v1::ClassifyResponse response;
   EXPECT_TRUE(stub->Classify(&context, LogitsRequest({1}), &response).ok());
-}
-
-HealthCheckResponse::ServingStatus Check(Health::Stub& stub, const std::string& name) {
-  grpc::ClientContext context;
-  HealthCheckRequest request;
-  request.set_service(name);
-  HealthCheckResponse response;
-  const grpc::Status status = stub.Check(&context, request, &response);
-  return status.ok()                              ? response.status()
-         : status.error_code() == grpc::NOT_FOUND ? HealthCheckResponse::SERVICE_UNKNOWN
-                                                  : HealthCheckResponse::UNKNOWN;
-}
-
-TEST(EdgeHealthTest, NamesAndTheirStates) {
-  EdgeServer server;
-  const auto stub = Health::NewStub(server.NewChannel());
-  EXPECT_EQ(Check(*stub, ""), HealthCheckResponse::NOT_SERVING);
-  EXPECT_EQ(Check(*stub, "fake"), HealthCheckResponse::NOT_SERVING);
-  EXPECT_EQ(Check(*stub, "liveness"), HealthCheckResponse::SERVING);
-  EXPECT_EQ(Check(*stub, "nobody"), HealthCheckResponse::SERVICE_UNKNOWN);
-  server.edge().SetServing("", true);
-  server.edge().SetServing("fake", true);
-  EXPECT_EQ(Check(*stub, ""), HealthCheckResponse::SERVING);
-  EXPECT_EQ(Check(*stub, "fake"), HealthCheckResponse::SERVING);
-  server.edge().SetServing("", false);
-  server.edge().RefuseNewCalls();
-  EXPECT_EQ(Check(*stub, ""), HealthCheckResponse::NOT_SERVING);
-  EXPECT_EQ(Check(*stub, "liveness"), HealthCheckResponse::SERVING) << "draining kills nothing";
-}
-
-TEST(EdgeHealthTest, WatchSeesEveryTurnAndDoesNotHoldShutdownUp) {
-  EdgeServer server;
-  const auto stub = Health::NewStub(server.NewChannel());
-  grpc::ClientContext context;
-  const auto reader = stub->Watch(&context, HealthCheckRequest());
-  HealthCheckResponse response;
-  ASSERT_TRUE(reader->Read(&response));
-  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
-  for (bool serving : {true, false}) {
-    server.edge().SetServing("", serving);
-    ASSERT_TRUE(reader->Read(&response));
-    EXPECT_EQ(response.status(), serving ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING);
-  }
-  server.edge().Shutdown(std::chrono::steady_clock::now() + std::chrono::milliseconds(100));
-  while (reader->Read(&response)) {
-  }
-  EXPECT_FALSE(reader->Finish().ok());
 }
 
 TEST(EdgeProtocolTest, TheNativeProtocolHasTheMethodsOfItsProto) {
@@ -320,6 +269,13 @@ TEST(EdgeStartTest, OptionsOutOfRangeAreNamed) {
            Case{"--max-images-per-request", [](EdgeOptions& o) { o.max_images_per_request = 0; }},
            Case{"--max-image-pixels", [](EdgeOptions& o) { o.image_limits.max_pixels = 0; }},
            Case{"--stream-window", [](EdgeOptions& o) { o.stream_window = 0; }},
+           Case{"--max-streams-per-connection", [](EdgeOptions& o) { o.max_streams_per_connection = 0; }},
+           Case{"--trusted-proxies",
+                [](EdgeOptions& o) {
+                  o.trusted_proxies = {"10.0.0.0/8", "10.0.0.1/8"};
+                }},
+           Case{"--message-timeout-ms", [](EdgeOptions& o) { o.message_timeout = std::chrono::milliseconds(-1); }},
+           Case{"--answer-timeout-ms", [](EdgeOptions& o) { o.answer_timeout = std::chrono::hours(25); }},
        }) {
     EdgeOptions options;
     options.port = 0;

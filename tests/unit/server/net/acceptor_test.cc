@@ -63,11 +63,12 @@ class AcceptorTest : public ::testing::Test {
     ASSERT_TRUE(listening.ok()) << listening.status();
     port_ = listening->port;
     absl::StatusOr<std::unique_ptr<Acceptor>> acceptor =
-        Acceptor::Start(*std::move(listening), {.max_connections = max_connections,
-                                                .take = [this](Descriptor fd) { owner_.Take(std::move(fd)); },
-                                                .refused = [this] { ++refused_; }});
+        Acceptor::Create(*std::move(listening), {.max_connections = max_connections,
+                                                 .take = [this](Descriptor fd) { owner_.Take(std::move(fd)); },
+                                                 .refused = [this] { ++refused_; }});
     ASSERT_TRUE(acceptor.ok()) << acceptor.status();
     acceptor_ = *std::move(acceptor);
+    acceptor_->Begin();
   }
 
   Descriptor Connect() const {

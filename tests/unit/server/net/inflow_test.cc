@@ -24,7 +24,7 @@ constexpr int64_t kGreeting = 42;
 // Connections and the size of the process as a test makes them.
 class InflowTest : public ::testing::Test {
  protected:
-  Traffic& Connect(const std::string& address = "192.0.2.1") {
+  Account& Connect(const std::string& address = "192.0.2.1") {
     // References stay good.
     if (all_.empty()) all_.reserve(100);
     all_.push_back({.id = ++last_id_, .address = address, .read = 100, .sent = kGreeting});
@@ -38,7 +38,7 @@ class InflowTest : public ::testing::Test {
     for (const Inflow::Cut& cut : inflow_.Look(now_, resident_, std::max<int64_t>(grown, 0), all_)) {
       EXPECT_GT(cut.amount, cut.limit);
       cuts.push_back(absl::StrCat(cut.id, " ", ExcessName(cut.excess)));
-      std::erase_if(all_, [&](const Traffic& traffic) { return traffic.id == cut.id; });
+      std::erase_if(all_, [&](const Account& account) { return account.id == cut.id; });
     }
     std::string text;
     for (const std::string& cut : cuts) absl::StrAppend(&text, text.empty() ? "" : ", ", cut);
@@ -48,12 +48,12 @@ class InflowTest : public ::testing::Test {
   Time now_ = kStart;
   int64_t resident_ = kIdle;
   uint64_t last_id_ = 0;
-  std::vector<Traffic> all_;
+  std::vector<Account> all_;
   Inflow inflow_{kLimits};
 };
 
 TEST_F(InflowTest, HeadersWithoutEndAreCut) {
-  Traffic& attack = Connect();
+  Account& attack = Connect();
   attack.streams_begun = 1;
   int64_t grown = 0;
   std::string cut;
@@ -67,7 +67,7 @@ TEST_F(InflowTest, HeadersWithoutEndAreCut) {
 }
 
 TEST_F(InflowTest, SlowHeadersWithoutEndAreCutToo) {
-  Traffic& attack = Connect();
+  Account& attack = Connect();
   attack.streams_begun = 1;
   std::string cut;
   int64_t grown = 0;
@@ -82,7 +82,7 @@ TEST_F(InflowTest, SlowHeadersWithoutEndAreCutToo) {
 }
 
 TEST_F(InflowTest, OpenCallsDoNotCoverHeadersWithoutEnd) {
-  Traffic& attack = Connect();
+  Account& attack = Connect();
   attack.streams_begun = 1000;
   std::string cut;
   int64_t grown = 0;
@@ -99,7 +99,7 @@ TEST_F(InflowTest, FourAtOnceAreCutWithLittleMoreThanOne) {
   for (int i = 0; i < 4; ++i) Connect().streams_begun = 1;
   int64_t grown = 0;
   while (!all_.empty() && grown < 500 * kMb) {
-    for (Traffic& attack : all_) attack.read += 15 * kKb;
+    for (Account& attack : all_) attack.read += 15 * kKb;
     const int64_t growth = static_cast<int64_t>(all_.size()) * 15 * 70 * kKb;
     Look(growth);
     grown += growth;
@@ -111,7 +111,7 @@ TEST_F(InflowTest, MemoryThatWasGivenBackHidesNothing) {
   Connect("192.0.2.2");
   EXPECT_EQ(Look(200 * kMb), "");
   resident_ -= 200 * kMb;  // unseen, as falls are
-  Traffic& attack = Connect();
+  Account& attack = Connect();
   attack.streams_begun = 1;
   attack.read += 300 * kKb;
   EXPECT_EQ(Look(20 * kMb), "2 headers");
@@ -124,7 +124,7 @@ TEST_F(InflowTest, UploadsAreNeverCut) {
     for (const int64_t bytes_per_look : {1 * kKb, 30 * kKb, 300 * kKb, 3 * kMb, 20 * kMb}) {
       SCOPED_TRACE(absl::StrCat(calls, " calls, ", bytes_per_look, " bytes between two looks"));
       all_.clear();
-      Traffic& upload = Connect();
+      Account& upload = Connect();
       upload.streams_begun = calls;
       int64_t unanswered = 0, of_message = 0;
       for (int look = 0; look < 3000; ++look) {
@@ -147,7 +147,7 @@ TEST_F(InflowTest, UploadsAreNeverCut) {
 
 // The server is behind for some looks with saying that it may go on, which happens when much arrives at once.
 TEST_F(InflowTest, FastUploadsAreNotCutWhereTheServerIsBehind) {
-  Traffic& upload = Connect();
+  Account& upload = Connect();
   upload.streams_begun = 64;
   for (int look = 0; look < 500; ++look) {
     upload.read += 10 * kMb;
@@ -158,8 +158,8 @@ TEST_F(InflowTest, FastUploadsAreNotCutWhereTheServerIsBehind) {
 }
 
 TEST_F(InflowTest, OthersUploadsAreNoOnesHeaders) {
-  Traffic& upload = Connect("192.0.2.1");
-  Traffic& silent = Connect("192.0.2.2");
+  Account& upload = Connect("192.0.2.1");
+  Account& silent = Connect("192.0.2.2");
   upload.streams_begun = silent.streams_begun = 4;
   silent.read += 300 * kKb;  // a client that stopped in the midst of its messages
   for (int look = 0; look < 60; ++look) {
@@ -170,7 +170,7 @@ TEST_F(InflowTest, OthersUploadsAreNoOnesHeaders) {
 }
 
 TEST_F(InflowTest, CallsBeyondWhatAClientMayHaveAreCut) {
-  Traffic& client = Connect();
+  Account& client = Connect();
   client.streams_begun = 1'001'600;
   client.streams_ended = 1'000'000;
   EXPECT_EQ(Look(5 * kMb), "");
@@ -187,15 +187,15 @@ TEST_F(InflowTest, ConnectionsOfOneAddressShareTheirCalls) {
 }
 
 TEST_F(InflowTest, AnOffenderHasAQuarterForAMinute) {
-  Traffic& attack = Connect("192.0.2.1");
-  Traffic& polite = Connect("192.0.2.1");
-  Traffic& other = Connect("192.0.2.2");
+  Account& attack = Connect("192.0.2.1");
+  Account& polite = Connect("192.0.2.1");
+  Account& other = Connect("192.0.2.2");
   attack.streams_begun = 1601;
   polite.streams_begun = 400;
   other.streams_begun = 1600;
   EXPECT_EQ(Look(5 * kMb), "1 streams");
   EXPECT_EQ(inflow_.offenders(), 1);
-  Traffic& again = Connect("192.0.2.1");
+  Account& again = Connect("192.0.2.1");
   again.streams_begun = 401;
   EXPECT_EQ(Look(5 * kMb), absl::StrCat(last_id_, " streams"));
   EXPECT_EQ(all_.size(), 2);
@@ -209,7 +209,7 @@ TEST_F(InflowTest, AnOffenderHasAQuarterForAMinute) {
 }
 
 TEST_F(InflowTest, AMessageLargerThanAllowedIsCutBeforeItIsWhole) {
-  Traffic& attack = Connect();
+  Account& attack = Connect();
   attack.streams_begun = 1;
   Look(5 * kMb);
   attack.read += 17 * kMb;
@@ -220,7 +220,7 @@ TEST_F(InflowTest, AMessageLargerThanAllowedIsCutBeforeItIsWhole) {
 }
 
 TEST_F(InflowTest, PingsForMonthsAreNot) {
-  Traffic& idle = Connect();
+  Account& idle = Connect();
   for (int day = 0; day < 365; ++day) {
     idle.read += 17 * 24 * 3600 / 5;
     idle.sent += 17 * 24 * 3600 / 5;

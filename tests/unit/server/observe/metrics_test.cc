@@ -17,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/allocations.h"
 #include "tests/support/fake_model.h"
 
 namespace resnetd::server {
@@ -87,6 +88,7 @@ TEST(Metrics, FieldConventions) {
   Metrics metrics;
   metrics.SetSnapshot([] { return scheduling::Snapshot(); });
   metrics.SetCallsInFlight([] { return 0; });
+  metrics.SetHttp([] { return HttpFigures(); });
   metrics.SetLibraryLines([] { return std::vector<LibraryLineCount>{{"grpc", "error", 0}}; });
   metrics.ModelLoaded(*FakeModel(), seconds(1));
   metrics.Method("Classify").Ended(0, milliseconds(1));
@@ -124,8 +126,9 @@ TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {
   for (const char* series :
        {"resnetd_rejections_total{reason=\"queue_time\"}", "resnetd_images_total{result=\"ok\"}",
         "resnetd_images_total{result=\"error\"}", "resnetd_worker_busy_seconds_total",
-        "resnetd_image_stray_bytes_total", "resnetd_not_finite_outputs_total", "resnetd_batch_size_count",
-        "resnetd_predicted_completion_ratio_count", "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
+        "resnetd_image_stray_bytes_total", "resnetd_answers_not_taken_total", "resnetd_not_finite_outputs_total",
+        "resnetd_batch_size_count", "resnetd_predicted_completion_ratio_count",
+        "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
         "resnetd_request_duration_seconds_count{method=\"Classify\"}"}) {
     ASSERT_TRUE(page.count(series)) << series;
     EXPECT_EQ(page.at(series), 0) << series;
@@ -193,6 +196,7 @@ TEST(Metrics, CountsTheRest) {
       {[&] { metrics.ImageEnded(false); }, {{"resnetd_images_total{result=\"error\"}", 1}}},
       {[&] { metrics.StrayBytes(7); }, {{"resnetd_image_stray_bytes_total", 7}}},
       {[&] { metrics.NotFinite(); }, {{"resnetd_not_finite_outputs_total", 1}}},
+      {[&] { metrics.AnswerNotTaken(); }, {{"resnetd_answers_not_taken_total", 1}}},
       {[&] { metrics.SetWorkers(3); }, {{"resnetd_workers", 3}}},
       {[&] { metrics.SetWorkers(2); }, {{"resnetd_workers", 2}}},
   };
@@ -347,6 +351,19 @@ TEST(Metrics, ModelsDoNotShareConfidence) {
 
 // ---- what is read at a scrape
 
+TEST(Metrics, ReadsTheMetricsPortWhenScraped) {
+  Metrics metrics;
+  HttpFigures figures{.connections = 1, .made_room = 2, .timed_out = 3, .failed = 4, .accept_failures = 5};
+  const Page expected = {{"resnetd_http_connections", 1},
+                         {"resnetd_http_closed_total{reason=\"made_room\"}", 2},
+                         {"resnetd_http_closed_total{reason=\"timed_out\"}", 3},
+                         {"resnetd_http_closed_total{reason=\"failed\"}", 4},
+                         {"resnetd_http_accept_failures_total", 5}};
+  EXPECT_EQ(ChangedBy(metrics, [&] { metrics.SetHttp([&] { return figures; }); }), expected);
+  figures.made_room = 7;
+  EXPECT_EQ(Scrape(metrics).at("resnetd_http_closed_total{reason=\"made_room\"}"), 7);
+}
+
 TEST(Metrics, ReadsGaugesWhenScraped) {
   Metrics metrics;
   const Page without = Scrape(metrics);
@@ -368,6 +385,31 @@ TEST(Metrics, ReadsGaugesWhenScraped) {
   metrics.SetCallsInFlight({});
   EXPECT_THAT(Changed(without, Scrape(metrics)), IsEmpty());
   EXPECT_FALSE(Scrape(metrics).count("resnetd_queue_depth"));
+}
+
+// The work of a scrape, counted: memory is what most of it goes through.
+size_t AllocationsOfAScrape(int models) {
+  Metrics metrics;
+  for (const char* method :
+       {"Classify", "Embed", "Predict", "ClassifyStream", "EmbedStream", "ListModels", "GetModel"}) {
+    metrics.Method(method).Ended(0, milliseconds(1));
+  }
+  metrics.SetSnapshot([] { return scheduling::Snapshot(); });
+  for (int i = 0; i < models; ++i) {
+    auto model = FakeModel(absl::StrCat("a-model-with-a-name-of-its-own-", i));
+    model->sha256 = std::string(64, 'a');
+    metrics.ModelLoaded(*model, seconds(1)).Confidence(0.7);
+  }
+  metrics.Scrape();  // the next page is as long
+  const size_t before = Allocations();
+  metrics.Scrape();
+  return Allocations() - before;
+}
+
+TEST(Metrics, AScrapeOfTwentyModelsIsAtMostTwiceTheWorkOfOne) {
+  const size_t one = AllocationsOfAScrape(1), twenty = AllocationsOfAScrape(20);
+  EXPECT_LE(twenty, 2 * one);
+  EXPECT_LE(one, 500u) << "a page is made of hundreds of lines, and not of as many pieces";
 }
 
 TEST(Metrics, TellsOfTheProcess) {
