@@ -22,6 +22,7 @@
 #include "base/address.h"
 #include "base/descriptor.h"
 #include "base/echo.h"
+#include "base/enum_table.h"
 #include "base/networks.h"
 #include "base/status_macros.h"
 #include "base/time.h"
@@ -32,6 +33,7 @@
 #include "server/edge/patience.h"
 #include "server/edge/service.h"
 #include "server/edge/shares.h"
+#include "server/edge/stream_counts.h"
 #include "server/edge/watch.h"
 #include "server/model_repository.h"
 #include "server/net/acceptor.h"
@@ -86,8 +88,14 @@ absl::Status CheckOptions(const EdgeOptions& options) {
   return absl::OkStatus();
 }
 
+// Streams that one connection may have, whatever its calls wait for.
+int MostStreams(const EdgeOptions& options) {
+  return options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls;
+}
+
+// Streams that one connection is told it may have.
 int StreamsOf(const EdgeOptions& options) {
-  const int most = options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls;
+  const int most = MostStreams(options);
   return options.max_calls_per_connection > 0 ? std::min(options.max_calls_per_connection, most) : most;
 }
 
@@ -102,15 +110,25 @@ std::vector<std::string> NamesOf(const std::vector<Protocol>& protocols) {
   return names;
 }
 
+EnumTable<Excess, EventCounter*> CutCounters(Metrics& metrics) {
+  EnumTable<Excess, EventCounter*> counters;
+  for (const Excess excess : EnumValues<Excess>()) {
+    counters[excess] = &metrics.ClosedConnections(ExcessName(excess));
+  }
+  return counters;
+}
+
 class GrpcEdge final : public Edge {
  public:
   GrpcEdge(const EdgeOptions& options, const Networks& proxies, std::vector<Protocol> protocols,
            scheduling::Scheduler& scheduler, Metrics& metrics)
       : max_age_(options.max_connection_age),
+        proxies_(proxies),
         gate_(options.max_calls_in_flight, options.max_bytes_in_flight, options.max_streams_per_connection),
         rejections_(metrics),
         refusals_(options.refusals, [&scheduler] { return scheduler.saturated(); }),
         refused_(metrics.ClosedConnections("limit")),
+        cut_(CutCounters(metrics)),
         shares_([proxies](absl::string_view peer) { return IsProxy(peer, proxies); }),
         patience_(
             {Duration(options.message_timeout), Duration(options.answer_timeout)},
@@ -160,6 +178,10 @@ class GrpcEdge final : public Edge {
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
                                  static_cast<int>((kAgeGrace + max_age_ / 5).count()));
     }
+    // What a client may send unasked stays the same, so that the guard knows a message from headers without end. The
+    // room for a large message is announced as soon as its size is known, 1 MB at a time.
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // StreamCounts
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);  // the server's pings too
@@ -172,6 +194,15 @@ class GrpcEdge final : public Edge {
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::UnavailableError("gRPC could not be started");
+    const int64_t streams = MostStreams(options);
+    guard_ = Guard::Start(
+        acceptor_->connections(),
+        {.limits = {.streams = streams + streams / 2,
+                    .streams_of_address = 2 * streams,
+                    .message_bytes = static_cast<int64_t>(options.max_message_bytes)},
+         .streams = [counts = std::make_shared<StreamCounts>()](const std::string& peer) { return counts->Of(peer); },
+         .trusted = [this](absl::string_view peer) { return IsProxy(peer, proxies_); },
+         .cut = [this](Excess excess) { cut_[excess]->Increment(); }});
     acceptor_->Begin();
     watchman_ = std::thread([this] { patience_.Run(); });
     return absl::OkStatus();
@@ -234,11 +265,13 @@ class GrpcEdge final : public Edge {
   }
 
   const std::chrono::milliseconds max_age_;
+  const Networks proxies_;
   // The order matters: the endpoints use the gate, the counters and the refusals, the server all of them.
   Gate gate_;
   const RejectionCounters rejections_;
   Refusals refusals_;
   EventCounter& refused_;  // connections
+  const EnumTable<Excess, EventCounter*> cut_;
   Shares shares_;
   Patience patience_;
   Health health_;
@@ -250,6 +283,7 @@ class GrpcEdge final : public Edge {
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Acceptor> acceptor_;
   std::thread watchman_;  // runs patience_
+  std::unique_ptr<Guard> guard_;
 };
 
 }  // namespace

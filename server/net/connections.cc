@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -12,9 +13,21 @@
 
 namespace resnetd::server {
 
+namespace {
+
+uint64_t NextId() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
+}  // namespace
+
+Connection::Connection(Descriptor duplicate, std::string peer, Time since)
+    : id_(NextId()), peer_(std::move(peer)), since_(since), socket_(std::move(duplicate)) {}
+
 std::optional<Traffic> Connection::traffic() {
   MutexLock lock(&mu_);
-  return socket_.is_open() ? TrafficOf(socket_.get()) : std::nullopt;
+  return socket_.is_open() && !cut_ ? TrafficOf(socket_.get()) : std::nullopt;
 }
 
 void Connection::CloseInward() {
@@ -22,7 +35,13 @@ void Connection::CloseInward() {
 }
 
 void Connection::Cut() {
-  Shutdown(SHUT_RDWR);
+  MutexLock lock(&mu_);
+  cut_ = true;
+  if (!socket_.is_open()) return;
+  // A socket that is only shut may still be read from, and some megabytes may wait in it; and its client would not
+  // learn of it while it has no room to send. Unix sockets know no other way.
+  const sockaddr none{.sa_family = AF_UNSPEC, .sa_data = {}};
+  if (connect(socket_.get(), &none, sizeof none) != 0) shutdown(socket_.get(), SHUT_RDWR);
 }
 
 void Connection::Shutdown(int how) {

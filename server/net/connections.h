@@ -1,6 +1,8 @@
 #ifndef RESNETD_SERVER_NET_CONNECTIONS_H_
 #define RESNETD_SERVER_NET_CONNECTIONS_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,19 +23,19 @@ namespace resnetd::server {
 class Connection {
  public:
   // `peer`: as gRPC calls it, see PeerOf(); empty for a unix socket's, whose clients have no address.
-  Connection(Descriptor duplicate, std::string peer, Time since)
-      : peer_(std::move(peer)), since_(since), socket_(std::move(duplicate)) {}
+  Connection(Descriptor duplicate, std::string peer, Time since);
 
   const std::string& peer() const { return peer_; }
+  uint64_t id() const { return id_; }  // which no other has, ever
   Time since() const { return since_; }
 
-  // Nothing: it is over, or no TCP connection.
+  // Nothing: it is over, cut, or no TCP connection.
   std::optional<Traffic> traffic();
   // Nothing more is read from it than has arrived. What is being sent goes on; gRPC finds the end and closes it. It
   // finds it only with nothing left to read, and looks when it is told: with a client that goes on sending, tell it
   // again.
   void CloseInward();
-  // Ends it both ways, at once.
+  // Ends it both ways, at once; what has arrived and was not read yet is lost.
   void Cut();
   // Gives the duplicate back; the connection is over.
   void Gone();
@@ -41,10 +43,12 @@ class Connection {
  private:
   void Shutdown(int how);
 
+  const uint64_t id_;
   const std::string peer_;
   const Time since_;
   Mutex mu_;
   Descriptor socket_ ABSL_GUARDED_BY(mu_);
+  bool cut_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 // The connections that there are. Thread-safe.

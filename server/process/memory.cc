@@ -1,5 +1,6 @@
 #include "server/process/memory.h"
 
+#include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
 #include <sys/mman.h>
@@ -7,8 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cinttypes>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 
 namespace resnetd::server {
@@ -65,6 +68,15 @@ void ReleaseLoadingMemory() {
 
 void ReleaseFreedMemory() {
   malloc_trim(0);
+}
+
+int64_t ResidentBytes() {
+  static const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  char text[128] = "";
+  if (fd < 0 || pread(fd, text, sizeof text - 1, 0) <= 0) return 0;
+  int64_t size = 0, resident = 0;
+  if (sscanf(text, "%" SCNd64 " %" SCNd64, &size, &resident) != 2) return 0;
+  return resident * sysconf(_SC_PAGESIZE);
 }
 
 }  // namespace resnetd::server

@@ -2,6 +2,7 @@
 #define RESNETD_SERVER_PROCESS_MEMORY_H_
 
 #include <cstddef>
+#include <cstdint>
 
 namespace resnetd::server {
 
@@ -21,6 +22,9 @@ void ReleaseLoadingMemory();
 // that without this the process keeps every page that it ever touched, as calls spread over more and more of them. Any
 // thread may be running; the calls that come next take some of the pages anew.
 void ReleaseFreedMemory();
+
+// Bytes of the process that are in memory; 0 where the system does not tell.
+int64_t ResidentBytes();
 
 }  // namespace resnetd::server
 

@@ -1,0 +1,152 @@
+// The budgets of a connection, of which an offender has a quarter:
+//
+//   streams      begun - ended                                    <= limits.streams
+//                the same of all connections of an address        <= limits.streams_of_address; the largest is cut
+//   headers      read since the server last sent anything         <= kHeaderBytes + kWindow * streams, of at most 16,
+//                                                                    unless the process has not grown meanwhile
+//   unfinished   read since a message or a stream was last done   <= (limits.message_bytes + kSlack) * streams, and a
+//                                                                    little more each second, for pings
+//
+// The second holds for whoever keeps to flow control on a link that is slower than the processor: gRPC announces new
+// room for each message after half a window. On faster links the server is now and then later than that, and much is
+// read in between; so the growth must be many times what was read, by this connection and by the others, which may hold
+// messages. What remains is an image being decoded just then; it takes longer than such a link is silent.
+#include "server/net/inflow.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/enum_table.h"
+
+namespace resnetd::server {
+namespace {
+
+constexpr EnumTable<Excess, absl::string_view> kNames = {"streams", "headers", "unfinished"};
+
+constexpr int64_t kOffendersDivisor = 4;
+constexpr std::chrono::minutes kPenalty(1);
+
+constexpr int64_t kHeaderBytes = 64 << 10;
+constexpr int64_t kWindow = 32 << 10;  // half of what a stream may send unasked
+constexpr int64_t kMostWindows = 16;
+// The settings and that the client's are known, which whoever connects is sent: 42 bytes. One frame more is an answer.
+constexpr int64_t kGreetingBytes = 48;
+// Growth that nothing read accounts for. With many calls open, more of it: their headers may be what it is.
+constexpr int64_t kGrowth = 16 << 20, kGrowthOfMany = 64 << 20;
+constexpr int64_t kGrowthPerByte = 3;
+// Others' bytes account for no more growth than this, or whoever sends much would hide an attack.
+constexpr int64_t kMostOfOthers = 64 << 20;
+constexpr int64_t kSlack = 1 << 20;
+// A client that only pings, for months, is not to be cut.
+constexpr int64_t kBytesPerSecond = 1 << 10;
+
+int64_t Streams(const Account& account) {
+  return std::max<int64_t>(account.streams_begun - account.streams_ended, 0);
+}
+
+}  // namespace
+
+absl::string_view ExcessName(Excess excess) {
+  return kNames[excess];
+}
+
+std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all) {
+  absl::erase_if(offenders_, [now](const auto& offender) { return offender.second <= now; });
+  Update(now, resident, grown, all);
+
+  // The largest first: once it is cut, the others of its address have less, and all are judged again.
+  std::vector<const Account*> left;
+  absl::flat_hash_map<std::string, int64_t> streams;
+  for (const Account& account : all) {
+    left.push_back(&account);
+    streams[account.address] += Streams(account);
+  }
+  std::stable_sort(left.begin(), left.end(),
+                   [](const Account* a, const Account* b) { return Streams(*a) > Streams(*b); });
+  std::vector<Cut> cuts;
+  size_t cuts_before = 0;
+  do {
+    cuts_before = cuts.size();
+    std::erase_if(left, [&](const Account* account) {
+      const std::optional<Cut> cut = Judge(*account, streams[account->address], now, resident);
+      if (!cut) return false;
+      cuts.push_back(*cut);
+      streams[account->address] -= Streams(*account);
+      Remember(account->address, now);
+      seen_.erase(account->id);
+      return true;
+    });
+  } while (cuts.size() > cuts_before);
+  return cuts;
+}
+
+void Inflow::Update(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all) {
+  const int64_t all_then = all_read_;
+  for (const Account& account : all) {
+    const auto [entry, is_new] = seen_.try_emplace(account.id);
+    Seen& seen = entry->second;
+    if (is_new) seen.all_then = all_then;
+    seen.resident_then = is_new ? resident - grown : std::min(seen.resident_then, resident - grown);
+    all_read_ += std::max<int64_t>(account.read - seen.read, 0);
+    seen.read = std::max(seen.read, account.read);
+    seen.looked_at = true;
+  }
+  for (const Account& account : all) {
+    Seen& seen = seen_[account.id];
+    const int64_t done = account.messages + account.streams_ended;
+    if (std::exchange(seen.sent, account.sent) != account.sent && account.sent > kGreetingBytes) {
+      seen.answered_at = seen.read;
+      seen.all_then = all_read_;
+      seen.resident_then = resident;
+    }
+    if (std::exchange(seen.done, done) != done || seen.done_time == Time()) {
+      seen.done_at = seen.read;
+      seen.done_time = now;
+    }
+  }
+  absl::erase_if(seen_, [](auto& entry) { return !std::exchange(entry.second.looked_at, false); });
+}
+
+std::optional<Inflow::Cut> Inflow::Judge(const Account& account, int64_t of_address, Time now, int64_t resident) const {
+  const Seen& seen = seen_.at(account.id);
+  const int64_t divisor = DivisorOf(account.address);
+  const int64_t streams = Streams(account);
+  if (const int64_t limit = limits_.streams / divisor; streams > limit) {
+    return Cut{account.id, Excess::kStreams, streams, limit};
+  }
+  if (const int64_t limit = limits_.streams_of_address / divisor; !account.address.empty() && of_address > limit) {
+    return Cut{account.id, Excess::kStreams, of_address, limit};
+  }
+
+  const int64_t unanswered = seen.read - seen.answered_at;
+  const int64_t others = std::min(all_read_ - seen.all_then - unanswered, kMostOfOthers);
+  const int64_t grown = resident - seen.resident_then - unanswered - others;
+  const int64_t much = (streams > kMostWindows ? kGrowthOfMany : kGrowth) / divisor;
+  const int64_t headers = kHeaderBytes / divisor + kWindow * std::min(streams, kMostWindows);
+  if (unanswered > headers && grown >= std::max(much, kGrowthPerByte * unanswered)) {
+    return Cut{account.id, Excess::kHeaders, unanswered, headers};
+  }
+
+  const int64_t unfinished = seen.read - seen.done_at;
+  const int64_t seconds = std::chrono::floor<std::chrono::seconds>(now - seen.done_time).count();
+  const int64_t messages = (limits_.message_bytes + kSlack) * std::max<int64_t>(streams, 1);
+  if (const int64_t limit = messages + kBytesPerSecond * seconds; unfinished > limit) {
+    return Cut{account.id, Excess::kUnfinished, unfinished, limit};
+  }
+  return std::nullopt;
+}
+
+int64_t Inflow::DivisorOf(const std::string& address) const {
+  return offenders_.contains(address) ? kOffendersDivisor : 1;
+}
+
+void Inflow::Remember(const std::string& address, Time now) {
+  if (address.empty()) return;
+  offenders_[address] = now + kPenalty;
+  if (offenders_.size() <= kMostOffenders) return;
+  offenders_.erase(std::min_element(offenders_.begin(), offenders_.end(),
+                                    [](const auto& a, const auto& b) { return a.second < b.second; }));
+}
+
+}  // namespace resnetd::server
