@@ -41,7 +41,8 @@ constexpr std::chrono::seconds kBetweenLooks(1);
 
 constexpr size_t kMostPassedOver = 64;
 
-// Of the metrics port: some scrapers and probes, each of which may keep one open, and room for as many that are stuck.
+// The metrics port's share: some scrapers and probes, each of which may keep one open, and room for as many that are
+// stuck.
 constexpr int kHttpConnections = 64;
 
 int WorkersOf(const ServerOptions& options) {

@@ -20,7 +20,7 @@
 namespace resnetd::server {
 namespace {
 
-// Of a name with several addresses any free port of the first may be in use on another.
+// A name may have several addresses: any free port of the first may be in use on another.
 constexpr int kTries = 16;
 
 union Address {
