@@ -25,7 +25,7 @@
 namespace resnetd::server {
 namespace {
 
-// What the parser is given of a body at once, which is as much as may frame a chunk: it looks at all of a frame anew
+// The parser is given so much of a body at once, which is as much as may frame a chunk: it looks at all of a frame anew
 // for each piece that comes.
 constexpr size_t kWindow = 4096;
 
@@ -87,7 +87,7 @@ struct HttpConversation::State {
 
   const HttpLimits limits;
   std::string input;  // what has been added and not been taken
-  // Of the header in `input`: how much was searched, and whether it was the request line so far, and an empty line.
+  // The header in `input`: how much was searched, and whether it was the request line so far, and an empty line.
   size_t searched = 0;
   bool in_request_line = true, in_empty_line = false;
   std::optional<Parser> parser;  // of a request whose header is whole
@@ -158,7 +158,7 @@ HttpConversation::Step HttpConversation::State::ParseHeader() {
     taken += n;
   }
   request.method = std::string(ToView(p.get().method_string()));
-  // What looks like a header's end to the search and not to the parser is a line that ends in the wrong way.
+  // A line that looks like a header's end to the search and not to the parser is a line that ends in the wrong way.
   if (error && error != http::error::need_more) return RefuseHeader(error);
   if (!p.is_header_done() || taken != size) return Refuse(400, "no HTTP request: expected lines that end in CR LF");
   if (HasUnknownLength(p)) return Refuse(400, "Transfer-Encoding: expected chunked");

@@ -10,7 +10,7 @@
 
 namespace resnetd::server {
 
-// What one request may be; more is answered by 431 or 413 and ends the conversation.
+// The most that one request may be; more is answered by 431 or 413 and ends the conversation.
 struct HttpLimits {
   // The request line and all fields. A probe's are 200 bytes; browsers send what cookies they have for a host's other
   // ports.
@@ -35,7 +35,7 @@ class HttpConversation {
   ~HttpConversation();
 
   void Add(absl::string_view bytes);
-  // What there is next in the bytes that were added. After kRefused it stays so.
+  // The next thing in the bytes that were added. After kRefused it stays so.
   Step Next();
   // Whether a part of a request is here.
   bool has_begun() const;
@@ -44,7 +44,7 @@ class HttpConversation {
   const HttpAnswer& refusal() const;   // of kRefused
   // Status line and fields of an answer to the last request, or of the refusal. `keep_alive`: the connection stays.
   std::string Header(const HttpAnswer& answer, bool keep_alive) const;
-  // What follows it, which is nothing if the request was a HEAD.
+  // The body that follows it, which is nothing if the request was a HEAD.
   std::shared_ptr<const std::string> Body(const HttpAnswer& answer) const;
 
  private:

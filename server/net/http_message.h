@@ -10,8 +10,8 @@ namespace resnetd::server {
 
 inline constexpr char kHttpText[] = "text/plain; charset=utf-8";
 
-// What the client sent and somebody looks at. All other fields, Range and Accept-Encoding among them, ask for what is
-// not offered here, and a body is passed over.
+// The parts of a client's request that somebody looks at. All other fields, Range and Accept-Encoding among them, ask
+// for what is not offered here, and a body is passed over.
 struct HttpRequest {
   std::string method;  // "GET"
   std::string target;  // as sent: "/metrics?name=x"

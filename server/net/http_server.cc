@@ -186,7 +186,7 @@ class AsioServer final : public HttpServer, private HttpSession::Owner {
     silent_until_ = Now() + kBetweenWarnings;
     const std::string line = absl::StrCat(
         "the metrics port could not take a connection: ", std::strerror(error.value()), "; it tries again every ",
-        kPause.count(), " ms", IsLackOfResources(error) ? " (ulimit -n must be above --max-connections)" : "");
+        kPause.count(), " ms", IsLackOfResources(error) ? " (ulimit -n, --max-connections)" : "");
     if (warn_) warn_(line);
   }
 

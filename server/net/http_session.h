@@ -18,7 +18,7 @@ namespace resnetd::server {
 // session and no other.
 class HttpSession final : public HttpReply, public std::enable_shared_from_this<HttpSession> {
  public:
-  // What goes on: it waits for a whole request, or the request has come and is answered.
+  // The phases: it waits for a whole request, or the request has come and is answered.
   enum class Phase { kReceives, kAnswers };
   enum class Why { kClientLeft, kMadeRoom, kTimedOut, kFailed };
 

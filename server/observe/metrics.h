@@ -65,7 +65,7 @@ struct LibraryLineCount {
   int64_t lines = 0;  // since the start
 };
 
-// Of the metrics port's connections: how many there are, how many it has closed on its own, for the sake of a newer
+// The metrics port's connections: how many there are, how many it has closed on its own, for the sake of a newer
 // one, as they took too long, and for want of memory; and how often one could not be taken at once.
 struct HttpFigures {
   int64_t connections = 0;

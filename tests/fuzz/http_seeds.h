@@ -9,7 +9,7 @@
 
 namespace resnetd::fuzz {
 
-// What clients of the HTTP port send, each kind of request and of framing, and how far it gets.
+// Bytes that clients of the HTTP port send, each kind of request and of framing, and how far it gets.
 struct HttpSeed {
   Seed seed;
   HttpOutcome outcome;

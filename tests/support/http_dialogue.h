@@ -21,7 +21,7 @@ struct Dialogue {
   bool closed = false;   // the last answer was the last
 };
 
-// What is sent and what is understood if `bytes` come in pieces of `piece` bytes. A page's text is its path.
+// Tells what is sent and what is understood if `bytes` come in pieces of `piece` bytes. A page's text is its path.
 inline Dialogue Converse(std::string_view bytes, size_t piece, HttpLimits limits = {}) {
   using Step = HttpConversation::Step;
   HttpConversation conversation(limits);

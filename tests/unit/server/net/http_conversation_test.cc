@@ -22,7 +22,7 @@ using ::testing::StartsWith;
 
 constexpr HttpLimits kSmall = {.header_bytes = 100, .body_bytes = 50};
 
-// What the bytes lead to, which must be the same in pieces of any size.
+// Tells what the bytes lead to, which must be the same in pieces of any size.
 Dialogue Say(std::string_view bytes, HttpLimits limits = {}) {
   const Dialogue whole = Converse(bytes, bytes.size(), limits);
   for (const size_t piece : {1, 2, 3, 7, 64}) {

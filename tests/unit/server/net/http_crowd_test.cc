@@ -234,7 +234,7 @@ TEST(HttpCrowd, ClientsThatLeave) {
 
 // ---- no descriptors
 
-// What went well, a bit each, as the exit status of a process that has used up its descriptors.
+// The things that went well, a bit each, as the exit status of a process that has used up its descriptors.
 constexpr int kKeptIsAnswered = 1, kMadeRoom = 2, kTold = 4, kRecovered = 8, kToldOnce = 16;
 
 [[noreturn]] void UseUpDescriptors() {
@@ -258,7 +258,7 @@ constexpr int kKeptIsAnswered = 1, kMadeRoom = 2, kTold = 4, kRecovered = 8, kTo
   // UBSan opens a pipe when it first sees an object's virtual functions called: the end of a session has to be seen.
   HttpClient((*server)->port()).Get("/livez");
   Eventually([&] { return (*server)->counts().connections == 11; });
-  // What is left is for the clients' own ends.
+  // The rest is for the clients' own ends.
   const rlimit few{100, 100};
   setrlimit(RLIMIT_NOFILE, &few);
   std::vector<int> taken;

@@ -147,7 +147,7 @@ TEST(HttpServer, GarbageIsRefusedAndNobodyElseDisturbed) {
         std::pair(large_body, 413)}) {
     HttpClient client(server->port());
     client.Send(bytes);
-    // What is sent after the refusal is taken off the wire, or the answer would be lost with the connection.
+    // All that is sent after the refusal is taken off the wire, or the answer would be lost with the connection.
     const auto answer = client.Answer();
     ASSERT_TRUE(answer.has_value()) << status;
     EXPECT_EQ(answer->status, status);
@@ -247,7 +247,7 @@ TEST(HttpServer, ItEndsAtOnceWhateverClientsDoAndCallsNoPageAfterwards) {
     reader.Send("GET /metrics HTTP/1.1\r\n\r\n");
     closing.Send("GET /livez HTTP/1.0\r\n\r\n");
     EXPECT_EQ(closing.Answer()->status, 200);
-    // What they wait for would take longer.
+    // The times they wait for would take longer.
     const auto start = std::chrono::steady_clock::now();
     server.reset();
     EXPECT_LT(std::chrono::steady_clock::now() - start, HttpPatience().request);
