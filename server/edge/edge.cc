@@ -178,8 +178,8 @@ class GrpcEdge final : public Edge {
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
                                  static_cast<int>((kAgeGrace + max_age_ / 5).count()));
     }
-    // What a client may send unasked stays the same, so that the guard knows a message from headers without end. The
-    // room for a large message is announced as soon as its size is known, 1 MB at a time.
+    // The window that a client may fill unasked stays the same, so that the guard knows a message from headers without
+    // end. The room for a large message is announced as soon as its size is known, 1 MB at a time.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // StreamCounts
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);

@@ -145,7 +145,7 @@ TEST_F(HeldRefusals, EndWithTheServer) {
   EXPECT_NE(callers_[0]->Code(), grpc::StatusCode::OK);
 }
 
-// What computes nothing is answered, and what waits by itself is let in, however full the queue.
+// A call that computes nothing is answered, and one that waits by itself is let in, however full the queue.
 TEST_F(HeldRefusals, AreOfCallsThatWantToBeComputed) {
   Start(NonePasses());
   grpc::ClientContext context;
