@@ -55,6 +55,8 @@ constexpr std::chrono::milliseconds kAgeGrace(60'000);
 // get through.
 constexpr int kStreamsBesideCalls = 64;
 static_assert(kStreamsBesideCalls > kMostWatches);
+// Bytes.
+constexpr int kMostReadAtOnce = 128 << 10;
 // Connections need this much beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
 constexpr absl::Duration kPoll = absl::Milliseconds(2);
@@ -85,10 +87,6 @@ absl::Status CheckOptions(const EdgeOptions& options) {
                      options.max_bytes_in_flight, ": such a message could never be read"));
   }
   return absl::OkStatus();
-}
-
-int MaxStreams(const EdgeOptions& options) {
-  return options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls;
 }
 
 absl::Status CannotListen(const EdgeOptions& options, const absl::Status& why) {
@@ -163,7 +161,8 @@ class GrpcEdge final : public Edge {
       builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
     }
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,MaxStreams(options));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                               options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls);
     if (max_age_ > max_age_.zero()) {
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(max_age_.count()));
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
@@ -172,6 +171,8 @@ class GrpcEdge final : public Edge {
     // What a client may send unasked stays the same, so that the guard knows a message from headers without end. The
     // room for a large message is announced as soon as its size is known, 1 MB at a time.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    // What has been read when a connection is cut is worked off nevertheless.
+    builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMostReadAtOnce);
     builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // StreamCounts
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -185,11 +186,12 @@ class GrpcEdge final : public Edge {
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::UnavailableError("gRPC could not be started");
-    const int64_t streams = MaxStreams(options);
+    // A client that cancels all of its calls and makes others has more of them for an instant than it may have.
+    const int64_t streams = options.max_calls_in_flight + kStreamsBesideCalls;
     guard_ = Guard::Start(
         acceptor_->connections(),
-        {.limits = {.streams = streams + streams / 2,
-                    .streams_of_address = 2 * streams,
+        {.limits = {.streams = streams + streams / 4,
+                    .streams_of_address = streams + streams / 2,
                     .message_bytes = static_cast<int64_t>(options.max_message_bytes)},
          .streams = [counts = std::make_shared<StreamCounts>()](const std::string& peer) { return counts->Of(peer); },
          .trusted = [this](absl::string_view peer) { return IsProxy(peer, proxies_); },
