@@ -154,14 +154,15 @@ class Progress:
         print(f"\r\033[K[{bar:30}] {self.done}/{self.total}, {left:.0f} s left  {what}{end}", end="", file=sys.stderr, flush=True)
 
 
-def serve(build: pathlib.Path, name: str, *options: str):
-    """A resnetd for a `with` statement, see tests/packaging/running_server.py; its log is in build/bench/NAME."""
+def serve(build: pathlib.Path, name: str, *options: str, **process):
+    """A resnetd for a `with` statement, see tests/packaging/running_server.py; its log is in build/bench/NAME. `process`
+    goes to Popen."""
     sys.path.insert(0, str(ROOT / "tests/packaging"))
     from running_server import RunningServer
 
     folder = FOLDER / name
     folder.mkdir(parents=True, exist_ok=True)
-    return RunningServer(str(program(build, "server/resnetd")), str(program(build, "cli/resnetctl")), folder, *options)
+    return RunningServer(str(program(build, "server/resnetd")), str(program(build, "cli/resnetctl")), folder, *options, **process)
 
 
 def load(server, *options: object) -> dict:

@@ -45,3 +45,23 @@ def latency_over_load(rows: list[dict], capacity: float, title: str, path: pathl
         axes.axvline(capacity, color="grey", linestyle=":")
     latency.legend(frameon=False)
     save(figure, path)
+
+
+def overload(rows: list[dict], control: list[dict], title: str, path: pathlib.Path) -> None:
+    """Rows: deadline in seconds, load and goodput in times the server's rate; `control`: the same with admission off."""
+    figure, axes = plt.subplots(figsize=(7, 3.5))
+    for number, deadline in enumerate(sorted({row["deadline"] for row in rows})):
+        for lines, style, name in ((rows, "o-", ""), (control, "x:", ", admission off")):
+            points = [(row["load"], row["goodput"]) for row in lines if row["deadline"] == deadline]
+            if points:
+                axes.plot(*zip(*points), style, color=f"C{number}", markersize=4, label=f"{1e3 * deadline:g} ms{name}")
+    axes.set_xscale("log")
+    loads = sorted({row["load"] for row in rows})
+    axes.set_xticks(loads, [f"{load:g}" for load in loads])
+    axes.minorticks_off()
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("offered, times what the server does in closed loop")
+    axes.set_ylabel("answered in time, likewise")
+    axes.set_title(title)
+    axes.legend(frameon=False)
+    save(figure, path)

@@ -54,6 +54,7 @@ OWN = {
     "cli/project": ["cli/*", "cli/print", "engine/*", "engine/image/*", "models/*"],
     "bench/engine": ["engine/*", "engine/inspect"],
     "bench/image": ["engine/image", "tests/support"],  # the tests' hostile files
+    "bench/overload": [],
 }
 
 EDGE_AND_CLI = ["server/edge", "cli"]
@@ -72,7 +73,7 @@ FOREIGN = {
     "grpc/": EDGE_AND_CLI,
     "grpcpp/": EDGE_AND_CLI,
     "google/rpc/": EDGE_AND_CLI,
-    "resnetd/v1/": ["models", *EDGE_AND_CLI],
+    "resnetd/v1/": ["models", "bench/overload", *EDGE_AND_CLI],
     "google/protobuf/": ["engine/onnx", "models", *EDGE_AND_CLI],
     "prometheus/": ["server/observe"],
     "spdlog/": ["server/*", "server/net", "server/process"],

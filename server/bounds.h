@@ -43,6 +43,7 @@ inline constexpr Bounds kMetricsPort{"--metrics-port", 0, 65535};
 inline constexpr Bounds kMaxConnections{"--max-connections", 0, 1'000'000};
 inline constexpr Bounds kMaxConnectionAge{"--max-connection-age", 0, 24 * 3600, " seconds"};
 inline constexpr Bounds kMaxCallsInFlight{"--max-calls-in-flight", 1, 1'000'000};
+inline constexpr Bounds kMaxCallsPerConnection{"--max-calls-per-connection", 0, 1'000'000};
 inline constexpr Bounds kMaxBytesInFlight{"--max-bytes-in-flight", 1, kMostBytes};
 inline constexpr Bounds kMaxMessageBytes{"--max-message-bytes", 1, std::numeric_limits<int>::max()};
 inline constexpr Bounds kMaxImagesPerRequest{"--max-images-per-request", 1, 65536};

@@ -130,6 +130,8 @@ void AddListeningOptions(Table& table, ServerOptions& o) {
       "Seconds, a tenth more or less, until a client is asked to connect anew; 0: never");
   table.AddWithin(bounds::kMaxCallsInFlight, o.edge.max_calls_in_flight,
                   "Calls at once, and streams with a request under way");
+  table.AddWithin(bounds::kMaxCallsPerConnection, o.edge.max_calls_per_connection,
+                  "Calls and streams at once of one connection; 0: 16 a worker");
   table.AddWithin(bounds::kMaxBytesInFlight, o.edge.max_bytes_in_flight,
                   "Bytes of requests from reading to answer, and of answers until they are sent");
   table.AddWithin(bounds::kMaxMessageBytes, o.edge.max_message_bytes,

@@ -47,9 +47,9 @@ int WorkersOf(const ServerOptions& options) {
   return options.workers > 0 ? options.workers : std::max(1, ReadCpuBudget() / options.threads);
 }
 
-// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, signals, connections,
-// slow clients.
-constexpr int kThreadsBeside = 15;
+// gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, refusals, signals,
+// connections, slow clients.
+constexpr int kThreadsBeside = 16;
 
 HttpFigures FiguresOf(const HttpCounts& counts) {
   return {.connections = counts.connections,
@@ -63,6 +63,17 @@ scheduling::Limits LimitsOf(const ServerOptions& options, int workers) {
   scheduling::Limits limits = options.scheduling;
   limits.workers = workers;
   return limits;
+}
+
+// One connection keeps each worker busy with a batch of eight and has another one waiting; more of its calls would only
+// wait longer.
+constexpr int kCallsAWorker = 16;
+
+EdgeOptions EdgeOptionsOf(const ServerOptions& options, int workers) {
+  EdgeOptions edge = options.edge;
+  if (edge.max_calls_per_connection == 0) edge.max_calls_per_connection = kCallsAWorker * workers;
+  edge.refusals.interval /= workers;
+  return edge;
 }
 
 // Shown by top and gdb.
@@ -193,7 +204,7 @@ absl::Status Server::Listen() {
   metrics_.SetHttp([http = http_.get()] { return FiguresOf(http->counts()); });
   std::vector<Protocol> protocols;
   protocols.push_back(NativeProtocol(repository_, options_.edge));
-  EdgeOptions edge = options_.edge;
+  EdgeOptions edge = EdgeOptionsOf(options_, workers_count_);
   edge.max_connections = connections_.grpc;
   RESNETD_ASSIGN_OR_RETURN(edge_, Edge::Start(edge, std::move(protocols), repository_, scheduler_, metrics_));
   metrics_.SetWorkers(workers_count_);

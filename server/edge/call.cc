@@ -7,11 +7,11 @@
 //
 // Finish() is decided once, only when nothing is being read or written and every exchange is answered, and is the last
 // that gRPC hears of the call. (A call whose request does not come is finished while it reads; gRPC ends the read.)
-// OnDone() may follow on another thread at once, while others are still between the lock
-// and the end of their (empty) step. The call outlives them: whoever comes from gRPC does so within a reaction, and
-// gRPC calls OnDone() after all others; whoever comes from a worker is an exchange, which holds the call until it has
-// reported. After OnDone() nobody touches what is gRPC's, `context_` and the like: it belongs to steps that are not
-// empty, and with Finish() there are none left.
+// OnDone() may follow on another thread at once, while others are still between the lock and the end of their (empty)
+// step. The call outlives them: whoever comes from gRPC does so within a reaction, and gRPC calls OnDone() after all
+// others; whoever comes from a worker is an exchange, which holds the call until it has reported; and the patience
+// holds whom it calls. After OnDone() nobody touches what is gRPC's, `context_` and the like: it belongs to steps that
+// are not empty, and with Finish() there are none left.
 #include "server/edge/call.h"
 
 #include <algorithm>
@@ -24,17 +24,7 @@
 #include "server/edge/grpc_status.h"
 
 namespace resnetd::server {
-namespace {
-
-class RefusedCall final : public Reactor {
- public:
-  RefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {
-    Finish(ToGrpc(status, codes, context));
-  }
-  void OnDone() override { delete this; }
-};
-
-}  // namespace
+namespace {}  // namespace
 
 Call::Call(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
            const Arrival& arrival, std::shared_ptr<ConnectionLoad> load)
@@ -131,6 +121,7 @@ void Call::OnCancel() {
 }
 
 void Call::OnDone() {
+  YieldToWorkers();
   services_.patience.End(wait_, Awaited::kAnswer);
   {
     MutexLock lock(&mu_);
@@ -337,10 +328,6 @@ grpc::StatusCode CancelledCode(const Arrival& arrival) {
   const bool late = arrival.deadline != Time::max() &&
                     arrival.deadline - now <= (arrival.deadline - arrival.at) / 50 + std::chrono::milliseconds(20);
   return late ? grpc::StatusCode::DEADLINE_EXCEEDED : grpc::StatusCode::CANCELLED;
-}
-
-Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {
-  return new RefusedCall(context, status, codes);
 }
 
 }  // namespace resnetd::server

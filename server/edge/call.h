@@ -17,6 +17,7 @@
 #include "server/edge/codec.h"
 #include "server/edge/exchange.h"
 #include "server/edge/patience.h"
+#include "server/edge/refusals.h"
 #include "server/edge/shares.h"
 #include "server/observe/metrics.h"
 
@@ -30,12 +31,9 @@ struct ServedMethod {
   int window = 1;  // requests read and not yet answered and sent
 };
 
-using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
-
 // A call that passed the gate: reads requests, sends their answers in order, finishes and leaves the gate. Between its
-// requests a stream holds no slot there. To gRPC
-// every method is a stream of bytes both ways, so a unary call is a stream of one, and a handler sees a call at its
-// headers.
+// requests a stream holds no slot there. To gRPC every method is a stream of bytes both ways, so a unary call is a
+// stream of one, and a handler sees a call at its headers.
 //
 // It is held by gRPC until OnDone() and by each exchange that has not reported yet, and goes with the last of them.
 class Call final : public Reactor, public ExchangeOwner, public Waiter, public std::enable_shared_from_this<Call> {
@@ -112,9 +110,6 @@ class Call final : public Reactor, public ExchangeOwner, public Waiter, public s
 
 // The code that the client of a call that ends now by its client's wish has seen: CANCELLED, or DEADLINE_EXCEEDED.
 grpc::StatusCode CancelledCode(const Arrival& arrival);
-
-// A call that did not pass: answered at its headers, nothing is read.
-Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes);
 
 }  // namespace resnetd::server
 

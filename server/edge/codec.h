@@ -138,6 +138,7 @@ struct Method {
   // One of the two.
   std::unique_ptr<const Codec> codec{};
   std::unique_ptr<const WatchCodec> watch{};
+  bool computes = true;  // its requests are for the scheduler; else they are answered while they are decoded
 };
 
 // A service that clients may call, as data: the edge serves any number of them.

@@ -51,8 +51,8 @@ constexpr int kKeepaliveMs = 60'000, kKeepaliveTimeoutMs = 20'000;
 constexpr int kMinPingIntervalMs = 5'000;
 // From the end of its age a connection has so long, and a fifth of the age, for the calls that are on it.
 constexpr std::chrono::milliseconds kAgeGrace(60'000);
-// This lies above the caps on calls and streams, so that it is they that answer, with a reason, and health checks still
-// get through.
+// Without a cap for a connection the limit of HTTP/2's streams lies above the caps on calls and streams, so that it is
+// they that answer, with a reason, and health checks still get through.
 constexpr int kStreamsBesideCalls = 64;
 static_assert(kStreamsBesideCalls > kMostWatches);
 // Bytes.
@@ -70,6 +70,7 @@ absl::Status CheckOptions(const EdgeOptions& options) {
       {bounds::kMaxConnections, options.max_connections},
       {bounds::kMaxConnectionAge, std::chrono::ceil<std::chrono::seconds>(options.max_connection_age).count()},
       {bounds::kMaxCallsInFlight, options.max_calls_in_flight},
+      {bounds::kMaxCallsPerConnection, options.max_calls_per_connection},
       {bounds::kMaxBytesInFlight, static_cast<int64_t>(options.max_bytes_in_flight)},
       {bounds::kMaxMessageBytes, static_cast<int64_t>(options.max_message_bytes)},
       {bounds::kMaxImagesPerRequest, options.max_images_per_request},
@@ -87,6 +88,11 @@ absl::Status CheckOptions(const EdgeOptions& options) {
                      options.max_bytes_in_flight, ": such a message could never be read"));
   }
   return absl::OkStatus();
+}
+
+int StreamsOf(const EdgeOptions& options) {
+  const int most = options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls;
+  return options.max_calls_per_connection > 0 ? std::min(options.max_calls_per_connection, most) : most;
 }
 
 absl::Status CannotListen(const EdgeOptions& options, const absl::Status& why) {
@@ -116,6 +122,7 @@ class GrpcEdge final : public Edge {
         proxies_(proxies),
         gate_(options.max_calls_in_flight, options.max_bytes_in_flight, options.max_streams_per_connection),
         rejections_(metrics),
+        refusals_(options.refusals, [&scheduler] { return scheduler.saturated(); }),
         refused_(metrics.ClosedConnections("limit")),
         cut_(CutCounters(metrics)),
         shares_([proxies](absl::string_view peer) { return IsProxy(peer, proxies); }),
@@ -127,7 +134,7 @@ class GrpcEdge final : public Edge {
     protocols.push_back(HealthProtocol(health_));
     for (Protocol& protocol : protocols) {
       endpoints_.push_back(std::make_unique<Endpoint>(
-          std::move(protocol), services, shares_, options.stream_window, options.authenticator,
+          std::move(protocol), services, refusals_, shares_, options.stream_window, options.authenticator,
           [this](const std::string& peer, Time now) { return Retires(peer, now); }));
     }
   }
@@ -161,8 +168,7 @@ class GrpcEdge final : public Edge {
       builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
     }
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-                               options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, StreamsOf(options));
     if (max_age_ > max_age_.zero()) {
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(max_age_.count()));
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
@@ -205,14 +211,18 @@ class GrpcEdge final : public Edge {
   std::string WhyClosed() const override { return acceptor_->WhyClosed(); }
   int connections() const override { return static_cast<int>(acceptor_->connections().count()); }
   void SetServing(absl::string_view name, bool serving) override { health_.Set(name, serving); }
-  void RefuseNewCalls() override { gate_.Close(); }
+  void RefuseNewCalls() override {
+    gate_.Close();
+    refusals_.Release();
+  }
   int calls_in_flight() const override { return gate_.calls(); }
+  int refusals_held() const override { return static_cast<int>(refusals_.held()); }
 
   void Shutdown(Time deadline) override {
     if (server_ == nullptr || shut_down_.exchange(true)) return;
-    gate_.Close();
+    RefuseNewCalls();
     health_.Stop();
-    while (gate_.calls() > 0 && Now() < deadline) absl::SleepFor(kPoll);
+    while ((gate_.calls() > 0 || refusals_held() > 0) && Now() < deadline) absl::SleepFor(kPoll);
     health_.End();
     // The last word to watches is still on its way.
     for (const Time patience = Now() + kClosingTime; health_.subscriptions() > 0 && Now() < patience;) {
@@ -255,9 +265,10 @@ class GrpcEdge final : public Edge {
 
   const std::chrono::milliseconds max_age_;
   const Networks proxies_;
-  // The order matters: the endpoints use the gate and the counters, the server all of them.
+  // The order matters: the endpoints use the gate, the counters and the refusals, the server all of them.
   Gate gate_;
   const RejectionCounters rejections_;
+  Refusals refusals_;
   EventCounter& refused_;  // connections
   const EnumTable<Excess, EventCounter*> cut_;
   Shares shares_;

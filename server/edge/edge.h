@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "base/time.h"
 #include "engine/image/image.h"
+#include "server/edge/pace.h"
 #include "server/net/traffic.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
@@ -38,6 +39,12 @@ struct EdgeOptions {
   // calls that send slowly; a value below the number of closed-loop clients refuses some of them, and a connection
   // alone gets half of it.
   int max_calls_in_flight = 1024;
+  // Calls of one connection, which its client is told as HTTP/2's MAX_CONCURRENT_STREAMS and keeps: it sends no more
+  // before others have ended. With few, clients that want more than there is keep the rest to themselves in place of
+  // having it refused; fewer than the workers compute meanwhile leave them idle. 0: as many as may be in flight, and a
+  // few.
+  int max_calls_per_connection = 0;
+  RefusalPace refusals{};
   // Request messages from their reading to their answer, and answers until their clients have taken them. Bounds the
   // memory of what waits; less than a few messages of the largest size refuses calls that the queue could hold.
   size_t max_bytes_in_flight = size_t{256} << 20;
@@ -92,6 +99,8 @@ class Edge {
   // health too, see UNAVAILABLE then, and their connections are closed. Returns when no call is left.
   virtual void Shutdown(Time deadline) = 0;
   virtual int calls_in_flight() const = 0;
+  // Calls that have been refused, and whose refusals are held back while all workers are busy. They are not in flight.
+  virtual int refusals_held() const = 0;
 };
 
 }  // namespace resnetd::server

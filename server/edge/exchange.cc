@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "models/model.h"
 #include "server/edge/error.h"
+#include "server/edge/queue_refusal.h"
 
 namespace resnetd::server {
 namespace {
@@ -51,36 +52,6 @@ OutputSet WantedBy(const ImageRequest& request) {
 
 bool AllFinite(absl::Span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); });
-}
-
-struct RefusalText {
-  Rejection rejection;
-  absl::string_view text;
-  RefusedBy by;
-};
-
-// Explains each of the scheduler's refusals, but kGroupBytes and kUnknownModel. `left`: until the deadline.
-RefusalText Explain(scheduling::Refusal refusal, const scheduling::Limits& limits, Duration left) {
-  const auto ms = [](Duration d) {
-    return static_cast<int64_t>(std::chrono::floor<std::chrono::milliseconds>(d).count());
-  };
-  switch (refusal) {
-    case scheduling::Refusal::kQueueBytes:
-      return {Rejection::kQueueBytes,
-              "the images waiting hold as many bytes as may wait (--max-queue-bytes)",
-              {"limit_bytes", static_cast<int64_t>(limits.max_queue_bytes)}};
-    case scheduling::Refusal::kDeadline:
-      return {Rejection::kDeadline,
-              "the deadline would pass before the answer, by the queue's predicted wait",
-              {"limit_ms", ms(left)}};
-    case scheduling::Refusal::kQueueTime:
-    case scheduling::Refusal::kGroupBytes:
-    case scheduling::Refusal::kUnknownModel:
-      break;
-  }
-  return {Rejection::kQueueTime,
-          "the queue's predicted wait is longer than it may be (--max-queue-ms)",
-          {"limit_ms", ms(limits.max_queue_time)}};
 }
 
 }  // namespace
@@ -219,10 +190,7 @@ absl::Status Exchange::RefusalOf(const scheduling::Verdict& verdict,
                                 limits.max_queue_bytes, " bytes (--max-queue-bytes)"),
                    RefusedBy{"limit_bytes", static_cast<int64_t>(limits.max_queue_bytes)});
   }
-  const Duration left = std::max(deadline_ - admitted_at_, Duration::zero());
-  const RefusalText why = Explain(*verdict.refusal, limits, left);
-  services_.rejections.Count(why.rejection);
-  return Refused(why.rejection, why.text, why.by, std::chrono::ceil<std::chrono::milliseconds>(verdict.predicted_wait));
+  return QueueRefusal(verdict, limits, deadline_ - admitted_at_, services_.rejections);
 }
 
 void Exchange::Cancel() {

@@ -50,8 +50,7 @@ absl::Status Refused(Rejection rejection, absl::string_view message, std::option
   ErrorMetadata metadata;
   if (by) metadata.emplace_back(by->name, absl::StrCat(by->limit));
   if (predicted_wait) metadata.emplace_back("predicted_wait_ms", absl::StrCat(predicted_wait->count()));
-  const Rejection reason = rejection == Rejection::kConnectionShare ? Rejection::kCallsInFlight : rejection;
-  absl::Status status = Error(CodeOf(rejection), absl::AsciiStrToUpper(RejectionName(reason)), message, metadata);
+  absl::Status status = Error(CodeOf(rejection), absl::AsciiStrToUpper(RejectionName(rejection)), message, metadata);
   if (predicted_wait) SetRetryAfter(Spread(*predicted_wait, Chance()), status);
   return status;
 }

@@ -16,20 +16,26 @@
 #include "server/edge/authenticator.h"
 #include "server/edge/error.h"
 #include "server/edge/grpc_status.h"
+#include "server/edge/queue_refusal.h"
 #include "server/edge/watch.h"
 
 namespace resnetd::server {
 namespace {
 
+// Under overload headers are handled so long after they came: a little more than what the system lets a worker go on
+// for before one of gRPC's threads gets its core.
+constexpr std::chrono::milliseconds kBeforeHeaders(4);
+
 using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 }  // namespace
 
-Endpoint::Endpoint(Protocol protocol, const Services& services, Shares& shares, int stream_window,
+Endpoint::Endpoint(Protocol protocol, const Services& services, Refusals& refusals, Shares& shares, int stream_window,
                    std::shared_ptr<Authenticator> authenticator,
                    std::function<Time(const std::string& peer, Time now)> retires)
     : protocol_(std::move(protocol)),
       services_(services),
+      refusals_(refusals),
       shares_(shares),
       authenticator_(std::move(authenticator)),
       retires_(std::move(retires)) {
@@ -57,6 +63,7 @@ absl::StatusOr<PrincipalId> Endpoint::Authenticate(const Method& method,
 }
 
 Reactor* Endpoint::Arrived(const ServedMethod& served, grpc::CallbackServerContext& context) {
+  YieldToWorkers();
   Arrival arrival{.at = Now()};
   arrival.deadline = ToSteady(context.deadline(), std::chrono::system_clock::now(), arrival.at);
   const auto refuse = [&](const absl::Status& why) {
@@ -73,6 +80,16 @@ Reactor* Endpoint::Arrived(const ServedMethod& served, grpc::CallbackServerConte
   if (arrival.deadline <= arrival.at) {
     return refuse(Error(absl::StatusCode::kDeadlineExceeded, reason::kDeadlineExceeded,
                         "the deadline had passed when the call arrived"));
+  }
+  if (served.method.computes && !served.method.streaming && !services_.gate.closed()) {
+    Time deadline = arrival.deadline;
+    if (deadline != Time::max() && refusals_.held() > 0) deadline -= kBeforeHeaders;
+    if (const auto verdict = services_.scheduler.RefusalOfAll(deadline)) {
+      const absl::Status why =
+          QueueRefusal(*verdict, services_.scheduler.limits(), arrival.deadline - arrival.at, services_.rejections);
+      served.metrics.Ended(ToGrpcCode(why, served.codes), Now() - arrival.at);
+      return refusals_.Refuse(context, arrival, why, served.codes);
+    }
   }
   std::shared_ptr<ConnectionLoad> load = shares_.Of(context.peer());
   if (served.method.watch != nullptr) {

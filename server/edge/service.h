@@ -25,8 +25,9 @@ class Authenticator;
 class Endpoint final : public grpc::Service {
  public:
   // `stream_window`: requests of a stream that are read and not yet answered and sent. `authenticator` may be null.
-  // `shares` outlives it. `retires`: when a stream that a client (`peer`, as gRPC calls it) begins now is to end.
-  Endpoint(Protocol protocol, const Services& services, Shares& shares, int stream_window,
+  // `refusals` and `shares` outlive it. `retires`: when a stream that a client (`peer`, as gRPC calls it) begins now is
+  // to end.
+  Endpoint(Protocol protocol, const Services& services, Refusals& refusals, Shares& shares, int stream_window,
            std::shared_ptr<Authenticator> authenticator,
            std::function<Time(const std::string& peer, Time now)> retires);
 
@@ -36,6 +37,7 @@ class Endpoint final : public grpc::Service {
 
   const Protocol protocol_;
   const Services services_;
+  Refusals& refusals_;
   Shares& shares_;
   const std::shared_ptr<Authenticator> authenticator_;
   const std::function<Time(const std::string&, Time)> retires_;

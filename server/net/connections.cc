@@ -38,8 +38,8 @@ void Connection::Cut() {
   MutexLock lock(&mu_);
   cut_ = true;
   if (!socket_.is_open()) return;
-  // A socket that is only shut may still be read from, and some megabytes may wait in it; and its client would not learn
-  // of it while it has no room to send. Unix sockets know no other way.
+  // A socket that is only shut may still be read from, and some megabytes may wait in it; and its client would not
+  // learn of it while it has no room to send. Unix sockets know no other way.
   const sockaddr none{.sa_family = AF_UNSPEC, .sa_data = {}};
   if (connect(socket_.get(), &none, sizeof none) != 0) shutdown(socket_.get(), SHUT_RDWR);
 }

@@ -114,8 +114,9 @@ class GrowthGuard final : public Guard {
       case Excess::kStreams:
         return spdlog::warn("cut the connection of {}: {} calls were open, {} may be", peer, cut.amount, cut.limit);
       case Excess::kHeaders:
-        return spdlog::warn("cut the connection of {}: {} bytes were no call's or message's, {} may be, and memory grew",
-                            peer, cut.amount, cut.limit);
+        return spdlog::warn(
+            "cut the connection of {}: {} bytes were no call's or message's, {} may be, and memory grew", peer,
+            cut.amount, cut.limit);
       case Excess::kUnfinished:
         return spdlog::warn("cut the connection of {}: {} bytes made no message whole, {} may (--max-message-bytes)",
                             peer, cut.amount, cut.limit);

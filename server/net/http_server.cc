@@ -17,6 +17,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <cstring>
 #include <exception>
 #include <list>
 #include <optional>
@@ -55,9 +57,8 @@ bool HasLeft(const error_code& error) {
 }
 
 bool IsLackOfResources(const error_code& error) {
-  return error == boost::system::errc::too_many_files_open ||
-         error == boost::system::errc::too_many_files_open_in_system ||
-         error == boost::system::errc::not_enough_memory || error == boost::system::errc::no_buffer_space;
+  const int number = error.value();
+  return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS;
 }
 
 tcp ProtocolOf(int fd) {
@@ -184,8 +185,8 @@ class AsioServer final : public HttpServer, private HttpSession::Owner {
     if (Now() < silent_until_) return;
     silent_until_ = Now() + kBetweenWarnings;
     const std::string line = absl::StrCat(
-        "the metrics port could not take a connection: ", error.message(), "; it tries again every ", kPause.count(),
-        " ms", IsLackOfResources(error) ? " (ulimit -n must be above --max-connections)" : "");
+        "the metrics port could not take a connection: ", std::strerror(error.value()), "; it tries again every ",
+        kPause.count(), " ms", IsLackOfResources(error) ? " (ulimit -n must be above --max-connections)" : "");
     if (warn_) warn_(line);
   }
 

@@ -34,10 +34,11 @@ void HttpSession::Start() {
 
 void HttpSession::End(Why why) noexcept {
   if (std::exchange(ended_, true)) return;
+  const auto self = shared_from_this();
+  owner_.Ended(*this, why);  // first: whoever sees the end finds it counted
+  timer_.cancel();
   error_code ignored;
   socket_.close(ignored);
-  timer_.cancel();
-  owner_.Ended(*this, why);
 }
 
 void HttpSession::Enter(Phase phase, Duration patience) {

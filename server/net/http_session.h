@@ -25,7 +25,7 @@ class HttpSession final : public HttpReply, public std::enable_shared_from_this<
   // Who holds the sessions.
   class Owner {
    public:
-    virtual void Ended(HttpSession& session, Why why) = 0;  // it may be let go
+    virtual void Ended(HttpSession& session, Why why) = 0;  // it is let go
     virtual void Answer(const HttpRequest& request, const std::shared_ptr<HttpReply>& reply) = 0;
 
    protected:

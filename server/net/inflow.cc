@@ -108,8 +108,7 @@ void Inflow::Update(Time now, int64_t resident, int64_t grown, absl::Span<const 
   absl::erase_if(seen_, [](auto& entry) { return !std::exchange(entry.second.looked_at, false); });
 }
 
-std::optional<Inflow::Cut> Inflow::Judge(const Account& account, int64_t of_address, Time now,
-                                         int64_t resident) const {
+std::optional<Inflow::Cut> Inflow::Judge(const Account& account, int64_t of_address, Time now, int64_t resident) const {
   const Seen& seen = seen_.at(account.id);
   const int64_t divisor = DivisorOf(account.address);
   const int64_t streams = Streams(account);

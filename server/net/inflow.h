@@ -18,7 +18,7 @@ namespace resnetd::server {
 struct Account {
   uint64_t id = 0;      // of the connection, never used again
   std::string address;  // of the client; connections of one address are judged together. Empty: of nobody in particular
-  int64_t read = 0, sent = 0;  // bytes
+  int64_t read = 0, sent = 0;                    // bytes
   int64_t streams_begun = 0, streams_ended = 0;  // HTTP/2's, that is, calls; ended: their memory is free
   int64_t messages = 0;                          // received whole
 };

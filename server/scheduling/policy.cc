@@ -104,7 +104,9 @@ struct Policy::State {
   explicit State(const Limits& l) : limits(l) { limits.workers = std::max(limits.workers, 1); }
 
   void CountWaiting(Time now);
-  Outlook Predict(ModelQueue& model, absl::Span<const Item> group, Time now);
+  // Of a group of so many items of the model that take `prepare` to decode, after CountWaiting().
+  Outlook Predict(ModelQueue& model, size_t items, Duration prepare, Time now);
+  std::optional<Refusal> RefusedBy(const Outlook& outlook, Time deadline, Time now) const;
   void Add(ModelQueue& model, const Item& item, Time now);
   void Remove(Arrivals::iterator it);
   size_t CountExpired(const ModelQueue& model, Time now) const;
@@ -131,8 +133,7 @@ void Policy::State::CountWaiting(Time now) {
   }
 }
 
-Outlook Policy::State::Predict(ModelQueue& model, absl::Span<const Item> group, Time now) {
-  CountWaiting(now);
+Outlook Policy::State::Predict(ModelQueue& model, size_t items, Duration prepare, Time now) {
   Line line;
   for (const auto& [id, batch] : running) line.free.push_back(batch.Remaining(now));
   const auto workers = static_cast<size_t>(limits.workers);
@@ -150,10 +151,8 @@ Outlook Policy::State::Predict(ModelQueue& model, absl::Span<const Item> group, 
     live += other.live;
   }
   line.ahead = model.live;
-  line.group = group.size();
-  Duration prepare = model.live_prepare;
-  for (const Item& item : group) prepare += Sanitized(item).prepare;
-  line.prepare = prepare / static_cast<Duration::rep>(line.ahead + line.group);
+  line.group = items;
+  line.prepare = (model.live_prepare + prepare) / static_cast<Duration::rep>(line.ahead + line.group);
   if (live == 0 && running.size() < workers) line.idle = static_cast<int>(workers - running.size());
 
   Outlook outlook;
@@ -161,6 +160,13 @@ Outlook Policy::State::Predict(ModelQueue& model, absl::Span<const Item> group, 
   outlook.wait = FillLevel(line.free, own + line.others);
   outlook.completion = Completion(model.costs, limits, std::move(line));
   return outlook;
+}
+
+std::optional<Refusal> Policy::State::RefusedBy(const Outlook& outlook, Time deadline, Time now) const {
+  if (outlook.wait > limits.max_queue_time) return Refusal::kQueueTime;
+  const Duration needs = outlook.starts_now ? Duration(1) : WithMargin(outlook.completion, limits.deadline_margin);
+  if (SaturatingAdd(now, needs) > deadline) return Refusal::kDeadline;
+  return std::nullopt;
 }
 
 void Policy::State::Add(ModelQueue& model, const Item& item, Time now) {
@@ -207,7 +213,10 @@ Verdict Policy::Admit(absl::Span<const Item> group, Time now) {
   const auto model = s.models.find(group.front().model);
   if (model == s.models.end()) return Refuse(Refusal::kUnknownModel, kShortestRetry);
 
-  const Outlook outlook = s.Predict(model->second, group, now);
+  Duration prepare{};
+  for (const Item& item : group) prepare += Sanitized(item).prepare;
+  s.CountWaiting(now);
+  const Outlook outlook = s.Predict(model->second, group.size(), prepare, now);
   size_t room = s.limits.max_queue_bytes;  // of an empty queue: a sum of sizes could wrap
   Time deadline = Time::max();
   for (const Item& item : group) {
@@ -216,12 +225,23 @@ Verdict Policy::Admit(absl::Span<const Item> group, Time now) {
     deadline = std::min(deadline, item.deadline);
   }
   if (s.waiting_bytes > room) return Refuse(Refusal::kQueueBytes, outlook.wait);
-  if (outlook.wait > s.limits.max_queue_time) return Refuse(Refusal::kQueueTime, outlook.wait);
-  const Duration needs = outlook.starts_now ? Duration(1) : WithMargin(outlook.completion, s.limits.deadline_margin);
-  if (SaturatingAdd(now, needs) > deadline) return Refuse(Refusal::kDeadline, outlook.wait);
+  if (const auto refusal = s.RefusedBy(outlook, deadline, now)) return Refuse(*refusal, outlook.wait);
 
   for (const Item& item : group) s.Add(model->second, item, now);
   return {std::nullopt, outlook.wait, outlook.completion};
+}
+
+std::optional<Verdict> Policy::RefusalOfAll(Time deadline, Time now) {
+  State& s = *state_;
+  s.CountWaiting(now);
+  std::optional<Verdict> verdict;
+  for (auto& [key, model] : s.models) {
+    const Outlook outlook = s.Predict(model, 1, Duration::zero(), now);
+    const auto refusal = s.RefusedBy(outlook, deadline, now);
+    if (!refusal) return std::nullopt;
+    verdict = Refuse(*refusal, outlook.wait);
+  }
+  return verdict;
 }
 
 std::optional<Dispatch> Policy::Next(Time now) {

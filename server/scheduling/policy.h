@@ -104,6 +104,9 @@ class Policy {
   // group. With a free worker and nothing that waits no prediction refuses: the wait is zero, and only a deadline that
   // has passed is missed. Items that have expired do not wait.
   Verdict Admit(absl::Span<const Item> group, Time now);
+  // Tells before a request is read whether it is read in vain: nullopt if a single image of some model, which costs
+  // nothing to decode, would be admitted now; else why Admit() would refuse even that.
+  std::optional<Verdict> RefusalOfAll(Time deadline, Time now);
   // Returns what a worker that is free now should run; nullopt only if nothing waits that has not expired. Expired
   // items are never in it: they stay for Expire(). Items that will be late, but are not yet, are run in their turn.
   std::optional<Dispatch> Next(Time now);

@@ -36,6 +36,8 @@ class Scheduler::Impl {
 
   void AddModel(ModelKey model, absl::Span<const BatchCost> costs);
   Admission Submit(ModelKey model, std::vector<Submission> group);
+  std::optional<Verdict> RefusalOfAll(Time deadline);
+  bool saturated() const;
   void Cancel(ItemId item);
   Snapshot snapshot() const;
   const Limits& limits() const { return limits_; }
@@ -138,6 +140,17 @@ Admission Scheduler::Impl::Submit(ModelKey model, std::vector<Submission> group)
   return admission;
 }
 
+std::optional<Verdict> Scheduler::Impl::RefusalOfAll(Time deadline) {
+  MutexLock lock(&mu_);
+  if (!free_.empty() || stopping_) return std::nullopt;
+  return policy_.RefusalOfAll(deadline, Now());
+}
+
+bool Scheduler::Impl::saturated() const {
+  MutexLock lock(&mu_);
+  return free_.empty();
+}
+
 void Scheduler::Impl::Cancel(ItemId item) {
   MutexLock lock(&mu_);
   if (policy_.Cancel(item)) EndJobs(Take({&item, 1}), End::kCancelled);
@@ -227,6 +240,12 @@ void Scheduler::AddModel(ModelKey model, absl::Span<const BatchCost> costs) {
 }
 Admission Scheduler::Submit(ModelKey model, std::vector<Submission> group) {
   return impl_->Submit(model, std::move(group));
+}
+std::optional<Verdict> Scheduler::RefusalOfAll(Time deadline) {
+  return impl_->RefusalOfAll(deadline);
+}
+bool Scheduler::saturated() const {
+  return impl_->saturated();
 }
 void Scheduler::Cancel(ItemId item) {
   impl_->Cancel(item);

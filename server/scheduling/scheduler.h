@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -60,6 +61,10 @@ class Scheduler {
   void AddModel(ModelKey model, absl::Span<const BatchCost> costs);
   // Admits the group whole or not at all; never blocks. Deadlines are noticed on time whether workers are busy or idle.
   Admission Submit(ModelKey model, std::vector<Submission> group);
+  // As Policy::RefusalOfAll().
+  std::optional<Verdict> RefusalOfAll(Time deadline);
+  // Every worker has a batch.
+  bool saturated() const;
   // The client is gone: if the item still waits, its job ends with kCancelled, in this call. Unknown or running items:
   // no effect.
   void Cancel(ItemId item);

@@ -34,6 +34,7 @@ INT_MAX, BYTES_MAX = 2**31 - 1, 2**46
 # option, least, most
 RANGES = [
     ("--port", 0, 65535), ("--metrics-port", 0, 65535), ("--max-calls-in-flight", 1, 1_000_000),
+    ("--max-calls-per-connection", 0, 1_000_000),
     ("--max-bytes-in-flight", 1, BYTES_MAX), ("--max-message-bytes", 1, INT_MAX),
     ("--max-images-per-request", 1, 65536), ("--max-image-pixels", 1, 2**30), ("--stream-window", 1, 65536),
     ("--max-streams-per-connection", 1, 1_000_000),

@@ -30,6 +30,8 @@ SCRIPTS = [
      ["decoding, then bare engine", "server, closed loop, 32 clients", "server, open loop, 1.2 of that rate offered"]),
     ("batching.py", ["--rounds", "1", "--seconds", "1", "--warmup", "0.1"], ["1,2,4,8", "1"]),
     ("latency_over_load.py", ["--seconds", "1", "--warmup", "0.1", "--loads", "0.5", "--svg", "{folder}/latency.svg"], ["0.5"]),
+    ("overload/overload.py", ["--seconds", "0.5", "--warmup", "0.1", "--loads", "0.5,2", "--deadlines", "0.05", "--svg",
+                              "{folder}/overload.svg"], ["50"] * 4),
     ("predictions.py", ["--seconds", "1", "--warmup", "0.1", "--loads", "0.5"], ["0.5"]),
     ("start.py", ["--model", "default", "--rounds", "1", "--threads", "1", "--report-only"], ["1"]),
     ("scrape.py", ["--models", "2", "--rounds", "1", "--scrapes", "2", "--report-only"], ["1", "2"]),

@@ -53,6 +53,16 @@ Verdict PolicyTwin::Admit(const std::vector<Item>& group, Time now) {
   return {std::nullopt, wait, completion};
 }
 
+std::optional<Verdict> PolicyTwin::RefusalOfAll(Time deadline, Time now) const {
+  std::optional<Verdict> last;
+  for (const auto& [key, model] : models_) {
+    PolicyTwin copy = *this;
+    last = copy.Admit({{.model = key, .deadline = deadline}}, now);
+    if (!last->refusal) return std::nullopt;
+  }
+  return last;
+}
+
 PolicyTwin::Choice PolicyTwin::Choose(const TwinModel& model, const std::vector<Item>& queue, size_t idle,
                                       Time now) const {
   size_t chosen = 0;

@@ -50,6 +50,7 @@ class PolicyTwin {
 
   void AddModel(ModelKey model, const std::vector<BatchCost>& costs);
   Verdict Admit(const std::vector<Item>& group, Time now);
+  std::optional<Verdict> RefusalOfAll(Time deadline, Time now) const;
   // Has no items if nothing waits that has not expired.
   Dispatch Next(BatchId id, Time now);
   void Finished(BatchId id, Duration took, Time now);

@@ -200,8 +200,10 @@ Protocol NativeProtocol(const ModelRepository& models, const EdgeOptions& option
   protocol.methods.push_back({"Predict", false, std::make_unique<Predict>(models, limits)});
   protocol.methods.push_back({"ClassifyStream", true, std::make_unique<ClassifyStream>(models, limits)});
   protocol.methods.push_back({"EmbedStream", true, std::make_unique<EmbedStream>(models, limits)});
-  protocol.methods.push_back({"ListModels", false, std::make_unique<ModelCodec<v1::ListModelsRequest>>(models)});
-  protocol.methods.push_back({"GetModel", false, std::make_unique<ModelCodec<v1::GetModelRequest>>(models)});
+  protocol.methods.push_back(
+      {"ListModels", false, std::make_unique<ModelCodec<v1::ListModelsRequest>>(models), nullptr, false});
+  protocol.methods.push_back(
+      {"GetModel", false, std::make_unique<ModelCodec<v1::GetModelRequest>>(models), nullptr, false});
   return protocol;
 }
 

@@ -263,6 +263,7 @@ TEST(EdgeStartTest, OptionsOutOfRangeAreNamed) {
            Case{"--port", [](EdgeOptions& o) { o.port = 65536; }},
            Case{"--port", [](EdgeOptions& o) { o.port = -1; }},
            Case{"--max-calls-in-flight", [](EdgeOptions& o) { o.max_calls_in_flight = 0; }},
+           Case{"--max-calls-per-connection", [](EdgeOptions& o) { o.max_calls_per_connection = -1; }},
            Case{"--max-bytes-in-flight", [](EdgeOptions& o) { o.max_bytes_in_flight = 0; }},
            Case{"--max-message-bytes", [](EdgeOptions& o) { o.max_message_bytes = 0; }},
            Case{"--max-message-bytes", [](EdgeOptions& o) { o.max_bytes_in_flight = o.max_message_bytes - 1; }},

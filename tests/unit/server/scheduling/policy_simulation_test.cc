@@ -109,6 +109,13 @@ class Episode {
                        static_cast<size_t>(Below(random_, 400))});
     }
     const bool starts_now = !twin_.Live(now_) && twin_.runs().size() < static_cast<size_t>(limits_.workers);
+    const auto expected_of_all = twin_.RefusalOfAll(deadline, now_);
+    const auto refusal_of_all = policy_.RefusalOfAll(deadline, now_);
+    ASSERT_EQ(refusal_of_all.has_value(), expected_of_all.has_value());
+    if (refusal_of_all) {
+      ASSERT_EQ(refusal_of_all->refusal, expected_of_all->refusal);
+      ASSERT_EQ(refusal_of_all->predicted_wait, expected_of_all->predicted_wait);
+    }
     const Verdict expected = twin_.Admit(group, now_);
     const Verdict verdict = policy_.Admit(group, now_);
     ASSERT_EQ(verdict.predicted_completion, expected.predicted_completion);

@@ -54,6 +54,48 @@ std::vector<int> NextIds(Policy& policy, Time now) {
   return dispatch ? Ids(dispatch->items) : std::vector<int>();
 }
 
+// ---- RefusalOfAll()
+
+TEST(PolicyRefusalOfAll, SaysWhatAdmitWouldSayToTheSmallestRequest) {
+  struct Case {
+    const char* name;
+    int waiting;  // behind a batch of 48 ms that has just begun
+    int deadline;
+    std::optional<Refusal> of_all;
+  };
+  Limits limits;
+  limits.max_queue_time = Ms(60);
+  for (const Case& c : std::vector<Case>{
+           {"no deadline", 0, kNever, {}},
+           {"a single image of B is done at 49, with the margin at 56.35", 0, 57, {}},
+           {"too soon for B, too", 0, 56, Refusal::kDeadline},
+           {"a wait of 48 + 2 * 6 is as long as it may be", 2, kNever, {}},
+           {"a wait of 66", 3, kNever, Refusal::kQueueTime},
+           {"the wait comes first", 3, 1, Refusal::kQueueTime},
+       }) {
+    Policy policy(limits);
+    policy.AddModel(kA, kCosts);
+    policy.AddModel(kB, {{{1, Ms(1)}}});
+    policy.Admit(Group(0, 8), kStart);
+    policy.Next(kStart);
+    policy.Admit(Group(10, c.waiting), kStart);
+    const auto verdict = policy.RefusalOfAll(At(c.deadline), kStart);
+    EXPECT_EQ(verdict ? verdict->refusal : std::nullopt, c.of_all) << c.name;
+    if (verdict) {
+      EXPECT_EQ(verdict->predicted_wait, Ms(48 + 6 * c.waiting)) << c.name;
+    }
+    const auto admitted = policy.Admit({MakeItem(100, {c.deadline}, kB)}, kStart);
+    EXPECT_EQ(admitted.refusal, c.of_all) << c.name;
+  }
+}
+
+TEST(PolicyRefusalOfAll, IsNoneWithAFreeWorker) {
+  Policy policy({});
+  EXPECT_EQ(policy.RefusalOfAll(kStart, kStart), std::nullopt) << "no model, none that refuses";
+  policy.AddModel(kA, kCosts);
+  EXPECT_EQ(policy.RefusalOfAll(At(1), kStart), std::nullopt);
+}
+
 // ---- Next(), Expire(), Cancel()
 
 TEST(PolicyNext, SaysWhichModelSizeAndWhy) {

@@ -1,0 +1,69 @@
+#ifndef RESNETD_SERVER_EDGE_REFUSALS_H_
+#define RESNETD_SERVER_EDGE_REFUSALS_H_
+
+#include <grpcpp/support/server_callback.h>
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "base/mutex.h"
+#include "base/time.h"
+#include "server/edge/codec.h"
+#include "server/edge/exchange.h"
+#include "server/edge/pace.h"
+
+namespace resnetd::server {
+
+using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+
+// Ends a call at its headers, at once; nothing is read.
+Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes);
+
+// Lets the workers finish their slice before this thread, one of gRPC's, gets the core that it woke up for. Calls that
+// arrive meanwhile are then handled together, where each would have stopped a worker. Cheap but for a thread's first.
+void YieldToWorkers();
+
+// Refuses calls at their headers, which the workers have no time to compute. While the workers are saturated, refusals
+// go out at a pace that leaves them the processor, and those beyond are held. A held call costs a few hundred bytes and
+// no time, has no slot at the gate, and keeps its HTTP/2 stream: a client that may have only so many open sends no
+// other call meanwhile. A held call is refused in its turn, first those with the least time left; when its longest time
+// is over; or as soon as a worker is idle. It goes when it is cancelled. Thread-safe.
+class Refusals {
+ public:
+  // `saturated` says whether every worker is busy. It is called by any thread and must not block.
+  Refusals(const RefusalPace& pace, std::function<bool()> saturated);
+  // No call may be held any more.
+  ~Refusals();
+
+  // For gRPC, which holds the call.
+  Reactor* Refuse(grpc::CallbackServerContext& context, const Arrival& arrival, const absl::Status& status,
+                  const StatusCodes& codes);
+  // Refuses all that are held, and holds none from now on.
+  void Release();
+  size_t held() const;
+
+ private:
+  class HeldCall;
+  using Line = std::multimap<Time, HeldCall*>;  // by the end of their longest time
+
+  void Work();
+  bool Remove(HeldCall& call);
+
+  const RefusalPace limits_;
+  const std::function<bool()> saturated_;
+
+  mutable Mutex mu_;
+  CondVar changed_;
+  Pace pace_ ABSL_GUARDED_BY(mu_);
+  Line line_ ABSL_GUARDED_BY(mu_);
+  bool released_ ABSL_GUARDED_BY(mu_) = false, stopping_ ABSL_GUARDED_BY(mu_) = false;
+  std::thread thread_;
+};
+
+}  // namespace resnetd::server
+
+#endif  // RESNETD_SERVER_EDGE_REFUSALS_H_
