@@ -55,6 +55,8 @@ constexpr std::chrono::milliseconds kAgeGrace(60'000);
 // they that answer, with a reason, and health checks still get through.
 constexpr int kStreamsBesideCalls = 64;
 static_assert(kStreamsBesideCalls > kMostWatches);
+// A message of this size is read to its end, so that its client is told that it is too large.
+constexpr size_t kMessageToldTooLarge = size_t{64} << 20;
 // Bytes.
 constexpr int kMostReadAtOnce = 128 << 10;
 // Connections need this much beside the messages.
@@ -198,7 +200,7 @@ class GrpcEdge final : public Edge {
         acceptor_->connections(),
         {.limits = {.streams = streams + streams / 4,
                     .streams_of_address = streams + streams / 2,
-                    .message_bytes = static_cast<int64_t>(options.max_message_bytes)},
+                    .message_bytes = static_cast<int64_t>(std::max(2 * options.max_message_bytes, kMessageToldTooLarge))},
          .streams = [counts = std::make_shared<StreamCounts>()](const std::string& peer) { return counts->Of(peer); },
          .trusted = [this](absl::string_view peer) { return IsProxy(peer, proxies_); },
          .cut = [this](Excess excess) { cut_[excess]->Increment(); }});
