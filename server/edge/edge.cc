@@ -200,7 +200,8 @@ class GrpcEdge final : public Edge {
         acceptor_->connections(),
         {.limits = {.streams = streams + streams / 4,
                     .streams_of_address = streams + streams / 2,
-                    .message_bytes = static_cast<int64_t>(std::max(2 * options.max_message_bytes, kMessageToldTooLarge))},
+                    .message_bytes =
+                        static_cast<int64_t>(std::max(2 * options.max_message_bytes, kMessageToldTooLarge))},
          .streams = [counts = std::make_shared<StreamCounts>()](const std::string& peer) { return counts->Of(peer); },
          .trusted = [this](absl::string_view peer) { return IsProxy(peer, proxies_); },
          .cut = [this](Excess excess) { cut_[excess]->Increment(); }});
