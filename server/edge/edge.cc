@@ -176,10 +176,10 @@ class GrpcEdge final : public Edge {
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
                                  static_cast<int>((kAgeGrace + max_age_ / 5).count()));
     }
-    // What a client may send unasked stays the same, so that the guard knows a message from headers without end. The
+    // The window of a client stays the same, so that the guard knows a message from headers without end. The
     // room for a large message is announced as soon as its size is known, 1 MB at a time.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    // What has been read when a connection is cut is worked off nevertheless.
+    // Bytes that were read before a connection is cut are worked off nevertheless.
     builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMostReadAtOnce);
     builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // StreamCounts
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);

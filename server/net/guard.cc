@@ -100,7 +100,7 @@ class GrowthGuard final : public Guard {
     }
   }
 
-  // What was cut is freed bit by bit, as gRPC's threads come to it.
+  // Memory of what was cut is freed bit by bit, as gRPC's threads come to it.
   void ReleaseWhatIsFree() {
     if (Now() < release_at_) return;
     ReleaseFreedMemory();

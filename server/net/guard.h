@@ -13,7 +13,7 @@
 
 namespace resnetd::server {
 
-// What gRPC counts of one connection.
+// The counts that gRPC keeps of one connection.
 struct StreamCount {
   int64_t begun = 0, ended = 0;  // calls; ended: their memory is free
   int64_t messages = 0;          // received whole
@@ -28,7 +28,7 @@ class Guard {
  public:
   struct Settings {
     Inflow::Limits limits{};
-    // What gRPC counts of the connection that it calls so. Nothing: it is not known yet, or not any more.
+    // Tells the counts of the connection that gRPC calls so. Nothing: it is not known yet, or not any more.
     std::function<std::optional<StreamCount>(const std::string& peer)> streams;
     // Whether it is a proxy, whose clients must not pay for each other: it is no offender. Null: none is.
     std::function<bool(absl::string_view peer)> trusted{};
