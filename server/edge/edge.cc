@@ -58,7 +58,7 @@ static_assert(kStreamsBesideCalls > kMostWatches);
 // A message of this size is read to its end, so that its client is told that it is too large.
 constexpr size_t kMessageToldTooLarge = size_t{64} << 20;
 // Bytes.
-constexpr int kMostReadAtOnce = 128 << 10;
+constexpr int kMostReadAtOnce = 64 << 10;
 // Connections need this much beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
 constexpr absl::Duration kPoll = absl::Milliseconds(2);

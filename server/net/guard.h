@@ -21,7 +21,7 @@ struct StreamCount {
 
 // Keeps single connections from blowing up the process: whenever its memory has grown, it compares what each has sent
 // with what that became (Inflow), cuts those past their budget, and gives freed memory back to the system. It has one
-// thread, which looks at the size of the process a hundred times a second, and at nothing else while that stays.
+// thread, which looks at the size of the process two hundred times a second, and at nothing else while that stays.
 //
 // Unix sockets' clients are trusted: their connections have no name to ask gRPC by, and no counts in the kernel.
 class Guard {
