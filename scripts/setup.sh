@@ -29,7 +29,7 @@ build_packages=(g++ cmake ninja-build ccache pkgconf git ca-certificates
   prometheus-cpp-dev libcurl4-openssl-dev zlib1g-dev libjpeg-dev libpng-dev libwebp-dev
   libboost-dev libssl-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libeigen3-dev libutfcpp-dev)
 demo_packages=(python3 dataset-fashion-mnist)
-test_packages=("${demo_packages[@]}" libgtest-dev libgmock-dev prometheus python3-venv
+test_packages=("${demo_packages[@]}" haproxy libgtest-dev libgmock-dev prometheus python3-venv
   python3-numpy python3-onnx python3-pil python3-grpcio)
 image_packages=(buildah debootstrap python3 dataset-fashion-mnist)
 # Debian 12 and 13 both have Clang 19. It compiles OpenMP for libomp alone, which also answers the calls of a oneDNN built with

@@ -55,6 +55,10 @@ constexpr std::chrono::milliseconds kAgeGrace(60'000);
 // they that answer, with a reason, and health checks still get through.
 constexpr int kStreamsBesideCalls = 64;
 static_assert(kStreamsBesideCalls > kMostWatches);
+// A message of this size is read to its end, so that its client is told that it is too large.
+constexpr size_t kMessageToldTooLarge = size_t{64} << 20;
+// Bytes.
+constexpr int kMostReadAtOnce = 64 << 10;
 // Connections need this much beside the messages.
 constexpr size_t kTransportBytes = size_t{64} << 20;
 constexpr absl::Duration kPoll = absl::Milliseconds(2);
@@ -88,14 +92,8 @@ absl::Status CheckOptions(const EdgeOptions& options) {
   return absl::OkStatus();
 }
 
-// Streams that one connection may have, whatever its calls wait for.
-int MostStreams(const EdgeOptions& options) {
-  return options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls;
-}
-
-// Streams that one connection is told it may have.
 int StreamsOf(const EdgeOptions& options) {
-  const int most = MostStreams(options);
+  const int most = options.max_calls_in_flight + options.max_streams_per_connection + kStreamsBesideCalls;
   return options.max_calls_per_connection > 0 ? std::min(options.max_calls_per_connection, most) : most;
 }
 
@@ -178,9 +176,11 @@ class GrpcEdge final : public Edge {
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
                                  static_cast<int>((kAgeGrace + max_age_ / 5).count()));
     }
-    // The window that a client may fill unasked stays the same, so that the guard knows a message from headers without
-    // end. The room for a large message is announced as soon as its size is known, 1 MB at a time.
+    // The window of a client stays the same, so that the guard knows a message from headers without end. The
+    // room for a large message is announced as soon as its size is known, 1 MB at a time.
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    // Bytes that were read before a connection is cut are worked off nevertheless.
+    builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMostReadAtOnce);
     builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // StreamCounts
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
@@ -194,12 +194,14 @@ class GrpcEdge final : public Edge {
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::UnavailableError("gRPC could not be started");
-    const int64_t streams = MostStreams(options);
+    // A client that cancels all of its calls and makes others has more of them for an instant than it may have.
+    const int64_t streams = options.max_calls_in_flight + kStreamsBesideCalls;
     guard_ = Guard::Start(
         acceptor_->connections(),
-        {.limits = {.streams = streams + streams / 2,
-                    .streams_of_address = 2 * streams,
-                    .message_bytes = static_cast<int64_t>(options.max_message_bytes)},
+        {.limits = {.streams = streams + streams / 4,
+                    .streams_of_address = streams + streams / 2,
+                    .message_bytes =
+                        static_cast<int64_t>(std::max(2 * options.max_message_bytes, kMessageToldTooLarge))},
          .streams = [counts = std::make_shared<StreamCounts>()](const std::string& peer) { return counts->Of(peer); },
          .trusted = [this](absl::string_view peer) { return IsProxy(peer, proxies_); },
          .cut = [this](Excess excess) { cut_[excess]->Increment(); }});

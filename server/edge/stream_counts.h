@@ -18,10 +18,10 @@ namespace resnetd::server {
 // Not thread-safe; about 20 us a question.
 class StreamCounts {
  public:
-  // Counts those of the gRPC server that this process has built last.
+  // Asks the gRPC server that this process has built last.
   StreamCounts();
 
-  // Counts the connection that gRPC calls so. Nothing: it has none of this name, any more or yet.
+  // Tells those of the connection that gRPC calls so. Nothing: it has none of this name, any more or yet.
   std::optional<StreamCount> Of(const std::string& peer);
 
  private:

@@ -23,10 +23,10 @@ namespace resnetd::server {
 namespace {
 
 // Calls and headers take 3 MB in a millisecond at most, on the two processors that this was measured with, so what
-// comes between two looks is a fifth of what may be lost. With more processors it is more.
-constexpr std::chrono::milliseconds kInterval(10), kIntervalWhileGrowing(2);
+// comes between two looks is a tenth of what may be lost. With more processors it is more.
+constexpr std::chrono::milliseconds kInterval(5), kIntervalWhileGrowing(2);
 // Growth that is worth a look, in bytes.
-constexpr int64_t kGrowth = 4 << 20;
+constexpr int64_t kGrowth = 2 << 20;
 // After a cut, freed memory goes back to the system once in each of these times, the next being twice as long.
 constexpr std::chrono::milliseconds kFirstRelease(500), kLastRelease(20'000);
 // Clients can make it speak.
@@ -100,7 +100,7 @@ class GrowthGuard final : public Guard {
     }
   }
 
-  // A cut connection's memory is freed bit by bit, as gRPC's threads come to it.
+  // Memory of what was cut is freed bit by bit, as gRPC's threads come to it.
   void ReleaseWhatIsFree() {
     if (Now() < release_at_) return;
     ReleaseFreedMemory();

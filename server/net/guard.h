@@ -13,7 +13,7 @@
 
 namespace resnetd::server {
 
-// Counts of one connection, as gRPC keeps them.
+// The counts that gRPC keeps of one connection.
 struct StreamCount {
   int64_t begun = 0, ended = 0;  // calls; ended: their memory is free
   int64_t messages = 0;          // received whole
@@ -21,14 +21,14 @@ struct StreamCount {
 
 // Keeps single connections from blowing up the process: whenever its memory has grown, it compares what each has sent
 // with what that became (Inflow), cuts those past their budget, and gives freed memory back to the system. It has one
-// thread, which looks at the size of the process a hundred times a second, and at nothing else while that stays.
+// thread, which looks at the size of the process two hundred times a second, and at nothing else while that stays.
 //
 // Unix sockets' clients are trusted: their connections have no name to ask gRPC by, and no counts in the kernel.
 class Guard {
  public:
   struct Settings {
     Inflow::Limits limits{};
-    // Asks gRPC for the counts of the connection that it calls so. Nothing: it is not known yet, or not any more.
+    // Tells the counts of the connection that gRPC calls so. Nothing: it is not known yet, or not any more.
     std::function<std::optional<StreamCount>(const std::string& peer)> streams;
     // Whether it is a proxy, whose clients must not pay for each other: it is no offender. Null: none is.
     std::function<bool(absl::string_view peer)> trusted{};

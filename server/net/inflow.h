@@ -14,7 +14,7 @@
 
 namespace resnetd::server {
 
-// The sum of what has come in on one connection since it was accepted, and what of it is done.
+// A connection's books: what has come in since it was accepted, and what of it is done.
 struct Account {
   uint64_t id = 0;      // of the connection, never used again
   std::string address;  // of the client; connections of one address are judged together. Empty: of nobody in particular

@@ -38,7 +38,7 @@ REASONS = {
     "resnetd_rejections_total": {"queue_time", "queue_bytes", "deadline", "calls_in_flight", "connection_calls", "connection_share",
                                  "bytes_in_flight", "message_size", "message_time", "request_size", "draining", "unauthenticated"},
     "resnetd_batches_total": {"all_waiting", "largest", "deadline", "no_gain", "shared"},
-    "resnetd_connections_closed_total": {"limit"},
+    "resnetd_connections_closed_total": {"limit", "streams", "headers", "unfinished"},
     "resnetd_http_closed_total": {"made_room", "timed_out", "failed"},
 }
 GAUGES = ["resnetd_queue_depth", "resnetd_queue_bytes", "resnetd_queue_oldest_age_seconds", "resnetd_workers_busy",

@@ -18,7 +18,7 @@ constexpr int64_t kKb = 1 << 10, kMb = 1 << 20;
 constexpr Time kStart{seconds(1000)};
 constexpr int64_t kIdle = 40 * kMb;
 constexpr Inflow::Limits kLimits{.streams = 1600, .streams_of_address = 2400, .message_bytes = 16 * kMb};
-// The bytes that the server sends before any answer.
+// The server sends so much before any answer.
 constexpr int64_t kGreeting = 42;
 
 // Connections and the size of the process as a test makes them.
