@@ -48,8 +48,8 @@ int WorkersOf(const ServerOptions& options) {
 }
 
 // gRPC's: timers, events, executors, and the one of reflection; and ours: deadlines, refusals, signals,
-// connections, slow clients.
-constexpr int kThreadsBeside = 16;
+// connections, slow clients, the guard.
+constexpr int kThreadsBeside = 17;
 
 HttpFigures FiguresOf(const HttpCounts& counts) {
   return {.connections = counts.connections,
