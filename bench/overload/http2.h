@@ -31,7 +31,7 @@ class CallTemplate {
 
 enum class End : uint8_t { kTrailers, kReset };
 
-// What becomes of calls, by the numbers that Start() gave them.
+// Tells what becomes of calls, by the numbers that Start() gave them.
 struct Events {
   std::function<void(size_t call)> answered;        // the first bytes of a message came
   std::function<void(size_t call, End how)> ended;  // after answered(), or without it

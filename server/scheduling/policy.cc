@@ -104,7 +104,7 @@ struct Policy::State {
   explicit State(const Limits& l) : limits(l) { limits.workers = std::max(limits.workers, 1); }
 
   void CountWaiting(Time now);
-  // Of a group of so many items of the model that take `prepare` to decode, after CountWaiting().
+  // Foretells a group of so many items of the model that take `prepare` to decode. Call CountWaiting() before.
   Outlook Predict(ModelQueue& model, size_t items, Duration prepare, Time now);
   std::optional<Refusal> RefusedBy(const Outlook& outlook, Time deadline, Time now) const;
   void Add(ModelQueue& model, const Item& item, Time now);

@@ -119,8 +119,8 @@ class Stop(unittest.TestCase):
 
     def test_what_was_admitted_is_finished(self):
         """Far more work than is done when the signal comes, and no lame-duck time."""
-        server, client = self.start("--max-queue-ms", "60000", "--workers", "1")
         count = 40
+        server, client = self.start("--max-queue-ms", "60000", "--workers", "1", "--max-calls-per-connection", str(count))
         big = pb.ClassifyRequest(images=[IMAGE] * 32)
         calls = [client.stub.Classify.future(big, timeout=EXIT_SECONDS) for _ in range(count)]
         wait_until(lambda: waiting(server) > 0 and in_flight(server) + sum(c.done() for c in calls) == count, "all in")

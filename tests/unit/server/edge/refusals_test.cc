@@ -145,7 +145,7 @@ TEST_F(HeldRefusals, EndWithTheServer) {
   EXPECT_NE(callers_[0]->Code(), grpc::StatusCode::OK);
 }
 
-// What computes nothing is answered, and what waits by itself is let in, however full the queue.
+// Methods that compute nothing, and streams, are not refused for the queue: they come to the gate.
 TEST_F(HeldRefusals, AreOfCallsThatWantToBeComputed) {
   Start(NonePasses());
   grpc::ClientContext context;
