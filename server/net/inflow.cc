@@ -1,11 +1,15 @@
-// The budgets of a connection, of which an offender has a quarter:
+// The budgets of a connection:
 //
 //   streams      begun - ended                                    <= limits.streams
 //                the same of all connections of an address        <= limits.streams_of_address; the largest is cut
 //   headers      read since the server last sent anything         <= kHeaderBytes + kWindow * streams, of at most 16,
 //                                                                    unless the process has not grown meanwhile
-//   unfinished   read since a message or a stream was last done   <= (limits.message_bytes + kSlack) * streams, and a
-//                                                                    little more each second, for pings
+//   unfinished   read since a message or a stream was last done   <= (limits.message_bytes + kSlack) * streams, at
+//   least
+//                or it was first looked at                           one, and a little more each second, for pings
+//
+// An offender has a quarter of the streams, of kHeaderBytes and of the growth. Polite clients may share its address, so
+// what flow control and the size of a message let them send stays theirs.
 //
 // The second holds for whoever keeps to flow control on a link that is slower than the processor: gRPC announces new
 // room for each message after half a window. On faster links the server is now and then later than that, and much is
@@ -17,6 +21,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "base/enum_table.h"
 
 namespace resnetd::server {
@@ -68,12 +73,16 @@ std::vector<Inflow::Cut> Inflow::Look(Time now, int64_t resident, int64_t grown,
   size_t cuts_before = 0;
   do {
     cuts_before = cuts.size();
+    // Addresses that have smaller budgets from now on. The largest of each, which comes first, has to be judged by them
+    // before the others.
+    absl::flat_hash_set<std::string> next_time;
     std::erase_if(left, [&](const Account* account) {
+      if (next_time.contains(account->address)) return false;
       const std::optional<Cut> cut = Judge(*account, streams[account->address], now, resident);
       if (!cut) return false;
       cuts.push_back(*cut);
       streams[account->address] -= Streams(*account);
-      Remember(account->address, now);
+      if (Remember(account->address, now)) next_time.insert(account->address);
       seen_.erase(account->id);
       return true;
     });
@@ -141,12 +150,14 @@ int64_t Inflow::DivisorOf(const std::string& address) const {
   return offenders_.contains(address) ? kOffendersDivisor : 1;
 }
 
-void Inflow::Remember(const std::string& address, Time now) {
-  if (address.empty()) return;
-  offenders_[address] = now + kPenalty;
-  if (offenders_.size() <= kMostOffenders) return;
-  offenders_.erase(std::min_element(offenders_.begin(), offenders_.end(),
-                                    [](const auto& a, const auto& b) { return a.second < b.second; }));
+bool Inflow::Remember(const std::string& address, Time now) {
+  if (address.empty()) return false;
+  const bool is_new = offenders_.insert_or_assign(address, now + kPenalty).second;
+  if (offenders_.size() > kMostOffenders) {
+    offenders_.erase(std::min_element(offenders_.begin(), offenders_.end(),
+                                      [](const auto& a, const auto& b) { return a.second < b.second; }));
+  }
+  return is_new;
 }
 
 }  // namespace resnetd::server

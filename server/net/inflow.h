@@ -56,7 +56,7 @@ class Inflow {
 
   // Which of `all` connections are to be cut, and are forgotten with it; so are those that it does not name any more.
   // `resident`: bytes of the process, now, and `grown` since it was smallest since the last look.
-  // The address of one that is cut has a quarter of every budget for a minute.
+  // The address of one that is cut has smaller budgets for a minute: a quarter of what no message needs.
   std::vector<Cut> Look(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all);
 
   // Addresses that have been cut, at most kMostOffenders of them.
@@ -79,7 +79,8 @@ class Inflow {
   std::optional<Cut> Judge(const Account& account, int64_t of_address, Time now, int64_t resident) const;
   // By what the budget of an address is divided.
   int64_t DivisorOf(const std::string& address) const;
-  void Remember(const std::string& address, Time now);
+  // Whether it is an offender only now.
+  bool Remember(const std::string& address, Time now);
 
   const Limits limits_;
   int64_t all_read_ = 0;  // of all connections that there ever were, as far as it was looked at

@@ -186,6 +186,20 @@ TEST_F(InflowTest, ConnectionsOfOneAddressShareTheirCalls) {
   EXPECT_EQ(Look(5 * kMb), "4 streams, 3 streams, 2 streams, 1 streams");
 }
 
+// One of an address is cut for something else, whereupon all have too many calls for an offender.
+TEST_F(InflowTest, TheLargestOfANewOffenderIsCut) {
+  Connect().streams_begun = 220;
+  Account& attack = Connect();
+  attack.streams_begun = 210;
+  Connect().streams_begun = 205;
+  Connect().streams_begun = 200;
+  Look(5 * kMb);
+  attack.read += 220 * 17 * kMb;
+  attack.sent += 5000;
+  EXPECT_EQ(Look(5 * kMb), "2 unfinished, 1 streams");
+  EXPECT_EQ(Look(5 * kMb), "");
+}
+
 TEST_F(InflowTest, AnOffenderHasAQuarterForAMinute) {
   Account& attack = Connect("192.0.2.1");
   Account& polite = Connect("192.0.2.1");
