@@ -4,7 +4,8 @@
 #
 #   scripts/fuzz.sh [PART] [SECONDS]     PART: load (a model; the default), jpeg, png, webp, sniff (the first bytes of an
 #                                        image), resize (a recipe, a size and pixels), http (what a client of the
-#                                        metrics port sends). 1800 seconds without a number
+#                                        metrics port sends), inflow (what happens to connections). 1800 seconds
+#                                        without a number
 #
 # The corpus stays in build/fuzz/corpus for the next time. An input that does harm is written to build/fuzz/found/;
 # with its cause mended it goes to tests/fuzz/found/ under a name that says what it was, and is a test from then on.
@@ -13,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/step.sh
 
-usage() { echo "usage: scripts/fuzz.sh [load|jpeg|png|webp|sniff|resize|http] [SECONDS]" >&2; exit 2; }
+usage() { echo "usage: scripts/fuzz.sh [load|jpeg|png|webp|sniff|resize|http|inflow] [SECONDS]" >&2; exit 2; }
 
 part=load
 if [[ ${1:-} =~ ^[a-z] ]]; then
@@ -28,7 +29,7 @@ case $part in
   jpeg | png | webp) start=("$seeds/$part" tests/golden/data/image) ;;
   sniff) start=("$seeds"/{jpeg,png,webp,other} tests/golden/data/image) ;;
   resize) start=() ;;
-  http) start=("$seeds/http") ;;
+  http | inflow) start=("$seeds/$part") ;;
   *) usage ;;
 esac
 
@@ -36,10 +37,11 @@ scripts/setup.sh build
 scripts/setup.sh fuzz
 step "configuring (fuzz)" cmake --preset fuzz
 step "building (fuzz)" cmake --build --preset fuzz
-mkdir -p build/fuzz/{seeds/load,seeds/http,corpus/"$part",found}
+mkdir -p build/fuzz/{seeds/load,seeds/http,seeds/inflow,corpus/"$part",found}
 build/fuzz/tests/fuzz/write_seeds build/fuzz/seeds/load
 build/fuzz/tests/fuzz/write_image_seeds build/fuzz/seeds
 build/fuzz/tests/fuzz/write_http_seeds build/fuzz/seeds/http
+build/fuzz/tests/fuzz/write_inflow_seeds build/fuzz/seeds/inflow
 
 # A hang is 10 seconds; a file of 16 KiB has no business with 512 MB in one piece or 2 GB in all.
 export OMP_NUM_THREADS=1
