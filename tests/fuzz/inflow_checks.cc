@@ -41,8 +41,8 @@ std::string Text(const std::vector<Inflow::Cut>& cuts) {
 
 class Stage {
  public:
-  Stage(const Inflow::Limits& limits, bool name_cut_ones)
-      : name_cut_ones_(name_cut_ones), inflow_(limits), twin_(limits) {}
+  Stage(const Inflow::Limits& limits, bool name_cut_ones, bool crowds)
+      : name_cut_ones_(name_cut_ones), crowds_(crowds), inflow_(limits), twin_(limits) {}
 
   void Play(InflowEvent event, uint8_t whom, int64_t amount);
   bool over() const { return outcome_.too_many_offenders || outcome_.looks == kMostLooks; }
@@ -56,7 +56,7 @@ class Stage {
   static void Require(bool condition, const char* what, const std::vector<Inflow::Cut>& cuts,
                       const std::vector<Inflow::Cut>& expected);
 
-  const bool name_cut_ones_;
+  const bool name_cut_ones_, crowds_;
   Inflow inflow_;
   InflowTwin twin_;
   InflowOutcome outcome_;
@@ -91,7 +91,7 @@ void Stage::Play(InflowEvent event, uint8_t whom, int64_t amount) {
     case InflowEvent::kLook:
       return Look();
     case InflowEvent::kCrowd:
-      for (int i = 0; i < whom && crowd_addresses_ < kMostInCrowd; ++i) {
+      for (int i = 0; crowds_ && i < whom && crowd_addresses_ < kMostInCrowd; ++i) {
         Connect(absl::StrCat("crowd ", ++crowd_addresses_), 0, amount + 1);
       }
       return;
@@ -170,7 +170,7 @@ void Stage::Require(bool condition, const char* what, const std::vector<Inflow::
 InflowOutcome CheckInflow(absl::Span<const std::byte> bytes) {
   if (bytes.empty()) return {};
   const auto at = [&](size_t i) { return std::to_integer<uint8_t>(bytes[i]); };
-  Stage stage(kLimits[at(0) % std::size(kLimits)], at(0) >= 128);
+  Stage stage(kLimits[at(0) % std::size(kLimits)], (at(0) & 0x80) != 0, (at(0) & 0x40) != 0);
   for (size_t i = 1; i + kEventBytes <= bytes.size() && !stage.over(); i += kEventBytes) {
     const auto event = static_cast<InflowEvent>(at(i) % EnumSize<InflowEvent>());
     const int64_t amount = int64_t{at(i + 2) & 31} << (3 * (at(i + 2) >> 5));

@@ -10,10 +10,10 @@
 
 namespace resnetd::fuzz {
 
-// What happens to connections and the process. A script is a byte (the last two bits choose limits, the first whether
-// connections that are cut are named at the next look) and events of three bytes each: what (% the number of events),
-// of whom (% the connections that there are), and how much (the last five bits, times eight to the power of the first
-// three).
+// What happens to connections and the process. A script is a byte (of its bits, the last two choose limits, the first
+// whether connections that are cut are named at the next look, the second whether crowds come) and events of three
+// bytes each: what (% the number of events), of whom (% the connections that there are), and how much (the last five
+// bits, times eight to the power of the first three).
 enum class InflowEvent : uint8_t {
   kConnect,   // of address `whom` % 4, of which 0 is nobody in particular; so much is read of it
   kRead,      // bytes

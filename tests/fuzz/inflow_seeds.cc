@@ -28,7 +28,7 @@ constexpr int Doubles(int n) {
   return n | 7 << 5;
 }
 
-constexpr int kLimitsOfServer = 0, kLimitOf20 = 1, kNameCutOnes = 128;
+constexpr int kLimitsOfServer = 0, kLimitOf20 = 1, kNameCutOnes = 0x80, kCrowds = 0x40;
 
 std::string Script(int first, std::initializer_list<Event> events, int times = 1,
                    std::initializer_list<Event> repeated = {}) {
@@ -166,7 +166,7 @@ std::vector<InflowSeed> InflowSeeds() {
                                     {kBegin, 0, 31},
                                     {kLook}})},
        {1, 0, 0}},
-      {{"crowd", Script(kLimitOf20, {{kConnect, 1}}, 6, {{kCrowd, 255, 31}, {kLook}})}, {1020, 0, 0}},
+      {{"crowd", Script(kLimitOf20 | kCrowds, {{kConnect, 1}}, 6, {{kCrowd, 255, 31}, {kLook}})}, {1020, 0, 0}},
   };
 }
 

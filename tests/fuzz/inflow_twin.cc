@@ -23,12 +23,18 @@ int64_t Done(const Account& account) {
 }  // namespace
 
 std::vector<Cut> InflowTwin::Look(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all) {
-  looks_.push_back({.now = now, .resident = resident, .grown = grown, .named = {}, .cut = {}});
+  looks_.push_back({.now = now, .resident = resident, .grown = grown, .named = {}, .more_read = {}, .cut = {}});
   std::map<std::string, std::vector<Account>> by_address;
   std::vector<Cut> cuts;
   for (const Account& account : all) {
     looks_.back().named[account.id] = account;
     by_address[account.address].push_back(account);
+  }
+  const size_t present = looks_.size() - 1;
+  for (const Account& account : all) {
+    const bool is_new = FirstLook(present, account.id) == present;
+    const int64_t before = is_new ? 0 : ReadBy(present - 1, account.id);
+    looks_.back().more_read[account.id] = ReadBy(present, account.id) - before;
   }
   for (auto& [address, left] : by_address) {
     std::stable_sort(left.begin(), left.end(), [](const Account& a, const Account& b) { return Calls(a) > Calls(b); });
@@ -56,7 +62,9 @@ bool InflowTwin::Offends(const std::string& address) const {
 
 size_t InflowTwin::offenders() const {
   size_t count = 0;
-  for (const auto& [address, time] : last_cuts_) count += Offends(address) ? 1 : 0;
+  for (const auto& [address, time] : last_cuts_) {
+    if (!address.empty() && looks_.back().now < time + std::chrono::minutes(1)) ++count;
+  }
   return count;
 }
 
@@ -86,11 +94,7 @@ std::optional<size_t> InflowTwin::LastAnswer(uint64_t id) const {
 int64_t InflowTwin::ReadOfOthersAfter(size_t looks, uint64_t id) const {
   int64_t sum = 0;
   for (size_t i = looks; i < looks_.size(); ++i) {
-    for (const auto& [other, account] : looks_[i].named) {
-      if (other == id) continue;
-      sum += ReadBy(i, other);
-      if (FirstLook(i, other) < i) sum -= ReadBy(i - 1, other);
-    }
+    for (const auto& [other, bytes] : looks_[i].more_read) sum += other == id ? 0 : bytes;
   }
   return sum;
 }

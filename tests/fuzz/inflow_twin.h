@@ -34,6 +34,7 @@ class InflowTwin {
     Time now;
     int64_t resident, grown;
     std::map<uint64_t, server::Account> named;
+    std::map<uint64_t, int64_t> more_read;  // of each that it named, since the look before
     std::set<uint64_t> cut;
   };
 
