@@ -11,12 +11,18 @@ using enum InflowEvent;
 struct Event {
   InflowEvent what;
   int whom = 0;
-  int amount = 0;  // as a script has it: Kilobytes(), ...
+  int amount = 0;  // as a script has it: Halves(), ...; up to 31 is the number itself
 };
 
-// 0 to 31 of 1, of 512 (a half of the kilobyte), of 32,768, of 256 Ki and of 2 Mi.
+// 0 to 31 of 8, of 512 (a half of a kilobyte), of 4096, of 32,768, of 256 Ki and of 2 Mi.
+constexpr int Eights(int n) {
+  return n | 1 << 5;
+}
 constexpr int Halves(int n) {
   return n | 3 << 5;
+}
+constexpr int Pages(int n) {
+  return n | 4 << 5;
 }
 constexpr int Windows(int n) {
   return n | 5 << 5;
@@ -133,6 +139,24 @@ std::vector<InflowSeed> InflowSeeds() {
                                                    {kPass, 0, Windows(1)},
                                                    {kLook}})},
        {2, 0, 0}},
+      {{"minute-to-the-millisecond", Script(kLimitOf20, {{kConnect, 1},
+                                                         {kBegin, 0, 21},
+                                                         {kLook},
+                                                         {kConnect, 1},
+                                                         {kBegin, 0, 20},
+                                                         {kPass, 0, Pages(14)},
+                                                         {kPass, 0, Halves(5)},
+                                                         {kPass, 0, Eights(12)},
+                                                         {kLook}})},
+       {1, 0, 0}},
+      {{"greeting-to-the-byte",
+        Script(kLimitOf20,
+               {{kConnect, 1, Windows(3)}, {kSend, 0, Eights(6)}, {kLook}, {kGrow, 0, Doubles(5)}, {kLook}})},
+       {0, 1, 0}},
+      {{"headers-beside-more-than-counts",
+        Script(kLimitsOfServer, {{kConnect, 1, Windows(4)}, {kConnect, 2}, {kBegin, 0, 1}, {kBegin, 1, 1}, {kLook}}, 3,
+               {{kRead, 1, Doubles(15)}, {kSend, 1, 26}, {kMessages, 1, 1}, {kGrow, 0, Doubles(16)}, {kLook}})},
+       {0, 1, 0}},
       {{"large-message", Script(kLimitsOfServer, {{kConnect, 1},
                                                   {kBegin, 0, 1},
                                                   {kLook},
