@@ -4,9 +4,8 @@
 //                the same of all connections of an address        <= limits.streams_of_address; the largest is cut
 //   headers      read since the server last sent anything         <= kHeaderBytes + kWindow * streams, of at most 16,
 //                                                                    unless the process has not grown meanwhile
-//   unfinished   read since a message or a stream was last done   <= (limits.message_bytes + kSlack) * streams, at
-//   least
-//                or it was first looked at                           one, and a little more each second, for pings
+//   unfinished   read since a message or a stream was last done   <= (limits.message_bytes + kSlack) * streams, of one
+//                or, before any, since the first look               at least, and a little more each second, for pings
 //
 // An offender has a quarter of the streams, of kHeaderBytes and of the growth. Polite clients may share its address, so
 // what flow control and the size of a message let them send stays theirs.

@@ -76,7 +76,7 @@ TEST(InflowCorpus, SeedsWithSmallChanges) {
           bytes.insert(std::min(1 + at / 3 * 3, bytes.size()),
                        {static_cast<char>(random()), static_cast<char>(random()), static_cast<char>(random())});
           break;
-        case 3:
+        default:
           bytes += seeds[random() % seeds.size()].seed.bytes.substr(1);
           break;
       }

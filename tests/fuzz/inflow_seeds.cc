@@ -2,6 +2,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 namespace resnetd::fuzz {
 namespace {
@@ -51,9 +52,8 @@ std::string Script(int first, std::initializer_list<Event> events, int times = 1
   return bytes;
 }
 
-}  // namespace
-
-std::vector<InflowSeed> InflowSeeds() {
+// What is read, with messages and without.
+std::vector<InflowSeed> SeedsOfBytes() {
   return {
       {{"upload", Script(kLimitsOfServer, {{kConnect, 1}, {kBegin, 0, 1}}, 30,
                          {{kRead, 0, Windows(1)}, {kSend, 0, 26}, {kGrow, 0, Doubles(4)}, {kLook}, {kMessages, 0, 1}})},
@@ -61,6 +61,16 @@ std::vector<InflowSeed> InflowSeeds() {
       {{"pings", Script(kLimitOf20, {{kConnect, 1}}, 20,
                         {{kRead, 0, Halves(17)}, {kSend, 0, Halves(17)}, {kPass, 0, Windows(1)}, {kLook}})},
        {0, 0, 0}},
+      {{"large-message", Script(kLimitsOfServer, {{kConnect, 1},
+                                                  {kBegin, 0, 1},
+                                                  {kLook},
+                                                  {kRead, 0, Doubles(8)},
+                                                  {kSend, 0, Halves(8)},
+                                                  {kRead, 0, Quarters(4)},
+                                                  {kLook},
+                                                  {kRead, 0, 1},
+                                                  {kLook}})},
+       {0, 0, 1}},
       {{"headers", Script(kLimitsOfServer, {{kConnect, 1}, {kBegin, 0, 1}, {kSend, 0, 17}}, 6,
                           {{kRead, 0, Windows(1)}, {kGrow, 0, Doubles(2)}, {kLook}})},
        {0, 1, 0}},
@@ -76,6 +86,10 @@ std::vector<InflowSeed> InflowSeeds() {
                 {kGrow, 0, Doubles(3)},
                 {kLook}})},
        {0, 1, 0}},
+      {{"headers-beside-more-than-counts",
+        Script(kLimitsOfServer, {{kConnect, 1, Windows(4)}, {kConnect, 2}, {kBegin, 0, 1}, {kBegin, 1, 1}, {kLook}}, 3,
+               {{kRead, 1, Doubles(15)}, {kSend, 1, 26}, {kMessages, 1, 1}, {kGrow, 0, Doubles(16)}, {kLook}})},
+       {0, 1, 0}},
       {{"memory-given-back", Script(kLimitsOfServer, {{kConnect, 2},
                                                       {kGrow, 0, Doubles(30)},
                                                       {kLook},
@@ -85,6 +99,16 @@ std::vector<InflowSeed> InflowSeeds() {
                                                       {kGrow, 0, Doubles(10)},
                                                       {kLook}})},
        {0, 1, 0}},
+      {{"greeting-to-the-byte",
+        Script(kLimitOf20,
+               {{kConnect, 1, Windows(3)}, {kSend, 0, Eights(6)}, {kLook}, {kGrow, 0, Doubles(5)}, {kLook}})},
+       {0, 1, 0}},
+  };
+}
+
+// Calls, of connections and of addresses.
+std::vector<InflowSeed> SeedsOfCalls() {
+  return {
       {{"calls", Script(kLimitOf20, {{kConnect, 1},
                                      {kConnect, 0},
                                      {kBegin, 0, 20},
@@ -149,24 +173,13 @@ std::vector<InflowSeed> InflowSeeds() {
                                                          {kPass, 0, Eights(12)},
                                                          {kLook}})},
        {1, 0, 0}},
-      {{"greeting-to-the-byte",
-        Script(kLimitOf20,
-               {{kConnect, 1, Windows(3)}, {kSend, 0, Eights(6)}, {kLook}, {kGrow, 0, Doubles(5)}, {kLook}})},
-       {0, 1, 0}},
-      {{"headers-beside-more-than-counts",
-        Script(kLimitsOfServer, {{kConnect, 1, Windows(4)}, {kConnect, 2}, {kBegin, 0, 1}, {kBegin, 1, 1}, {kLook}}, 3,
-               {{kRead, 1, Doubles(15)}, {kSend, 1, 26}, {kMessages, 1, 1}, {kGrow, 0, Doubles(16)}, {kLook}})},
-       {0, 1, 0}},
-      {{"large-message", Script(kLimitsOfServer, {{kConnect, 1},
-                                                  {kBegin, 0, 1},
-                                                  {kLook},
-                                                  {kRead, 0, Doubles(8)},
-                                                  {kSend, 0, Halves(8)},
-                                                  {kRead, 0, Quarters(4)},
-                                                  {kLook},
-                                                  {kRead, 0, 1},
-                                                  {kLook}})},
-       {0, 0, 1}},
+      {{"crowd", Script(kLimitOf20 | kCrowds, {{kConnect, 1}}, 6, {{kCrowd, 255, 31}, {kLook}})}, {1020, 0, 0}},
+  };
+}
+
+// Books that are not what they should be.
+std::vector<InflowSeed> SeedsOfBooks() {
+  return {
       {{"named-though-cut", Script(kLimitOf20 | kNameCutOnes, {{kConnect, 1}, {kBegin, 0, 21}}, 3, {{kLook}})},
        {3, 0, 0}},
       {{"hidden",
@@ -190,8 +203,17 @@ std::vector<InflowSeed> InflowSeeds() {
                                     {kBegin, 0, 31},
                                     {kLook}})},
        {1, 0, 0}},
-      {{"crowd", Script(kLimitOf20 | kCrowds, {{kConnect, 1}}, 6, {{kCrowd, 255, 31}, {kLook}})}, {1020, 0, 0}},
   };
+}
+
+}  // namespace
+
+std::vector<InflowSeed> InflowSeeds() {
+  std::vector<InflowSeed> seeds;
+  for (const auto& some : {SeedsOfBytes(), SeedsOfCalls(), SeedsOfBooks()}) {
+    seeds.insert(seeds.end(), some.begin(), some.end());
+  }
+  return seeds;
 }
 
 }  // namespace resnetd::fuzz
