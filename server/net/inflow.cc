@@ -37,8 +37,8 @@ constexpr int64_t kMostWindows = 16;
 // The settings and that the client's are known, which whoever connects is sent: 42 bytes. One frame more is an answer.
 constexpr int64_t kGreetingBytes = 48;
 // Growth that nothing read accounts for. With many calls open, more of it: their headers may be what it is.
-constexpr int64_t kGrowth = 8 << 20, kGrowthOfMany = 64 << 20;
-constexpr int64_t kGrowthPerByte = 3;
+constexpr int64_t kGrowth = 24 << 20, kGrowthOfMany = 64 << 20;
+constexpr int64_t kGrowthPerByte = 8;
 // Others' bytes account for no more growth than this, or whoever sends much would hide an attack.
 constexpr int64_t kMostOfOthers = 64 << 20;
 constexpr int64_t kSlack = 1 << 20;

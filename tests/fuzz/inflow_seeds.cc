@@ -71,7 +71,7 @@ std::vector<InflowSeed> SeedsOfBytes() {
                                                   {kRead, 0, 1},
                                                   {kLook}})},
        {0, 0, 1}},
-      {{"headers", Script(kLimitsOfServer, {{kConnect, 1}, {kBegin, 0, 1}, {kSend, 0, 17}}, 6,
+      {{"headers", Script(kLimitsOfServer, {{kConnect, 1}, {kBegin, 0, 1}, {kSend, 0, 17}}, 15,
                           {{kRead, 0, Windows(1)}, {kGrow, 0, Doubles(2)}, {kLook}})},
        {0, 1, 0}},
       {{"headers-of-many-calls", Script(kLimitsOfServer, {{kConnect, 1}, {kBegin, 0, Halves(2)}}, 20,
@@ -96,12 +96,12 @@ std::vector<InflowSeed> SeedsOfBytes() {
                                                       {kShrink, 0, Doubles(30)},
                                                       {kConnect, 1, Windows(9)},
                                                       {kBegin, 1, 1},
-                                                      {kGrow, 0, Doubles(10)},
+                                                      {kGrow, 0, Doubles(15)},
                                                       {kLook}})},
        {0, 1, 0}},
       {{"greeting-to-the-byte",
         Script(kLimitOf20,
-               {{kConnect, 1, Windows(3)}, {kSend, 0, Eights(6)}, {kLook}, {kGrow, 0, Doubles(5)}, {kLook}})},
+               {{kConnect, 1, Windows(3)}, {kSend, 0, Eights(6)}, {kLook}, {kGrow, 0, Doubles(15)}, {kLook}})},
        {0, 1, 0}},
   };
 }

@@ -130,8 +130,8 @@ std::optional<Cut> InflowTwin::JudgeHeaders(const Account& account, int64_t divi
   }
   const int64_t others = std::min(ReadOfOthersAfter(answer ? *answer + 1 : first, account.id), 64 * kMb);
   const int64_t unexplained = looks_[present].resident - smallest - unanswered - others;
-  const int64_t much = (Calls(account) > 16 ? 64 * kMb : 8 * kMb) / divisor;
-  if (unexplained < much || unexplained < 3 * unanswered) return std::nullopt;
+  const int64_t much = (Calls(account) > 16 ? 64 * kMb : 24 * kMb) / divisor;
+  if (unexplained < much || unexplained < 8 * unanswered) return std::nullopt;
   return Cut{account.id, Excess::kHeaders, unanswered, limit};
 }
 

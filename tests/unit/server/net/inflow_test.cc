@@ -63,7 +63,7 @@ TEST_F(InflowTest, HeadersWithoutEndAreCut) {
     grown += 60 * 70 * kKb;
   }
   EXPECT_EQ(cut, "1 headers");
-  EXPECT_LE(grown, 24 * kMb);
+  EXPECT_LE(grown, 40 * kMb);
 }
 
 TEST_F(InflowTest, SlowHeadersWithoutEndAreCutToo) {
@@ -78,7 +78,7 @@ TEST_F(InflowTest, SlowHeadersWithoutEndAreCutToo) {
     grown += 4 * 70 * kKb;
   }
   EXPECT_EQ(cut, "1 headers");
-  EXPECT_LE(grown, 24 * kMb);
+  EXPECT_LE(grown, 40 * kMb);
 }
 
 TEST_F(InflowTest, OpenCallsDoNotCoverHeadersWithoutEnd) {
@@ -114,7 +114,7 @@ TEST_F(InflowTest, MemoryThatWasGivenBackHidesNothing) {
   Account& attack = Connect();
   attack.streams_begun = 1;
   attack.read += 300 * kKb;
-  EXPECT_EQ(Look(20 * kMb), "2 headers");
+  EXPECT_EQ(Look(40 * kMb), "2 headers");
 }
 
 // At any speed of the link, with any number of messages side by side, and while images of others are decoded: a stream
