@@ -2,7 +2,7 @@
 //
 //   streams      begun - ended                                    <= limits.streams
 //                the same of all connections of an address        <= limits.streams_of_address; the largest is cut
-//   headers      read since the server last sent anything         <= kHeaderBytes + kWindow * streams, of at most 16,
+//   headers      read since it last sent, or had a message whole  <= kHeaderBytes + kWindow * streams, of at most 16,
 //                                                                    unless the process has not grown meanwhile
 //   unfinished   read since a message or a stream was last done   <= (limits.message_bytes + kSlack) * streams, of one
 //                or, before any, since the first look               at least, and a little more each second, for pings
@@ -103,12 +103,15 @@ void Inflow::Update(Time now, int64_t resident, int64_t grown, absl::Span<const 
   for (const Account& account : all) {
     Seen& seen = seen_[account.id];
     const int64_t done = account.messages + account.streams_ended;
-    if (std::exchange(seen.sent, account.sent) != account.sent && account.sent > kGreetingBytes) {
+    const bool is_done = std::exchange(seen.done, done) != done;
+    const bool is_answered = std::exchange(seen.sent, account.sent) != account.sent && account.sent > kGreetingBytes;
+    // A whole message is answered when it has been computed, and what grows by then may be its image.
+    if (is_answered || is_done) {
       seen.answered_at = seen.read;
       seen.all_then = all_read_;
       seen.resident_then = resident;
     }
-    if (std::exchange(seen.done, done) != done || seen.done_time == Time()) {
+    if (is_done || seen.done_time == Time()) {
       seen.done_at = seen.read;
       seen.done_time = now;
     }

@@ -86,7 +86,9 @@ std::optional<size_t> InflowTwin::LastAnswer(uint64_t id) const {
   for (size_t i = first; i <= present; ++i) {
     const int64_t before = i == first ? 0 : looks_[i - 1].named.at(id).sent;
     const int64_t sent = looks_[i].named.at(id).sent;
-    if (sent != before && sent > 48) last = i;  // up to 48 bytes are what whoever connects is sent
+    const int64_t done_before = i == first ? 0 : Done(looks_[i - 1].named.at(id));
+    const bool is_done = Done(looks_[i].named.at(id)) != done_before;
+    if (is_done || (sent != before && sent > 48)) last = i;  // up to 48 bytes are what whoever connects is sent
   }
   return last;
 }

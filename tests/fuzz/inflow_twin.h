@@ -42,7 +42,7 @@ class InflowTwin {
   size_t FirstLook(size_t look, uint64_t id) const;
   // The most that was read of it, in any of these looks.
   int64_t ReadBy(size_t look, uint64_t id) const;
-  // The last look, up to the present one, that found an answer to it.
+  // The last look, up to the present one, that found an answer to it, or something of it done.
   std::optional<size_t> LastAnswer(uint64_t id) const;
   // What was read of all others in the looks after the first `looks` ones.
   int64_t ReadOfOthersAfter(size_t looks, uint64_t id) const;

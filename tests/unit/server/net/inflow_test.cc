@@ -107,6 +107,18 @@ TEST_F(InflowTest, FourAtOnceAreCutWithLittleMoreThanOne) {
   EXPECT_LE(grown, 40 * kMb);
 }
 
+// A photograph's message is whole, and decoding it takes many times its size.
+TEST_F(InflowTest, WhatAWholeMessageBecomesIsNoOnesHeaders) {
+  Account& photo = Connect();
+  photo.streams_begun = 1;
+  photo.read += 500 * kKb;
+  photo.messages = 1;
+  EXPECT_EQ(Look(2 * kMb), "");
+  EXPECT_EQ(Look(100 * kMb), "");
+  photo.read += 100 * kKb;
+  EXPECT_EQ(Look(100 * kMb), "1 headers");
+}
+
 TEST_F(InflowTest, MemoryThatWasGivenBackHidesNothing) {
   Connect("192.0.2.2");
   EXPECT_EQ(Look(200 * kMb), "");
