@@ -10,7 +10,7 @@
 
 namespace resnetd::fuzz {
 
-// What happens to connections and the process. A script is a byte (of its bits, the last two choose limits, the first
+// An event of connections or of the process. A script is a byte (of its bits, the last two choose limits, the first
 // whether connections that are cut are named at the next look, the second whether crowds come) and events of three
 // bytes each: what (% the number of events), of whom (% the connections that there are), and how much (the last five
 // bits, times eight to the power of the first three).
@@ -31,7 +31,7 @@ enum class InflowEvent : uint8_t {
   kCrowd,  // `whom` connections of an address each, with so many streams, which are gone after the next look
 };
 
-// What happened in a script.
+// Counts the events of a script.
 struct InflowOutcome {
   int looks = 0;
   EnumTable<server::Excess, int> cuts{0, 0, 0};

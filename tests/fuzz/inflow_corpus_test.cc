@@ -21,7 +21,7 @@ InflowOutcome Check(const std::string& bytes) {
   return CheckInflow({reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()});
 }
 
-// What happened in any script of a test.
+// Counts the events of all scripts of a test.
 class Sum {
  public:
   void Add(const InflowOutcome& outcome) {

@@ -52,7 +52,7 @@ std::string Script(int first, std::initializer_list<Event> events, int times = 1
   return bytes;
 }
 
-// What is read, with messages and without.
+// Bytes that are read, with messages and without.
 std::vector<InflowSeed> SeedsOfBytes() {
   return {
       {{"upload", Script(kLimitsOfServer, {{kConnect, 1}, {kBegin, 0, 1}}, 30,

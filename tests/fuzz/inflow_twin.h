@@ -15,8 +15,9 @@
 
 namespace resnetd::fuzz {
 
-// What server::Inflow is to do, from nothing but what it was ever asked: each judgement goes through all former looks
-// again. Slow, and without a bound on its memory. Addresses that were cut are never too many for it, see offenders().
+// Does what server::Inflow is to do, from nothing but what it was ever asked: each judgement goes through all former
+// looks again. Slow, and without a bound on its memory. Addresses that were cut are never too many for it, see
+// offenders().
 class InflowTwin {
  public:
   explicit InflowTwin(const server::Inflow::Limits& limits) : limits_(limits) {}
@@ -44,7 +45,7 @@ class InflowTwin {
   int64_t ReadBy(size_t look, uint64_t id) const;
   // The last look, up to the present one, that found an answer to it, or something of it done.
   std::optional<size_t> LastAnswer(uint64_t id) const;
-  // What was read of all others in the looks after the first `looks` ones.
+  // Sums what was read of all others in the looks after the first `looks` ones.
   int64_t ReadOfOthersAfter(size_t looks, uint64_t id) const;
   bool Offends(const std::string& address) const;
 
