@@ -145,11 +145,13 @@ class Flow(SlowServer):
 
 
 class FullQueue(SlowServer):
-    # Longer than one batch takes, and far shorter than what is sent.
-    MORE = ["--max-queue-ms", "250"]
+    # The queue's time is longer than one image takes and far shorter than all calls do. All of them are let in at once
+    # by their connection, which by default holds back more than a worker's worth of them.
+    CALLS = 200
+    MORE = ["--max-queue-ms", "250", "--max-calls-per-connection", str(CALLS)]
 
     def test_refused_with_a_time_to_come_back(self):
-        calls = [self.client.stub.Classify.future(request(8), timeout=600) for _ in range(200)]
+        calls = [self.client.stub.Classify.future(request(8), timeout=600) for _ in range(self.CALLS)]
         served, refused = 0, 0
         for call in calls:
             try:
