@@ -37,7 +37,9 @@
 #include "server/edge/watch.h"
 #include "server/model_repository.h"
 #include "server/net/acceptor.h"
+#include "server/net/guard.h"
 #include "server/net/listening.h"
+#include "server/net/traffic.h"
 
 namespace resnetd::server {
 namespace {
@@ -128,9 +130,8 @@ class GrpcEdge final : public Edge {
         refused_(metrics.ClosedConnections("limit")),
         cut_(CutCounters(metrics)),
         shares_([proxies](absl::string_view peer) { return IsProxy(peer, proxies); }),
-        patience_(
-            {Duration(options.message_timeout), Duration(options.answer_timeout)},
-            options.traffic ? options.traffic : [this](const std::string& peer) { return TrafficOf(peer); }),
+        patience_({Duration(options.message_timeout), Duration(options.answer_timeout)},
+                  [this](const std::string& peer) { return TrafficOf(peer); }),
         unknown_(NamesOf(protocols), metrics) {
     const Services services{gate_, scheduler, metrics, rejections_, options.max_message_bytes, patience_};
     protocols.push_back(HealthProtocol(health_));

@@ -12,7 +12,6 @@
 #include "base/time.h"
 #include "engine/image/image.h"
 #include "server/edge/pace.h"
-#include "server/net/traffic.h"
 #include "server/observe/metrics.h"
 #include "server/scheduling/scheduler.h"
 
@@ -67,8 +66,6 @@ struct EdgeOptions {
   // ever. Calls hold their slots, and answers their memory, for as long: long enough for a network that stands still
   // for a moment. What moves may take 60 times as long: 16 MB on the slowest of lines.
   std::chrono::milliseconds message_timeout{10'000}, answer_timeout{10'000};
-  // Tells what moves; null: the connections do. Those of a unix socket do not tell.
-  TrafficSource traffic{};
 
   std::shared_ptr<Authenticator> authenticator{};  // null: everybody is welcome, anonymously
 };

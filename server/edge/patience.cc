@@ -97,7 +97,7 @@ void Patience::Look(Time now) {
   for (const Due& due : TakeDue(now)) {
     Wait& wait = *due.wait;
     const auto [at, first] = seen.try_emplace(&wait.load_);
-    if (first && traffic_) at->second = traffic_(wait.load_.peer);
+    if (first) at->second = traffic_(wait.load_.peer);
     Awaited what{};
     {
       MutexLock lock(&mu_);

@@ -41,7 +41,7 @@ class Patience {
   static constexpr uint64_t kLeastBytes = 4096;
   static constexpr int kMostTimes = 60;
 
-  // A time of zero: for ever. `traffic` may be empty.
+  // A time of zero is for ever.
   Patience(EnumTable<Awaited, Duration> times, TrafficSource traffic);
 
   // One waiter's wait: a member of his. `load`: of his connection. Both outlive it; it must have ended by then.

@@ -12,7 +12,7 @@
 namespace resnetd::server {
 namespace {
 
-constexpr uint8_t kData = 0, kHeaders = 1, kSettings = 4, kEndStream = 1, kEndHeaders = 4, kInitialWindowSize = 4;
+constexpr uint8_t kData = 0, kHeaders = 1, kSettings = 4, kWindowUpdate = 8, kEndStream = 1, kEndHeaders = 4, kInitialWindowSize = 4;
 
 // Big-endian.
 std::string Bytes(uint32_t value, int count) {
@@ -51,6 +51,10 @@ void Http2Client::Send(uint32_t stream, const std::string& bytes, bool last) {
   Frame(kData, last ? kEndStream : 0, stream, bytes);
 }
 
+void Http2Client::Grant(uint32_t stream, uint32_t bytes) {
+  Frame(kWindowUpdate, 0, stream, Bytes(bytes, 4));
+}
+
 size_t Http2Client::Receive(size_t bytes) {
   size_t received = 0;
   std::string room(65536, 0);
@@ -60,6 +64,11 @@ size_t Http2Client::Receive(size_t bytes) {
     received += static_cast<size_t>(count);
   }
   return received;
+}
+
+void Http2Client::ReceiveSome() {
+  char room[65536];
+  EXPECT_GT(recv(fd_, room, sizeof room, 0), 0);
 }
 
 void Http2Client::Close() {

@@ -21,8 +21,12 @@ class Http2Client {
   uint32_t Call(const std::string& method);
   // Bytes of a call's messages; `last`: no more will come.
   void Send(uint32_t stream, const std::string& bytes, bool last = false);
+  // Lets the server send so many bytes more of a call's answer, or of all answers together for stream 0.
+  void Grant(uint32_t stream, uint32_t bytes);
   // Reads what the server sends until it has sent so much, or closes.
   size_t Receive(size_t bytes);
+  // Waits until the server has sent anything, and reads what there is of it.
+  void ReceiveSome();
   void Close();
 
  private:

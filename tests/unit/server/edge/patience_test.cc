@@ -25,6 +25,11 @@ using testing::IsEmpty;
 constexpr Duration kMessage = milliseconds(100), kAnswer = milliseconds(1000);
 const Time kStart = Time(std::chrono::hours(1));
 
+// Knows no connection.
+std::optional<Traffic> Nobody(const std::string& /*peer*/) {
+  return std::nullopt;
+}
+
 class PatienceTest : public testing::Test {
  protected:
   struct Someone final : Waiter, std::enable_shared_from_this<Someone> {
@@ -53,7 +58,7 @@ class PatienceTest : public testing::Test {
 };
 
 TEST_F(PatienceTest, WhoWaitsIsToldOnceWhenTheTimeHasPassed) {
-  Patience patience({kMessage, kAnswer}, nullptr);
+  Patience patience({kMessage, kAnswer}, Nobody);
   const auto one = New(1), two = New(2), three = New(3);
   patience.Begin(one->wait, Awaited::kMessage, kStart);
   patience.Begin(two->wait, Awaited::kAnswer, kStart);
@@ -73,7 +78,7 @@ TEST_F(PatienceTest, WhoWaitsIsToldOnceWhenTheTimeHasPassed) {
 }
 
 TEST_F(PatienceTest, WhoHasEndedIsNotTold) {
-  Patience patience({kMessage, kAnswer}, nullptr);
+  Patience patience({kMessage, kAnswer}, Nobody);
   const auto one = New(1), two = New(2);
   patience.Begin(one->wait, Awaited::kMessage, kStart);
   patience.Begin(two->wait, Awaited::kMessage, kStart);
@@ -93,7 +98,7 @@ TEST_F(PatienceTest, WhoHasEndedIsNotTold) {
 }
 
 TEST_F(PatienceTest, ATimeOfZeroNeverPasses) {
-  Patience patience({Duration(0), kAnswer}, nullptr);
+  Patience patience({Duration(0), kAnswer}, Nobody);
   const auto one = New(1);
   patience.Begin(one->wait, Awaited::kMessage, kStart);
   EXPECT_EQ(load_.waits[Awaited::kMessage], 0);
@@ -196,7 +201,7 @@ TEST_F(PatienceTest, WhereNobodyKnowsNothingMoves) {
 }
 
 TEST_F(PatienceTest, ManyThreadsBeginAndEndWhileOneLooks) {
-  Patience patience({milliseconds(1), milliseconds(1)}, nullptr);
+  Patience patience({milliseconds(1), milliseconds(1)}, Nobody);
   std::thread watchman([&] { patience.Run(); });
   struct Patient final : Waiter, std::enable_shared_from_this<Patient> {
     explicit Patient(ConnectionLoad& load) : wait(*this, load) {}
@@ -227,7 +232,7 @@ TEST_F(PatienceTest, ManyThreadsBeginAndEndWhileOneLooks) {
 
 // Woken by somebody who has gone again when it looks, it is woken by the next.
 TEST_F(PatienceTest, TheWatchmanDoesNotOversleep) {
-  Patience patience({milliseconds(4), kAnswer}, nullptr);
+  Patience patience({milliseconds(4), kAnswer}, Nobody);
   std::thread watchman([&] { patience.Run(); });
   struct Sleeper final : Waiter, std::enable_shared_from_this<Sleeper> {
     explicit Sleeper(ConnectionLoad& load) : wait(*this, load) {}
@@ -250,7 +255,7 @@ TEST_F(PatienceTest, TheWatchmanDoesNotOversleep) {
 }
 
 TEST_F(PatienceTest, TheErrorNamesTheTimeAndTheOption) {
-  const absl::Status status = Patience({milliseconds(1234), kAnswer}, nullptr).MessageOverdue();
+  const absl::Status status = Patience({milliseconds(1234), kAnswer}, Nobody).MessageOverdue();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("within 1234 ms"));
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("--message-timeout-ms"));
