@@ -1,14 +1,11 @@
 // Runs the HTTP fuzzer's seeds, what comes of them by small changes, and everything that was found, in the ordinary
 // build.
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/fuzz/found.h"
 #include "tests/fuzz/http_checks.h"
 #include "tests/fuzz/http_seeds.h"
 
@@ -58,16 +55,7 @@ TEST(HttpCorpus, SeedsWithSmallChanges) {
 }
 
 TEST(HttpCorpus, NothingThatWasFoundHappensAgain) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(FUZZ_FOUND)) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  ASSERT_FALSE(files.empty());
-  for (const std::filesystem::path& path : files) {
-    SCOPED_TRACE(path);
-    std::ifstream file(path, std::ios::binary);
-    ASSERT_TRUE(file);
-    Check({std::istreambuf_iterator<char>(file), {}});
-  }
+  CheckWhatWasFound([](const std::string& bytes) { Check(bytes); });
 }
 
 }  // namespace

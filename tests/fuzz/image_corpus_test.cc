@@ -1,13 +1,9 @@
 // Runs the image fuzzers' seeds and their finds once more, in the ordinary build.
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
-#include <vector>
 
 #include "gtest/gtest.h"
+#include "tests/fuzz/found.h"
 #include "tests/fuzz/image_checks.h"
 #include "tests/support/image_golden.h"
 #include "tests/support/image_hostile.h"
@@ -50,17 +46,8 @@ TEST(ImageCorpus, AnyRecipe) {
   EXPECT_GT(accepted, 400);
 }
 
-// A file here is what a fault was found with; its name says which.
 TEST(ImageCorpus, NothingThatWasFoundHappensAgain) {
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(FUZZ_FOUND)) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  for (const std::filesystem::path& path : files) {
-    SCOPED_TRACE(path);
-    std::ifstream file(path, std::ios::binary);
-    ASSERT_TRUE(file);
-    Check({std::istreambuf_iterator<char>(file), {}});
-  }
+  CheckWhatWasFound([](const std::string& bytes) { Check(bytes); });
 }
 
 }  // namespace
