@@ -11,7 +11,6 @@
 #include <array>
 #include <atomic>
 #include <functional>
-#include <initializer_list>
 #include <map>
 #include <utility>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "base/enum_table.h"
 #include "base/mutex.h"
 #include "base/time.h"
+#include "server/observe/figures.h"
 #include "server/observe/histograms.h"
 #include "server/observe/process_metrics.h"
 #include "server/observe/text_format.h"
@@ -32,7 +32,6 @@ using prometheus::Counter;
 using prometheus::Family;
 using prometheus::Histogram;
 using prometheus::MetricFamily;
-using prometheus::MetricType;
 
 constexpr EnumTable<scheduling::Why, const char*> kWhys = {"all_waiting", "largest", "deadline", "no_gain", "shared"};
 
@@ -73,29 +72,6 @@ auto& Build(Builder builder, const char* name, const char* help, prometheus::Reg
   return builder.Name(name).Help(help).Register(registry);
 }
 
-// A family of counters that differ in one label.
-MetricFamily Counters(const char* name, const char* help, const char* label,
-                      std::initializer_list<std::pair<const char*, int64_t>> counts) {
-  MetricFamily family{name, help, MetricType::Counter, {}};
-  for (const auto& [value, count] : counts) {
-    prometheus::ClientMetric& metric = family.metric.emplace_back();
-    metric.label = {{label, value}};
-    metric.counter.value = static_cast<double>(count);
-  }
-  return family;
-}
-
-// A family of one figure without labels.
-MetricFamily Single(const char* name, const char* help, MetricType type, double value) {
-  prometheus::ClientMetric metric;
-  if (type == MetricType::Counter) {
-    metric.counter.value = value;
-  } else {
-    metric.gauge.value = value;
-  }
-  return {name, help, type, {metric}};
-}
-
 std::string LabelsText(const prometheus::Labels& labels) {
   std::string text;
   for (const auto& [name, value] : labels) AppendLabel(name, value, text);
@@ -113,55 +89,13 @@ void AppendGauges(absl::string_view name, absl::string_view help, const std::map
   }
 }
 
-void AppendProcess(std::vector<MetricFamily>& out) {
-  const ProcessFigures p = ReadProcessFigures();
-  constexpr MetricType kGauge = MetricType::Gauge;
-  out.push_back(Single("process_cpu_seconds_total", "User and system CPU time", MetricType::Counter, p.cpu_seconds));
-  out.push_back(Single("process_resident_memory_bytes", "Resident memory", kGauge, p.resident_bytes));
-  out.push_back(Single("process_virtual_memory_bytes", "Virtual memory", kGauge, p.virtual_bytes));
-  out.push_back(Single("process_open_fds", "Open file descriptors", kGauge, p.open_fds));
-  out.push_back(Single("process_max_fds", "Most file descriptors that may be open", kGauge, p.max_fds));
-  out.push_back(
-      Single("process_start_time_seconds", "Start of the process since the epoch", kGauge, p.start_time_seconds));
-}
-
-void AppendSnapshot(const scheduling::Snapshot& s, std::vector<MetricFamily>& out) {
-  constexpr MetricType kGauge = MetricType::Gauge;
-  out.push_back(Single("resnetd_queue_depth", "Images that wait", kGauge, static_cast<double>(s.waiting)));
-  out.push_back(
-      Single("resnetd_queue_bytes", "Memory held by images that wait", kGauge, static_cast<double>(s.waiting_bytes)));
-  out.push_back(Single("resnetd_queue_oldest_age_seconds", "How long the oldest of them has waited", kGauge,
-                       Seconds(s.oldest_age)));
-  out.push_back(Single("resnetd_workers_busy", "Workers that compute a batch", kGauge, s.busy_workers));
-}
-
-void AppendHttp(const HttpFigures& http, std::vector<MetricFamily>& out) {
-  out.push_back(Single("resnetd_http_connections", "Connections to the metrics port", MetricType::Gauge,
-                       static_cast<double>(http.connections)));
-  out.push_back(Counters("resnetd_http_closed_total", "Connections that the metrics port closed on its own, by reason",
-                         "reason",
-                         {{"made_room", http.made_room}, {"timed_out", http.timed_out}, {"failed", http.failed}}));
-  out.push_back(Single("resnetd_http_accept_failures_total", "Connections that the metrics port could not take at once",
-                       MetricType::Counter, static_cast<double>(http.accept_failures)));
-}
-
-void AppendLibraryLines(const std::vector<LibraryLineCount>& counts, std::vector<MetricFamily>& out) {
-  MetricFamily family{"resnetd_library_log_lines_total",
-                      "Lines that libraries had for the log, written or left out, by severity",
-                      MetricType::Counter,
-                      {}};
-  for (const LibraryLineCount& count : counts) {
-    prometheus::ClientMetric& metric = family.metric.emplace_back();
-    metric.label = {{"library", count.library}, {"severity", count.severity}};
-    metric.counter.value = static_cast<double>(count.lines);
-  }
-  out.push_back(std::move(family));
-}
-
 }  // namespace
 
 struct MethodMetrics::State {
-  std::string name;
+  State(std::string method, Family<Counter>& by_method_and_code, Histogram& by_method)
+      : name(std::move(method)), requests(by_method_and_code), duration(by_method) {}
+
+  const std::string name;
   Family<Counter>& requests;
   Histogram& duration;
   std::array<std::atomic<Counter*>, kCodes.size()> by_code{};
@@ -264,10 +198,9 @@ MethodMetrics& Metrics::Method(absl::string_view name) {
   MutexLock lock(&state_->mu);
   std::unique_ptr<MethodMetrics>& metrics = state_->methods[Str(name)];
   if (metrics == nullptr) {
-    metrics.reset(new MethodMetrics(std::unique_ptr<MethodMetrics::State>(
-        new MethodMetrics::State{.name = Str(name),
-                                 .requests = state_->request_family,
-                                 .duration = state_->durations.Add({{"method", Str(name)}}, kCallBuckets)})));
+    auto state = std::make_unique<MethodMetrics::State>(Str(name), state_->request_family,
+                                                        state_->durations.Add({{"method", Str(name)}}, kCallBuckets));
+    metrics.reset(new MethodMetrics(std::move(state)));
   }
   return *metrics;
 }
@@ -384,20 +317,14 @@ std::string Metrics::Scrape() {
   std::vector<MetricFamily> families = state_->registry.Collect();
   {
     MutexLock lock(&state_->mu);
-    if (state_->snapshot) AppendSnapshot(state_->snapshot(), families);
-    if (state_->calls_in_flight) {
-      families.push_back(Single("resnetd_calls_in_flight", "Calls and streams between their headers and their status",
-                                MetricType::Gauge, state_->calls_in_flight()));
-    }
-    if (state_->connections) {
-      families.push_back(
-          Single("resnetd_connections", "Connections to the gRPC port", MetricType::Gauge, state_->connections()));
-    }
+    if (state_->snapshot) AppendFigures(state_->snapshot(), families);
+    if (state_->calls_in_flight) AppendCallsInFlight(state_->calls_in_flight(), families);
+    if (state_->connections) AppendConnections(state_->connections(), families);
     page += state_->models_text;
-    if (state_->http) AppendHttp(state_->http(), families);
-    if (state_->library_lines) AppendLibraryLines(state_->library_lines(), families);
+    if (state_->http) AppendFigures(state_->http(), families);
+    if (state_->library_lines) AppendFigures(state_->library_lines(), families);
   }
-  AppendProcess(families);
+  AppendFigures(ReadProcessFigures(), families);
   AppendText(families, page);
   for (const HistogramFamily* histograms :
        {&state_->durations, &state_->stages, &state_->batch_sizes, &state_->ratios, &state_->confidences}) {
