@@ -118,6 +118,40 @@ EnumTable<Excess, EventCounter*> CutCounters(Metrics& metrics) {
   return counters;
 }
 
+// Tells gRPC how to treat connections and messages.
+void SetOptions(const EdgeOptions& options, grpc::ServerBuilder& builder) {
+  // gRPC 1.51 measures a message when all of it has arrived, so its limit would save no memory; ours names the
+  // option. What bounds messages on their way in is the quota.
+  builder.SetMaxReceiveMessageSize(-1);
+  grpc::ResourceQuota quota("resnetd");
+  quota.Resize(2 * options.max_bytes_in_flight + kTransportBytes);
+  builder.SetResourceQuota(quota);
+  // A compressed message passes limits on what it is compressed to; JPEG and PNG do not get smaller anyway.
+  for (auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, StreamsOf(options));
+  if (const auto age = options.max_connection_age; age > age.zero()) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(age.count()));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, static_cast<int>((kAgeGrace + age / 5).count()));
+  }
+  // The window of a client stays the same, so that the guard knows a message from headers without end. The
+  // room for a large message is announced as soon as its size is known, 1 MB at a time.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  // Bytes that were read before a connection is cut are worked off nevertheless.
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMostReadAtOnce);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // StreamCounts
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);  // the server's pings too
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+  // Reflection is gRPC's one synchronous service here: one thread listens for it.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+}
+
 class GrpcEdge final : public Edge {
  public:
   GrpcEdge(const EdgeOptions& options, const Networks& proxies, std::vector<Protocol> protocols,
@@ -160,52 +194,12 @@ class GrpcEdge final : public Edge {
     // gRPC's own listeners go deaf for good when the process has no descriptor for one connection.
     grpc_connections_ = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
-    // gRPC 1.51 measures a message when all of it has arrived, so its limit would save no memory; ours names the
-    // option. What bounds messages on their way in is the quota.
-    builder.SetMaxReceiveMessageSize(-1);
-    grpc::ResourceQuota quota("resnetd");
-    quota.Resize(2 * options.max_bytes_in_flight + kTransportBytes);
-    builder.SetResourceQuota(quota);
-    // A compressed message passes limits on what it is compressed to; JPEG and PNG do not get smaller anyway.
-    for (auto algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
-      builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
-    }
-    builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, StreamsOf(options));
-    if (max_age_ > max_age_.zero()) {
-      builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, static_cast<int>(max_age_.count()));
-      builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
-                                 static_cast<int>((kAgeGrace + max_age_ / 5).count()));
-    }
-    // The window of a client stays the same, so that the guard knows a message from headers without end. The
-    // room for a large message is announced as soon as its size is known, 1 MB at a time.
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-    // Bytes that were read before a connection is cut are worked off nevertheless.
-    builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMostReadAtOnce);
-    builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 1);  // StreamCounts
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
-    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);  // the server's pings too
-    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
-    // Reflection is gRPC's one synchronous service here: one thread listens for it.
-    builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-    builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+    SetOptions(options, builder);
     for (const auto& endpoint : endpoints_) builder.RegisterService(endpoint.get());
     builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return absl::UnavailableError("gRPC could not be started");
-    // A client that cancels all of its calls and makes others has more of them for an instant than it may have.
-    const int64_t streams = options.max_calls_in_flight + kStreamsBesideCalls;
-    guard_ = Guard::Start(
-        acceptor_->connections(),
-        {.limits = {.streams = streams + streams / 4,
-                    .streams_of_address = streams + streams / 2,
-                    .message_bytes =
-                        static_cast<int64_t>(std::max(2 * options.max_message_bytes, kMessageToldTooLarge))},
-         .streams = [counts = std::make_shared<StreamCounts>()](const std::string& peer) { return counts->Of(peer); },
-         .trusted = [this](absl::string_view peer) { return IsProxy(peer, proxies_); },
-         .cut = [this](Excess excess) { cut_[excess]->Increment(); }});
+    guard_ = StartGuard(options);
     acceptor_->Begin();
     watchman_ = std::thread([this] { patience_.Run(); });
     return absl::OkStatus();
@@ -237,6 +231,20 @@ class GrpcEdge final : public Edge {
   }
 
  private:
+  std::unique_ptr<Guard> StartGuard(const EdgeOptions& options) {
+    // A client that cancels all of its calls and makes others has more of them for an instant than it may have.
+    const int64_t streams = options.max_calls_in_flight + kStreamsBesideCalls;
+    return Guard::Start(
+        acceptor_->connections(),
+        {.limits = {.streams = streams + streams / 4,
+                    .streams_of_address = streams + streams / 2,
+                    .message_bytes =
+                        static_cast<int64_t>(std::max(2 * options.max_message_bytes, kMessageToldTooLarge))},
+         .streams = [counts = std::make_shared<StreamCounts>()](const std::string& peer) { return counts->Of(peer); },
+         .trusted = [this](absl::string_view peer) { return IsProxy(peer, proxies_); },
+         .cut = [this](Excess excess) { cut_[excess]->Increment(); }});
+  }
+
   // Calls that arrive while gRPC's Shutdown() begins are answered with CANCELLED, which is the client's word and no
   // server's. So nothing can arrive any more by then: connections are closed before, which clients know as UNAVAILABLE.
   void CloseConnections() {
