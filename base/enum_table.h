@@ -42,7 +42,8 @@ class EnumTable {
  public:
   constexpr EnumTable() = default;
   template <std::convertible_to<T>... Values>
-  requires(sizeof...(Values) == EnumSize<E>()) constexpr EnumTable(Values&&... values)
+  requires(sizeof...(Values) ==
+           EnumSize<E>()) constexpr EnumTable(Values&&... values)  // NOLINT(google-explicit-constructor): a list
       : values_{std::forward<Values>(values)...} {}
 
   constexpr const T& operator[](E value) const { return values_[static_cast<size_t>(value)]; }

@@ -129,7 +129,7 @@ void Refusals::Work() {
 }
 
 void YieldToWorkers() {
-  thread_local bool yields = false;
+  static thread_local bool yields = false;
   if (std::exchange(yields, true)) return;
   const sched_param none{};
   sched_setscheduler(0, SCHED_BATCH, &none);  // where that is forbidden it stays as it was

@@ -33,7 +33,8 @@ namespace asio = boost::asio;
 namespace http = boost::beast::http;
 using boost::beast::error_code;
 
-// A body of which nothing is kept.
+// A body of which nothing is kept. The parser looks for its parts by these names.
+// NOLINTBEGIN(readability-identifier-naming)
 struct PassedOver {
   struct value_type {};
   class reader {
@@ -49,6 +50,7 @@ struct PassedOver {
     void finish(error_code& error) { error = {}; }
   };
 };
+// NOLINTEND(readability-identifier-naming)
 
 using Parser = http::request_parser<PassedOver>;
 

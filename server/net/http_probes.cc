@@ -99,7 +99,7 @@ struct RenderThread::State {
             reply->Send(page == nullptr ? Failed() : HttpAnswer{.type = waiter.type, .body = page});
           }
         });
-      } catch (const std::exception&) {
+      } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): nothing is left to be done
         // Without memory for so little there is no answer, and those who wait are closed in time.
       }
     }

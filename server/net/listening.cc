@@ -46,8 +46,9 @@ union Address {
   sockaddr_in6 v6;
 };
 
+// Resolve() clears addresses before it fills them, the bytes between their members too.
 bool operator==(const Address& a, const Address& b) {
-  return std::memcmp(&a, &b, sizeof a) == 0;
+  return std::memcmp(&a, &b, sizeof a) == 0;  // NOLINT(bugprone-suspicious-memory-comparison)
 }
 
 in_port_t& PortOf(Address& address) {

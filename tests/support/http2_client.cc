@@ -12,7 +12,8 @@
 namespace resnetd::server {
 namespace {
 
-constexpr uint8_t kData = 0, kHeaders = 1, kSettings = 4, kWindowUpdate = 8, kEndStream = 1, kEndHeaders = 4, kInitialWindowSize = 4;
+constexpr uint8_t kData = 0, kHeaders = 1, kSettings = 4, kWindowUpdate = 8, kEndStream = 1, kEndHeaders = 4,
+                  kInitialWindowSize = 4;
 
 // Big-endian.
 std::string Bytes(uint32_t value, int count) {
