@@ -8,13 +8,13 @@
 
 namespace resnetd::server {
 
-// How refusals go out while the workers are saturated, see refusals.h.
+// Limits how refusals go out while the workers are saturated, see refusals.h.
 struct RefusalPace {
   // Between two refusals in the long run. A refusal takes some 30 us of a core: at 1 ms all take a thirtieth of it. At
   // Duration::max() none go out beyond the burst, at 0 none is ever held.
   Duration interval = std::chrono::milliseconds(1);
-  int burst = 64;           // so many go out at once after a quiet time
-  size_t most_held = 1024;  // of what is beyond the pace; more are refused at once
+  int burst = 64;           // refusals that go out at once after a quiet time
+  size_t most_held = 1024;  // calls held beyond the pace; more are refused at once
   // A refusal is held for this long at most, and for three quarters of the time that its call has left: a client that
   // hears of it later can do nothing with it.
   Duration longest = std::chrono::milliseconds(100);
@@ -26,14 +26,14 @@ class Pace {
  public:
   Pace(Duration interval, int burst) : interval_(interval), burst_(burst), tokens_(burst) {}
 
-  // True: it may be done, and counts as done.
+  // Returns true if it may be done; then it counts as done.
   bool Take(Time now);
 
  private:
   const Duration interval_;
   const int burst_;
   int tokens_;
-  Time filled_;  // up to here all tokens are counted
+  Time filled_;  // all tokens are counted up to here
 };
 
 }  // namespace resnetd::server

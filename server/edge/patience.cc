@@ -1,7 +1,8 @@
 // A wait comes up twice in its time, after each half: first to note how far its connection was, then to see how far it
 // is. One that moves goes to the end of its queue again and comes up after half of the time more.
 //
-// While it is looked at it is in no queue: its waiter is held, the lock is not, and who ends it meanwhile is seen.
+// A wait that is looked at is in no queue. Its waiter is held, the lock is not, and an end that comes meanwhile is
+// seen.
 #include "server/edge/patience.h"
 
 #include <algorithm>
@@ -15,7 +16,7 @@
 namespace resnetd::server {
 namespace {
 
-// A look more often than this gains nobody anything.
+// Looking more often than this gains nothing.
 constexpr Duration kLongestBetweenLooks = std::chrono::milliseconds(500);
 constexpr Duration kShortestBetweenLooks = std::chrono::milliseconds(1);
 
@@ -117,11 +118,11 @@ void Patience::Run() {
   for (;;) {
     {
       MutexLock lock(&mu_);
-      // Sleeping only after this, it is woken once in that time at most, however calls come and go.
+      // It sleeps only after this, so that it is woken once in that time at most, however calls come and go.
       const Time next = Now() + between_looks_;
       while (!stopped_ && Now() < next) changed_.WaitUntil(&mu_, next);
       while (!stopped_ && Nobody()) {
-        asleep_ = true;  // whoever woke it may have gone by now, and the next one must wake it again
+        asleep_ = true;  // the wait that woke it may have ended by now, and the next one must wake it again
         changed_.Wait(&mu_);
       }
       asleep_ = false;

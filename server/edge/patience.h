@@ -17,13 +17,13 @@
 
 namespace resnetd::server {
 
-// Who waits for his client.
+// Somebody who waits for his client.
 class Waiter {
  public:
   virtual ~Waiter() = default;
-  // Himself; null: he is being destroyed.
+  // Returns himself, or null while he is being destroyed.
   virtual std::shared_ptr<Waiter> Self() = 0;
-  // The client has had its time. Called without a lock; the wait may have ended in the same moment.
+  // Says that the client has had its time. It is called without a lock, and the wait may have ended in the same moment.
   virtual void Overdue(Awaited what) = 0;
 };
 
@@ -31,8 +31,8 @@ class Waiter {
 //
 // A client's time is over when it has passed and its connection stood still for half of it: a large message on a slow
 // line takes longer, and moves. gRPC does not show which call's bytes arrive, so what moves is the connection, by
-// `kLeastBytes` in half of the time for each of its calls that wait for the same. Where nobody knows how much that was,
-// nothing moves. After `kMostTimes` its time it is over in any case.
+// `kLeastBytes` in half of the time for each of its calls that wait for the same. A connection whose count is not known
+// does not move. The time is over in any case when it has passed `kMostTimes` times.
 //
 // All wait equally long, so the order of their beginning is that of their ends, and Begin() and End() are a few
 // pointers under a lock.
@@ -41,10 +41,11 @@ class Patience {
   static constexpr uint64_t kLeastBytes = 4096;
   static constexpr int kMostTimes = 60;
 
-  // A time of zero is for ever.
+  // `times`: of zero is for ever. `traffic`: see TrafficSource; it is asked without a lock.
   Patience(EnumTable<Awaited, Duration> times, TrafficSource traffic);
 
-  // One waiter's wait: a member of his. `load`: of his connection. Both outlive it; it must have ended by then.
+  // One waiter's wait, which is a member of his. `load` is his connection's. Both outlive it, and it must have ended
+  // when it is destroyed.
   class Wait {
    public:
     Wait(Waiter& who, ConnectionLoad& load) : who_(who), load_(load) {}
@@ -56,18 +57,18 @@ class Patience {
     Waiter& who_;
     ConnectionLoad& load_;
     // Guarded by the patience's lock:
-    std::list<Wait*> node_{this};  // empty: the node is in a queue
+    std::list<Wait*> node_{this};  // empty while the node is in a queue
     const std::list<Wait*>::iterator at_ = node_.begin();
     bool waiting_ = false;
     Awaited what_{};
     Time since_, due_;
     bool looked_at_ = false;        // once at least
-    std::optional<uint64_t> seen_;  // the connection's bytes then
+    std::optional<uint64_t> seen_;  // the connection's bytes at that look
   };
 
-  // Not while it waits.
+  // Begins the wait, which must not be under way.
   void Begin(Wait& wait, Awaited what, Time now);
-  // Nothing, unless it waits for this.
+  // Ends the wait; does nothing if it does not wait for this.
   void End(Wait& wait, Awaited what);
 
   // Tells those whose time is over.

@@ -1,4 +1,4 @@
-// Whoever takes a held call out of the line, under the lock, finishes it: the thread that paces, or its OnCancel().
+// A held call is finished by the function that took it out of the line, under the lock: Work() or its OnCancel().
 // Nobody else touches it after that, and gRPC says OnDone() only once it is finished.
 #include "server/edge/refusals.h"
 
@@ -14,11 +14,11 @@
 namespace resnetd::server {
 namespace {
 
-// While calls are held it is looked so often whether some may go: those that go together cost less than one by one.
+// The thread looks this often whether some of the held calls may go: those that go together cost less than one by one.
 constexpr std::chrono::milliseconds kTick(2);
 
-// InternalInlineable(): gRPC may tell of the end at once, in the thread that knows, in place of handing it to another
-// for which two more switches between threads are due. It is meant for reactions that do next to nothing, as these.
+// InternalInlineable() lets gRPC tell of the end at once, in the thread that knows, in place of handing it to another
+// one, which costs two more switches between threads. It is meant for reactions that do next to nothing, as these.
 class RefusedCall final : public Reactor {
  public:
   RefusedCall(grpc::CallbackServerContext& context, const absl::Status& status, const StatusCodes& codes) {
@@ -43,7 +43,7 @@ class Refusals::HeldCall final : public Reactor {
   void OnDone() override { delete this; }
   bool InternalInlineable() override { return true; }
 
-  // Both are guarded by the lock of refusals_.
+  // The lock of refusals_ guards both.
   Line::iterator place;
   bool in_line = false;
 

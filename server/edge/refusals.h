@@ -27,8 +27,8 @@ Reactor* NewRefusedCall(grpc::CallbackServerContext& context, const absl::Status
 // arrive meanwhile are then handled together, where each would have stopped a worker. Cheap but for a thread's first.
 void YieldToWorkers();
 
-// Refuses calls at their headers, which the workers have no time to compute. While the workers are saturated, refusals
-// go out at a pace that leaves them the processor, and those beyond are held. A held call costs a few hundred bytes and
+// Refuses calls at their headers that the workers have no time to compute. While the workers are saturated, refusals go
+// out at a pace that leaves them the processor, and calls beyond it are held. A held call costs a few hundred bytes and
 // no time, has no slot at the gate, and keeps its HTTP/2 stream: a client that may have only so many open sends no
 // other call meanwhile. A held call is refused in its turn, first those with the least time left; when its longest time
 // is over; or as soon as a worker is idle. It goes when it is cancelled. Thread-safe.
@@ -36,13 +36,13 @@ class Refusals {
  public:
   // `saturated` says whether every worker is busy. It is called by any thread and must not block.
   Refusals(const RefusalPace& pace, std::function<bool()> saturated);
-  // No call may be held any more.
+  // Requires that no call is held any more.
   ~Refusals();
 
-  // For gRPC, which holds the call.
+  // Returns what gRPC, which holds the call, is to have for it.
   Reactor* Refuse(grpc::CallbackServerContext& context, const Arrival& arrival, const absl::Status& status,
                   const StatusCodes& codes);
-  // Refuses all that are held, and holds none from now on.
+  // Refuses all calls that are held, and holds none from now on.
   void Release();
   size_t held() const;
 

@@ -1,5 +1,5 @@
-// The table holds no load; the calls do, and the last one's takes its entry away. By then a call of the same connection
-// may have put a new load there, all of whose counts are its own: the old one's are 0.
+// The calls hold the load, the table does not, and the last call's end takes the entry away. By then another call of
+// the connection may have put a new load there, which counts that call alone: the old load's counts are 0.
 #include "server/edge/shares.h"
 
 #include <utility>
@@ -10,7 +10,7 @@
 
 namespace resnetd::server {
 
-// "unix:PATH", "ipv4:127.0.0.1:40000", or "ipv6:[::1]:40000" with %5B and %5D for the brackets.
+// gRPC's names are "unix:PATH", "ipv4:127.0.0.1:40000", or "ipv6:[::1]:40000" with %5B and %5D for the brackets.
 bool IsProxy(absl::string_view peer, const Networks& proxies) {
   if (absl::StartsWith(peer, "unix")) return true;
   if (!absl::ConsumePrefix(&peer, "ipv4:") && !absl::ConsumePrefix(&peer, "ipv6:")) return false;

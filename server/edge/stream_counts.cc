@@ -1,5 +1,5 @@
-// gRPC answers in JSON, of which a few numbers are wanted: they are looked for by their names, which nothing that a
-// client sends can contain.
+// gRPC answers in JSON, of which a few numbers are wanted. They are looked for by their names: nothing that a client
+// sends can contain one.
 #include "server/edge/stream_counts.h"
 
 #include <grpc/grpc.h>
@@ -24,7 +24,7 @@ std::string Taken(char* text) {
   return owned == nullptr ? "" : owned.get();
 }
 
-// The value of the first `"name":"..."` at or after `*at`, which moves behind it. Empty: there is none.
+// Returns the value of the first `"name":"..."` at or after `*at`, which moves behind it; empty if there is none.
 absl::string_view NextValue(absl::string_view json, absl::string_view name, size_t* at) {
   const std::string key = absl::StrCat("\"", name, "\":\"");
   const size_t begin = json.find(key, *at);
@@ -57,7 +57,8 @@ int64_t NewestServer() {
 
 StreamCounts::StreamCounts() : server_(NewestServer()) {}
 
-// All of them: gRPC numbers connections when it makes them, and lists them a little later, in another order.
+// Reads the list from its beginning each time: gRPC numbers connections when it makes them, and lists them a little
+// later, in another order.
 void StreamCounts::FindSockets() {
   sockets_.clear();
   for (int64_t next = 0, before = -1; before != next;) {
@@ -78,7 +79,7 @@ void StreamCounts::FindSockets() {
 
 std::optional<StreamCount> StreamCounts::Of(const std::string& peer) {
   for (int i = 0; i < 2; ++i) {
-    // Several that are not found in a row are looked for once.
+    // The list is read once for several connections in a row that are not in it.
     if (i > 0 && Now() - found_at_ > kBetweenSearches) FindSockets();
     const auto found = sockets_.find(peer);
     if (found == sockets_.end()) continue;

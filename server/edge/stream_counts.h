@@ -21,7 +21,7 @@ class StreamCounts {
   // Asks the gRPC server that this process has built last.
   StreamCounts();
 
-  // Tells those of the connection that gRPC calls so. Nothing: it has none of this name, any more or yet.
+  // Returns the counts of the connection that gRPC calls so; nullopt if it has none of this name, any more or yet.
   std::optional<StreamCount> Of(const std::string& peer);
 
  private:

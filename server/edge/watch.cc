@@ -1,5 +1,5 @@
-// As in call.cc: each event changes the state under the lock, takes the NextStep() that follows, and carries it out
-// outside. Whoever decides on a write or on the end does so alone, and gRPC does not end the call before it is done.
+// Each event changes the state under the lock, takes the NextStep() that follows, and carries it out outside, as in
+// call.cc. One event alone decides on a write or on the end, and gRPC does not end the call before that is done.
 #include "server/edge/watch.h"
 
 #include <optional>
@@ -70,7 +70,7 @@ class WatchCall final : public Reactor, public Waiter, public std::enable_shared
   }
 
   std::shared_ptr<Waiter> Self() override { return weak_from_this().lock(); }
-  // Waits for nothing but its request.
+  // The request is all that it waits for.
   void Overdue(Awaited) override {
     Step step;
     {

@@ -8,14 +8,14 @@
 
 namespace resnetd::server {
 
-// Calls of such methods that a connection may have open: a client watches the server and perhaps each of its models.
-// They hold no slot, so that health is answered when all are taken. A proxy's may have any number.
+// Bounds the calls of such methods that a connection may have open: a client watches the server and perhaps each of its
+// models. They hold no slot, so that health is answered when all are taken. A proxy's connection may have any number.
 inline constexpr int kMostWatches = 32;
 
-// A call of a method that tells a state (`served.method.watch`): reads its request and answers, once or after each
-// change until the client or the state ends it. A client that reads slowly gets the latest state and not each.
+// Begins a call of a method that tells a state (`served.method.watch`): it reads its request and answers, once or after
+// each change until the client or the state ends it. A client that reads slowly gets the latest state and not each.
 //
-// The caller has counted it in `load`, from which it takes itself when gRPC has done with it.
+// The caller has counted it in `load->health`; it counts itself down when gRPC is done with it.
 Reactor* NewWatchCall(grpc::CallbackServerContext& context, const ServedMethod& served, const Services& services,
                       const Arrival& arrival, std::shared_ptr<ConnectionLoad> load);
 

@@ -33,19 +33,19 @@
 namespace resnetd::server {
 namespace {
 
-// After this accept() is tried again where the system has had no descriptor or memory for a connection.
+// accept() is tried again after this time where the system has had no descriptor or memory for a connection.
 constexpr std::chrono::milliseconds kRetry(100);
 // Clients can make it speak by connecting.
 constexpr int kLines = 4;
 constexpr std::chrono::seconds kWindow(10);
-// So that neither arrivals nor ends wait long for each other.
+// Events are taken in pieces, so that neither arrivals nor ends wait long for each other.
 constexpr size_t kEvents = 64;
 
 absl::Status Errno(absl::string_view what) {
   return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(errno)));
 }
 
-// Whether accept() fails for more than this one connection.
+// Says whether accept() fails for more than this one connection.
 bool IsLackOfResources(int error) {
   return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
 }
@@ -147,7 +147,7 @@ class EpollAcceptor final : public Acceptor {
   void Accept(int listener) try {
     Descriptor socket(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (!socket.is_open()) {
-      // Anything else concerns the one connection that did not come about, or is nothing.
+      // Any other error concerns the one connection that did not come about, or is none.
       if (IsLackOfResources(errno)) Lack();
       return;
     }

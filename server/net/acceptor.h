@@ -20,23 +20,23 @@ namespace resnetd::server {
 class Acceptor {
  public:
   struct Settings {
-    int max_connections = 1;  // at once; two descriptors each
-    // Takes the accepted connection. Called by the acceptor's thread.
+    int max_connections = 1;  // open at once; each takes two descriptors
+    // Takes an accepted connection. The acceptor's thread calls this and `refused`.
     std::function<void(Descriptor)> take;
-    std::function<void()> refused;  // one was closed for the limit's sake
+    std::function<void()> refused;  // hears of each connection that was closed for the limit's sake
   };
 
-  // UNAVAILABLE: the system has no descriptor for it.
+  // Fails with UNAVAILABLE if the system has no descriptor for it.
   static absl::StatusOr<std::unique_ptr<Acceptor>> Create(Listening listening, Settings settings);
   virtual ~Acceptor() = default;  // StopListening(), and cuts what connections there are
 
-  // Accepts from now on. Called once.
+  // Accepts from now on. It is called once at most.
   virtual void Begin() = 0;
   virtual const Connections& connections() const = 0;
-  // Whether a new connection would be refused or left waiting, and why; empty: neither. One that has been refused
-  // counts until there is room for several.
+  // Says why a new connection would be refused or left waiting; empty if neither. After a refusal it says so until
+  // there is room for several.
   virtual std::string WhyClosed() const = 0;
-  // No connection is accepted any more when this returns. Those that there are go on.
+  // Stops accepting: no connection is accepted any more when this returns, and those that there are go on.
   virtual void StopListening() = 0;
 };
 

@@ -22,22 +22,22 @@ namespace resnetd::server {
 // duplicate of its descriptor. Thread-safe. Calls may hold one for longer than it is connected.
 class Connection {
  public:
-  // `peer`: as gRPC calls it, see PeerOf(); empty for a unix socket's, whose clients have no address.
+  // `peer` is as gRPC calls it, see PeerOf(); empty for a unix socket's, whose clients have no address.
   Connection(Descriptor duplicate, std::string peer, Time since);
 
   const std::string& peer() const { return peer_; }
-  uint64_t id() const { return id_; }  // which no other has, ever
+  uint64_t id() const { return id_; }  // no other connection has it, ever
   Time since() const { return since_; }
 
-  // Nothing: it is over, cut, or no TCP connection.
+  // Returns what the kernel counts; nullopt if the connection is over, cut, or not TCP's.
   std::optional<Traffic> traffic();
-  // Nothing more is read from it than has arrived. What is being sent goes on; gRPC finds the end and closes it. It
-  // finds it only with nothing left to read, and looks when it is told: with a client that goes on sending, tell it
-  // again.
+  // Lets gRPC read no more from it than has arrived. What is being sent goes on; gRPC finds the end and closes it. It
+  // finds the end only with nothing left to read, and looks when this is called: call it again while the client goes on
+  // sending.
   void CloseInward();
-  // Ends it both ways, at once; what has arrived and was not read yet is lost.
+  // Ends it both ways, at once. Bytes that have arrived and were not read yet are lost.
   void Cut();
-  // Gives the duplicate back; the connection is over.
+  // Gives the duplicate back: the connection is over.
   void Gone();
 
  private:
@@ -57,7 +57,8 @@ class Connections {
   void Add(std::shared_ptr<Connection> connection);
   void Remove(const Connection& connection);
   size_t count() const;
-  // That of the client that gRPC calls `peer` (ServerContextBase::peer()). Null: it is gone, or a unix socket's.
+  // Returns the connection of the client that gRPC calls `peer` (ServerContextBase::peer()); null if it is gone, or a
+  // unix socket's.
   std::shared_ptr<Connection> Find(absl::string_view peer) const;
   std::vector<std::shared_ptr<Connection>> All() const;
 
@@ -67,8 +68,8 @@ class Connections {
   absl::flat_hash_map<std::string, std::shared_ptr<Connection>> by_peer_ ABSL_GUARDED_BY(mu_);
 };
 
-// The name that gRPC 1.51 has for the client at the other end of a connected socket, but for percent-encoding:
-// "ipv4:127.0.0.1:40000", "ipv6:[::1]:40000"; "" for a unix socket. Nothing: it is not connected any more.
+// Returns the name that gRPC 1.51 has for the client at the other end of a connected socket, but for percent-encoding:
+// "ipv4:127.0.0.1:40000", "ipv6:[::1]:40000"; "" for a unix socket. nullopt: it is not connected any more.
 std::optional<std::string> PeerOf(int fd);
 
 }  // namespace resnetd::server

@@ -22,12 +22,12 @@
 namespace resnetd::server {
 namespace {
 
-// Calls and headers take 3 MB in a millisecond at most, on the two processors that this was measured with, so what
-// comes between two looks is a tenth of what may be lost. With more processors it is more.
+// Calls and headers take 3 MB in a millisecond at most, on the two processors that this was measured with, so that a
+// tenth of what may be lost comes between two looks. With more processors it is more.
 constexpr std::chrono::milliseconds kInterval(5), kIntervalWhileGrowing(2), kIntervalAlone(20);
 // Growth that is worth a look, in bytes.
 constexpr int64_t kGrowth = 2 << 20;
-// After a cut, freed memory goes back to the system once in each of these times, the next being twice as long.
+// Freed memory goes back to the system at the end of each of these times after a cut, the next being twice as long.
 constexpr std::chrono::milliseconds kFirstRelease(500), kLastRelease(20'000);
 // Clients can make it speak.
 constexpr int kLines = 4;

@@ -28,19 +28,19 @@ class Guard {
  public:
   struct Settings {
     Inflow::Limits limits{};
-    // Tells the counts of the connection that gRPC calls so. Nothing: it is not known yet, or not any more.
+    // Returns the counts of the connection that gRPC calls so; nullopt if it is not known yet, or not any more.
     std::function<std::optional<StreamCount>(const std::string& peer)> streams;
-    // Whether it is a proxy, whose clients must not pay for each other: it is no offender. Null: none is.
+    // Says whether it is a proxy, whose clients must not pay for each other: its address is no offender. Null: none is.
     std::function<bool(absl::string_view peer)> trusted{};
-    std::function<void(Excess)> cut;  // one was
+    std::function<void(Excess)> cut;  // hears of each connection that was cut
   };
 
-  // Guards `connections`, which outlive it. All that is given is called by its thread.
+  // Guards `connections`, which outlive it. Its thread calls all functions in `settings`.
   static std::unique_ptr<Guard> Start(const Connections& connections, Settings settings);
   virtual ~Guard() = default;
 };
 
-// The address in a connection's name, and of an IPv6 address the network (/64) that its owner has.
+// Returns the address in a connection's name; of an IPv6 address the network (/64) that its owner has.
 std::string AddressOf(absl::string_view peer);
 
 }  // namespace resnetd::server

@@ -1,9 +1,6 @@
-// A request is looked for in two steps:
-//
-//   until its header is whole   our own search for the empty line, byte by byte: that alone makes the limit exact and
-//   the
-//                               outcome the same in whatever pieces the bytes come
-//   from there                  Boost.Beast's parser, for the header at once and for the body as it comes
+// A request is read in two steps. Our own search looks for the empty line that ends its header, byte by byte: that
+// alone makes the limit exact, and the outcome the same in whatever pieces the bytes come. From there on Boost.Beast's
+// parser reads the header at once and the body as it comes.
 //
 // The search refuses what cannot become a request line at its first such byte, so that a client that speaks TLS or
 // another protocol learns so at once.
@@ -60,13 +57,13 @@ absl::string_view ToView(View view) {
   return {view.data(), view.size()};
 }
 
-// Whether the body has a length of which the parser knows. It takes a coding that does not end in "chunked" for none,
-// and would read the body as the next request.
+// Says whether the parser would misread the length of the body. It takes a coding that does not end in "chunked" for
+// none, and would read the body as the next request.
 bool HasUnknownLength(const Parser& parser) {
   return parser.get().count(http::field::transfer_encoding) > 0 && !parser.chunked();
 }
 
-// Whether the first line ends as a request line does, in some version of HTTP. The parser's error stands for both.
+// Says whether the first line ends as a request line does, in some version of HTTP. The parser's error stands for both.
 bool HasVersion(absl::string_view input) {
   constexpr absl::string_view kForm = " HTTP/d.d\r\n";
   const absl::string_view line = input.substr(0, input.find('\n') + 1);
@@ -89,7 +86,7 @@ struct HttpConversation::State {
 
   const HttpLimits limits;
   std::string input;  // what has been added and not been taken
-  // The header in `input`: how much was searched, and whether it was the request line so far, and an empty line.
+  // How far the header in `input` was searched, and whether that is in the request line, and in an empty line.
   size_t searched = 0;
   bool in_request_line = true, in_empty_line = false;
   std::optional<Parser> parser;  // of a request whose header is whole

@@ -10,12 +10,12 @@
 
 namespace resnetd::server {
 
-// The most that one request may be; more is answered by 431 or 413 and ends the conversation.
+// Limits the size of one request; more is answered by 431 or 413 and ends the conversation.
 struct HttpLimits {
   // The request line and all fields. A probe's are 200 bytes; browsers send what cookies they have for a host's other
   // ports.
   size_t header_bytes = 16 << 10;
-  // The body with what frames it. No page wants one, but some clients send {} with every request.
+  // The body with the bytes that frame it. No page wants one, but some clients send {} with every request.
   size_t body_bytes = 64 << 10;
 };
 
@@ -35,16 +35,17 @@ class HttpConversation {
   ~HttpConversation();
 
   void Add(absl::string_view bytes);
-  // The next thing in the bytes that were added. After kRefused it stays so.
+  // Returns the next thing in the bytes that were added. After kRefused it stays so.
   Step Next();
-  // Whether a part of a request is here.
+  // Says whether a part of a request is here.
   bool has_begun() const;
 
   const HttpRequest& request() const;  // of the last kRequest
   const HttpAnswer& refusal() const;   // of kRefused
-  // Status line and fields of an answer to the last request, or of the refusal. `keep_alive`: the connection stays.
+  // Returns the status line and fields of an answer to the last request, or of the refusal. `keep_alive`: the
+  // connection stays.
   std::string Header(const HttpAnswer& answer, bool keep_alive) const;
-  // The body that follows it, which is nothing if the request was a HEAD.
+  // Returns the body that follows it; null if the request was a HEAD.
   std::shared_ptr<const std::string> Body(const HttpAnswer& answer) const;
 
  private:

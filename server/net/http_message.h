@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-// A request and its answer, apart from the bytes that they travel as.
+// Requests and answers, apart from the bytes that they travel as.
 namespace resnetd::server {
 
 inline constexpr char kHttpText[] = "text/plain; charset=utf-8";
@@ -30,11 +30,11 @@ inline HttpAnswer TextAnswer(int status, std::string text) {
   return {.status = status, .body = std::make_shared<const std::string>(std::move(text))};
 }
 
-// Who waits for the answer to a request. Used on the port's thread only.
+// Somebody who waits for the answer to a request. The port's thread alone uses it.
 class HttpReply {
  public:
   virtual ~HttpReply() = default;
-  // Once a request; nothing happens if the client has gone meanwhile.
+  // Sends the answer, once a request; does nothing if the client has gone meanwhile.
   virtual void Send(HttpAnswer answer) = 0;
 };
 

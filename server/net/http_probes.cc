@@ -69,14 +69,14 @@ struct RenderThread::State {
   std::vector<Waiter> waiters ABSL_GUARDED_BY(mu);
   std::thread thread;
 
-  // Empty: it is over.
+  // Returns those who wait, as soon as there are any; none when it is over.
   std::vector<Waiter> AwaitWaiters() {
     MutexLock lock(&mu);
     while (!over && waiters.empty()) changed.Wait(&mu);
     return over ? std::vector<Waiter>() : std::exchange(waiters, {});
   }
 
-  // Null: it threw.
+  // Returns the page; null if making it threw.
   std::shared_ptr<const std::string> Render() {
     try {
       return std::make_shared<const std::string>(render());
@@ -100,7 +100,7 @@ struct RenderThread::State {
           }
         });
       } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): nothing is left to be done
-        // Without memory for so little there is no answer, and those who wait are closed in time.
+        // The clients get no answer without memory for so little, and are closed in time.
       }
     }
   }

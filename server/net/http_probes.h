@@ -13,19 +13,19 @@ namespace resnetd::server {
 
 enum class HttpPage { kIndex, kLive, kReady, kMetrics };
 
-// The page that a request asks for, or the answer to one that asks for none: 404, 405.
+// Returns the page that a request asks for, or the answer to one that asks for none: 404, 405.
 std::variant<HttpPage, HttpAnswer> Route(const HttpRequest& request);
 
 // Calls `render` on a thread of its own, so that nobody waits behind it but those who want what it makes.
 class RenderThread {
  public:
-  // `post`: has the port's thread call a function, soon.
+  // `post` has the port's thread call a function, soon.
   RenderThread(std::function<std::string()> render, std::function<void(std::function<void()>)> post);
   // Waits for a call of `render` under way; there are none afterwards.
   ~RenderThread();
 
-  // Answers with what a call returns that begins after this one: all who come until it begins share it. If it throws,
-  // the answer is a 500. By the port's thread.
+  // Answers with what a call of `render` returns that begins after this call: all that come until it begins share it.
+  // If it throws, the answer is a 500. The port's thread calls this.
   void Answer(const char* type, std::weak_ptr<HttpReply> reply);
 
  private:

@@ -45,12 +45,13 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-// After a connection could not be taken. A probe waits a second; more often would only heat the processor.
+// The pause after a connection could not be taken. A probe waits a second; trying more often would only heat the
+// processor.
 constexpr std::chrono::milliseconds kPause(100);
 // Between lines of the log about that.
 constexpr std::chrono::seconds kBetweenWarnings(60);
 
-// The client that was waited for.
+// Says whether the client that was waited for has left.
 bool HasLeft(const error_code& error) {
   return error == asio::error::would_block || error == asio::error::try_again ||
          error == asio::error::connection_aborted;
@@ -121,7 +122,7 @@ class AsioServer final : public HttpServer, private HttpSession::Owner {
         }
         io_.run();
       } catch (const std::exception&) {
-        // No memory. A session that it was wanted for is over, or will be in time; what listens is set up anew.
+        // There is no memory. A session that wanted it is over, or will be in time; what listens is set up anew.
         std::this_thread::sleep_for(kPause);
       }
     }
@@ -131,7 +132,7 @@ class AsioServer final : public HttpServer, private HttpSession::Owner {
   void Accept(Listener& listener) {
     const auto armed = std::make_shared<char>();
     listener.armed = armed;
-    // First waits for a client: without a descriptor left, accept() fails though nobody has come.
+    // It waits for a client first: without a descriptor left, accept() fails though nobody has come.
     listener.acceptor.async_wait(tcp::acceptor::wait_read, [this, &listener, armed](const error_code& /*error*/) {
       tcp::socket socket(io_);
       error_code error;

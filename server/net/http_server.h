@@ -19,19 +19,20 @@ struct HttpPages {
   std::function<void(const std::string& line)> warn;  // writes a line of the log
 };
 
-// How long the port waits for a client, which then is closed.
+// Limits how long the port waits for a client, which then is closed.
 struct HttpPatience {
-  // For a whole request, from the connection or, later on, from its first byte. A probe's is one packet, and gives up
-  // after a second as a rule.
+  // A whole request has this time, from the connection or, later on, from its first byte. A probe sends one packet, and
+  // gives up after a second as a rule.
   std::chrono::milliseconds request{5000};
-  // For the next request on a connection that has had one. Prometheus scrapes once a minute if nothing else is set, and
+  // The next request on a connection that has had one. Prometheus scrapes once a minute if nothing else is set, and
   // its connection should outlast the pause.
   std::chrono::milliseconds next_request{90'000};
-  // For a page to be made. That is the server's own fault, and long enough for a container throttled to a few percent.
+  // A page to be made. A delay is the server's own fault, and this is long enough for a container throttled to a few
+  // percent.
   std::chrono::milliseconds page{60'000};
-  // For the answer to be taken: as long as Prometheus waits for one.
+  // The answer to be taken: as long as Prometheus waits for one.
   std::chrono::milliseconds answer{10'000};
-  // For the client to close after the last answer: closing before it has read that could take it away.
+  // The client to close after the last answer: closing before it has read that could take it away.
   std::chrono::milliseconds close{2000};
 };
 
@@ -54,8 +55,8 @@ class HttpServer {
   // One serves, and one makes /metrics, on which probes do not wait.
   static constexpr int kThreads = 2;
 
-  // `port` 0: any free one. `max_connections` >= 1. UNAVAILABLE: the address cannot be listened on, "the port is in
-  // use" if that is why, or there are no descriptors or threads for it.
+  // `port` 0: any free one. `max_connections` >= 1. Fails with UNAVAILABLE if the address cannot be listened on, "the
+  // port is in use" if that is why, or there are no descriptors or threads for it.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address, int port, int max_connections,
                                                            HttpPages pages, const HttpPatience& patience = {});
   // Waits for a call of the pages that is under way, and for no client.

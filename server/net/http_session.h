@@ -22,7 +22,7 @@ class HttpSession final : public HttpReply, public std::enable_shared_from_this<
   enum class Phase { kReceives, kAnswers };
   enum class Why { kClientLeft, kMadeRoom, kTimedOut, kFailed };
 
-  // Who holds the sessions.
+  // Somebody who holds the sessions.
   class Owner {
    public:
     virtual void Ended(HttpSession& session, Why why) = 0;  // it is let go

@@ -10,10 +10,10 @@
 // An offender has a quarter of the streams, of kHeaderBytes and of the growth. Polite clients may share its address, so
 // what flow control and the size of a message let them send stays theirs.
 //
-// The second holds for whoever keeps to flow control on a link that is slower than the processor: gRPC announces new
-// room for each message after half a window. On faster links the server is now and then later than that, and much is
-// read in between; so the growth must be many times what was read, by this connection and by the others, which may hold
-// messages. What remains is an image being decoded just then; it takes longer than such a link is silent.
+// A client that keeps to flow control on a link that is slower than the processor stays within the second: gRPC
+// announces new room for each message after half a window. On faster links the server is now and then later than that,
+// and much is read in between; so the growth must be many times what was read, by this connection and by the others,
+// which may hold messages. An image may still be decoded just then; but that takes longer than such a link is silent.
 #include "server/net/inflow.h"
 
 #include <algorithm>
@@ -34,12 +34,13 @@ constexpr std::chrono::minutes kPenalty(1);
 constexpr int64_t kHeaderBytes = 64 << 10;
 constexpr int64_t kWindow = 32 << 10;  // half of what a stream may send unasked
 constexpr int64_t kMostWindows = 16;
-// The settings and that the client's are known, which whoever connects is sent: 42 bytes. One frame more is an answer.
+// The server sends 42 bytes to every client that connects: its settings, and that the client's are known. One frame
+// more is an answer.
 constexpr int64_t kGreetingBytes = 48;
 // Growth that nothing read accounts for. With many calls open, more of it: their headers may be what it is.
 constexpr int64_t kGrowth = 24 << 20, kGrowthOfMany = 64 << 20;
 constexpr int64_t kGrowthPerByte = 8;
-// Others' bytes account for no more growth than this, or whoever sends much would hide an attack.
+// Others' bytes account for no more growth than this, or a client that sends much would hide an attack.
 constexpr int64_t kMostOfOthers = 64 << 20;
 constexpr int64_t kSlack = 1 << 20;
 // A client that only pings, for months, is not to be cut.
@@ -105,7 +106,7 @@ void Inflow::Update(Time now, int64_t resident, int64_t grown, absl::Span<const 
     const int64_t done = account.messages + account.streams_ended;
     const bool is_done = std::exchange(seen.done, done) != done;
     const bool is_answered = std::exchange(seen.sent, account.sent) != account.sent && account.sent > kGreetingBytes;
-    // A whole message is answered when it has been computed, and what grows by then may be its image.
+    // A whole message is answered when it has been computed, and its image may be what grows by then.
     if (is_answered || is_done) {
       seen.answered_at = seen.read;
       seen.all_then = all_read_;

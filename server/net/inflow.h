@@ -14,7 +14,7 @@
 
 namespace resnetd::server {
 
-// A connection's books: what has come in since it was accepted, and what of it is done.
+// Keeps a connection's books: what has come in since it was accepted, and what of it is done.
 struct Account {
   uint64_t id = 0;      // of the connection, never used again
   std::string address;  // of the client; connections of one address are judged together. Empty: of nobody in particular
@@ -23,7 +23,7 @@ struct Account {
   int64_t messages = 0;                          // received whole
 };
 
-// Why a connection is not within its budget.
+// Names the budget that a connection has passed.
 enum class Excess : uint8_t {
   kStreams,    // calls begun and not ended
   kHeaders,    // bytes that are neither calls nor messages, while the process grows many times as fast
@@ -42,7 +42,7 @@ class Inflow {
   struct Limits {
     // Calls of one connection. A client that cancels all it may have and calls again has twice as many for an instant.
     int64_t streams = 1600;
-    // Calls of one address.
+    // Calls of all connections of one address.
     int64_t streams_of_address = 2400;
     int64_t message_bytes = int64_t{16} << 20;
   };
@@ -54,9 +54,10 @@ class Inflow {
 
   explicit Inflow(const Limits& limits) : limits_(limits) {}
 
-  // Which of `all` connections are to be cut, and are forgotten with it; so are those that it does not name any more.
-  // `resident`: bytes of the process, now, and `grown` since it was smallest since the last look.
-  // The address of one that is cut has smaller budgets for a minute: a quarter of what no message needs.
+  // Returns which of `all` connections are to be cut, and forgets them; it also forgets those that `all` does not name
+  // any more. `resident` is the size of the process now, in bytes, and `grown` is how much larger that is than its
+  // least size since the last look. The address of one that is cut has smaller budgets for a minute: a quarter of what
+  // no message needs.
   std::vector<Cut> Look(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all);
 
   // Addresses that have been cut, at most kMostOffenders of them.
@@ -66,20 +67,21 @@ class Inflow {
  private:
   struct Seen {
     int64_t read = 0, sent = 0, done = 0;  // done: messages and streams
-    // When it was last answered anything: what had been read of it and of all, and the least size of the process since.
+    // What had been read of it and of all connections when it was last answered anything, and the least size of the
+    // process since.
     int64_t answered_at = 0, all_then = 0, resident_then = 0;
-    // When a message or a call was last done, and what had been read by then.
+    // What had been read when a message or a call was last done, and the time of that.
     int64_t done_at = 0;
     Time done_time{};
     bool looked_at = false;
   };
 
   void Update(Time now, int64_t resident, int64_t grown, absl::Span<const Account> all);
-  // Nothing: it is within its budget. `of_address`: calls of its address.
+  // Returns nullopt if it is within its budget. `of_address`: calls of its address.
   std::optional<Cut> Judge(const Account& account, int64_t of_address, Time now, int64_t resident) const;
-  // By what the budget of an address is divided.
+  // Returns the number by which the budget of an address is divided.
   int64_t DivisorOf(const std::string& address) const;
-  // Whether it is an offender only now.
+  // Makes the address an offender for a minute. Returns whether it is one only now.
   bool Remember(const std::string& address, Time now);
 
   const Limits limits_;

@@ -26,7 +26,7 @@ namespace {
 
 // Bytes that have been sent and that a client's system does not take for so long end its connection.
 constexpr int kUserTimeoutMs = 20'000;
-// So often a free port of a name with several addresses is looked for.
+// A free port of a name with several addresses is looked for this often at most.
 constexpr int kTries = 16;
 
 // ALREADY_EXISTS and PERMISSION_DENIED are what another family's socket would meet too.

@@ -11,7 +11,7 @@
 namespace resnetd::server {
 
 std::optional<Traffic> TrafficOf(int fd) {
-  // Asked for first, what is unread cannot be more than what has arrived.
+  // The unread bytes are asked for first, so that they cannot be more than what has arrived.
   int unread = 0;
   tcp_info info{};
   socklen_t size = sizeof info;

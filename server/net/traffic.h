@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-// The kernel's knowledge of a connection's progress. gRPC shows a message when all of it has arrived, and that an
-// answer is gone when all of it is.
+// The kernel knows how far a connection is. gRPC shows a message when all of it has arrived, and that an answer is gone
+// when all of it is.
 namespace resnetd::server {
 
 // Bytes since the connection was made.
@@ -18,10 +18,10 @@ struct Traffic {
   uint64_t acknowledged = 0;  // of those, by the other end
 };
 
-// That of the connection whose client gRPC calls `peer`; nullopt: it is not known. Thread-safe.
+// Returns the traffic of the connection whose client gRPC calls `peer`; nullopt if it is not known. Thread-safe.
 using TrafficSource = std::function<std::optional<Traffic>(const std::string& peer)>;
 
-// Nothing unless it is a TCP socket.
+// Returns the traffic of a TCP socket; nullopt for any other, and on a kernel that does not count it.
 std::optional<Traffic> TrafficOf(int fd);
 
 }  // namespace resnetd::server

@@ -35,7 +35,7 @@ using prometheus::MetricFamily;
 
 constexpr EnumTable<scheduling::Why, const char*> kWhys = {"all_waiting", "largest", "deadline", "no_gain", "shared"};
 
-// As gRPC names its codes 0..16.
+// The names are gRPC's, of its codes 0..16.
 constexpr std::array kCodes = {
     "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
     "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
@@ -60,7 +60,7 @@ const std::vector<double> kRatioBuckets = {0.1,  0.2, 0.33, 0.5, 0.6, 0.7, 0.77,
                                            1.18, 1.3, 1.43, 1.6, 1.8, 2,   2.5,  3,    5,    10};
 const std::vector<double> kConfidenceBuckets = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1};
 
-// How much longer than the last one a page is expected to be at most.
+// Bytes by which a page is expected to be longer than the last one at most.
 constexpr size_t kMorePage = 4096;
 
 std::string Str(absl::string_view s) {
@@ -129,7 +129,7 @@ struct Metrics::State {
   std::map<std::string, std::unique_ptr<EventCounter>, std::less<>> rejections ABSL_GUARDED_BY(mu);
   std::map<std::string, std::unique_ptr<EventCounter>, std::less<>> closed ABSL_GUARDED_BY(mu);
   std::map<std::string, std::unique_ptr<ModelMetrics>> models ABSL_GUARDED_BY(mu);
-  // By labels, as they are written; and their part of the page, which only a load changes.
+  // Values by labels, as they are written; and their part of the page, which only a load changes.
   std::map<std::string, double> model_infos ABSL_GUARDED_BY(mu), model_loads ABSL_GUARDED_BY(mu);
   std::string models_text ABSL_GUARDED_BY(mu);
   std::function<scheduling::Snapshot()> snapshot ABSL_GUARDED_BY(mu);

@@ -18,8 +18,8 @@ class Histogram;
 }  // namespace prometheus
 
 // The metrics that Prometheus sees. Seconds and bytes, field conventions, and no label value that a client could
-// invent: methods, codes and reasons come from our own lists, models from the repository. Whoever has such a list asks
-// for a handle of each entry once and records by it.
+// invent: methods, codes and reasons come from our own lists, models from the repository. The owner of such a list
+// asks for a handle of each entry once and records by it.
 namespace resnetd::server {
 
 // Records the calls of one method. Thread-safe; lives as long as the Metrics that gave it.
@@ -65,12 +65,13 @@ struct LibraryLineCount {
   int64_t lines = 0;  // since the start
 };
 
-// The metrics port's connections: how many there are, how many it has closed on its own, for the sake of a newer
-// one, as they took too long, and for want of memory; and how often one could not be taken at once.
+// The metrics port's connections.
 struct HttpFigures {
-  int64_t connections = 0;
-  int64_t made_room = 0, timed_out = 0, failed = 0;
-  int64_t accept_failures = 0;
+  int64_t connections = 0;      // there are now
+  int64_t made_room = 0;        // closed for the sake of a newer one
+  int64_t timed_out = 0;        // closed as they took too long
+  int64_t failed = 0;           // closed for want of memory
+  int64_t accept_failures = 0;  // that could not be taken at once
 };
 
 // Thread-safe; recording takes no lock of ours and allocates nothing, but for the first call of a method that ends with

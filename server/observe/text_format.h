@@ -16,11 +16,11 @@ namespace resnetd::server {
 // Appends families of counters and gauges.
 void AppendText(const std::vector<prometheus::MetricFamily>& families, std::string& page);
 
-// And what it is made of. The shortest text that reads as the same number:
+// Appends the shortest text that reads as the same number.
 void AppendNumber(double value, std::string& out);
-// name="value", after a comma if it is not the first.
+// Appends name="value", after a comma if it is not the first.
 void AppendLabel(absl::string_view name, absl::string_view value, std::string& labels);
-// The lines HELP and TYPE of a family.
+// Appends the lines HELP and TYPE of a family.
 void AppendHeading(absl::string_view name, absl::string_view help, absl::string_view type, std::string& page);
 
 }  // namespace resnetd::server

@@ -21,14 +21,14 @@ def resident_mb(pid: int) -> float:
 
 
 class Peak:
-    """A context: the largest size of the process inside, in MB."""
+    """A context that sees the largest size of the process inside, in MB."""
 
     def __init__(self, pid: int):
         self.pid, self.mb, self.over = pid, resident_mb(pid), threading.Event()
         self.thread = threading.Thread(target=self.watch)
 
     def watch(self):
-        while not self.over.wait(0.002):
+        while not self.over.wait(0.002):  # looks as often as the server's guard does while it grows
             self.mb = max(self.mb, resident_mb(self.pid))
 
     def __enter__(self):
@@ -41,7 +41,7 @@ class Peak:
 
 
 class Polite:
-    """A context: a client that calls, one call after the other, inside."""
+    """A context in which a client makes one call after the other."""
 
     def __init__(self, address: str):
         self.address, self.answers, self.errors, self.over = address, 0, [], threading.Event()
@@ -50,7 +50,7 @@ class Polite:
     def run(self):
         request = pb.ClassifyRequest(images=[image()])
         with Client(self.address) as client:
-            while not self.over.wait(0.005):
+            while not self.over.wait(0.005):  # leaves most of the processor to the attack
                 answer = client.call("Classify", request, wait_for_ready=True)
                 if isinstance(answer, Error):
                     self.errors.append(answer)
@@ -72,13 +72,14 @@ def image() -> pb.Image:
 
 
 def continuation(field: bytes) -> bytes:
-    """20 MB of header fields of one call that never end."""
+    """Returns 20 MB of header fields of one call that never end."""
     block = field * (http2.MAX_FRAME_BYTES // len(field))
     begin = http2.frame(http2.HEADERS, 0, 1, http2.call_headers(PATH))
     return begin + http2.frame(http2.CONTINUATION, 0, 1, block) * (20_000_000 // len(block))
 
 
 def streams(after_headers, path: str = PATH, flags: int = 0) -> bytes:
+    """Returns the headers of STREAMS calls, each followed by `after_headers` of its stream."""
     headers = http2.call_headers(path)
     return b"".join(
         http2.frame(http2.HEADERS, http2.END_HEADERS | flags, stream, headers) + after_headers(stream)
@@ -119,7 +120,7 @@ class AttackTest(ServerTest):
             pass
         idle = resident_mb(pid)
         before = self.closed()
-        # The polite client's own address, and another.
+        # The attack comes from the polite client's own address, and from another.
         for source in ("127.0.0.1", "127.0.0.2"):
             with self.subTest(source=source), Polite(self.server.address) as polite, Peak(pid) as peak:
                 attack(self.server.address, flood, source)
@@ -149,14 +150,14 @@ class AttackTest(ServerTest):
 
 
 class HeavyUsersTest(ServerTest):
-    """Those who use all that they may are not cut."""
+    """Clients that use all that they may are not cut."""
 
     def tearDown(self):
         closed = Metrics(self.server.metrics_url).by("resnetd_connections_closed_total", "reason")
         self.assertEqual(closed, {})
 
     def upload(self, size: int, at_once: int, each: int):
-        """Messages that are none: they are read whole and refused."""
+        """Sends messages that are none, which are read whole and refused."""
         message = b"\xff" * size
         wrong = []
 

@@ -202,7 +202,7 @@ def wait_until(condition, what: str, seconds: float = PATIENCE_SECONDS):
     while not (answer := condition()):
         if time.monotonic() > give_up:
             raise AssertionError(f"still not after {seconds} s: {what}")
-        time.sleep(0.005)
+        time.sleep(0.005)  # the server has the processor meanwhile
     return answer
 
 

@@ -61,7 +61,7 @@ class Load:
                 self.open += 1
             client.stub.Classify.future(REQUEST, timeout=EXIT_SECONDS).add_done_callback(self.done)
             due += self.pause
-            time.sleep(max(due - time.monotonic(), 0))
+            time.sleep(max(due - time.monotonic(), 0))  # the rate of the load
 
     def done(self, call):
         error = call.exception()
@@ -99,7 +99,7 @@ class LastPage:
                 self.page = Metrics(self.url)
             except AssertionError:
                 return
-            time.sleep(0.01)
+            time.sleep(0.01)  # a scrape takes the processor from the calls
 
     def join(self) -> Metrics:
         self.thread.join()

@@ -1,4 +1,4 @@
-"""deploy/haproxy: valid, calls pass, and attacks through it do not reach the server. Skipped where there is no HAProxy."""
+"""deploy/haproxy is valid, calls pass, and attacks do not reach the server. The test is skipped without HAProxy."""
 
 import os
 import pathlib

@@ -30,21 +30,22 @@ SLOW = "slow" in sys.argv[4:]
 MINUTES = float(sys.argv[5]) if len(sys.argv) > 5 else 30.0
 SHARE = float(sys.argv[6]) if len(sys.argv) > 6 else 1.0
 MAX_MESSAGE_BYTES = 200_000
-# Bytes that the heap may hold more: a call, and once, for tables that double and the first of a kind in the metrics.
+# The heap may hold so many bytes more: for each call, and once, for tables that double and the first of a kind in the
+# metrics.
 MOST_A_CALL, MOST_ONCE = 1, 32_768
 LEAK = 1000  # bytes a call
 WARM, ROUNDS = 4, 8
 CLIENTS = 4  # in the slow test
 WINDOWS = 6
-# Memory that the process has and the heap does not use: bytes more in the last third of the time than in the second.
+# The process may have so many bytes more that the heap does not use in the last third of the time than in the second.
 MOST_UNUSED = 1_000_000
 KEPT = 10_000_000  # bytes, after a burst
-# Small enough that visitors go over them.
+# The limits are small enough that visitors go over them.
 LIMITS = ["--max-message-bytes", str(MAX_MESSAGE_BYTES), "--max-calls-in-flight", "16"]
 
 
 class Metered:
-    """A context: a server under the meter, and those who visit it."""
+    """A context: a server under the meter, and its visitors."""
 
     def __init__(self, folder: pathlib.Path, *options: str, clients: int = 1, leak: int = 0):
         self.meter = HeapMeter(METER, folder / "heap", stacks=True, leak=leak)
@@ -63,7 +64,7 @@ class Metered:
         self.server.__exit__(kind, value, trace)
 
     def round(self, seed: int) -> Reading:
-        """All visitors at once, and what the server has when they are done and it is at rest."""
+        """Lets all visitors call at once; returns what the server has when they are done and it is at rest."""
         failures = []
 
         def visit(visitor: MixedTraffic, of: int):
@@ -82,7 +83,7 @@ class Metered:
         return self.at_rest()
 
     def at_rest(self) -> Reading:
-        """No connection is left, and from one look to the next nothing changes."""
+        """Waits until no connection is left and nothing changes from one look to the next; returns the last one."""
         last = None
 
         def resting() -> bool:
@@ -90,7 +91,7 @@ class Metered:
             before, last = last, self.meter.read(self.pid)
             self.descriptors = min(self.descriptors, last.descriptors)
             if before is None or last.descriptors > self.descriptors or last.bytes != before.bytes:
-                time.sleep(0.03)
+                time.sleep(0.03)  # between two looks something that still runs has time to change the heap
                 return False
             return True
 
@@ -100,7 +101,7 @@ class Metered:
 
 @dataclasses.dataclass
 class Growth:
-    """Of what the heap holds, from the least of the first half to the least of the second: noise only adds to it."""
+    """The heap holds so much more, from the least of the first half to the least of the second: noise only adds to it."""
 
     bytes: int
     calls: int  # from half to half
@@ -121,7 +122,7 @@ class Growth:
 
 class EqualRounds(unittest.TestCase):
     def measure(self, leak: int):
-        """The growth, and a function that says which stacks hold it."""
+        """Returns the growth, and a function that says which stacks hold it."""
         folder = self.enterContext(tempfile.TemporaryDirectory())
         with Metered(pathlib.Path(folder), *LIMITS, leak=leak) as metered:
             for _ in range(WARM):
@@ -183,7 +184,7 @@ class HalfAnHour(unittest.TestCase):
                 while (at := time.monotonic() - begun) < 60 * MINUTES * len(windows) / WINDOWS or not windows[-1]:
                     windows[-1].append(metered.round(rounds * CLIENTS))
                     rounds += 1
-                    time.sleep((time.monotonic() - begun - at) * (1 / SHARE - 1))
+                    time.sleep((time.monotonic() - begun - at) * (1 / SHARE - 1))  # rests for the remainder of its share
                 self.tell(windows)
                 if len(windows) == WINDOWS // 2:
                     half_way = metered.meter.stacks()

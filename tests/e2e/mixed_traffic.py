@@ -221,7 +221,7 @@ class MixedTraffic:
     def cancelled_calls(self):
         for pause in (0, 0, 0.0005, 0.002):
             call = self.future(self.request())
-            time.sleep(pause)
+            time.sleep(pause)  # the call gets this far
             call.cancel()
 
     def tiny_deadlines(self):

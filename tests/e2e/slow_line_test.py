@@ -17,7 +17,7 @@ from server_case import ServerTest
 TIMEOUT_MS = 1000
 BYTES_A_SECOND = 3_000_000
 PIECE = 32_768
-# Four times the time on the line.
+# The message is on the line for four times the time.
 MESSAGE_BYTES = 4 * BYTES_A_SECOND * TIMEOUT_MS // 1000
 
 
@@ -40,7 +40,7 @@ class Line:
             while self.left > 0 and (piece := client.recv(min(PIECE, self.left))):
                 server.sendall(piece)
                 self.left -= len(piece)
-                time.sleep(len(piece) / BYTES_A_SECOND)
+                time.sleep(len(piece) / BYTES_A_SECOND)  # the line's speed
             # gRPC's clients hear of their call's end when they are rid of what they were sending.
             while client.recv(PIECE):
                 pass

@@ -98,7 +98,7 @@ class Throttled(unittest.TestCase):
                     answered = 'resnetd_requests_total{code="OK",method="Classify"}'
                     wait_until(lambda: answered in Metrics(server.metrics_url).text, "the load is answered")
                     with throttled(server.process, 0.04):
-                        time.sleep(THROTTLED_SECONDS)
+                        time.sleep(THROTTLED_SECONDS)  # the stretch
                 finally:
                     bench.kill()
             wait_until(lambda: self.idle(server), "idle")

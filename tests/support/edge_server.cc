@@ -156,6 +156,7 @@ void EdgeServer::AwaitBatches(int count) {
 }
 
 void EdgeServer::AwaitWaiting(size_t images) {
+  // The scheduler tells nobody of it, and is asked once a millisecond.
   while (scheduler_->snapshot().waiting < images) absl::SleepFor(absl::Milliseconds(1));
 }
 

@@ -1,5 +1,5 @@
-// Who is told of a change is called outside the lock and asks for the state himself, so that what he sends last is what
-// is true last, in whichever order changes are told.
+// Subscribers are called outside the lock and ask for the state themselves, so that what each of them sends last is
+// what is true last, in whichever order changes are told.
 #include "server/edge/health/health.h"
 
 #include <iterator>

@@ -17,8 +17,8 @@
 
 namespace resnetd::server {
 
-// Keeps what the health service says: for each name whether it is served, and to whom changes are told. Thread-safe;
-// protocols and watches of it refer to it.
+// Keeps what the health service says, which is whether each name is served, and tells subscribers of changes.
+// Thread-safe; protocols and watches of it refer to it.
 class Health {
  public:
   // The name whose health is that of the process.
@@ -28,9 +28,9 @@ class Health {
   Health();
 
   void Set(absl::string_view name, bool serving);
-  // Nothing but the process is served any more, whatever Set() says later.
+  // Makes all names but the process's not served, whatever Set() says later.
   void Stop();
-  // Watches end when they have told the last state.
+  // Lets watches end, each when it has told the last state.
   void End();
   bool ended() const;
 
@@ -48,7 +48,7 @@ class Health {
     std::string name;
     std::function<void()> changed;
   };
-  // Those of one name, or all.
+  // Returns the subscribers of one name, or all.
   std::vector<std::function<void()>> Subscribers(std::optional<absl::string_view> name) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -127,7 +127,7 @@ TEST(ExchangeTest, HoldsItsOwnerUntilItHasToldIt) {
     } else if (exchange->Start(bytes)) {
       EXPECT_TRUE(exchange->Submit(true));
     }
-    while (!seen.gone) absl::SleepFor(absl::Milliseconds(1));
+    while (!seen.gone) absl::SleepFor(absl::Milliseconds(1));  // a worker ends it
     EXPECT_EQ(seen.answered, 1);
     EXPECT_TRUE(seen.alive_when_told);
     EXPECT_EQ(seen.reply.status().code(), c.code);
@@ -164,7 +164,7 @@ absl::StatusOr<std::string> AnswerOf(const FixedCodec& codec, Metrics& metrics, 
                                              arrival, std::move(owner));
   NoBytes bytes;
   if (exchange->Start(bytes)) exchange->Submit(true);
-  while (!seen.gone) absl::SleepFor(absl::Milliseconds(1));
+  while (!seen.gone) absl::SleepFor(absl::Milliseconds(1));  // a worker ends it
   *computed = images;
   return seen.reply;
 }

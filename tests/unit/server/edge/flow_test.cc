@@ -50,6 +50,7 @@ class Background {
 };
 
 // For conditions that nothing signals; a test that hangs here is stopped by its own time limit.
+// Asks once a millisecond, so that the server has the processor in between.
 void Await(const std::function<bool()>& condition) {
   while (!condition()) absl::SleepFor(absl::Milliseconds(1));
 }
@@ -163,7 +164,7 @@ TEST(EdgeStreamTest, AClientThatDoesNotReadIsNotReadFrom) {
     }
     stream->WritesDone();
   });
-  // Until nothing has moved for a while: who gives up too early only tests less.
+  // It waits until nothing has moved for a while. Giving up too early would only test less.
   server.AwaitBatches(1);
   for (int still = 0, last = 0; still < 100; still = last == server.images_computed() ? still + 1 : 0) {
     last = server.images_computed();
@@ -606,7 +607,7 @@ TEST(EdgeFlowTest, AStormOfCancellationsLeavesNothingBehind) {
           context.set_deadline(std::chrono::system_clock::now() + std::chrono::microseconds(random() % 2000));
         }
         std::thread canceller([&context, after = random() % 1500, cancel = random() % 2 == 0] {
-          absl::SleepFor(absl::Microseconds(after));
+          absl::SleepFor(absl::Microseconds(after));  // so that cancellations meet calls at each of their steps
           if (cancel) context.TryCancel();
         });
         const unsigned seed = c * 1000 + i;

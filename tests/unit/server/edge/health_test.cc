@@ -138,7 +138,7 @@ TEST(EdgeHealthTest, HealthNeedsNoCredentials) {
   EXPECT_EQ(watch.Next(), HealthCheckResponse::NOT_SERVING);
 }
 
-// Both the slots and the bytes are taken.
+// The slots and the bytes are all taken.
 TEST(EdgeHealthTest, AFullGateIsNoneForHealth) {
   const size_t size = LogitsRequest({1}).ByteSizeLong();
   EdgeServer server({.edge = {.max_calls_in_flight = 1, .max_bytes_in_flight = size, .max_message_bytes = size}});
@@ -175,6 +175,7 @@ TEST(EdgeHealthTest, AConnectionHasABoundedNumberOfWatches) {
   EXPECT_THAT(server.metrics().Scrape(), HasSubstr("resnetd_rejections_total{reason=\"connection_calls\"} 1\n"));
 
   watches.pop_back();
+  // The server hears of a cancelled watch some time later, and each failed check is a call to it.
   while (Check(*stub, "liveness") != HealthCheckResponse::SERVING) absl::SleepFor(absl::Milliseconds(1));
   server.edge().SetServing("", true);
   for (OpenWatch& watch : watches) EXPECT_EQ(watch.Next(), HealthCheckResponse::SERVING);
@@ -190,6 +191,7 @@ TEST(EdgeHealthTest, CallsAreCountedByTheirMethods) {
     watch.Next();
   }
   const std::string cancelled = "resnetd_requests_total{code=\"CANCELLED\",method=\"Watch\"} 1\n";
+  // The server hears of it some time later.
   while (server.metrics().Scrape().find(cancelled) == std::string::npos) absl::SleepFor(absl::Milliseconds(1));
   const std::string page = server.metrics().Scrape();
   EXPECT_THAT(page, HasSubstr("resnetd_requests_total{code=\"OK\",method=\"Check\"} 1\n"));
@@ -256,6 +258,7 @@ TEST(EdgeHealthTest, GrpcsOwnClientUnderstandsIt) {
   server.edge().SetServing("fake", true);
   EXPECT_EQ(list(true), grpc::OK);
   server.edge().SetServing("fake", false);
+  // The client hears of the end some time later.
   while (list(false) != grpc::UNAVAILABLE) absl::SleepFor(absl::Milliseconds(1));
 }
 

@@ -145,7 +145,7 @@ TEST_F(PatienceTest, BytesTheOtherWayAreNoProgress) {
   EXPECT_THAT(told_, ElementsAre(1, 2));
 }
 
-// Else one call that moves would keep a thousand that do not.
+// One call that moves would otherwise keep a thousand that do not.
 TEST_F(PatienceTest, AConnectionMovesForEachOfItsCalls) {
   Patience patience = Moving();
   for (const bool enough : {true, false}) {
@@ -230,7 +230,7 @@ TEST_F(PatienceTest, ManyThreadsBeginAndEndWhileOneLooks) {
   for (const Awaited what : EnumValues<Awaited>()) EXPECT_EQ(load_.waits[what], 0);
 }
 
-// Woken by somebody who has gone again when it looks, it is woken by the next.
+// The watchman is woken by a wait that has ended again when it looks, and must be woken by the next one.
 TEST_F(PatienceTest, TheWatchmanDoesNotOversleep) {
   Patience patience({milliseconds(4), kAnswer}, Nobody);
   std::thread watchman([&] { patience.Run(); });
@@ -242,11 +242,11 @@ TEST_F(PatienceTest, TheWatchmanDoesNotOversleep) {
     std::atomic<bool> overdue{false};
   };
   for (int round = 0; round < 30; ++round) {
-    std::this_thread::sleep_for(milliseconds(3));  // until it sleeps, mostly
+    std::this_thread::sleep_for(milliseconds(3));  // so that the watchman sleeps by then, mostly
     const auto gone = std::make_shared<Sleeper>(load_), stays = std::make_shared<Sleeper>(load_);
     patience.Begin(gone->wait, Awaited::kMessage, Now());
     patience.End(gone->wait, Awaited::kMessage);
-    std::this_thread::sleep_for(milliseconds(3));
+    std::this_thread::sleep_for(milliseconds(3));  // so that it has looked and sleeps again, mostly
     patience.Begin(stays->wait, Awaited::kMessage, Now());
     while (!stays->overdue) std::this_thread::yield();
   }

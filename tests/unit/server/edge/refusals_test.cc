@@ -13,6 +13,7 @@
 namespace resnetd::server {
 namespace {
 
+// Asks once a millisecond, so that the server has the processor in between.
 void Await(const std::function<bool()>& condition) {
   while (!condition()) absl::SleepFor(absl::Milliseconds(1));
 }

@@ -26,6 +26,7 @@ namespace {
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 
+// Asks once a millisecond, so that the server has the processor in between.
 void Await(const std::function<bool()>& condition) {
   while (!condition()) absl::SleepFor(absl::Milliseconds(1));
 }
@@ -65,7 +66,7 @@ TEST(EdgeSlotsTest, HeadersWithoutAMessageGiveTheirSlotsBack) {
   EXPECT_TRUE(List(*polite).ok());
 }
 
-// However long the time is, and however many there are.
+// The share holds however long the time is, and however many calls there are.
 TEST(EdgeSlotsTest, HeadersOnOneConnectionLeaveSlotsForOthers) {
   constexpr int kSlots = 1024;
   EdgeServer server({.edge = {.max_calls_in_flight = kSlots, .message_timeout = std::chrono::hours(1)}});

@@ -24,6 +24,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
+// Asks once a millisecond, so that the acceptor has the processor in between.
 template <typename Condition>
 void Await(Condition condition) {
   while (!condition()) absl::SleepFor(absl::Milliseconds(1));
@@ -165,7 +166,7 @@ TEST_F(AcceptorTest, ALackOfDescriptorsPassesByItself) {
   EXPECT_EQ(acceptor_->WhyClosed(), "no new connection can be accepted: Too many open files (ulimit -n)");
   EXPECT_EQ(owner_.count(), 1);
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-  // Those that waited are taken, and so are those that come.
+  // The acceptor takes those that waited, and those that come.
   Await([&] { return owner_.count() == 9; });
   const Descriptor after = Connect();
   Await([&] { return owner_.count() == 10; });

@@ -187,7 +187,7 @@ TEST(HttpConversation, BothSidesOfTheBodysLimit) {
   EXPECT_THAT(Statuses(Say(plain(50) + plain(51), kSmall)), ElementsAre(405, 413));
   EXPECT_THAT(Statuses(Say(plain(64 << 10))), ElementsAre(405));
   EXPECT_THAT(Statuses(Say(plain((64 << 10) + 1))), ElementsAre(413));
-  // In chunks, with what frames them: 8 bytes a chunk of two, and the last one's 5.
+  // The chunks count with what frames them: 8 bytes a chunk of two, and the last one's 5.
   const auto chunked = [](int chunks) {
     std::string bytes = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
     for (int i = 0; i < chunks; ++i) bytes += "2\r\n{}\r\n";

@@ -40,7 +40,7 @@ std::unique_ptr<HttpServer> Start(int max_connections, HttpPages pages = Pages()
   return *std::move(server);
 }
 
-// Waits for a minute at most.
+// Waits for a minute at most, and asks once a millisecond, so that the server has the processor in between.
 bool Eventually(const std::function<bool()>& condition) {
   const Time until = Now() + minutes(1);
   while (!condition()) {
@@ -70,7 +70,7 @@ std::vector<HttpClient> Crowd(int port, int size, const std::string& bytes) {
 }
 
 TEST(HttpCrowd, ProbesAreAnsweredBesideSlowClients) {
-  // Within the bound, at it, and beyond.
+  // The bounds lie above the clients and probes, at them, and below.
   for (const int bound : {300, 202, 64, 1}) {
     SCOPED_TRACE(bound);
     const auto server = Start(bound);
@@ -80,7 +80,7 @@ TEST(HttpCrowd, ProbesAreAnsweredBesideSlowClients) {
       EXPECT_LE(server->counts().connections, bound);
       EXPECT_EQ(server->counts().made_room > 0, bound < 200);
     }
-    // Those who have left are forgotten.
+    // Clients that have left are forgotten.
     EXPECT_TRUE(Eventually([&] { return server->counts().connections == 0; }));
   }
 }
@@ -137,7 +137,7 @@ TEST(HttpCrowd, WhoHasAskedIsClosedLast) {
   HttpClient second(server->port());
   EXPECT_TRUE(idle.IsClosed()) << "it waits for less long, and has asked for nothing";
   second.Send("GET /metrics HTTP/1.1\r\n\r\nGET ");
-  // All have asked now, or will have when the next one comes.
+  // Every client has asked now, or will have when the next one comes.
   EXPECT_TRUE(Eventually([&] {
     HttpClient next(server->port());
     return next.Get("/livez").has_value() && server->counts().made_room >= 2;
@@ -206,7 +206,7 @@ TEST(HttpCrowd, WhoWaitsForAPageForTooLongIsClosed) {
   HttpPages pages = Pages();
   std::atomic<bool> go_on = false;
   pages.metrics = [&] {
-    while (!go_on) std::this_thread::sleep_for(milliseconds(1));
+    while (!go_on) std::this_thread::sleep_for(milliseconds(1));  // the page takes longer than its time
     return std::string("page");
   };
   auto server = Start(64, pages, patience);
@@ -271,7 +271,7 @@ constexpr int kKeptIsAnswered = 1, kMadeRoom = 2, kTold = 4, kRecovered = 8, kTo
   // One that has waited for long makes room for a probe.
   HttpClient probe = connect();
   if (probe.Get("/livez").has_value() && (*server)->counts().made_room == 1) went_well |= kMadeRoom;
-  // Nobody is left who could, and still it tries.
+  // No client is left that could make room, and still it tries.
   clients.clear();
   kept.Close();
   probe.Close();

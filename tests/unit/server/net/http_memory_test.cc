@@ -17,7 +17,7 @@ TEST(HttpMemory, AFailedAllocationCostsOneConnectionAtMost) {
   const HttpPages pages = {.metrics = [] { return std::string(1000, 'a'); },
                            .why_not_ready = [] { return std::string(200, 'b'); },
                            .warn = {}};
-  // Who waits for a page that cannot be sent is closed soon.
+  // A client that waits for a page that cannot be sent is closed soon.
   const auto server = HttpServer::Start("127.0.0.1", 0, 64, pages, {.page = std::chrono::milliseconds(100)});
   ASSERT_TRUE(server.ok());
   const int port = (*server)->port();

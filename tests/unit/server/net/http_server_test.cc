@@ -147,7 +147,7 @@ TEST(HttpServer, GarbageIsRefusedAndNobodyElseDisturbed) {
         std::pair(large_body, 413)}) {
     HttpClient client(server->port());
     client.Send(bytes);
-    // All that is sent after the refusal is taken off the wire, or the answer would be lost with the connection.
+    // The server takes what is sent after the refusal off the wire, or the answer would be lost with the connection.
     const auto answer = client.Answer();
     ASSERT_TRUE(answer.has_value()) << status;
     EXPECT_EQ(answer->status, status);

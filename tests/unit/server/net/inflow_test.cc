@@ -129,8 +129,8 @@ TEST_F(InflowTest, MemoryThatWasGivenBackHidesNothing) {
   EXPECT_EQ(Look(40 * kMb), "2 headers");
 }
 
-// At any speed of the link, with any number of messages side by side, and while images of others are decoded: a stream
-// that is read is told to go on at the latest after half a window.
+// A stream that is read is told to go on after half a window at the latest. That holds at any speed of the link, with
+// any number of messages side by side, and while images of others are decoded.
 TEST_F(InflowTest, UploadsAreNeverCut) {
   for (const int64_t calls : {1, 8, 64, 1000}) {
     for (const int64_t bytes_per_look : {1 * kKb, 30 * kKb, 300 * kKb, 3 * kMb, 20 * kMb}) {

@@ -13,7 +13,7 @@
 namespace resnetd::server {
 namespace {
 
-// Both ends of a connection on loopback; `accepted` is the server's.
+// The two ends of a connection on loopback; `accepted` is the server's.
 struct Pair {
   explicit Pair(int family) {
     const int listener = socket(family, SOCK_STREAM, 0);
