@@ -67,10 +67,10 @@ class Inflow {
  private:
   struct Seen {
     int64_t read = 0, sent = 0, done = 0;  // done: messages and streams
-    // What had been read of it and of all connections when it was last answered anything, and the least size of the
+    // It was last answered anything when so much had been read of it and of all connections; and the least size of the
     // process since.
     int64_t answered_at = 0, all_then = 0, resident_then = 0;
-    // What had been read when a message or a call was last done, and the time of that.
+    // A message or a call was last done when so much had been read, at this time.
     int64_t done_at = 0;
     Time done_time{};
     bool looked_at = false;
