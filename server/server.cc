@@ -73,6 +73,8 @@ EdgeOptions EdgeOptionsOf(const ServerOptions& options, int workers) {
   EdgeOptions edge = options.edge;
   if (edge.max_calls_per_connection == 0) edge.max_calls_per_connection = kCallsAWorker * workers;
   edge.refusals.interval /= workers;
+  edge.refusals.crowd *= static_cast<size_t>(workers);
+  edge.refusals.backlog = edge.max_calls_per_connection;
   return edge;
 }
 

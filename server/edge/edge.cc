@@ -160,7 +160,9 @@ class GrpcEdge final : public Edge {
         proxies_(proxies),
         gate_(options.max_calls_in_flight, options.max_bytes_in_flight, options.max_streams_per_connection),
         rejections_(metrics),
-        refusals_(options.refusals, [&scheduler] { return scheduler.saturated(); }),
+        refusals_(options.refusals, {.saturated = [&scheduler] { return scheduler.saturated(); },
+                                     .connection = [this](const std::string& peer) { return MayRest(peer); },
+                                     .paused = [&metrics] { metrics.ConnectionPaused(); }}),
         refused_(metrics.ClosedConnections("limit")),
         cut_(CutCounters(metrics)),
         shares_([proxies](absl::string_view peer) { return IsProxy(peer, proxies); }),
@@ -261,6 +263,11 @@ class GrpcEdge final : public Edge {
     if (max_age_ == max_age_.zero()) return Time::max();
     const std::shared_ptr<Connection> connection = acceptor_->connections().Find(peer);
     return SaturatingAdd(connection == nullptr ? now : connection->since(), max_age_ + max_age_ / 10);
+  }
+
+  // A proxy's connection carries the calls of clients whom nothing was refused.
+  std::shared_ptr<Connection> MayRest(const std::string& peer) const {
+    return IsProxy(peer, proxies_) ? nullptr : acceptor_->connections().Find(peer);
   }
 
   std::optional<Traffic> TrafficOf(const std::string& peer) const {

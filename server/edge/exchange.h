@@ -34,6 +34,7 @@ struct Arrival {
   Time at;
   Time deadline = Time::max();  // of the client; max(): none
   PrincipalId principal = PrincipalId::kAnonymous;
+  bool stale = false;          // it came in a lull of its connection, see refusals.h
   Time retires = Time::max();  // a stream ends then, as its connection is to
 };
 

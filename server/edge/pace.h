@@ -18,6 +18,13 @@ struct RefusalPace {
   // A refusal is held for this long at most, and for three quarters of the time that its call has left: a client that
   // hears of it later can do nothing with it.
   Duration longest = std::chrono::milliseconds(100);
+  // When more than `crowd` refusals are held, the connection of the last has a lull (lulls.h) of this length, if
+  // `crowd_of_one` of them are its own, and these go out at once. With a longer one more calls pass unread, and clients
+  // learn later that they are refused.
+  size_t crowd = 32;
+  int crowd_of_one = 4;
+  Duration lull = std::chrono::milliseconds(200);
+  int backlog = 16;  // calls that a connection may have open
 };
 
 // Says whether something that must not be done more often than at some rate may be done now: a bucket that fills by one

@@ -6,15 +6,20 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <memory>
+#include <string>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "base/mutex.h"
 #include "base/time.h"
 #include "server/edge/codec.h"
 #include "server/edge/exchange.h"
+#include "server/edge/lulls.h"
 #include "server/edge/pace.h"
+#include "server/net/connections.h"
 
 namespace resnetd::server {
 
@@ -31,14 +36,26 @@ void YieldToWorkers();
 // out at a pace that leaves them the processor, and calls beyond it are held. A held call costs a few hundred bytes and
 // no time, has no slot at the gate, and keeps its HTTP/2 stream: a client that may have only so many open sends no
 // other call meanwhile. A held call is refused in its turn, first those with the least time left; when its longest time
-// is over; or as soon as a worker is idle. It goes when it is cancelled. Thread-safe.
+// is over; or as soon as a worker is idle. It goes when it is cancelled. Where many are held, connections have lulls.
+// Thread-safe.
 class Refusals {
  public:
-  // `saturated` says whether every worker is busy. It is called by any thread and must not block.
-  Refusals(const RefusalPace& pace, std::function<bool()> saturated);
+  // What is around it. Any thread calls these; none may block.
+  struct Surroundings {
+    // Says whether every worker is busy.
+    std::function<bool()> saturated;
+    // Finds a client's connection by what gRPC calls it. Null: it may have no lull.
+    std::function<std::shared_ptr<Connection>(const std::string& peer)> connection;
+    // Hears of every lull.
+    std::function<void()> paused;
+  };
+  Refusals(const RefusalPace& pace, Surroundings around);
   // Requires that no call is held any more.
   ~Refusals();
 
+  // Returns the deadline less what the call may have waited before its headers were seen, and marks a stale arrival.
+  // Call it once for each call.
+  Time DeadlineOf(const grpc::CallbackServerContext& context, Arrival& arrival);
   // Returns what gRPC, which holds the call, is to have for it.
   Reactor* Refuse(grpc::CallbackServerContext& context, const Arrival& arrival, const absl::Status& status,
                   const StatusCodes& codes);
@@ -52,14 +69,19 @@ class Refusals {
 
   void Work();
   bool Remove(HeldCall& call);
+  HeldCall& TakeOut(Line::iterator place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void BeginLull(const std::shared_ptr<Connection>& connection, Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool AtRest() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return line_.empty() && lulls_.empty(); }
 
   const RefusalPace limits_;
-  const std::function<bool()> saturated_;
+  const Surroundings around_;
 
   mutable Mutex mu_;
   CondVar changed_;
   Pace pace_ ABSL_GUARDED_BY(mu_);
   Line line_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<const Connection*, int> held_of_ ABSL_GUARDED_BY(mu_);
+  Lulls lulls_ ABSL_GUARDED_BY(mu_);
   bool released_ ABSL_GUARDED_BY(mu_) = false, stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

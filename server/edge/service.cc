@@ -22,10 +22,6 @@
 namespace resnetd::server {
 namespace {
 
-// Under overload headers are handled so long after they came: a little more than what the system lets a worker go on
-// for before one of gRPC's threads gets its core.
-constexpr std::chrono::milliseconds kBeforeHeaders(4);
-
 using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 }  // namespace
@@ -82,9 +78,7 @@ Reactor* Endpoint::Arrived(const ServedMethod& served, grpc::CallbackServerConte
                         "the deadline had passed when the call arrived"));
   }
   if (served.method.computes && !served.method.streaming && !services_.gate.closed()) {
-    Time deadline = arrival.deadline;
-    if (deadline != Time::max() && refusals_.held() > 0) deadline -= kBeforeHeaders;
-    if (const auto verdict = services_.scheduler.RefusalOfAll(deadline)) {
+    if (const auto verdict = services_.scheduler.RefusalOfAll(refusals_.DeadlineOf(context, arrival))) {
       const absl::Status why =
           QueueRefusal(*verdict, services_.scheduler.limits(), arrival.deadline - arrival.at, services_.rejections);
       served.metrics.Ended(ToGrpcCode(why, served.codes), Now() - arrival.at);

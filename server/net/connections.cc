@@ -20,6 +20,9 @@ uint64_t NextId() {
   return ++last;
 }
 
+// Large messages are not held up: a model that takes them is not one whose refusals cost as much as its answers.
+constexpr int kPausedBytes = 256 << 10;
+
 }  // namespace
 
 Connection::Connection(Descriptor duplicate, std::string peer, Time since)
@@ -32,6 +35,20 @@ std::optional<Traffic> Connection::traffic() {
 
 void Connection::CloseInward() {
   Shutdown(SHUT_RD);
+}
+
+void Connection::Pause() {
+  SetLowWater(kPausedBytes);
+}
+
+void Connection::Resume() {
+  SetLowWater(1);
+}
+
+// The kernel compares what waits with it at once (tcp_set_rcvlowat in Linux), and makes the receive buffer twice as large.
+void Connection::SetLowWater(int bytes) {
+  MutexLock lock(&mu_);
+  if (socket_.is_open()) setsockopt(socket_.get(), SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
 }
 
 void Connection::Cut() {

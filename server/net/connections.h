@@ -35,6 +35,11 @@ class Connection {
   // finds the end only with nothing left to read, and looks when this is called: call it again while the client goes on
   // sending.
   void CloseInward();
+  // The kernel does not tell gRPC of what arrives until Resume(), until 256 KB wait, or until the client leaves. TCP's
+  // alone; nothing for others.
+  void Pause();
+  // The kernel tells gRPC at once of what waits.
+  void Resume();
   // Ends it both ways, at once. Bytes that have arrived and were not read yet are lost.
   void Cut();
   // Gives the duplicate back: the connection is over.
@@ -42,6 +47,8 @@ class Connection {
 
  private:
   void Shutdown(int how);
+  // Lets the kernel tell of no fewer bytes than these.
+  void SetLowWater(int bytes);
 
   const uint64_t id_;
   const std::string peer_;

@@ -118,7 +118,7 @@ struct Metrics::State {
                                          "Connections to the gRPC port that the server closed, by reason", registry);
 
   EnumTable<scheduling::Why, Counter*> batches;
-  Counter *images_ok, *images_failed, *not_finite, *not_taken, *stray_bytes, *busy;
+  Counter *images_ok, *images_failed, *not_finite, *not_taken, *pauses, *stray_bytes, *busy;
   Histogram *queue, *decode, *infer, *batch_size, *predicted_ratio;
   prometheus::Gauge* workers;
 
@@ -153,6 +153,10 @@ Metrics::State::State() {
   not_taken = &Build(prometheus::BuildCounter(), "resnetd_answers_not_taken_total",
                      "Calls ended because their clients did not take the answer", registry)
                    .Add({});
+  pauses = &Build(prometheus::BuildCounter(), "resnetd_connection_pauses_total",
+                  "Times that a connection to the gRPC port was not read for a while, as its calls were refused",
+                  registry)
+                .Add({});
   stray_bytes = &Build(prometheus::BuildCounter(), "resnetd_image_stray_bytes_total",
                        "Bytes of JPEG files that belong to no segment; they are passed over", registry)
                      .Add({});
@@ -251,6 +255,9 @@ void Metrics::NotFinite() {
 }
 void Metrics::AnswerNotTaken() {
   state_->not_taken->Increment();
+}
+void Metrics::ConnectionPaused() {
+  state_->pauses->Increment();
 }
 void Metrics::StrayBytes(int64_t bytes) {
   state_->stray_bytes->Increment(static_cast<double>(bytes));

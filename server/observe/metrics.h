@@ -102,6 +102,8 @@ class Metrics {
   void NotFinite();
   // A call was ended because its client did not take its answer.
   void AnswerNotTaken();
+  // A connection to the gRPC port is not read for a while, as too many of its calls are refused.
+  void ConnectionPaused();
   // So many bytes of an image file belonged to nothing, and were passed over.
   void StrayBytes(int64_t bytes);
   // A model of this name loaded again is recorded with the one before.

@@ -1,5 +1,6 @@
 // Refusals under load: which are held, and what lets them go. The worker is held, the pace lets nothing pass but the
 // burst, and a refusal may be held for hours: nothing depends on time.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -43,11 +44,12 @@ class Caller {
 // A server whose worker is busy and whose queue is full, so that every further call is refused.
 class HeldRefusals : public testing::Test {
  protected:
-  void Start(RefusalPace pace) {
+  void Start(RefusalPace pace, const std::vector<std::string>& proxies = {}) {
     EdgeServer::Setup setup;
     setup.scheduling.max_queue_time = Duration::zero();
     setup.edge.max_calls_in_flight = 1;  // held calls have no slot: none of these tests is refused for want of one
     setup.edge.refusals = pace;
+    setup.edge.trusted_proxies = proxies;
     server_ = std::make_unique<EdgeServer>(setup);
     stub_ = server_->NewStub();
     server_->Hold();
@@ -136,6 +138,37 @@ TEST_F(HeldRefusals, GoWhenTheServerDrains) {
   EXPECT_EQ(Caller(*stub_).Code(), grpc::StatusCode::UNAVAILABLE);
   server_->Release();
   EXPECT_EQ(computing_->Code(), grpc::StatusCode::OK);
+}
+
+// Three calls of one connection are held, and nobody else's.
+RefusalPace RestsAfterThree(RefusalPace pace) {
+  pace.crowd = 2;
+  pace.crowd_of_one = 3;
+  pace.lull = std::chrono::hours(10);
+  return pace;
+}
+
+TEST_F(HeldRefusals, AConnectionWithManyHasALull) {
+  Start(RestsAfterThree(NonePasses()));
+  const auto other = server_->NewStub();
+  CallAndBeHeld();
+  CallAndBeHeld();
+  callers_.push_back(std::make_unique<Caller>(*stub_));  // the third: all go out at once, and no more is read
+  for (const auto& caller : callers_) EXPECT_EQ(caller->Code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  Caller unread(*stub_);
+  Caller read(*other);
+  Await([&] { return server_->edge().refusals_held() == 1; });
+  server_->Release();
+  EXPECT_EQ(computing_->Code(), grpc::StatusCode::OK);
+  EXPECT_EQ(read.Code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(server_->metrics().Scrape(), testing::HasSubstr("\nresnetd_connection_pauses_total 1\n"));
+  EXPECT_EQ(unread.Code(), grpc::StatusCode::OK);  // the lull ends as a worker is idle
+}
+
+TEST_F(HeldRefusals, AProxyHasNoLull) {
+  Start(RestsAfterThree(NonePasses()), {"127.0.0.0/8"});
+  for (int i = 0; i < 5; ++i) CallAndBeHeld();
+  server_->Release();
 }
 
 TEST_F(HeldRefusals, EndWithTheServer) {

@@ -174,6 +174,39 @@ TEST_F(AcceptorTest, ALackOfDescriptorsPassesByItself) {
   EXPECT_EQ(refused_, 0);
 }
 
+TEST_F(AcceptorTest, APausedConnectionTellsOfMuchAndOfItsEnd) {
+  Start(10);
+  Descriptor client = Connect();
+  Await([&] { return owner_.count() == 1; });
+  const std::shared_ptr<Connection> connection = acceptor_->connections().All().front();
+  const auto readable = [&] {
+    pollfd server{owner_.Last(), POLLIN, 0};
+    return poll(&server, 1, 0) == 1;
+  };
+  const auto received = [&] { return connection->traffic()->received; };
+
+  connection->Pause();
+  const std::string some(1000, 'x');
+  ASSERT_EQ(send(client.get(), some.data(), some.size(), 0), 1000);
+  Await([&] { return received() == 1000; });
+  EXPECT_FALSE(readable());
+  connection->Resume();
+  EXPECT_TRUE(readable());
+
+  connection->Pause();
+  EXPECT_FALSE(readable());
+  const std::string much(256 << 10, 'x');
+  ASSERT_EQ(send(client.get(), much.data(), much.size(), 0), static_cast<ssize_t>(much.size()));
+  Await(readable);
+
+  Descriptor another = Connect();
+  Await([&] { return owner_.count() == 2; });
+  for (const auto& each : acceptor_->connections().All()) each->Pause();
+  EXPECT_FALSE(readable());
+  another.Close();
+  Await(readable);
+}
+
 TEST_F(AcceptorTest, StopsListeningAndLeavesConnections) {
   Start(4);
   const Descriptor client = Connect();

@@ -126,7 +126,8 @@ TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {
   for (const char* series :
        {"resnetd_rejections_total{reason=\"queue_time\"}", "resnetd_images_total{result=\"ok\"}",
         "resnetd_images_total{result=\"error\"}", "resnetd_worker_busy_seconds_total",
-        "resnetd_image_stray_bytes_total", "resnetd_answers_not_taken_total", "resnetd_not_finite_outputs_total",
+        "resnetd_image_stray_bytes_total", "resnetd_answers_not_taken_total", "resnetd_connection_pauses_total",
+        "resnetd_not_finite_outputs_total",
         "resnetd_batch_size_count", "resnetd_predicted_completion_ratio_count",
         "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
         "resnetd_request_duration_seconds_count{method=\"Classify\"}"}) {
@@ -197,6 +198,7 @@ TEST(Metrics, CountsTheRest) {
       {[&] { metrics.StrayBytes(7); }, {{"resnetd_image_stray_bytes_total", 7}}},
       {[&] { metrics.NotFinite(); }, {{"resnetd_not_finite_outputs_total", 1}}},
       {[&] { metrics.AnswerNotTaken(); }, {{"resnetd_answers_not_taken_total", 1}}},
+      {[&] { metrics.ConnectionPaused(); }, {{"resnetd_connection_pauses_total", 1}}},
       {[&] { metrics.SetWorkers(3); }, {{"resnetd_workers", 3}}},
       {[&] { metrics.SetWorkers(2); }, {{"resnetd_workers", 2}}},
   };
