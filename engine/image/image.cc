@@ -1,9 +1,8 @@
-// decoder -> Resampler -> Normaliser -> dst, row by row: no image is ever whole in memory but where its format needs
+// decoder -> a resampler -> Normaliser -> dst, row by row: no image is ever whole in memory but where its format needs
 // that (interlaced PNG, JPEG of several scans, WebP) or has to be turned.
 #include "engine/image/image.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -12,7 +11,9 @@
 #include "base/status_macros.h"
 #include "engine/image/decode/decode.h"
 #include "engine/image/decode/orientation.h"
+#include "engine/image/normaliser.h"
 #include "engine/image/resize/axis.h"
+#include "engine/image/resize/bilinear.h"
 #include "engine/image/resize/resize.h"
 
 namespace resnetd::image {
@@ -92,71 +93,56 @@ TensorView Inside(const TensorView& dst, const Placement& placement) {
   return inside;
 }
 
-// Bytes -> (byte * scale - mean) / std. There are 256 bytes and a division is dear, hence a table for each channel. The
-// tables hold what torchvision's ToTensor and Normalize compute in float, step by step, not a product with a folded
-// scale that rounds differently. byte * scale in double, rounded to float once, is the byte / 255 in float of ToTensor
-// where scale is 1/255.
-class Normaliser {
- public:
-  // Builds the tables; does nothing if it was last given the same channels, scale, means and deviations.
-  void Prepare(const Recipe& recipe);
-
-  // Writes row y of `dst` from dst.width packed pixels of dst.channels bytes. `reversed`: their channels come in the
-  // opposite order.
-  void Row(const uint8_t* row, bool reversed, int y, const TensorView& dst) const;
-
- private:
-  int channels_ = 0;
-  double scale_ = 0;
-  std::array<float, 4> mean_{}, std_{};
-  std::array<std::array<float, 256>, 4> tables_{};
-};
-
-void Normaliser::Prepare(const Recipe& recipe) {
-  if (channels_ == recipe.channels() && scale_ == recipe.scale && mean_ == recipe.mean && std_ == recipe.std) return;
-  channels_ = recipe.channels();
-  scale_ = recipe.scale;
-  mean_ = recipe.mean;
-  std_ = recipe.std;
-  for (int c = 0; c < channels_; ++c) {
-    for (int byte = 0; byte < 256; ++byte) {
-      tables_[c][byte] = (static_cast<float>(byte * scale_) - mean_[c]) / std_[c];
-    }
-  }
-}
-
-void Normaliser::Row(const uint8_t* row, bool reversed, int y, const TensorView& dst) const {
-  for (int c = 0; c < channels_; ++c) {
-    const std::array<float, 256>& table = tables_[c];
-    const uint8_t* byte = row + (reversed ? channels_ - 1 - c : c);
-    float* out = dst.data + y * dst.row + c * dst.channel;
-    for (int x = 0; x < dst.width; ++x, byte += channels_, out += dst.pixel) *out = table[*byte];
-  }
-}
-
 }  // namespace
 
 struct Preprocessor::State {
   Limits limits;
   Resampler resampler;
+  Cv2Resampler cv2;
+  Tf2Resampler tf2;
   Normaliser normaliser;
   Scratch scratch;
   std::vector<uint8_t> line;  // of planar pixels, or black
   int64_t stray_bytes = 0;    // of the last file
 
-  TensorView Start(const Placement& placement, const Recipe& recipe, const TensorView& dst);
+  // The image under way: the recipe's filter, where in the destination its rows go, and whether its channels come in
+  // the opposite order.
+  Interpolation interpolation = Interpolation::kBilinear;
+  TensorView inside;
+  bool reversed = false;
+
+  void Start(const Placement& placement, const Recipe& recipe, const TensorView& dst);
+  void Push(const uint8_t* row);
 };
 
-// Returns where in `dst` the resampler's rows go; what surrounds them is written.
-TensorView Preprocessor::State::Start(const Placement& placement, const Recipe& recipe, const TensorView& dst) {
-  resampler.Start(placement, recipe.interpolation, recipe.channels());
+// Prepares for an image. What surrounds it in `dst` is written.
+void Preprocessor::State::Start(const Placement& placement, const Recipe& recipe, const TensorView& dst) {
+  interpolation = recipe.interpolation;
+  if (interpolation == Interpolation::kBilinearCv2) {
+    cv2.Start(placement, recipe.channels());
+  } else if (interpolation == Interpolation::kBilinearTf2) {
+    tf2.Start(placement, recipe.channels());
+  } else {
+    resampler.Start(placement, interpolation, recipe.channels());
+  }
   normaliser.Prepare(recipe);
-  const TensorView inside = Inside(dst, placement);
+  inside = Inside(dst, placement);
   if (inside.height < dst.height || inside.width < dst.width) {
     line.assign(size_t{1} * dst.width * dst.channels, 0);
     for (int y = 0; y < dst.height; ++y) normaliser.Row(line.data(), /*reversed=*/false, y, dst);
   }
-  return inside;
+}
+
+// Takes the next row of the source.
+void Preprocessor::State::Push(const uint8_t* row) {
+  const auto finish = [this](int y, const auto* pixels) { normaliser.Row(pixels, reversed, y, inside); };
+  if (interpolation == Interpolation::kBilinearCv2) {
+    cv2.Push(row, finish);
+  } else if (interpolation == Interpolation::kBilinearTf2) {
+    tf2.Push(row, finish);
+  } else {
+    resampler.Push(row, finish);
+  }
 }
 
 Preprocessor::Preprocessor(const Limits& limits) : state_(std::make_unique<State>()) {
@@ -186,11 +172,9 @@ absl::Status Preprocessor::FromFile(absl::Span<const std::byte> file, const Head
                         .stray_bytes = &state_->stray_bytes,
                         .scratch = &state_->scratch};
   if (recipe.dct_scaling && header.format == Format::kJpeg) options.shrink = Shrink(placement, orientation);
-  const TensorView inside = state_->Start(placement, recipe, dst);
-  const auto finish = [&, reversed = recipe.colour == Colour::kBgr](int y, const uint8_t* row) {
-    state_->normaliser.Row(row, reversed, y, inside);
-  };
-  const auto resample = [&](const uint8_t* row) { state_->resampler.Push(row, finish); };
+  state_->Start(placement, recipe, dst);
+  state_->reversed = recipe.colour == Colour::kBgr;
+  const auto resample = [&](const uint8_t* row) { state_->Push(row); };
   int columns = placement.x.source(), rows = placement.y.source();
   if (SwapsSides(orientation)) std::swap(columns, rows);
   Turner turner(orientation, columns, rows, recipe.channels(), state_->scratch);
@@ -206,17 +190,16 @@ int64_t Preprocessor::stray_bytes() const {
 absl::Status Preprocessor::FromPixels(const PixelView& pixels, const Recipe& recipe, const TensorView& dst) {
   RESNETD_RETURN_IF_ERROR(CheckDestination(dst, recipe));
   RESNETD_RETURN_IF_ERROR(CheckPixels(pixels, recipe));
-  TensorView inside = dst;
-  const auto finish = [&](int y, const uint8_t* row) { state_->normaliser.Row(row, /*reversed=*/false, y, inside); };
   const auto row_at = [&](int y) { return Interleaved(pixels, y, state_->line); };
   if (pixels.width == recipe.width && pixels.height == recipe.height) {
     state_->normaliser.Prepare(recipe);
-    for (int y = 0; y < pixels.height; ++y) finish(y, row_at(y));
+    for (int y = 0; y < pixels.height; ++y) state_->normaliser.Row(row_at(y), /*reversed=*/false, y, dst);
     return absl::OkStatus();
   }
   RESNETD_ASSIGN_OR_RETURN(const Placement placement, Place(recipe, pixels.width, pixels.height));
-  inside = state_->Start(placement, recipe, dst);
-  for (int y = 0; y < pixels.height; ++y) state_->resampler.Push(row_at(y), finish);
+  state_->Start(placement, recipe, dst);
+  state_->reversed = false;
+  for (int y = 0; y < pixels.height; ++y) state_->Push(row_at(y));
   return absl::OkStatus();
 }
 

@@ -76,9 +76,10 @@ class Preprocessor {
   Preprocessor(Preprocessor&&) noexcept;
   Preprocessor& operator=(Preprocessor&&) noexcept;
 
-  // Decodes to the last byte, resizes as Pillow does, crops, normalises into `dst`, whose size is the recipe's.
-  // INVALID_ARGUMENT: a file Sniff() refuses, one that is damaged or truncated, or a size that a recipe without resize
-  // does not take; any file, if the recipe takes none. RESOURCE_EXHAUSTED: too little memory. `dst` is then undefined.
+  // Decodes to the last byte, resizes as the recipe's library does, crops, normalises into `dst`, whose size is the
+  // recipe's. INVALID_ARGUMENT: a file Sniff() refuses, one that is damaged or truncated, or a size that a recipe
+  // without resize does not take; any file, if the recipe takes none. RESOURCE_EXHAUSTED: too little memory. `dst` is
+  // then undefined.
   absl::Status FromFile(absl::Span<const std::byte> file, const Recipe& recipe, const TensorView& dst);
   // The same of a file whose header Sniff() has read, within the same limits.
   absl::Status FromFile(absl::Span<const std::byte> file, const Header& header, const Recipe& recipe,

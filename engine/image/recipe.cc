@@ -24,8 +24,9 @@ struct Preset {
 constexpr std::array<float, 4> kImageNetMean = {0.485f, 0.456f, 0.406f, 0};
 constexpr std::array<float, 4> kImageNetStd = {0.229f, 0.224f, 0.225f, 1};
 
-// torchvision's two generations of weights (IMAGENET1K_V1 and _V2), and what published MNIST and CIFAR-10 networks are
-// commonly trained with. The small ones are trained without resizing; whatever else they are sent is scaled to fit.
+// torchvision's two generations of weights (IMAGENET1K_V1 and _V2), what published MNIST and CIFAR-10 networks are
+// commonly trained with, and Keras' load_img() with preprocess_input(). The small ones are trained without resizing;
+// whatever else they are sent is scaled to fit.
 constexpr Preset kPresets[] = {
     {"torchvision-v1",
      {Resize::kShorterSide, 256, 224, 224, Interpolation::kBilinear, Colour::kRgb, kImageNetMean, kImageNetStd}},
@@ -43,6 +44,20 @@ constexpr Preset kPresets[] = {
       {0.4914f, 0.4822f, 0.4465f, 0},
       {0.2023f, 0.1994f, 0.2010f, 1}}},
     {"timm", {Resize::kShorterSide, 256, 224, 224, Interpolation::kBicubic, Colour::kRgb, kImageNetMean, kImageNetStd}},
+    {"keras-caffe",
+     {.resize = Resize::kExact,
+      .interpolation = Interpolation::kNearest,
+      .colour = Colour::kBgr,
+      .mean = {103.939f, 116.779f, 123.68f, 0},
+      .std = {1, 1, 1, 1},
+      .scale = 1}},
+    {"keras-tf",
+     {.resize = Resize::kExact,
+      .interpolation = Interpolation::kNearest,
+      .mean = {1, 1, 1, 0},
+      .std = {1, 1, 1, 1},
+      .scale = 1 / 127.5}},
+    {"keras-torch", {.resize = Resize::kExact, .interpolation = Interpolation::kNearest}},
     {"none", {.resize = Resize::kNone, .mean = {0, 0, 0, 0}, .std = {1, 1, 1, 1}, .scale = 1}},
 };
 
@@ -59,6 +74,10 @@ absl::string_view Name(Interpolation interpolation) {
       return "bilinear";
     case Interpolation::kBicubic:
       return "bicubic";
+    case Interpolation::kBilinearCv2:
+      return "bilinear of cv2";
+    case Interpolation::kBilinearTf2:
+      return "bilinear of tf2";
   }
   return "";
 }
@@ -79,17 +98,35 @@ absl::string_view Name(Colour colour) {
   return "";
 }
 
+// A squash to the input's own size is an exact resize: there is nothing to cut.
+Resize ResizeOf(const Recipe& recipe) {
+  const bool to_input = recipe.resize_height == recipe.height && recipe.resize_width == recipe.width;
+  return recipe.resize == Resize::kSquash && to_input ? Resize::kExact : recipe.resize;
+}
+
+bool SamplesTheWhole(Interpolation interpolation) {
+  return interpolation == Interpolation::kBilinearCv2 || interpolation == Interpolation::kBilinearTf2;
+}
+
+std::string CropText(const Recipe& recipe, int scaled_height, int scaled_width) {
+  return absl::StrCat(", ", Name(recipe.interpolation), ", crop ", recipe.width, "x", recipe.height,
+                      scaled_height < recipe.height || scaled_width < recipe.width ? " with black around" : "",
+                      recipe.crop_offset == CropOffset::kDown ? ", odd margins rounded down" : "");
+}
+
 std::string SizeText(const Recipe& recipe) {
   const std::string input = absl::StrCat(recipe.width, "x", recipe.height);
-  switch (recipe.resize) {
+  switch (ResizeOf(recipe)) {
     case Resize::kNone:
       return absl::StrCat("no resize, ", input);
     case Resize::kShorterSide:
-      return absl::StrCat("shorter side ", recipe.resize_size, ", ", Name(recipe.interpolation), ", crop ", input,
-                          recipe.resize_size < std::max(recipe.height, recipe.width) ? " with black around" : "",
-                          recipe.crop_offset == CropOffset::kDown ? ", odd margins rounded down" : "");
+      return absl::StrCat("shorter side ", recipe.resize_size,
+                          CropText(recipe, recipe.resize_size, recipe.resize_size));
     case Resize::kExact:
       return absl::StrCat("resize to ", input, ", ", Name(recipe.interpolation));
+    case Resize::kSquash:
+      return absl::StrCat("squash to ", recipe.resize_width, "x", recipe.resize_height,
+                          CropText(recipe, recipe.resize_height, recipe.resize_width));
   }
   return "";
 }
@@ -122,9 +159,12 @@ absl::StatusOr<Recipe> FindPreset(absl::string_view name) {
 
 Recipe FitToInput(Recipe recipe, int height, int width) {
   const int was = std::max(recipe.height, recipe.width), is = std::max(height, width);
-  if (was != is && was > 0) {
-    recipe.resize_size = static_cast<int>((int64_t{recipe.resize_size} * is + was / 2) / was);  // checked by Validate()
-  }
+  const auto scaled = [size = recipe.resize_size, was](int to) {  // checked by Validate()
+    return was > 0 ? static_cast<int>((int64_t{size} * to + was / 2) / was) : size;
+  };
+  recipe.resize_height = scaled(height);
+  recipe.resize_width = scaled(width);
+  if (was != is) recipe.resize_size = scaled(is);
   recipe.height = height;
   recipe.width = width;
   return recipe;
@@ -149,13 +189,18 @@ std::string NameOf(const Recipe& recipe) {
 
 // The text leaves out each value that is as it was before it could be chosen, so that old recipes keep their texts.
 std::string CanonicalText(const Recipe& recipe) {
-  std::string text = absl::StrFormat("resize %d height %d width %d colour %d", static_cast<int>(recipe.resize),
-                                     recipe.height, recipe.width, static_cast<int>(recipe.colour));
+  const Resize resize = ResizeOf(recipe);
+  std::string text = absl::StrFormat("resize %d height %d width %d colour %d", static_cast<int>(resize), recipe.height,
+                                     recipe.width, static_cast<int>(recipe.colour));
   if (recipe.resize != Resize::kNone) {
     absl::StrAppendFormat(&text, " interpolation %d", static_cast<int>(recipe.interpolation));
   }
-  if (recipe.resize == Resize::kShorterSide) {
+  if (resize == Resize::kShorterSide) {
     absl::StrAppendFormat(&text, " side %d offset %d", recipe.resize_size, static_cast<int>(recipe.crop_offset));
+  }
+  if (resize == Resize::kSquash) {
+    absl::StrAppendFormat(&text, " sides %d %d offset %d", recipe.resize_height, recipe.resize_width,
+                          static_cast<int>(recipe.crop_offset));
   }
   for (int c = 0; c < recipe.channels(); ++c) {
     absl::StrAppendFormat(&text, " channel %a %a", recipe.mean[c], recipe.std[c]);
@@ -175,9 +220,19 @@ absl::Status Validate(const Recipe& recipe) {
   if (recipe.resize == Resize::kShorterSide) {
     RESNETD_RETURN_IF_ERROR(CheckField("resize_size", recipe.resize_size, 1, kMaxResizeSize));
   }
+  if (recipe.resize == Resize::kSquash) {
+    RESNETD_RETURN_IF_ERROR(CheckField("resize_height", recipe.resize_height, 1, kMaxResizeSize));
+    RESNETD_RETURN_IF_ERROR(CheckField("resize_width", recipe.resize_width, 1, kMaxResizeSize));
+  }
   if (recipe.resize != Resize::kNone && !recipe.takes_files()) {
     return absl::InvalidArgumentError(
         absl::StrCat("recipe.resize: expected none with ", recipe.channels(), " channels, which are no colours"));
+  }
+  if (recipe.dct_scaling && recipe.resize != Resize::kNone && SamplesTheWhole(recipe.interpolation)) {
+    return absl::InvalidArgumentError(absl::StrCat("recipe.dct_scaling: expected false with ",
+                                                   Name(recipe.interpolation),
+                                                   ", whose results are of the whole image; it goes with nearest, "
+                                                   "bilinear and bicubic"));
   }
   if (!std::isfinite(recipe.scale) || recipe.scale <= 0) {
     return absl::InvalidArgumentError(

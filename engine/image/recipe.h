@@ -16,6 +16,7 @@ enum class Resize : uint8_t {
   kShorterSide,  // scale so that the shorter side is `resize_size`, then centre crop; as torchvision's Resize(int)
                  // and CenterCrop, so with black around what is smaller than the crop
   kExact,        // scale to the input's width and height, aspect ratio not kept
+  kSquash,       // scale to resize_width x resize_height, aspect ratio not kept, then centre crop as kShorterSide does
 };
 // The start of the centre crop when the margin is odd; and how much of an odd number of black rows or columns comes
 // first, where the scaled image is the smaller one.
@@ -23,7 +24,13 @@ enum class CropOffset : uint8_t {
   kHalfToEven,  // margin 3: 2, margin 5: 2, black 3: 1; torchvision's CenterCrop, and so timm's
   kDown,        // margin 3: 1, margin 5: 2, black 3: 2; the center_crop of Hugging Face's image processors
 };
-enum class Interpolation : uint8_t { kNearest, kBilinear, kBicubic };  // antialiased as Pillow does it, kNearest aside
+enum class Interpolation : uint8_t {
+  kNearest,      // as Pillow does it
+  kBilinear,     // antialiased as Pillow does it
+  kBicubic,      // likewise
+  kBilinearCv2,  // not antialiased, as OpenCV does it in bytes
+  kBilinearTf2,  // not antialiased, as TensorFlow does it in floats, which are not rounded to bytes
+};
 // The last two are channels that are no colours. There is no file for them; bytes of the input's size are normalised.
 enum class Colour : uint8_t { kRgb, kBgr, kGrey, kTwoChannels, kFourChannels };
 // The treatment of transparent pixels.
@@ -49,24 +56,26 @@ struct Recipe {
   Colour colour = Colour::kRgb;
   std::array<float, 4> mean = {0.485f, 0.456f, 0.406f, 0};  // per channel, in the colour order
   std::array<float, 4> std = {0.229f, 0.224f, 0.225f, 1};   // never zero
-  CropOffset crop_offset = CropOffset::kHalfToEven;         // only with kShorterSide
+  CropOffset crop_offset = CropOffset::kHalfToEven;         // only with kShorterSide and kSquash
   Alpha alpha = Alpha::kDrop;
   Orientation orientation = Orientation::kIgnore;
   double scale = 1.0 / 255;  // above zero
   // Decode JPEG files at 1/2, 1/4 or 1/8 where that leaves at least the scaled image's size, as Pillow's draft mode
   // does: faster, and not what networks were trained on. docs/images.md says what it costs.
-  bool dct_scaling = false;
+  bool dct_scaling = false;                     // only with antialiasing, and kNearest
+  int resize_height = 256, resize_width = 256;  // only with kSquash; up to kMaxResizeSize
 
   int channels() const;
   bool takes_files() const { return colour <= Colour::kGrey; }
 };
 
 // Recipes by the names the field knows: "torchvision-v1" (256/224), "torchvision-v2" (232/224), "timm" (its defaults:
-// bicubic, 256/224), "mnist", "cifar10", and "none", which changes nothing: the input is the pixels, 0 to 255.
+// bicubic, 256/224), "mnist", "cifar10", "keras-caffe", "keras-tf" and "keras-torch" (load_img() and the modes of
+// preprocess_input()), and "none", which changes nothing: the input is the pixels, 0 to 255.
 // NOT_FOUND lists the names.
 absl::StatusOr<Recipe> FindPreset(absl::string_view name);
 
-// A preset is for one input size. For another, the shorter side keeps its ratio to the crop: 256 to 224, say.
+// A preset is for one input size. For another, the scaled sides keep their ratio to the crop: 256 to 224, say.
 Recipe FitToInput(Recipe recipe, int height, int width);
 
 // Do mean and std say the same of every channel, however many there are?

@@ -1,7 +1,9 @@
 #include "tests/support/image_golden.h"
 
+#include <array>
 #include <fstream>
 #include <iterator>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -35,12 +37,31 @@ std::vector<uint8_t> GoldenPixels(absl::string_view kind, int width, int height,
   return pixels;
 }
 
-std::string Crc(absl::Span<const std::byte> bytes) {
-  uint32_t crc = 0xFFFFFFFF;
-  for (const std::byte byte : bytes) {
-    crc ^= static_cast<uint32_t>(byte);
-    for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? crc >> 1 ^ 0xEDB88320 : crc >> 1;
+Interpolation InterpolationByName(absl::string_view name) {
+  constexpr std::pair<absl::string_view, Interpolation> kNames[] = {
+      {"nearest", Interpolation::kNearest},          {"bilinear", Interpolation::kBilinear},
+      {"bicubic", Interpolation::kBicubic},          {"bilinear_cv2", Interpolation::kBilinearCv2},
+      {"bilinear_tf2", Interpolation::kBilinearTf2},
+  };
+  for (const auto& [known, interpolation] : kNames) {
+    if (name == known) return interpolation;
   }
+  ADD_FAILURE() << "no interpolation is called " << name;
+  return {};
+}
+
+std::string Crc(absl::Span<const std::byte> bytes) {
+  static constexpr std::array<uint32_t, 256> kOfByte = [] {
+    std::array<uint32_t, 256> table{};
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+      table[byte] = byte;
+      for (int bit = 0; bit < 8; ++bit)
+        table[byte] = table[byte] & 1 ? table[byte] >> 1 ^ 0xEDB88320 : table[byte] >> 1;
+    }
+    return table;
+  }();
+  uint32_t crc = 0xFFFFFFFF;
+  for (const std::byte byte : bytes) crc = kOfByte[(crc ^ static_cast<uint32_t>(byte)) & 0xFF] ^ crc >> 8;
   return absl::StrCat(absl::Hex(~crc, absl::kZeroPad8));
 }
 

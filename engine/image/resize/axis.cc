@@ -80,6 +80,10 @@ absl::StatusOr<Placement> Place(const Recipe& recipe, int width, int height) {
     }
     case Resize::kExact:
       break;
+    case Resize::kSquash:
+      scaled_width = recipe.resize_width;
+      scaled_height = recipe.resize_height;
+      break;
   }
   Placement placement;
   placement.x = Crop(width, scaled_width, recipe.width, recipe.crop_offset, placement.left);

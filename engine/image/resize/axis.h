@@ -53,7 +53,7 @@ double AddRepeatedly(double sum, double step, int64_t times);
 // the weights are zero. start and end never decrease.
 class Taps {
  public:
-  // Does nothing and returns false if it was last built for the same.
+  // For Pillow's filters. Does nothing and returns false if it was last built for the same.
   bool Build(const Axis& axis, Interpolation interpolation);
 
   int count() const { return static_cast<int>(start_.size()); }

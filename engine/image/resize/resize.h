@@ -17,7 +17,8 @@ class HorizontalPass {
   // A row of the result needs room for so many bytes more.
   static constexpr size_t kSlackBytes = 4;
 
-  // `channels` (1 or 3) interleaved bytes a pixel. Weights last prepared for the same axis are kept.
+  // `interpolation`: one of Pillow's. `channels` (1 or 3) interleaved bytes a pixel. Weights last prepared for the same
+  // axis are kept.
   void Prepare(const Axis& axis, Interpolation interpolation, int channels);
 
   // Resizes axis.source() pixels to axis.count pixels.

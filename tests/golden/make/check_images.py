@@ -10,6 +10,8 @@ Without a folder of photographs there are a few generated images. It fails unles
   - of the files themselves, and of the same images saved as WebP and as progressive JPEG, each pixel is within 1 level of
     torchvision's, and the differences' absolute values are 0.01 in the mean at most;
   - each value is within 1e-6 of (pixel/255 - mean)/std of its pixel, a whole number;
+  - torchvision's resize of tensors without antialiasing is BILINEAR_TF2 within 1e-5 of 255 levels;
+  - SQUASH is timm's, and torchvision's Resize((256, 256)) with CenterCrop(224), bit for bit;
   - torchvision crops every size from 1x1 to 64x64 and odd ones up as make_image_golden.py does, whose results the tests
     compare with.
 """
@@ -22,6 +24,8 @@ import tempfile
 
 import numpy as np
 import PIL
+import timm.data
+import torch
 import torchvision
 from image_files import as_image, pixels, scene
 from make_image_golden import FILTERS, KINDS_OF_CROP, PRESETS, cropped, network_input
@@ -46,8 +50,9 @@ def input_of_torchvision(image: Image.Image, preset: str) -> np.ndarray:
     return with_values(image).numpy()
 
 
-def inputs_of_ours(dump: str, preset: str, files: list[pathlib.Path]) -> np.ndarray:
-    out = subprocess.run([dump, preset, *files], stdout=subprocess.PIPE, check=True).stdout
+def inputs_of_ours(dump: str, preset: str, files: list[pathlib.Path], changes: str = "") -> np.ndarray:
+    """`changes`: what image_dump takes behind a preset's name."""
+    out = subprocess.run([dump, preset + changes, *files], stdout=subprocess.PIPE, check=True).stdout
     mode, _, crop, *_ = PRESETS[preset]
     return np.frombuffer(out, np.float32).reshape(len(files), 1 if mode == "L" else 3, crop, crop)
 
@@ -82,6 +87,46 @@ def check_folder(dump: str, preset: str, files: list[pathlib.Path], exact: bool,
         failures.unless(levels.max() <= 1, f"{what}: a pixel is {levels.max():.0f} levels apart")
         failures.unless(levels.mean() <= 0.01, f"{what}: the pixels are {levels.mean():.4f} levels apart in the mean")
     return f"{same} of {len(files)} bit for bit, pixels at most {furthest} apart, {furthest_mean:.4f} in an image's mean"
+
+
+def without_antialiasing(image: Image.Image, size: int | tuple[int, int]) -> np.ndarray:
+    """Of a tensor: a Pillow image is always antialiased."""
+    mean, std = PRESETS["torchvision-v1"][-2:]
+    steps = [v2.Resize(size, InterpolationMode.BILINEAR, antialias=False), v2.CenterCrop(224), v2.Normalize(mean, std)]
+    tensor = torch.from_numpy(np.asarray(image.convert("RGB")).transpose(2, 0, 1).astype(np.float32) / np.float32(255))
+    return v2.Compose(steps)(tensor).numpy()
+
+
+def check_without_antialiasing(dump: str, files: list[pathlib.Path], failures: Failures) -> str:
+    """Levels in 1e-5 of 255 are 1e-5 / std of the input."""
+    preset, furthest = "torchvision-v1", 0.0
+    std = np.array(PRESETS[preset][-1]).reshape(-1, 1, 1)
+    for size, changes in ((256, ""), ((224, 224), ",resize=exact"), ((300, 260), ",resize=squash,sides=260x300")):
+        changes += ",interpolation=bilinear_tf2"
+        for file, ours in zip(files, inputs_of_ours(dump, preset, files, changes)):
+            theirs = without_antialiasing(Image.open(file), size)
+            apart = float((np.abs(ours.astype(np.float64) - theirs) * std).max())
+            furthest = max(furthest, apart)
+            failures.unless(apart <= 1e-5, f"{file.name}{changes}: {apart:.2e} of the range from torchvision's")
+    return f"at most {furthest:.2g} of the range from torchvision's resize with antialias=False"
+
+
+def check_squash(dump: str, files: list[pathlib.Path], failures: Failures) -> str:
+    squash = {"timm": ("bicubic", 0.95, "235x235"), "torchvision-v1": ("bilinear", 0.875, "256x256")}
+    for preset, (interpolation, crop_pct, sides) in squash.items():
+        mean, std = PRESETS[preset][-2:]
+        timms = timm.data.create_transform((3, 224, 224), interpolation=interpolation, mean=mean, std=std, crop_pct=crop_pct,
+                                           crop_mode="squash")  # fmt: skip
+        for file, ours in zip(files, inputs_of_ours(dump, preset, files, f",resize=squash,sides={sides}")):
+            same = ours.tobytes() == timms(Image.open(file).convert("RGB")).numpy().tobytes()
+            failures.unless(same, f"{file.name}, {preset}, squashed to {sides}: not timm's bit for bit")
+    mean, std = PRESETS["torchvision-v1"][-2:]
+    resize = torchvision.transforms.Compose([torchvision.transforms.Resize((256, 256)), torchvision.transforms.CenterCrop(224),
+                                             torchvision.transforms.ToTensor(), torchvision.transforms.Normalize(mean, std)])  # fmt: skip
+    for file, ours in zip(files, inputs_of_ours(dump, "torchvision-v1", files, ",resize=squash,sides=256x256")):
+        same = ours.tobytes() == resize(Image.open(file).convert("RGB")).numpy().tobytes()
+        failures.unless(same, f"{file.name}, squashed to 256x256: not torchvision's bit for bit")
+    return f"{len(files)} squashed as timm and torchvision do it"
 
 
 def check_sizes(failures: Failures) -> int:
@@ -130,6 +175,8 @@ def main() -> int:
         for kind, images in kinds.items():
             for preset in PRESETS:
                 print(f"{kind}, {preset}: {check_folder(args.dump, preset, images, kind == 'equal pixels', failures)}")
+        print(f"without antialiasing: {check_without_antialiasing(args.dump, kinds['equal pixels'], failures)}")
+        print(f"squash: {check_squash(args.dump, kinds['equal pixels'], failures)}")
         failures.unless(len(files) > 0, "the folder holds no image")
     print(f"{check_sizes(failures)} sizes cropped by torchvision as by make_image_golden.py, {len(KINDS_OF_CROP)} ways each")
     print("all as Pillow and torchvision have it" if failures.count == 0 else f"{failures.count} failures")

@@ -11,6 +11,8 @@
     image/resize.txt      pixels (below), channels, width, height, filter, new width and height, CRC-32
     image/sizes.txt       pixels, channels, filter, shorter side (0: scaled to exactly the crop), side of the crop, width,
                           first and last height, CRC-32 of the crops of all heights
+    image/squash.txt      pixels, channels, width, height, filter, scaled width and height, width and height of the crop, "even"
+                          or "down" (which way an odd margin is halved), CRC-32
     image/recipe.txt      pixels, width, height, preset, its resize_size (0: the preset's own), CRC-32 of the network's
                           input, float32 NCHW
     image/photos.txt      with --photos only: photograph, CRC-32 of the file, and for each preset its name and the CRC-32 of
@@ -163,6 +165,21 @@ def sizes_table() -> list[str]:
     return lines
 
 
+def squash_table() -> list[str]:
+    """torchvision's Resize((height, width)) and CenterCrop; Hugging Face's processors halve odd margins downwards."""
+    lines = []
+    for width, height in ((500, 375), (61, 180), (1, 300), (37, 37)):
+        for scaled, crop in (((256, 256), (224, 224)), ((227, 233), (224, 224)), ((74, 147), (64, 128)), ((35, 20), (32, 15))):
+            for channels, name in ((3, "bilinear"), (1, "bicubic"), (3, "nearest")):
+                image = as_image(pixels("noise", width, height, channels)).resize(scaled, FILTERS[name])
+                for offset, halve in (("even", lambda margin: int(round(margin / 2.0))), ("down", lambda margin: margin // 2)):
+                    left, top = (halve(a - b) for a, b in zip(scaled, crop))
+                    cut = image.crop((left, top, left + crop[0], top + crop[1]))
+                    lines.append(f"noise {channels} {width} {height} {name} {scaled[0]} {scaled[1]} {crop[0]} {crop[1]} "
+                                 f"{offset} {crc(cut)}")  # fmt: skip
+    return lines
+
+
 def network_input(image: Image.Image, preset: str, resize_size: int = 0) -> np.ndarray:
     """What torchvision's ToTensor and Normalize compute of that, in their float32."""
     mode, shorter, crop, method, mean, std = PRESETS[preset]
@@ -233,7 +250,7 @@ def main() -> None:
     photos = p.parse_args().photos
     FOLDER.mkdir(exist_ok=True)
     tables = {"decode": decode_table, "on_black": on_black_table, "orientation": orientation_table,
-              "resize": resize_table, "sizes": sizes_table, "recipe": recipe_table, "scaled": scaled_table}  # fmt: skip
+              "resize": resize_table, "sizes": sizes_table, "squash": squash_table, "recipe": recipe_table, "scaled": scaled_table}  # fmt: skip
     if photos:
         tables["photos"] = lambda: photos_table(photos)
     for name, table in tables.items():

@@ -1,4 +1,5 @@
 // Tests the way from a file or pixels to the network's input.
+#include <cmath>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -64,6 +65,54 @@ TEST(PreprocessorTest, InputIsWhatPillowAndTorchvisionMake) {
   }
 }
 
+TEST(PreprocessorTest, InputIsWhatKerasMakes) {
+  Preprocessor preprocessor;
+  for (std::istringstream& line : ReadGoldenTable("keras.txt")) {
+    std::string kind, preset, crc;
+    int width = 0, height = 0;
+    line >> kind >> width >> height >> preset >> crc;
+    const Recipe recipe = *FindPreset(preset);
+    const std::vector<uint8_t> pixels = GoldenPixels(kind, width, height, 3);
+    Tensor tensor(recipe);
+    const absl::Status status = preprocessor.FromFile(AsBytes(Png(pixels, width, height)), recipe, tensor.view);
+    ASSERT_TRUE(status.ok()) << line.str() << ": " << status;
+    EXPECT_EQ(Crc(AsBytes(tensor.values)), crc) << line.str();
+  }
+}
+
+// A level between two bytes, as it comes out of the resize, is normalised as it is: it is never a byte.
+TEST(PreprocessorTest, LevelsThatAreNotRoundedAreNormalised) {
+  const int width = 41, height = 37;
+  const std::vector<uint8_t> rgb = GoldenPixels("noise", width, height, 3);
+  for (const Colour colour : {Colour::kRgb, Colour::kBgr, Colour::kGrey}) {
+    for (const int resize_size : {20, 40}) {  // with black around, and without
+      Recipe recipe = FitToInput(*FindPreset("torchvision-v1"), 24, 32);
+      recipe.resize_size = resize_size;
+      recipe.interpolation = Interpolation::kBilinearTf2;
+      recipe.colour = colour;
+      recipe.mean = {0.5f, 0.25f, 0.125f, 0};
+      recipe.std = {0.5f, 2, 4, 1};
+      Recipe plain = recipe;
+      plain.scale = 1;
+      plain.mean = {0, 0, 0, 0};
+      plain.std = {1, 1, 1, 1};
+      Tensor tensor(recipe), levels(recipe);
+      const std::string file = Png(rgb, width, height);
+      Preprocessor preprocessor;
+      ASSERT_TRUE(preprocessor.FromFile(AsBytes(file), recipe, tensor.view).ok());
+      ASSERT_TRUE(preprocessor.FromFile(AsBytes(file), plain, levels.view).ok());
+      int between = 0;
+      for (size_t i = 0; i < levels.values.size(); ++i) {
+        const float level = levels.values[i];
+        const size_t c = i / (24 * 32);
+        EXPECT_EQ(tensor.values[i], (static_cast<float>(level * recipe.scale) - recipe.mean[c]) / recipe.std[c]) << i;
+        between += level != std::floor(level) ? 1 : 0;
+      }
+      EXPECT_GT(between, 300) << ToString(recipe);
+    }
+  }
+}
+
 TEST(PreprocessorTest, PixelsAreTreatedAsAFileOfThemIs) {
   Preprocessor preprocessor;
   const std::vector<uint8_t> rgb = GoldenPixels("noise", 50, 40, 3);
@@ -73,12 +122,16 @@ TEST(PreprocessorTest, PixelsAreTreatedAsAFileOfThemIs) {
   const std::tuple<const char*, Colour, const std::vector<uint8_t>&> cases[] = {
       {"RGB", Colour::kRgb, rgb}, {"BGR", Colour::kBgr, bgr}, {"grey", Colour::kGrey, grey}};
   for (const auto& [name, colour, pixels] : cases) {
-    Recipe recipe;
-    recipe.colour = colour;
-    Tensor from_file(recipe), from_pixels(recipe);
-    EXPECT_TRUE(preprocessor.FromFile(AsBytes(Png(rgb, 50, 40)), recipe, from_file.view).ok()) << name;
-    EXPECT_TRUE(preprocessor.FromPixels({pixels.data(), 40, 50, recipe.channels()}, recipe, from_pixels.view).ok());
-    EXPECT_EQ(from_file.values, from_pixels.values) << name;
+    for (const Interpolation interpolation :
+         {Interpolation::kBilinear, Interpolation::kBilinearCv2, Interpolation::kBilinearTf2}) {
+      Recipe recipe;
+      recipe.colour = colour;
+      recipe.interpolation = interpolation;
+      Tensor from_file(recipe), from_pixels(recipe);
+      EXPECT_TRUE(preprocessor.FromFile(AsBytes(Png(rgb, 50, 40)), recipe, from_file.view).ok()) << name;
+      EXPECT_TRUE(preprocessor.FromPixels({pixels.data(), 40, 50, recipe.channels()}, recipe, from_pixels.view).ok());
+      EXPECT_EQ(from_file.values, from_pixels.values) << name << ", " << ToString(recipe);
+    }
   }
 }
 
@@ -105,7 +158,7 @@ TEST(PreprocessorTest, PixelsOfTheInputsSizeAreOnlyNormalised) {
   recipe.mean = {0.5f, 0.25f, 0.125f, 0};
   recipe.std = {0.5f, 2, 4, 1};
   const std::vector<uint8_t> pixels = GoldenPixels("noise", 2, 3, 3);
-  for (const Resize resize : {Resize::kNone, Resize::kShorterSide, Resize::kExact}) {
+  for (const Resize resize : {Resize::kNone, Resize::kShorterSide, Resize::kExact, Resize::kSquash}) {
     recipe.resize = resize;
     Tensor tensor(recipe);
     ASSERT_TRUE(preprocessor.FromPixels({pixels.data(), 3, 2, 3}, recipe, tensor.view).ok());
@@ -228,7 +281,7 @@ TEST(PreprocessorTest, AnyStridesAndNothingBetweenThem) {
 // One worker serves all models: each change of one field must show at the next image.
 TEST(PreprocessorTest, RecipesMayAlternate) {
   const std::string file = ReadGoldenFile("420.jpg");
-  std::vector<Recipe> recipes(10);
+  std::vector<Recipe> recipes(14);
   recipes[1].mean[1] = 0.5f;
   recipes[2].std[2] = 0.5f;
   recipes[3].interpolation = Interpolation::kBicubic;
@@ -238,6 +291,12 @@ TEST(PreprocessorTest, RecipesMayAlternate) {
   recipes[7].colour = Colour::kGrey;
   recipes[8].scale = 1;
   recipes[9].resize_size = 100;
+  recipes[10].interpolation = Interpolation::kBilinearCv2;
+  recipes[11].interpolation = Interpolation::kBilinearTf2;
+  recipes[12] = recipes[11];
+  recipes[12].colour = Colour::kBgr;
+  recipes[13] = recipes[11];
+  recipes[13].mean[1] = 0.5f;
   std::vector<std::vector<float>> alone;
   for (const Recipe& recipe : recipes) {
     Tensor tensor(recipe);

@@ -1,6 +1,7 @@
 // Recipes as values: names, checks, text.
 #include "engine/image/recipe.h"
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <set>
@@ -24,6 +25,9 @@ TEST(RecipeTest, Presets) {
       {"mnist", "resize to 28x28, bilinear, grey, mean 0.1307, std 0.3081"},
       {"cifar10", "resize to 32x32, bilinear, RGB, mean 0.4914 0.4822 0.4465, std 0.2023 0.1994 0.201"},
       {"timm", "shorter side 256, bicubic, crop 224x224, RGB, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"},
+      {"keras-caffe", "resize to 224x224, nearest, BGR, times 1, mean 103.939 116.779 123.68, std 1 1 1"},
+      {"keras-tf", "resize to 224x224, nearest, RGB, times 0.00784314, mean 1 1 1, std 1 1 1"},
+      {"keras-torch", "resize to 224x224, nearest, RGB, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"},
       {"none", "no resize, 224x224, RGB, times 1, mean 0 0 0, std 1 1 1"},
   };
   for (const auto& [name, text] : cases) {
@@ -57,6 +61,7 @@ TEST(RecipeTest, FittedToAnotherInput) {
     EXPECT_EQ(fitted.height, height);
     EXPECT_EQ(fitted.width, width);
     EXPECT_EQ(fitted.resize_size, resize_size) << height << "x" << width;
+    EXPECT_EQ(std::max(fitted.resize_height, fitted.resize_width), resize_size) << height << "x" << width;
   }
 }
 
@@ -81,6 +86,18 @@ TEST(RecipeTest, CanonicalTextStaysWhatItWas) {
             "resize 2 height 28 width 28 colour 2 interpolation 1 channel 0x1.0bac72p-3 0x1.3b7e9p-2 dct_scaling");
   recipe.resize = Resize::kNone;  // without effect then
   EXPECT_THAT(CanonicalText(recipe), Not(HasSubstr("dct_scaling")));
+  recipe = *FindPreset("mnist");
+  recipe.resize = Resize::kSquash;
+  recipe.resize_height = 30;
+  recipe.resize_width = 32;
+  recipe.interpolation = Interpolation::kBilinearCv2;
+  EXPECT_EQ(CanonicalText(recipe),
+            "resize 3 height 28 width 28 colour 2 interpolation 3 sides 30 32 offset 0 channel 0x1.0bac72p-3 "
+            "0x1.3b7e9p-2");
+  recipe.interpolation = Interpolation::kBilinearTf2;
+  recipe.resize_height = recipe.resize_width = 28;  // nothing is cut: the same as an exact resize
+  EXPECT_EQ(CanonicalText(recipe),
+            "resize 2 height 28 width 28 colour 2 interpolation 4 channel 0x1.0bac72p-3 0x1.3b7e9p-2");
 }
 
 // Each field shows in the text, and so in the name.
@@ -91,6 +108,12 @@ TEST(RecipeTest, EveryChangeMakesAnotherRecipe) {
       [](Recipe& r) { r.height = 223; },
       [](Recipe& r) { r.width = 223; },
       [](Recipe& r) { r.interpolation = Interpolation::kNearest; },
+      [](Recipe& r) { r.interpolation = Interpolation::kBilinearCv2; },
+      [](Recipe& r) { r.interpolation = Interpolation::kBilinearTf2; },
+      [](Recipe& r) { r.resize = Resize::kSquash; },
+      [](Recipe& r) { r.resize = Resize::kSquash, r.resize_height = 230; },
+      [](Recipe& r) { r.resize = Resize::kSquash, r.resize_width = 230; },
+      [](Recipe& r) { r.resize = Resize::kSquash, r.crop_offset = CropOffset::kDown; },
       [](Recipe& r) { r.colour = Colour::kBgr; },
       [](Recipe& r) { r.mean[2] = 0; },
       [](Recipe& r) { r.std[2] = 1; },
@@ -114,7 +137,9 @@ TEST(RecipeTest, AnUnknownNameIsAnsweredWithTheKnown) {
   for (const char* name : {"", "torchvision", "MNIST"}) {
     const absl::Status status = FindPreset(name).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kNotFound) << name;
-    EXPECT_THAT(std::string(status.message()), HasSubstr("torchvision-v1, torchvision-v2, mnist, cifar10, timm, none"))
+    EXPECT_THAT(
+        std::string(status.message()),
+        HasSubstr("torchvision-v1, torchvision-v2, mnist, cifar10, timm, keras-caffe, keras-tf, keras-torch, none"))
         << name;
   }
 }
@@ -139,6 +164,18 @@ TEST(RecipeTest, TextOfTheOtherKinds) {
   EXPECT_THAT(ToString(recipe), HasSubstr("shorter side 320, bicubic, crop 320x224, BGR"));
   recipe.crop_offset = CropOffset::kDown;
   EXPECT_THAT(ToString(recipe), HasSubstr("crop 320x224, odd margins rounded down, BGR, mean"));
+  recipe.resize = Resize::kSquash;
+  recipe.interpolation = Interpolation::kBilinearCv2;
+  EXPECT_THAT(ToString(recipe), HasSubstr("squash to 256x256, bilinear of cv2, crop 320x224 with black around, odd"));
+  recipe.resize_width = 330;
+  recipe.interpolation = Interpolation::kBilinearTf2;
+  EXPECT_THAT(ToString(recipe),
+              HasSubstr("squash to 330x256, bilinear of tf2, crop 320x224, odd margins rounded down"));
+  recipe.resize_width = 320;
+  recipe.resize_height = 224;
+  EXPECT_THAT(ToString(recipe), HasSubstr("resize to 320x224, bilinear of tf2, BGR"));
+  recipe.resize = Resize::kShorterSide;
+  recipe.interpolation = Interpolation::kBicubic;
   recipe.colour = Colour::kGrey;
   recipe.alpha = Alpha::kBlack;
   recipe.orientation = Orientation::kApply;
@@ -171,6 +208,19 @@ TEST(RecipeTest, ChecksNameTheField) {
       {"image too large", [](Recipe& r) { r.resize_size = 65536; },
        "recipe.resize_size: expected 1 to 65535, got 65536"},
       {"resize_size where it says nothing", [](Recipe& r) { r.resize = Resize::kExact, r.resize_size = 0; }, nullptr},
+      {"no squashed height", [](Recipe& r) { r.resize = Resize::kSquash, r.resize_height = 0; },
+       "recipe.resize_height: expected 1 to 65535, got 0"},
+      {"squashed too wide", [](Recipe& r) { r.resize = Resize::kSquash, r.resize_width = 65536; },
+       "recipe.resize_width: expected 1 to 65535, got 65536"},
+      {"sides where they say nothing", [](Recipe& r) { r.resize_height = r.resize_width = 0; }, nullptr},
+      {"squash without colours", [](Recipe& r) { r.colour = Colour::kTwoChannels, r.resize = Resize::kSquash; },
+       "recipe.resize: expected none with 2 channels"},
+      {"OpenCV's resize of an image that is scaled already",
+       [](Recipe& r) { r.dct_scaling = true, r.interpolation = Interpolation::kBilinearCv2; },
+       "recipe.dct_scaling: expected false with bilinear of cv2"},
+      {"TensorFlow's", [](Recipe& r) { r.dct_scaling = true, r.interpolation = Interpolation::kBilinearTf2; },
+       "recipe.dct_scaling: expected false with bilinear of tf2"},
+      {"Pillow's", [](Recipe& r) { r.dct_scaling = true, r.interpolation = Interpolation::kNearest; }, nullptr},
       {"resize without colours", [](Recipe& r) { r.colour = Colour::kFourChannels; },
        "recipe.resize: expected none with 4 channels"},
       {"exact resize without colours", [](Recipe& r) { r.colour = Colour::kTwoChannels, r.resize = Resize::kExact; },

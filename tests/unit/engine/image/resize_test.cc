@@ -41,11 +41,14 @@ TEST(PlacementTest, SizesAndOffsetsAreTorchvisions) {
       {Resize::kShorterSide, 65535, 224, 224, 65500, 1, {65500, 4292542500, 2146271138, 224}, {1, 65535, 32656, 224}},
       {Resize::kExact, 0, 28, 32, 500, 375, {500, 32, 0, 32}, {375, 28, 0, 28}},
       {Resize::kNone, 0, 28, 32, 32, 28, {32, 32, 0, 32}, {28, 28, 0, 28}},
+      {Resize::kSquash, 256, 224, 224, 500, 375, {500, 256, 16, 224}, {375, 256, 16, 224}},
+      {Resize::kSquash, 227, 224, 224, 10, 65500, {10, 227, 2, 224}, {65500, 227, 2, 224}},
+      {Resize::kSquash, 224, 224, 224, 500, 375, {500, 224, 0, 224}, {375, 224, 0, 224}},
   };
   for (const Case& c : cases) {
     Recipe recipe;
     recipe.resize = c.resize;
-    recipe.resize_size = c.resize_size;
+    recipe.resize_size = recipe.resize_height = recipe.resize_width = c.resize_size;
     recipe.height = c.crop_height;
     recipe.width = c.crop_width;
     const absl::StatusOr<Placement> placement = Place(recipe, c.width, c.height);
@@ -100,7 +103,7 @@ TEST(PlacementTest, WithoutResizeOtherSizesAreRefused) {
 }
 
 struct Pixels {
-  int width, height, channels;
+  int width = 0, height = 0, channels = 0;
   std::vector<uint8_t> bytes;
 };
 
@@ -117,14 +120,6 @@ Pixels Resample(Resampler& resampler, const Pixels& src, const Placement& placem
   return dst;
 }
 
-Interpolation ByName(absl::string_view filter) {
-  for (const auto& [name, interpolation] : kInterpolations) {
-    if (filter == name) return interpolation;
-  }
-  ADD_FAILURE() << "no filter is called " << filter;
-  return {};
-}
-
 TEST(ResampleTest, BytesArePillows) {
   Resampler resampler;
   for (std::istringstream& line : ReadGoldenTable("resize.txt")) {
@@ -134,7 +129,7 @@ TEST(ResampleTest, BytesArePillows) {
     line >> kind >> src.channels >> src.width >> src.height >> filter >> width >> height >> crc;
     src.bytes = GoldenPixels(kind, src.width, src.height, src.channels);
     const Placement placement{{src.width, width, 0, width}, {src.height, height, 0, height}};
-    const Pixels dst = Resample(resampler, src, placement, ByName(filter));
+    const Pixels dst = Resample(resampler, src, placement, InterpolationByName(filter));
     ASSERT_EQ(dst.bytes.size(), static_cast<size_t>(width) * height * src.channels);
     EXPECT_EQ(Crc(AsBytes(dst.bytes)), crc) << line.str();
   }
@@ -152,7 +147,7 @@ TEST(ResampleTest, EverySizeIsCroppedAsPillowAndTorchvisionDo) {
     recipe.resize = resize_size == 0 ? Resize::kExact : Resize::kShorterSide;
     recipe.resize_size = resize_size;
     recipe.height = recipe.width = crop;
-    recipe.interpolation = ByName(filter);
+    recipe.interpolation = InterpolationByName(filter);
     std::vector<uint8_t> crops;
     for (int height = first; height <= last; ++height, ++sizes) {
       const Placement placement = *Place(recipe, width, height);
@@ -168,6 +163,24 @@ TEST(ResampleTest, EverySizeIsCroppedAsPillowAndTorchvisionDo) {
     EXPECT_EQ(Crc(AsBytes(crops)), crc) << line.str();
   }
   EXPECT_GT(sizes, 5 * 4096);
+}
+
+TEST(ResampleTest, SquashedAsPillowAndTorchvisionDo) {
+  Resampler resampler;
+  for (std::istringstream& line : ReadGoldenTable("squash.txt")) {
+    std::string kind, filter, offset, crc;
+    Pixels src;
+    Recipe recipe;
+    line >> kind >> src.channels >> src.width >> src.height >> filter >> recipe.resize_width >> recipe.resize_height >>
+        recipe.width >> recipe.height >> offset >> crc;
+    recipe.resize = Resize::kSquash;
+    recipe.crop_offset = offset == "down" ? CropOffset::kDown : CropOffset::kHalfToEven;
+    const Placement placement = *Place(recipe, src.width, src.height);
+    src.bytes = GoldenPixels(kind, src.width, src.height, src.channels);
+    const Pixels dst = Resample(resampler, src, placement, InterpolationByName(filter));
+    EXPECT_EQ(dst.bytes.size(), size_t{1} * recipe.width * recipe.height * src.channels) << line.str();
+    EXPECT_EQ(Crc(AsBytes(dst.bytes)), crc) << line.str();
+  }
 }
 
 // The twin: one axis of the whole image at a time, weights computed where they are used, cropped at the end.

@@ -45,7 +45,7 @@ TEST(ScratchTest, IsKeptUpToALimitInAll) {
 // One for each option of a recipe, and some of several together.
 std::vector<Recipe> RecipesOfEveryOption() {
   const Recipe small = FitToInput(*FindPreset("torchvision-v1"), 24, 32);
-  std::vector<Recipe> recipes(20, small);
+  std::vector<Recipe> recipes(24, small);
   recipes[1] = *FindPreset("torchvision-v1");
   recipes[2].resize = Resize::kExact;
   recipes[3].resize_size = 10;  // black around it
@@ -72,6 +72,11 @@ std::vector<Recipe> RecipesOfEveryOption() {
   recipes[18].orientation = Orientation::kApply;
   recipes[19] = recipes[17];
   recipes[19].interpolation = Interpolation::kBicubic;
+  recipes[20].interpolation = Interpolation::kBilinearCv2;
+  recipes[21].interpolation = Interpolation::kBilinearTf2;
+  recipes[22].interpolation = Interpolation::kBilinearTf2;
+  recipes[22].resize_size = 10;
+  recipes[23].resize = Resize::kSquash;
   return recipes;
 }
 
