@@ -1,12 +1,10 @@
 #include "models/config.h"
 
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <tuple>
 #include <utility>
 
 #include "absl/algorithm/container.h"
@@ -16,36 +14,17 @@
 #include "absl/strings/str_split.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
+#include "models/text_message.h"
 #include "utf8.h"
 
 namespace resnetd {
 namespace {
 
-// Keeps the first error: the others follow from it.
-class FirstError final : public google::protobuf::io::ErrorCollector {
- public:
-  explicit FirstError(absl::string_view file) : file_(file) {}
-  void AddError(int line, google::protobuf::io::ColumnNumber column, const std::string& message) override {
-    if (!status_.ok()) return;
-    status_ = absl::InvalidArgumentError(
-        absl::StrCat(EchoPath(file_), ":", line + 1, ":", column + 1, ": ", EchoWords(message)));
-  }
-  const absl::Status& status() const { return status_; }
-
- private:
-  const absl::string_view file_;
-  absl::Status status_;
-};
-
 template <typename Message>
 absl::StatusOr<Message> ParseText(const std::string& text, absl::string_view file) {
-  FirstError error(file);
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&error);
   Message message;
-  if (parser.ParseFromString(text, &message)) return message;
-  return error.status().ok() ? absl::InvalidArgumentError(absl::StrCat(EchoPath(file), ": not a text message"))
-                             : error.status();
+  RESNETD_RETURN_IF_ERROR(ParseTextMessage(text, file, message));
+  return message;
 }
 
 absl::Status CheckPlainName(absl::string_view name, absl::string_view field, absl::string_view file) {
@@ -81,9 +60,12 @@ void SetKinds(const v1::Preprocessing& config, image::Recipe& recipe) {
   if (config.resize() == P::NONE) recipe.resize = image::Resize::kNone;
   if (config.resize() == P::SHORTER_SIDE) recipe.resize = image::Resize::kShorterSide;
   if (config.resize() == P::EXACT) recipe.resize = image::Resize::kExact;
+  if (config.resize() == P::SQUASH) recipe.resize = image::Resize::kSquash;
   if (config.interpolation() == P::NEAREST) recipe.interpolation = image::Interpolation::kNearest;
   if (config.interpolation() == P::BILINEAR) recipe.interpolation = image::Interpolation::kBilinear;
   if (config.interpolation() == P::BICUBIC) recipe.interpolation = image::Interpolation::kBicubic;
+  if (config.interpolation() == P::BILINEAR_CV2) recipe.interpolation = image::Interpolation::kBilinearCv2;
+  if (config.interpolation() == P::BILINEAR_TF2) recipe.interpolation = image::Interpolation::kBilinearTf2;
   if (config.colour() == P::RGB) recipe.colour = image::Colour::kRgb;
   if (config.colour() == P::BGR) recipe.colour = image::Colour::kBgr;
   if (config.crop_offset() == P::HALF_TO_EVEN) recipe.crop_offset = image::CropOffset::kHalfToEven;
@@ -105,37 +87,72 @@ void SetColour(int channels, image::Recipe& recipe) {
 }
 
 // timm's: math.floor(side / crop_pct), in double as Python has it.
-absl::Status SetResizeSize(const v1::Preprocessing& config, image::Recipe& recipe) {
-  const bool has_size = config.has_resize_size();
-  if (!has_size && !config.has_crop_fraction()) return absl::OkStatus();
-  if (recipe.resize != image::Resize::kShorterSide) {
-    return absl::InvalidArgumentError(absl::StrCat("preprocessing.", has_size ? "resize_size" : "crop_fraction",
-                                                   ": expected with SHORTER_SIDE only, got it with another resize"));
-  }
-  if (has_size && config.has_crop_fraction()) {
-    return absl::InvalidArgumentError("preprocessing: expected resize_size or crop_fraction, got both");
-  }
-  if (has_size) {
-    recipe.resize_size = config.resize_size();
-    return absl::OkStatus();
-  }
-  const double fraction = config.crop_fraction();
+absl::StatusOr<int> ScaledSide(int side, double fraction) {
   if (!(fraction > 0 && fraction <= 1)) {
     return absl::InvalidArgumentError(
         absl::StrCat("preprocessing.crop_fraction: expected above 0 and up to 1, got ", fraction));
   }
-  if (recipe.height != recipe.width) {
-    return absl::InvalidArgumentError(absl::StrCat("preprocessing.crop_fraction: expected with a square input, got ",
-                                                   recipe.width, "x", recipe.height));
+  const double scaled = std::floor(side / fraction);
+  if (scaled <= image::kMaxResizeSize) return static_cast<int>(scaled);
+  return absl::InvalidArgumentError(absl::StrCat("preprocessing.crop_fraction: expected a scaled side, ", side,
+                                                 " / crop_fraction, of at most ", image::kMaxResizeSize, ", got ",
+                                                 fraction));
+}
+
+// Each way to say the scaled size goes with some kinds of resize, and none with another way.
+absl::Status CheckSizeFields(const v1::Preprocessing& config, image::Resize resize) {
+  const bool squash = resize == image::Resize::kSquash, scales = squash || resize == image::Resize::kShorterSide;
+  const bool has_sides = config.has_resize_height() || config.has_resize_width();
+  for (const auto& [field, given, goes, with] :
+       {std::tuple("resize_size", config.has_resize_size(), scales, "SHORTER_SIDE and SQUASH"),
+        std::tuple("crop_fraction", config.has_crop_fraction(), scales, "SHORTER_SIDE and SQUASH"),
+        std::tuple("resize_height", config.has_resize_height(), squash, "SQUASH"),
+        std::tuple("resize_width", config.has_resize_width(), squash, "SQUASH")}) {
+    if (!given || goes) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("preprocessing.", field, ": expected with ", with, " only, got it with another resize"));
   }
-  const double resize_size = std::floor(recipe.height / fraction);
-  if (resize_size > image::kMaxResizeSize) {
-    return absl::InvalidArgumentError(absl::StrCat("preprocessing.crop_fraction: expected a scaled side, ",
-                                                   recipe.height, " / crop_fraction, of at most ",
-                                                   image::kMaxResizeSize, ", got ", fraction));
+  if (config.has_resize_size() && config.has_crop_fraction()) {
+    return absl::InvalidArgumentError("preprocessing: expected resize_size or crop_fraction, got both");
   }
-  recipe.resize_size = static_cast<int>(resize_size);
+  if (has_sides && (config.has_resize_size() || config.has_crop_fraction())) {
+    return absl::InvalidArgumentError(absl::StrCat("preprocessing: expected resize_height and resize_width, or ",
+                                                   config.has_resize_size() ? "resize_size" : "crop_fraction",
+                                                   ", got both"));
+  }
+  if (config.has_resize_height() != config.has_resize_width()) {
+    return absl::InvalidArgumentError(absl::StrCat("preprocessing: expected resize_height and resize_width, got ",
+                                                   config.has_resize_height() ? "resize_height" : "resize_width",
+                                                   " alone"));
+  }
   return absl::OkStatus();
+}
+
+absl::Status SetResizeSize(const v1::Preprocessing& config, image::Recipe& recipe) {
+  RESNETD_RETURN_IF_ERROR(CheckSizeFields(config, recipe.resize));
+  if (config.has_resize_size()) {
+    recipe.resize_size = recipe.resize_height = recipe.resize_width = config.resize_size();
+  }
+  if (config.has_resize_height()) {
+    recipe.resize_height = config.resize_height();
+    recipe.resize_width = config.resize_width();
+  }
+  if (!config.has_crop_fraction()) return absl::OkStatus();
+  RESNETD_ASSIGN_OR_RETURN(recipe.resize_height, ScaledSide(recipe.height, config.crop_fraction()));
+  RESNETD_ASSIGN_OR_RETURN(recipe.resize_width, ScaledSide(recipe.width, config.crop_fraction()));
+  recipe.resize_size = recipe.resize_height;
+  if (recipe.resize == image::Resize::kSquash || recipe.height == recipe.width) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("preprocessing.crop_fraction: expected with a square input or SQUASH, "
+                   "got ",
+                   recipe.width, "x", recipe.height));
+}
+
+// A crop to an input that is not square may cut a person in two. Nothing is cut unless somebody asked for it.
+bool ScalesExactlyByDefault(const v1::Preprocessing& config, const image::Recipe& recipe, bool named) {
+  return !named && recipe.height != recipe.width && recipe.resize == image::Resize::kShorterSide &&
+         config.resize() == v1::Preprocessing::RESIZE_UNSPECIFIED && !config.has_resize_size() &&
+         !config.has_crop_fraction();
 }
 
 }  // namespace
@@ -217,6 +234,9 @@ absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl:
   }
   *recipe = image::FitToInput(*recipe, model.height, model.width);
   SetKinds(config, *recipe);
+  const bool named = !preset.empty() || !config.preset().empty();
+  chosen.exact_by_default = ScalesExactlyByDefault(config, *recipe, named);
+  if (chosen.exact_by_default) recipe->resize = image::Resize::kExact;
   RESNETD_RETURN_IF_ERROR(SetResizeSize(config, *recipe));
   SetColour(model.channels, *recipe);
   RESNETD_RETURN_IF_ERROR(SetChannels(config.mean(), "mean", model.channels, recipe->mean));

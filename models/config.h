@@ -28,6 +28,8 @@ struct ChosenRecipe {
   image::Recipe recipe;
   bool assumed = false;  // neither the config nor the operator said: the preset was chosen by the input's size
   std::string preset;    // where it started from
+  // Nobody said how to resize for an input that is not square, so images are scaled to it exactly, and nothing is cut.
+  bool exact_by_default = false;
 };
 
 // The recipe of a model with this input: the preset named by `preset` if not empty, else by the config, else by the

@@ -207,6 +207,12 @@ absl::Status Loading::ReadRecipe() {
     notes_.push_back(absl::StrCat("no preset given, assuming ", chosen.preset, " by the input's size (",
                                   image::ToString(model_.recipe), ")"));
   }
+  if (chosen.exact_by_default) {
+    notes_.push_back(
+        absl::StrCat("the input is ", model_.recipe.width, "x", model_.recipe.height,
+                     ", not square: images are scaled to it exactly, as preprocessing.resize is not given; "
+                     "SHORTER_SIDE would keep their proportions and crop"));
+  }
   return absl::OkStatus();
 }
 

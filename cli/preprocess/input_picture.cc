@@ -1,4 +1,5 @@
-// value = (pixel * scale - mean) / std, so pixel = (value * std + mean) / scale; rounding gives back the very byte.
+// value = (pixel * scale - mean) / std, so pixel = (value * std + mean) / scale; rounding gives back the very byte,
+// but for recipes whose resize does not round to bytes.
 #include "cli/preprocess/input_picture.h"
 
 #include <png.h>

@@ -3,6 +3,7 @@
 #include <google/protobuf/text_format.h>
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -101,6 +102,28 @@ TEST(ModelConfig, RefusesMistakes) {
 TEST(ModelConfig, NamesLineAndColumnOfTheFirstMistake) {
   ExpectInvalid(ParseModelConfig("description: 'x'\n\n  colour: RGB\nsize: 1\n", "config.textproto").status(),
                 "config.textproto:3:9: ");
+}
+
+// A value that is not there is refused with all that are; a number that stands for none would be passed over.
+TEST(ModelConfig, ListsTheValuesOfAnEnumeration) {
+  const std::tuple<const char*, const char*> cases[] = {
+      {"preprocessing { interpolation: AREA }",
+       "config.textproto:1:37: Unknown enumeration value of \"AREA\" for field \"interpolation\". There are NEAREST, "
+       "BILINEAR, BICUBIC, BILINEAR_CV2, BILINEAR_TF2"},
+      {"preprocessing { resize: BORDER }",
+       "Unknown enumeration value of \"BORDER\" for field \"resize\". There are NONE, SHORTER_SIDE, EXACT, SQUASH"},
+      {"heads { activation: RELU }", "There are AUTO, SOFTMAX, SIGMOID, NONE"},
+      {"preprocessing { interpolation: 9 }",
+       "config.textproto: interpolation: expected one of NEAREST, BILINEAR, BICUBIC, BILINEAR_CV2, BILINEAR_TF2, got "
+       "9"},
+      {"heads { activation: SOFTMAX } heads { activation: -1 }",
+       "config.textproto: activation: expected one of AUTO, SOFTMAX, SIGMOID, NONE, got -1"},
+      {"description: \"Unknown enumeration value of \" preprocessing { resize: \"EXACT\" }", "config.textproto:1:"},
+  };
+  for (const auto& [text, message] : cases) {
+    ExpectInvalid(ParseModelConfig(text, "config.textproto").status(), message);
+  }
+  EXPECT_TRUE(ParseModelConfig("preprocessing { interpolation: 4 }", "config.textproto").ok());
 }
 
 // ---- golden.textproto
@@ -222,8 +245,23 @@ const RecipeCase kRecipes[] = {
     {"", "", Input(3, 65, 65), true, "torchvision-v1",
      absl::StrCat("shorter side 74, bilinear, crop 65x65, RGB, ", kImageNet)},
     {"", "", Input(3, 64, 64), true, "cifar10", absl::StrCat("resize to 64x64, bilinear, RGB, ", kCifar)},
-    {"", "", Input(3, 32, 65), true, "torchvision-v1",
+    // Nothing is cut for an input that is not square, unless something says how to resize.
+    {"", "", Input(3, 32, 65), true, "torchvision-v1", absl::StrCat("resize to 65x32, bilinear, RGB, ", kImageNet)},
+    {"", "", Input(3, 256, 128), true, "torchvision-v1", absl::StrCat("resize to 128x256, bilinear, RGB, ", kImageNet)},
+    {"interpolation: BILINEAR_CV2 mean: [0, 0, 0] std: [1, 1, 1]", "", Input(3, 256, 128), false, "torchvision-v1",
+     "resize to 128x256, bilinear of cv2, RGB, mean 0 0 0, std 1 1 1"},
+    {"resize: SHORTER_SIDE", "", Input(3, 32, 65), true, "torchvision-v1",
      absl::StrCat("shorter side 74, bilinear, crop 65x32, RGB, ", kImageNet)},
+    {"resize_size: 70", "", Input(3, 32, 65), true, "torchvision-v1",
+     absl::StrCat("shorter side 70, bilinear, crop 65x32, RGB, ", kImageNet)},
+    {"", "torchvision-v1", Input(3, 32, 65), false, "torchvision-v1",
+     absl::StrCat("shorter side 74, bilinear, crop 65x32, RGB, ", kImageNet)},
+    {"preset: 'torchvision-v1'", "", Input(3, 32, 65), false, "torchvision-v1",
+     absl::StrCat("shorter side 74, bilinear, crop 65x32, RGB, ", kImageNet)},
+    {"preset: 'torchvision-v1' resize: EXACT", "", Input(3, 32, 65), false, "torchvision-v1",
+     absl::StrCat("resize to 65x32, bilinear, RGB, ", kImageNet)},
+    {"resize: SQUASH", "", Input(3, 256, 128), true, "torchvision-v1",
+     absl::StrCat("squash to 146x293, bilinear, crop 128x256, RGB, ", kImageNet)},
     {"", "", Input(3, 32, 32), true, "cifar10", absl::StrCat("resize to 32x32, bilinear, RGB, ", kCifar)},
     {"", "", Input(1, 28, 28), true, "mnist", "resize to 28x28, bilinear, grey, mean 0.1307, std 0.3081"},
     {"", "", Input(1, 224, 224), true, "mnist", "resize to 224x224, bilinear, grey, mean 0.1307, std 0.3081"},
@@ -282,6 +320,29 @@ const RecipeCase kRecipes[] = {
      absl::StrCat("shorter side 65535, bilinear, crop 224x224, RGB, ", kImageNet)},
     {"resize_size: 1", "", Input(3, 224, 224), true, "torchvision-v1",
      absl::StrCat("shorter side 1, bilinear, crop 224x224 with black around, RGB, ", kImageNet)},
+    // torchvision's Resize((256, 256)) and CenterCrop(224), and timm's squash, which scales each side by crop_pct.
+    {"resize: SQUASH", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("squash to 256x256, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"resize: SQUASH resize_size: 240", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("squash to 240x240, bilinear, crop 224x224, RGB, ", kImageNet)},
+    {"resize: SQUASH resize_height: 300 resize_width: 150", "", Input(3, 256, 128), true, "torchvision-v1",
+     absl::StrCat("squash to 150x300, bilinear, crop 128x256, RGB, ", kImageNet)},
+    {"preset: 'timm' resize: SQUASH crop_fraction: 0.95", "", Input(3, 224, 224), false, "timm",
+     absl::StrCat("squash to 235x235, bicubic, crop 224x224, RGB, ", kImageNet)},
+    {"preset: 'timm' resize: SQUASH crop_fraction: 0.9", "", Input(3, 256, 128), false, "timm",
+     absl::StrCat("squash to 142x284, bicubic, crop 128x256, RGB, ", kImageNet)},
+    {"preset: 'timm' resize: SQUASH crop_fraction: 1", "", Input(3, 224, 224), false, "timm",
+     absl::StrCat("resize to 224x224, bicubic, RGB, ", kImageNet)},
+    {"resize: SQUASH resize_size: 200 crop_offset: DOWN", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("squash to 200x200, bilinear, crop 224x224 with black around, odd margins rounded down, RGB, ",
+                  kImageNet)},
+    // Without antialiasing.
+    {"interpolation: BILINEAR_CV2", "", Input(3, 224, 224), true, "torchvision-v1",
+     absl::StrCat("shorter side 256, bilinear of cv2, crop 224x224, RGB, ", kImageNet)},
+    {"preset: 'keras-tf' interpolation: BILINEAR_TF2", "", Input(3, 224, 224), false, "keras-tf",
+     "resize to 224x224, bilinear of tf2, RGB, times 0.00784314, mean 1 1 1, std 1 1 1"},
+    {"", "keras-caffe", Input(3, 299, 299), false, "keras-caffe",
+     "resize to 299x299, nearest, BGR, times 1, mean 103.939 116.779 123.68, std 1 1 1"},
     // Nothing changed, whatever the channels; those that are no colours come no other way by themselves.
     {"preset: 'none'", "", Input(3, 224, 224), false, "none",
      "no resize, 224x224, RGB, times 1, mean 0 0 0, std 1 1 1"},
@@ -308,6 +369,17 @@ TEST(Recipe, ChosenByPresetAndField) {
     EXPECT_EQ(chosen->assumed, c.assumed);
     EXPECT_EQ(chosen->preset, c.from);
     EXPECT_EQ(image::ToString(chosen->recipe), c.recipe);
+  }
+}
+
+// The log says so, as nobody asked for it.
+TEST(Recipe, TellsThatItScalesExactlyByDefault) {
+  for (const auto& [config, preset, input, by_default] :
+       {std::tuple("", "", Input(3, 256, 128), true), std::tuple("colour: BGR", "", Input(3, 100, 128), true),
+        std::tuple("resize: EXACT", "", Input(3, 256, 128), false), std::tuple("", "timm", Input(3, 256, 128), false),
+        std::tuple("", "", Input(3, 224, 224), false), std::tuple("", "", Input(1, 28, 56), false),
+        std::tuple("resize: SHORTER_SIDE", "", Input(3, 256, 128), false)}) {
+    EXPECT_EQ(Choose(config, preset, input)->exact_by_default, by_default) << config << " " << preset;
   }
 }
 
@@ -348,13 +420,30 @@ const BadRecipeCase kBadRecipes[] = {
      "preprocessing.crop_fraction: expected a scaled side, 224 / crop_fraction, of at most 65535, got 1e-300"},
     {"crop_fraction: 0.00341796", "", Input(3, 224, 224), "224 / crop_fraction, of at most 65535, got 0.00341796"},
     {"crop_fraction: 0.9", "", Input(3, 224, 192),
-     "preprocessing.crop_fraction: expected with a square input, got 192x224"},
-    {"crop_fraction: 0.9", "", Input(3, 32, 32), "preprocessing.crop_fraction: expected with SHORTER_SIDE only"},
+     "preprocessing.crop_fraction: expected with a square input or SQUASH, got 192x224"},
+    {"resize: SQUASH resize_size: 256 crop_fraction: 0.9", "", Input(3, 224, 224),
+     "preprocessing: expected resize_size or crop_fraction, got both"},
+    {"resize: SQUASH resize_size: 256 resize_height: 256 resize_width: 256", "", Input(3, 224, 224),
+     "preprocessing: expected resize_height and resize_width, or resize_size, got both"},
+    {"resize: SQUASH crop_fraction: 0.9 resize_height: 256 resize_width: 256", "", Input(3, 224, 224),
+     "preprocessing: expected resize_height and resize_width, or crop_fraction, got both"},
+    {"resize: SQUASH resize_height: 256", "", Input(3, 224, 224),
+     "preprocessing: expected resize_height and resize_width, got resize_height alone"},
+    {"resize: SQUASH resize_height: 256 resize_width: 0", "", Input(3, 224, 224),
+     "recipe.resize_width: expected 1 to 65535, got 0"},
+    {"resize: SQUASH resize_size: 65536", "", Input(3, 224, 224), "recipe.resize_height: expected 1 to 65535"},
+    {"resize_height: 256 resize_width: 256", "", Input(3, 224, 224),
+     "preprocessing.resize_height: expected with SQUASH only, got it with another resize"},
+    {"resize: SQUASH", "", Input(4, 32, 32), "recipe.resize: expected none with 4 channels"},
+    {"interpolation: BILINEAR_TF2 dct_scaling: true", "", Input(3, 224, 224),
+     "recipe.dct_scaling: expected false with bilinear of tf2"},
+    {"crop_fraction: 0.9", "", Input(3, 32, 32),
+     "preprocessing.crop_fraction: expected with SHORTER_SIDE and SQUASH only"},
     {"crop_fraction: 0.9 resize_size: 256", "", Input(3, 224, 224), "expected resize_size or crop_fraction, got both"},
     {"scale: 0", "", Input(3, 32, 32), "recipe.scale: expected a finite number above 0, got 0"},
     {"scale: -1", "", Input(3, 32, 32), "recipe.scale: expected a finite number above 0, got -1"},
     {"scale: nan", "", Input(3, 32, 32), "recipe.scale: expected a finite number above 0, got nan"},
-    {"resize_size: 40", "", Input(3, 32, 32), "preprocessing.resize_size: expected with SHORTER_SIDE only"},
+    {"resize_size: 40", "", Input(3, 32, 32), "preprocessing.resize_size: expected with SHORTER_SIDE and SQUASH only"},
     {"resize: NONE resize_size: 256", "", Input(3, 224, 224), "preprocessing.resize_size: expected with SHORTER_SIDE"},
     {"", "", Input(3, 1, 2'000'000'000), "width"},  // the scaled side must not overflow either
 };

@@ -13,6 +13,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
@@ -26,6 +27,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 // The embedded model with `files` in place of its own; nullopt: missing.
 ModelSource Changed(std::map<std::string, std::optional<std::string>> files) {
@@ -75,6 +77,48 @@ TEST(LoadModel, SaysWhatItAssumes) {
   EXPECT_THAT(loaded->notes, Contains(HasSubstr("no labels")));
   EXPECT_THAT(loaded->notes, Contains(HasSubstr("no golden answers")));
   EXPECT_THAT(loaded->model->heads[0].labels, IsEmpty());
+}
+
+// The embedded model for colours: each plane of the first convolution three times.
+std::string EmbeddedForColours(int height, int width) {
+  ::onnx::ModelProto model;
+  EXPECT_TRUE(model.ParseFromString(Embedded("model.onnx")));
+  for (::onnx::TensorProto& tensor : *model.mutable_graph()->mutable_initializer()) {
+    if (tensor.dims_size() != 4 || tensor.dims(1) != 1) continue;
+    const size_t plane = tensor.raw_data().size() / static_cast<size_t>(tensor.dims(0));
+    std::string planes;
+    for (size_t at = 0; at < tensor.raw_data().size(); at += plane) {
+      for (int c = 0; c < 3; ++c) planes += tensor.raw_data().substr(at, plane);
+    }
+    tensor.set_raw_data(planes);
+    tensor.set_dims(1, 3);
+  }
+  auto& shape = *model.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
+  for (const auto& [axis, size] : {std::pair(1, 3), std::pair(2, height), std::pair(3, width)}) {
+    shape.mutable_dim(axis)->set_dim_value(size);
+  }
+  model.mutable_graph()->clear_value_info();
+  return model.SerializeAsString();
+}
+
+TEST(LoadModel, SaysThatItCutsNothingWhereTheInputIsNotSquare) {
+  constexpr char kNote[] = "the input is 80x96, not square: images are scaled to it exactly";
+  const std::string onnx = EmbeddedForColours(96, 80);
+  const auto load = [&onnx](const char* config) {
+    return Load(Changed({{"model.onnx", onnx}, {"config.textproto", config}, {"golden.textproto", std::nullopt}}));
+  };
+  const absl::StatusOr<LoadedModel> exact = load("");
+  ASSERT_TRUE(exact.ok()) << exact.status();
+  EXPECT_THAT(exact->notes, Contains(HasSubstr(kNote)));
+  EXPECT_EQ(exact->model->recipe.resize, image::Resize::kExact);
+  // The recipe of before is another embedding space.
+  const absl::StatusOr<LoadedModel> cropped = load("preprocessing { resize: SHORTER_SIDE }");
+  ASSERT_TRUE(cropped.ok()) << cropped.status();
+  EXPECT_THAT(cropped->notes, Not(Contains(HasSubstr(kNote))));
+  EXPECT_EQ(cropped->model->recipe_id, "torchvision-v1");
+  EXPECT_NE(cropped->model->recipe_hash, exact->model->recipe_hash);
+  ASSERT_FALSE(exact->model->layers.empty());
+  EXPECT_NE(cropped->model->layers[0].spaces[0].plain, exact->model->layers[0].spaces[0].plain);
 }
 
 TEST(LoadModel, OptionsAndConfigDecide) {

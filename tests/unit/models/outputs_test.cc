@@ -352,7 +352,7 @@ TEST(RecipeHash, StaysWhatItWas) {
 }
 
 TEST(EmbeddingSpace, DependsOnAllThatChangesWhatAVectorMeans) {
-  std::vector<SpaceKey> keys(16, Key());
+  std::vector<SpaceKey> keys(19, Key());
   keys[1].weights_sha256 = "0123abce";
   keys[2].layer = "stage4";
   keys[3].precision = "int8";
@@ -368,6 +368,9 @@ TEST(EmbeddingSpace, DependsOnAllThatChangesWhatAVectorMeans) {
   keys[13].recipe.alpha = image::Alpha::kBlack;
   keys[14].recipe.orientation = image::Orientation::kApply;
   keys[15].recipe.scale = 1;
+  keys[16].recipe.interpolation = image::Interpolation::kBilinearCv2;
+  keys[17].recipe.interpolation = image::Interpolation::kBilinearTf2;
+  keys[18].recipe.resize = image::Resize::kSquash;
   std::set<std::string> ids;
   for (size_t i = 0; i < keys.size(); ++i) {
     const std::string id = EmbeddingSpace(keys[i]);
@@ -383,6 +386,8 @@ TEST(EmbeddingSpace, DoesNotDependOnWhatHasNoEffect) {
   key.recipe.resize_size = 300;
   key.recipe.crop_offset = image::CropOffset::kDown;
   EXPECT_EQ(EmbeddingSpace(key), exact);
+  key.recipe.resize_width = 300;
+  EXPECT_EQ(EmbeddingSpace(key), exact) << "a squash's side";
   key.recipe.mean[3] = 0.5f;
   EXPECT_EQ(EmbeddingSpace(key), exact) << "a channel that is not there";
   key.recipe.resize = image::Resize::kNone;

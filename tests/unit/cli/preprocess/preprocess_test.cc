@@ -63,7 +63,7 @@ Result RunCli(const std::vector<std::string>& args) {
 // Every byte comes back, whatever the recipe does to it.
 TEST(InputPictureTest, EveryByteOfEveryRecipe) {
   std::vector<image::Recipe> recipes;
-  for (const char* preset : {"torchvision-v1", "mnist", "cifar10", "none"}) {
+  for (const char* preset : {"torchvision-v1", "mnist", "cifar10", "keras-caffe", "keras-tf", "none"}) {
     recipes.push_back(*image::FindPreset(preset));
   }
   recipes.push_back(recipes[0]);
