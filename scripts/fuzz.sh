@@ -28,8 +28,7 @@ case $part in
   load) start=("$seeds/load") ;;
   jpeg | png | webp) start=("$seeds/$part" tests/golden/data/image) ;;
   sniff) start=("$seeds"/{jpeg,png,webp,other} tests/golden/data/image) ;;
-  resize) start=() ;;
-  http | inflow) start=("$seeds/$part") ;;
+  http | inflow | resize) start=("$seeds/$part") ;;
   *) usage ;;
 esac
 

@@ -59,13 +59,18 @@ Recipe WithoutNormalisation(Recipe recipe) {
   return recipe;
 }
 
+bool RoundsToBytes(const Recipe& recipe) {
+  return recipe.interpolation != image::Interpolation::kBilinearTf2;
+}
+
 // Is `tensor` what the recipe makes of `bytes`, to the last bit, and nothing beside the two written?
 void RequireNormalised(const Tensor& tensor, const Tensor& bytes, const Recipe& recipe) {
   for (int y = 0; y < recipe.height; ++y) {
     for (int x = 0; x < recipe.width; ++x) {
       for (int c = 0; c < recipe.channels(); ++c) {
         const float byte = bytes.At(y, x, c);
-        Require(byte >= 0 && byte <= 255 && byte == std::floor(byte), "each value is a byte");
+        Require(byte >= 0 && byte <= 255, "each value is a level");
+        Require(!RoundsToBytes(recipe) || byte == std::floor(byte), "each value is a byte");
         const float expected = (static_cast<float>(byte * recipe.scale) - recipe.mean[c]) / recipe.std[c];
         Require(std::isfinite(expected) && tensor.At(y, x, c) == expected, "each value is its byte, normalised");
       }
@@ -83,11 +88,13 @@ Recipe RecipeFor(size_t bytes) {
   Recipe recipe;
   recipe.height = 20, recipe.width = 24, recipe.resize_size = 28;
   recipe.colour = static_cast<image::Colour>(next(3));
-  recipe.resize = next(2) == 0 ? image::Resize::kShorterSide : image::Resize::kExact;
-  recipe.interpolation = static_cast<image::Interpolation>(next(3));
+  recipe.resize_height = 23, recipe.resize_width = 27;
+  recipe.resize = static_cast<image::Resize>(1 + next(3));
+  recipe.interpolation = static_cast<image::Interpolation>(next(5));
   recipe.alpha = static_cast<image::Alpha>(next(2));
   recipe.orientation = static_cast<image::Orientation>(next(2));
   recipe.dct_scaling = next(2) == 1;
+  recipe.dct_scaling &= image::Validate(recipe).ok();  // it does not go with every interpolation
   recipe.crop_offset = static_cast<image::CropOffset>(next(2));
   return recipe;
 }
@@ -124,6 +131,17 @@ class Numbers {
   absl::Span<const std::byte> bytes_;
 };
 
+// The kinds that came later have a number of their own, so that what older finds mean stays what it was.
+void ChangeKinds(Numbers& numbers, Recipe& recipe) {
+  const int kind = numbers.Next(7);
+  if (kind == 3 || kind == 5) recipe.interpolation = image::Interpolation::kBilinearCv2;
+  if (kind == 4 || kind == 6) recipe.interpolation = image::Interpolation::kBilinearTf2;
+  if (kind != 2 && kind != 5 && kind != 6) return;
+  recipe.resize = image::Resize::kSquash;
+  recipe.resize_height = numbers.Next(numbers.Flag() ? 1 << 16 : 300);
+  recipe.resize_width = numbers.Next(numbers.Flag() ? 1 << 16 : 300);
+}
+
 Recipe RecipeOf(Numbers& numbers) {
   Recipe recipe;
   recipe.resize = static_cast<image::Resize>(numbers.Next(3));
@@ -139,6 +157,7 @@ Recipe RecipeOf(Numbers& numbers) {
   recipe.alpha = static_cast<image::Alpha>(numbers.Next(2));
   recipe.orientation = static_cast<image::Orientation>(numbers.Next(2));
   recipe.dct_scaling = numbers.Flag();
+  ChangeKinds(numbers, recipe);
   return recipe;
 }
 
