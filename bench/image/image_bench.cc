@@ -17,6 +17,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <map>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -27,6 +28,7 @@
 #include "engine/image/decode/orientation.h"
 #include "engine/image/image.h"
 #include "engine/image/resize/axis.h"
+#include "engine/image/resize/bilinear.h"
 #include "engine/image/resize/resize.h"
 #include "nlohmann/json.hpp"
 
@@ -116,12 +118,25 @@ class Bench {
     for (Axis* axis : {&placement.x, &placement.y}) {
       if (!crop) *axis = {axis->from, axis->to, 0, static_cast<int>(axis->to)};
     }
-    const size_t row_bytes = size_t{3} * placement.x.count;
-    resized_.resize(row_bytes * placement.y.count);
-    resampler_.Start(placement, recipe_.interpolation, 3);
-    const auto take = [&](int y, const uint8_t* row) { std::copy_n(row, row_bytes, resized_.data() + y * row_bytes); };
+    if (recipe_.interpolation == Interpolation::kBilinearCv2) {
+      cv2_.Start(placement, 3);
+      PushAll(photo, placement, cv2_, resized_);
+    } else if (recipe_.interpolation == Interpolation::kBilinearTf2) {
+      tf2_.Start(placement, 3);
+      PushAll(photo, placement, tf2_, levels_);
+    } else {
+      resampler_.Start(placement, recipe_.interpolation, 3);
+      PushAll(photo, placement, resampler_, resized_);
+    }
+  }
+
+  template <typename OneOfThem, typename Value>
+  void PushAll(const Photo& photo, const Placement& placement, OneOfThem& resampler, std::vector<Value>& resized) {
+    const size_t row_values = size_t{3} * placement.x.count;
+    resized.resize(row_values * placement.y.count);
+    const auto take = [&](int y, const Value* row) { std::copy_n(row, row_values, resized.data() + y * row_values); };
     for (int y = 0; y < photo.height; ++y) {
-      resampler_.Push(photo.rgb.data() + size_t{3} * photo.width * y, take);
+      resampler.Push(photo.rgb.data() + size_t{3} * photo.width * y, take);
     }
   }
 
@@ -138,18 +153,23 @@ class Bench {
   std::vector<Photo> photos_;
   Preprocessor preprocessor_;
   Resampler resampler_;
+  Cv2Resampler cv2_;
+  Tf2Resampler tf2_;
   Scratch scratch_;
   std::vector<float> tensor_;
   TensorView view_;
   std::vector<uint8_t> resized_;
+  std::vector<float> levels_;
 };
 
-void Run(const std::string& folder, const std::string& preset, bool dct_scaling, bool upright, const std::string& out) {
-  absl::StatusOr<Recipe> recipe = FindPreset(preset);
-  Check(recipe.status(), "--preset");
-  recipe->dct_scaling = dct_scaling;
-  if (upright) recipe->orientation = Orientation::kApply;
-  Bench bench(folder, *recipe);
+const std::map<std::string, Interpolation> kInterpolations = {{"nearest", Interpolation::kNearest},
+                                                              {"bilinear", Interpolation::kBilinear},
+                                                              {"bicubic", Interpolation::kBicubic},
+                                                              {"bilinear_cv2", Interpolation::kBilinearCv2},
+                                                              {"bilinear_tf2", Interpolation::kBilinearTf2}};
+
+void Run(const std::string& folder, const Recipe& recipe, const std::string& out) {
+  Bench bench(folder, recipe);
   if (!out.empty()) return bench.Write(out);
   std::cout << bench.Describe().dump() << std::endl;
   for (std::string step; std::cin >> step;) std::cout << bench.Round(step).dump() << std::endl;
@@ -159,19 +179,29 @@ void Run(const std::string& folder, const std::string& preset, bool dct_scaling,
 }  // namespace resnetd::image
 
 int main(int argc, char** argv) {
-  std::string folder, preset = "torchvision-v1", out;
-  bool dct_scaling = false, upright = false;
+  std::string folder, preset = "torchvision-v1", interpolation, out;
+  bool dct_scaling = false, upright = false, exact = false;
   CLI::App app{"Measures the preprocessing of images", "image_bench"};
   app.add_option("--folder", folder, "JPEG, PNG or WebP files, and no others")
       ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--preset", preset, "Recipe, of RGB")->capture_default_str();
+  app.add_option("--interpolation", interpolation, "In place of the preset's")
+      ->check(CLI::IsMember(&resnetd::image::kInterpolations));
+  app.add_flag("--exact", exact, "Let the recipe scale to exactly the input, and cut nothing");
   app.add_flag("--dct-scaling", dct_scaling, "Let the recipe scale while decoding");
   app.add_flag("--upright", upright, "Let the recipe apply EXIF's orientation");
   app.add_option("--out", out, "Write the inputs of all photographs, sorted by name, float32 NCHW, and end");
   CLI11_PARSE(app, argc, argv);
   try {
-    resnetd::image::Run(folder, preset, dct_scaling, upright, out);
+    absl::StatusOr<resnetd::image::Recipe> recipe = resnetd::image::FindPreset(preset);
+    resnetd::image::Check(recipe.status(), "--preset");
+    if (!interpolation.empty()) recipe->interpolation = resnetd::image::kInterpolations.at(interpolation);
+    if (exact) recipe->resize = resnetd::image::Resize::kExact;
+    if (upright) recipe->orientation = resnetd::image::Orientation::kApply;
+    recipe->dct_scaling = dct_scaling;
+    resnetd::image::Check(resnetd::image::Validate(*recipe), "recipe");
+    resnetd::image::Run(folder, *recipe, out);
   } catch (const std::exception& error) {
     std::cerr << "image_bench: " << error.what() << '\n';
     return 1;
