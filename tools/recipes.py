@@ -33,8 +33,8 @@ class RecipeError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    resize: str  # NONE, SHORTER_SIDE or EXACT
-    resize_size: int | None  # with SHORTER_SIDE
+    resize: str  # NONE, SHORTER_SIDE, EXACT or SQUASH
+    resize_size: int | tuple[int, int] | None  # the shorter side with SHORTER_SIDE, height and width with SQUASH
     height: int
     width: int
     interpolation: str
@@ -49,7 +49,10 @@ class Recipe:
 
     def textproto(self) -> str:
         lines = [f"resize: {self.resize}"]
-        lines += [f"resize_size: {self.resize_size}"] if self.resize_size else []
+        if isinstance(self.resize_size, tuple):
+            lines += [f"resize_height: {self.resize_size[0]}", f"resize_width: {self.resize_size[1]}"]
+        elif self.resize_size:
+            lines += [f"resize_size: {self.resize_size}"]
         lines += [f"interpolation: {self.interpolation}"]
         lines += [f"crop_offset: {self.crop_offset}"] if self.crop_offset else []
         lines += ["colour: RGB"] if self.channels == 3 else []
@@ -83,11 +86,11 @@ def from_timm(cfg, test_size: bool = False) -> Recipe:
     _, height, width = values["input_size"]
     scaled = [math.floor(side / values["crop_pct"]) for side in (height, width)]
     resize, resize_size = "SHORTER_SIDE", scaled[0]
-    if values["crop_mode"] == "squash" and scaled == [height, width]:
-        resize, resize_size = "EXACT", None
+    if values["crop_mode"] == "squash":
+        resize, resize_size = ("EXACT", None) if scaled == [height, width] else ("SQUASH", tuple(scaled))
     elif values["crop_mode"] != "center" or height != width:
         raise RecipeError(f"{source}: crop_mode {values['crop_mode']!r} with crop_pct {values['crop_pct']} at {width}x{height}: "
-                          "the server crops the centre of a square, or scales to exactly the input")  # fmt: skip
+                          "the server has 'center' of a square, and 'squash'")  # fmt: skip
     transform = timm.data.create_transform(is_training=False, **values)
     return checked(source, Recipe(resize, resize_size, height, width, interpolation_of(source, values["interpolation"]),
                                   tuple(values["mean"]), tuple(values["std"]), transform))  # fmt: skip
@@ -127,19 +130,21 @@ def from_preprocessor_config(path: pathlib.Path) -> Recipe:
     name = PILLOW_FILTERS.get(config["resample"], config["resample"])
     mean, std = tuple(config["image_mean"]), tuple(config["image_std"])
     recipe = Recipe(*shape, interpolation_of(source, name), mean, std, lambda image: plain_transform(recipe, image),
-                    "DOWN" if shape[0] == "SHORTER_SIDE" else None)  # fmt: skip
+                    "DOWN" if shape[0] in ("SHORTER_SIDE", "SQUASH") else None)  # fmt: skip
     return checked(source, recipe)
 
 
-def geometry(source: str, config: dict) -> tuple[str, int | None, int, int]:
+def geometry(source: str, config: dict) -> tuple[str, int | tuple[int, int] | None, int, int]:
     """resize, resize_size, height and width of a preprocessor_config.json."""
     size, crop = config["size"], config.get("crop_size")
     size = {"shortest_edge": size} if isinstance(size, int) and config.get("do_center_crop") else size
     size = {"height": size, "width": size} if isinstance(size, int) else size
     crop = {"height": crop, "width": crop} if isinstance(crop, int) else crop
     if set(size) == {"height", "width"}:
+        if config.get("do_center_crop") and not crop:
+            raise RecipeError(f"{source}: do_center_crop: expected crop_size too, and there is none")
         if config.get("do_center_crop") and crop != size:
-            raise RecipeError(f"{source}: scales to {size}, then crops to {crop}: the server does one of both")
+            return "SQUASH", (size["height"], size["width"]), crop["height"], crop["width"]
         return "EXACT", None, size["height"], size["width"]
     if set(size) != {"shortest_edge"}:
         raise RecipeError(f"{source}: size {size}: expected height and width, or shortest_edge")
@@ -162,6 +167,8 @@ def plain_transform(recipe: Recipe, image: PIL.Image.Image) -> torch.Tensor:
         short, long = sorted(image.size)
         scaled = int(recipe.resize_size * long / short)
         width, height = (recipe.resize_size, scaled) if image.width <= image.height else (scaled, recipe.resize_size)
+    elif recipe.resize == "SQUASH":
+        height, width = recipe.resize_size
     image = image.resize((width, height), PIL.Image.Resampling[recipe.interpolation])
     left, top = (width - recipe.width) // 2, (height - recipe.height) // 2
     pixels = np.asarray(image.crop((left, top, left + recipe.width, top + recipe.height)), np.float32)

@@ -132,7 +132,8 @@ class Recipes(Case):
             ({}, True, ("SHORTER_SIDE", 288, 288, "BICUBIC")),
             ({"crop_pct": 0.875, "interpolation": "bilinear"}, False, ("SHORTER_SIDE", 256, 224, "BILINEAR")),
             ({"crop_pct": 1.0, "crop_mode": "squash"}, False, ("EXACT", None, 224, "BICUBIC")),
-            ({"crop_mode": "squash"}, False, "crop_mode 'squash' with crop_pct 0.95"),
+            ({"crop_mode": "squash"}, False, ("SQUASH", (235, 235), 224, "BICUBIC")),
+            ({"crop_mode": "squash", "input_size": (3, 256, 128)}, False, ("SQUASH", (269, 134), 256, "BICUBIC")),
             ({"crop_mode": "border"}, False, "crop_mode 'border'"),
             ({"crop_pct": 1.1}, False, ("SHORTER_SIDE", 203, 224, "BICUBIC")),  # padded with black
             ({"interpolation": "lanczos"}, False, "interpolation is 'lanczos'"),
@@ -167,7 +168,10 @@ class Recipes(Case):
             ({"resample": 1}, "interpolation is 'lanczos'"),
             ({"do_normalize": False}, "expected do_normalize, got False"),
             ({"rescale_factor": 1 / 127.5}, "the server divides by 255"),
-            ({"size": {"height": 256, "width": 256}, "do_center_crop": True, "crop_size": 224}, "the server does one of both"),
+            ({"size": {"height": 256, "width": 256}, "do_center_crop": True, "crop_size": 224},
+             ("SQUASH", (256, 256), 224, "BICUBIC")),
+            ({"size": {"height": 224, "width": 224}, "do_center_crop": True, "crop_size": 224}, ("EXACT", None, 224, "BICUBIC")),
+            ({"size": {"height": 256, "width": 256}, "do_center_crop": True}, "expected crop_size too"),
             ({"size": {"longest_edge": 256}}, "expected height and width, or shortest_edge"),
             ({"image_std": [0.5]}, "with a mean and a std each"),
         ):  # fmt: skip
