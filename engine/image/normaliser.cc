@@ -1,8 +1,8 @@
 #include "engine/image/normaliser.h"
 
-#include <cstddef>
+#include <emmintrin.h>
 
-#include "engine/image/resize/vector_clones.h"
+#include <cstddef>
 
 namespace resnetd::image {
 namespace {
@@ -11,9 +11,17 @@ float Normalised(double pixel, double scale, float mean, float std) {
   return (static_cast<float>(pixel * scale) - mean) / std;
 }
 
-RESNETD_VECTOR_CLONES
+// Four values at a time, by the very steps of Normalised().
 void Normalise(const float* row, double scale, const float* mean, const float* std, size_t values, float* out) {
-  for (size_t i = 0; i < values; ++i) out[i] = Normalised(row[i], scale, mean[i], std[i]);
+  const __m128d factor = _mm_set1_pd(scale);
+  const auto scaled = [factor](__m128 two) { return _mm_cvtpd_ps(_mm_mul_pd(_mm_cvtps_pd(two), factor)); };
+  size_t i = 0;
+  for (; i + 4 <= values; i += 4) {
+    const __m128 pixels = _mm_loadu_ps(row + i);
+    const __m128 four = _mm_movelh_ps(scaled(pixels), scaled(_mm_movehl_ps(pixels, pixels)));
+    _mm_storeu_ps(out + i, _mm_div_ps(_mm_sub_ps(four, _mm_loadu_ps(mean + i)), _mm_loadu_ps(std + i)));
+  }
+  for (; i < values; ++i) out[i] = Normalised(row[i], scale, mean[i], std[i]);
 }
 
 }  // namespace
