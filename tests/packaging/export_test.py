@@ -29,7 +29,8 @@ import recipes  # noqa: E402
 
 RESNET = {"size": {"shortest_edge": 224}, "crop_pct": 0.875, "resample": 3, "do_resize": True, "do_normalize": True,
           "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}  # fmt: skip
-SQUASH = RESNET | {"size": {"height": 96, "width": 64}, "resample": 2, "crop_pct": None}
+SQUASH = RESNET | {"size": {"height": 101, "width": 68}, "do_center_crop": True, "crop_size": {"height": 96, "width": 64},
+                   "resample": 2, "crop_pct": None}  # fmt: skip
 
 
 class Case(unittest.TestCase):
@@ -82,6 +83,7 @@ class Served(Case):
             self.assertEqual(len((folder / "labels.txt").read_text().splitlines()), classes)
             self.assertEqual((folder / "golden.textproto").read_text().count("  embedding: ["), 3)
         self.assertTrue((self.models / "my/1/model.onnx.data").exists())
+        self.assertIn("resize_height: 101\n  resize_width: 68", (self.models / "my/1/config.textproto").read_text())
         self.assertIn("RANDOM WEIGHTS", (self.models / "timm-resnet18.a1_in1k/1/config.textproto").read_text())
 
     def test_another_recipe_is_found_out(self):
