@@ -50,7 +50,7 @@ def main() -> int:
             for sizes, server in order if number % 2 == 0 else reversed(order):
                 figures[sizes].append(measure(server, args))
                 progress.step(f"--batch-sizes {sizes}")
-    print(f"{args.model}; {common.machine()}; {args.clients} clients, {args.workers} workers of 1 thread;"
+    print(f"{args.model}; {common.machine(args.build)}; {args.clients} clients, {args.workers} workers of 1 thread;"
           f" {args.rounds} rounds of {args.seconds:g} s; median [quartiles]")  # fmt: skip
     rows = []
     for sizes, rounds in figures.items():

@@ -103,9 +103,11 @@ def print_table(header: list, rows: list) -> None:
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |", flush=True)
 
 
-def machine() -> str:
+def machine(build: pathlib.Path) -> str:
+    """The CPU, the widest instructions that the engine uses of it, and how many cores this process may use."""
     model = next(line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name"))
-    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+    looked = subprocess.run([program(build, "cli/resnetctl"), "--json", "inspect", "--runs", "1"], capture_output=True, text=True, check=True)
+    return f"{model}, {json.loads(looked.stdout)['isa']}, {len(os.sched_getaffinity(0))} cores"
 
 
 class Disturbance:

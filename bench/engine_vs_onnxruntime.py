@@ -177,7 +177,8 @@ def main() -> int:
             pair.close()
     for peak in peaks.values():
         peak.__exit__(None, None, None)
-    print(f"{common.machine()}; ONNX Runtime {version}; {args.rounds} rounds of {args.seconds:g} s; median [quartiles]")
+    machine = common.machine(args.build)
+    print(f"{machine}; ONNX Runtime {version}; {args.rounds} rounds of {args.seconds:g} s; median [quartiles]")
     common.print_table(HEADER, rows)
     medians = [float(row[5]) for row in rows]
     below = [f"{row[0]}, batch {row[1]}, threads {row[2]}" for row in rows if float(row[5]) < BAR]
@@ -186,7 +187,7 @@ def main() -> int:
     if args.svg:
         import pictures
 
-        pictures.ratios(points, BAR, args.svg)
+        pictures.ratios(points, f"{machine}; ONNX Runtime {version}", args.svg)
     return 0
 
 

@@ -122,7 +122,7 @@ def measure(args, large: pathlib.Path) -> bool:
         peers = theirs_small.description
         large_pixels = ours_large.description["pixels"] / photos["photos"]
     print(f"{photos['photos']} photographs of {photos['pixels'] / photos['photos'] / 1e6:.2f} megapixels in the mean, enlarged"
-          f" {large_pixels / 1e6:.2f}; {photos['recipe']}; {common.machine()}, one used; torchvision {peers['torchvision']},"
+          f" {large_pixels / 1e6:.2f}; {photos['recipe']}; {common.machine(args.build)}, one used; torchvision {peers['torchvision']},"
           f" Pillow {peers['pillow']}; {args.rounds} rounds; median [quartiles]")  # fmt: skip
     header = ["", "ours, images/s", "torchvision and Pillow, images/s", "ratio of medians", "ratio by round", "bar"]
     common.print_table(header, [pair.row() for pair in pairs])

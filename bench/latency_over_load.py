@@ -46,7 +46,7 @@ def main() -> int:
                          "refused": refused})  # fmt: skip
             progress.step(f"{part:g} of it")
     digits = 0 if capacity > 1000 else 1
-    title = f"{args.model}; {common.machine()}; {args.workers} workers of 1 thread"
+    title = f"{args.model}; {common.machine(args.build)}; {args.workers} workers of 1 thread"
     print(f"{title}; {capacity:.{digits}f} images/s in closed loop with {CLIENTS} clients; {args.seconds:g} s each")
     common.print_table(
         ["load", "offered, images/s", "answered, images/s", "p50, ms", "p99, ms", "mean batch", "refused"],

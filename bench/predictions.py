@@ -57,7 +57,7 @@ def main() -> int:
             rows.append([f"{part:g}", f"{part * capacity:.1f}", f"{low:.2f}", f"{middle:.2f}", f"{high:.2f}",
                          *(f"{1e3 * latency[q]:.1f}" for q in ("p50", "p99", "max")),
                          f"{report['batch_size']['mean']:.2f}", *(f"{s:.1%}" for s in share.values())])  # fmt: skip
-    print(f"{args.model}; {common.machine()}; {args.workers} workers of 1 thread; {capacity:.1f} images/s in closed loop"
+    print(f"{args.model}; {common.machine(args.build)}; {args.workers} workers of 1 thread; {capacity:.1f} images/s in closed loop"
           f" with {CLIENTS} clients; deadline {args.timeout:g} s; {args.seconds:g} s each")  # fmt: skip
     common.print_table(
         ["load", "offered, images/s", "predicted / actual: quarter", "median", "three quarters", "p50, ms", "p99, ms",

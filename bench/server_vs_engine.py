@@ -123,7 +123,7 @@ def main() -> int:
             for name in ["engine", *(["closed", "open"] if number % 2 == 0 else ["open", "closed"])]:
                 rounds.measure(name)
                 progress.step(name)
-    print(f"{args.model}; {common.machine()}; {args.workers} workers of {args.threads} threads, batches up to"
+    print(f"{args.model}; {common.machine(args.build)}; {args.workers} workers of {args.threads} threads, batches up to"
           f" {max(args.batch)}; {args.rounds} rounds of {args.seconds:g} s each; median [quartiles]")  # fmt: skip
     common.print_table(HEADER, [rounds.row(name) for name in rounds.rates])
     print(f"({disturbance})")

@@ -90,7 +90,7 @@ def main() -> int:
         within &= ratio <= BAR
         rows.append([threads, common.spread(figures["ours"]), common.spread(figures["theirs"]), f"{ratio:.3f}",
                      common.spread(ratios, 3)])  # fmt: skip
-    print(f"{model.stem}, batch sizes {args.batch}; {common.machine()}; ONNX Runtime {answer['version']}; {args.rounds} rounds")
+    print(f"{model.stem}, batch sizes {args.batch}; {common.machine(args.build)}; ONNX Runtime {answer['version']}; {args.rounds} rounds")
     header = ["threads", "exec to ready, s", "session and first runs, s", "ratio of medians", "ratio by round"]
     common.print_table(header, rows)
     print(f"({disturbance})")

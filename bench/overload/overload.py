@@ -79,6 +79,7 @@ def measure(args, options: list[str], told: bool, capacity: float | None, progre
                 rows.append({"deadline": deadline, "load": load, "goodput": phase["goodput"] / capacity, "phase": phase,
                              "sent": phase["sent"] / phase["seconds"] / capacity,
                              "in_time": phase["in_time"] / max(answered, 1),
+                             "refused": phase["refused"] / max(phase["offered"], 1),
                              "again": full_again(after[0]) if after else ""})  # fmt: skip
                 progress.step(f"{load:g} at {1e3 * deadline:g} ms")
     return capacity, rows
@@ -116,7 +117,7 @@ def main() -> int:
     progress = common.Progress(len(args.deadlines) * len(args.loads) * (2 if args.control else 1))
     capacity, rows = measure(args, [], True, None, progress)
     control = measure(args, UNLIMITED, False, capacity, progress)[1] if args.control else []
-    title = f"{args.model}; {common.machine()}; server on one, {args.connections} connections"
+    title = f"{args.model}; {common.machine(args.build)}; server on one, {args.connections} connections"
     print(f"{title}; {capacity:.{0 if capacity > 1000 else 1}f} images/s in closed loop with {CLIENTS} clients;"
           f" {args.seconds:g} s each")  # fmt: skip
     peaks = {d: max(row["goodput"] for row in rows if row["deadline"] == d) for d in args.deadlines}
