@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "base/address.h"
 #include "base/echo.h"
+#include "base/edit_distance.h"
 #include "base/networks.h"
 #include "server/bounds.h"
 
@@ -265,25 +266,10 @@ bool IsNameOfService(absl::string_view name) {
   });
 }
 
-// Counts how many letters must be changed, added or taken away (Levenshtein's distance).
-size_t Distance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
-    }
-  }
-  return row[b.size()];
-}
-
 std::string Nearest(absl::string_view name, const std::vector<std::string>& variables) {
   name = name.substr(0, 2 * kEchoBytes);  // a longer one is near to none
   return *std::min_element(variables.begin(), variables.end(), [&](const std::string& a, const std::string& b) {
-    return Distance(name, a) < Distance(name, b);
+    return EditDistance(name, a) < EditDistance(name, b);
   });
 }
 
