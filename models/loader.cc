@@ -19,6 +19,7 @@
 #include "engine/image/image.h"
 #include "models/config.h"
 #include "models/embedding_space.h"
+#include "models/foreign_file.h"
 #include "models/golden_check.h"
 #include "models/outputs.h"
 #include "models/runner.h"
@@ -290,7 +291,11 @@ absl::Status Loading::TryOut() {
 }  // namespace
 
 absl::StatusOr<std::string> ReadOnnxFile(const ModelSource& source) {
-  return source.read(source.onnx_file, kMaxOnnxBytes);
+  absl::StatusOr<std::string> onnx = source.read(source.onnx_file, kMaxOnnxBytes);
+  if (!onnx.ok()) return onnx;
+  const std::string foreign = ForeignFormat(source.onnx_file, *onnx);
+  if (foreign.empty()) return onnx;
+  return absl::InvalidArgumentError(absl::StrCat("expected an ONNX file, got ", foreign));
 }
 
 std::vector<std::string> FilesBeside(const v1::ModelConfig& config) {

@@ -35,7 +35,8 @@ struct LoadedModel {
   std::vector<std::string> outputs;  // what the outputs are taken for on good evidence, likewise
 };
 
-// The parts that need no engine. The config is an empty one where there is no such file.
+// The parts that need no engine. INVALID_ARGUMENT where the file is known to be of another format. The config is an
+// empty one where there is no such file.
 absl::StatusOr<std::string> ReadOnnxFile(const ModelSource& source);
 absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source);
 
