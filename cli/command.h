@@ -19,8 +19,8 @@ enum ExitCode : int {
 };
 
 struct Context {
-  std::string server = "127.0.0.1:8500";
-  double timeout_seconds = 30;  // of one call
+  std::string server = "127.0.0.1:8500";  // as gRPC takes it: see cli/server_address.h
+  double timeout_seconds = 30;            // of one call
   bool json = false;
   std::ostream* out = nullptr;  // results
   std::ostream* err = nullptr;  // errors and progress

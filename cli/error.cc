@@ -5,10 +5,12 @@
 //     retry_after_ms: 20
 #include "cli/error.h"
 
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/echo.h"
 #include "cli/print/table.h"
 #include "google/rpc/error_details.pb.h"
@@ -19,6 +21,18 @@ namespace {
 // Whatever server has sent it, and whatever gRPC repeats of an address.
 std::string Shown(absl::string_view text) {
   return EchoWords(Printable(text));
+}
+
+// Skips "images[3]." or "images[3]: ", or "images[3]" where nothing follows.
+bool SkipImage(absl::string_view& text) {
+  absl::string_view rest = text;
+  if (!absl::ConsumePrefix(&rest, "images[")) return false;
+  const size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  rest.remove_prefix(digits);
+  if (digits == 0 || !absl::ConsumePrefix(&rest, "]")) return false;
+  if (!rest.empty() && !absl::ConsumePrefix(&rest, ".") && !absl::ConsumePrefix(&rest, ": ")) return false;
+  text = rest;
+  return true;
 }
 
 CallError FromDetails(int code, const std::string& message, const google::rpc::Status& status) {
@@ -55,6 +69,7 @@ CallError ErrorFrom(const absl::Status& status) {
   CallError error;
   error.code = static_cast<int>(status.code());
   error.message = std::string(status.message());
+  error.local = true;
   return error;
 }
 
@@ -64,21 +79,59 @@ std::string CodeName(int code) {
   return name.empty() ? absl::StrCat("CODE_", code) : name;
 }
 
-std::string OneLine(const CallError& error) {
-  return Shown(absl::StrCat(CodeName(error.code), ": ", error.message));
+CallError OfImage(CallError error) {
+  absl::string_view message = error.message;
+  if (SkipImage(message)) {
+    if (absl::ConsumePrefix(&message, "encoded")) absl::ConsumePrefix(&message, ": ");
+    error.message = std::string(message);
+  }
+  for (FieldViolation& v : error.violations) {
+    absl::string_view field = v.field;
+    if (SkipImage(field)) v.field = std::string(field);
+  }
+  return error;
 }
 
-std::string Explain(const CallError& error) {
-  std::string text = OneLine(error);
+std::string OneLine(const CallError& error) {
+  return Shown(error.local ? error.message : absl::StrCat(CodeName(error.code), ": ", error.message));
+}
+
+std::string Details(const CallError& error) {
+  std::string text;
   if (!error.reason.empty()) absl::StrAppend(&text, "\n  reason: ", Shown(error.reason));
   for (const FieldViolation& v : error.violations) {
-    if (absl::StrContains(error.message, v.field) && absl::StrContains(error.message, v.description)) continue;
+    // The message of an image's error has lost the field, which is the file.
+    const bool named = v.field == "encoded" || absl::StrContains(error.message, v.field);
+    if (named && absl::StrContains(error.message, v.description)) continue;
     absl::StrAppend(&text, "\n  field ", Shown(v.field), ": ", Shown(v.description));
   }
   for (const auto& [key, value] : error.metadata) {
     absl::StrAppend(&text, "\n  ", Shown(key), ": ", Shown(value));
   }
   return text;
+}
+
+std::string Explain(const CallError& error) {
+  return OneLine(error) + Details(error);
+}
+
+std::string Explain(const std::string& path, const CallError& error) {
+  const std::string name = EchoPath(path);
+  const bool named = error.local && absl::StrContains(error.message, name);
+  return absl::StrCat(named ? "" : name + ": ", Explain(error));
+}
+
+bool IsUnreachable(const CallError& error) {
+  return error.code == grpc::StatusCode::UNAVAILABLE && error.reason.empty() &&
+         (absl::StartsWith(error.message, "failed to connect") ||
+          absl::StartsWith(error.message, "DNS resolution failed"));
+}
+
+// The reason is behind the last colon: "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1:
+// Failed to connect to remote host: Connection refused".
+std::string WhyUnreachable(const CallError& error) {
+  const size_t colon = error.message.rfind(": ");
+  return Shown(colon == std::string::npos ? error.message : error.message.substr(colon + 2));
 }
 
 nlohmann::ordered_json ToJson(const CallError& error) {

@@ -23,6 +23,7 @@ struct CallError {
   std::string reason;  // of the ErrorInfo; empty where the answer has none
   std::vector<FieldViolation> violations;
   std::vector<std::pair<std::string, std::string>> metadata;  // of the ErrorInfo, sorted by key
+  bool local = false;  // found by this program: a person needs no code to understand it
 };
 
 CallError ErrorFrom(const grpc::Status& status);         // with `grpc-status-details-bin`
@@ -32,10 +33,24 @@ CallError ErrorFrom(const absl::Status& status);         // found before anythin
 // "INVALID_ARGUMENT", or "CODE_123" for one that gRPC does not know.
 std::string CodeName(int code);
 
-// "CODE: message" on one line, without characters that control a terminal.
+// The error of one image of a request: "images[3].encoded: " and "images[3]." say nothing to who named a file.
+CallError OfImage(CallError error);
+
+// "CODE: message" on one line, of a local error the message alone, without characters that control a terminal.
 std::string OneLine(const CallError& error);
-// OneLine() and one indented line for the reason, each field and each piece of metadata that the message leaves out.
+// One indented line for the reason, each field and each piece of metadata that the message leaves out, each behind a
+// line feed; may be empty.
+std::string Details(const CallError& error);
+// OneLine() and Details().
 std::string Explain(const CallError& error);
+// "path: " and Explain(), without the path where the error has it already.
+std::string Explain(const std::string& path, const CallError& error);
+
+// Whether no connection came about, as gRPC says it of its own accord.
+bool IsUnreachable(const CallError& error);
+// Why, in a few words: "Connection refused".
+std::string WhyUnreachable(const CallError& error);
+
 nlohmann::ordered_json ToJson(const CallError& error);
 
 }  // namespace resnetd::cli

@@ -2,9 +2,11 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
+#include "models/foreign_file.h"
 #include "models/loader.h"
 
 namespace resnetd::cli {
@@ -18,10 +20,22 @@ absl::StatusOr<ModelFile> OpenModel(const std::string& path) {
   if (path.empty()) {
     model.source = EmbeddedSource();
   } else {
-    RESNETD_ASSIGN_OR_RETURN(model.source, FindSource(path));
+    absl::StatusOr<ModelSource> source = FindSource(path);
+    if (!source.ok()) {
+      const std::string foreign = ForeignFolder(path);
+      return foreign.empty() ? source.status()
+                             : absl::NotFoundError(absl::StrCat(source.status().message(), ": ", foreign));
+    }
+    model.source = *std::move(source);
   }
-  RESNETD_ASSIGN_OR_RETURN(model.onnx, ReadOnnxFile(model.source));
-  return model;
+  absl::StatusOr<std::string> onnx = ReadOnnxFile(model.source);
+  if (onnx.ok()) {
+    model.onnx = *std::move(onnx);
+    return model;
+  }
+  const absl::Status& status = onnx.status();
+  if (absl::StrContains(status.message(), EchoPath(model.source.origin))) return status;
+  return absl::Status(status.code(), absl::StrCat(QuotedPath(model.source.origin), ": ", status.message()));
 }
 
 }  // namespace resnetd::cli

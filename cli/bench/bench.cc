@@ -12,13 +12,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "base/echo.h"
 #include "base/status_macros.h"
 #include "cli/bench/load.h"
 #include "cli/call/client.h"
 #include "cli/command.h"
 #include "cli/error.h"
 #include "cli/inputs.h"
+#include "cli/print/json.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 #include "grpcpp/support/proto_buffer_writer.h"
 #include "resnetd/v1/inference.grpc.pb.h"
@@ -201,7 +201,7 @@ int Bench(const Context& context, const Options& options) {
     SetDeadline(call, context.timeout_seconds);
     const grpc::Status status = v1::InferenceService::NewStub(channel)->GetModel(&call, get_model, &model);
     if (status.ok()) continue;
-    *context.err << Echo(context.server) << ": " << Explain(ErrorFrom(status)) << '\n';
+    *context.err << ExplainCall(context, ErrorFrom(status)) << '\n';
     return kFailed;
   }
   const absl::StatusOr<std::vector<v1::Image>> images = MakeImages(options, model.input());
@@ -232,7 +232,7 @@ int Bench(const Context& context, const Options& options) {
     report["preflight_calls"] = {{"GetModel", options.channels}};
   }
   if (context.json) {
-    *context.out << report.dump(2) << '\n';
+    *context.out << Dump(report) << '\n';
   } else {
     PrintReport(context, report);
   }

@@ -19,6 +19,7 @@
 #include "base/echo.h"
 #include "base/mutex.h"
 #include "base/time.h"
+#include "cli/call/client.h"
 #include "cli/inputs.h"
 #include "cli/print/progress.h"
 
@@ -162,7 +163,7 @@ Job BulkRun::Impl::Read() {
   size_t bytes = 0;
   for (size_t i = next_; i < files_.size() && job.slots.size() < images_per_request_ && bytes < bytes_per_request_;
        ++i) {
-    absl::StatusOr<std::string> file = ReadImageFile(files_[i]);
+    absl::StatusOr<std::string> file = ReadListedImage(files_[i]);
     Slot& slot = job.slots.emplace_back();
     if (file.ok()) {
       bytes += file->size();
@@ -235,7 +236,7 @@ void BulkRun::Impl::SettleImages(Job& job, const std::shared_ptr<BulkCall>& call
     } else if (CallError error = ErrorFrom(call->status(i)); RemedyOfImage(error) == Remedy::kRetry) {
       passing = Failure{std::move(error), std::nullopt};
     } else {
-      slot.error = std::move(error);
+      slot.error = OfImage(std::move(error));
       slot.done = true;
     }
     std::string bytes = call->TakeImage(i);
@@ -271,7 +272,7 @@ void BulkRun::Impl::SettleFailure(Job& job, BulkCall& call, const Failure& failu
       patience_.Answered();
       Slot& slot = job.slots[job.sent.front()];
       slot.bytes.clear();
-      slot.error = failure.error;
+      slot.error = OfImage(failure.error);
       slot.done = true;
       return;
     }
@@ -303,11 +304,15 @@ Job& BulkRun::Impl::Halve(Job& job) {
 
 void BulkRun::Impl::Retry(Job& job, const Failure& failure) {
   const std::optional<Time> next = patience_.NextTry(failure, job.tries++);
-  if (!next) return End(failure.error, patience_.why());
+  if (!next) {
+    End(failure.error, patience_.why());
+    ended_->unreachable = !patience_.heard() && failure.error.code == grpc::StatusCode::UNAVAILABLE;
+    return;
+  }
   job.due = *next;
   if (!patience_.NoteIsDue()) return;
   progress_.Wipe();
-  *context_.err << Echo(context_.server) << ": " << OneLine(failure.error) << "; trying again\n" << std::flush;
+  *context_.err << OneLineOfCall(context_, failure.error) << "; trying again\n" << std::flush;
 }
 
 void BulkRun::Impl::Deliver(const OnImage& on_image) {
@@ -360,11 +365,20 @@ void AddBulkOptions(CLI::App& app, BulkOptions& options) {
       ->check(CLI::Range(0.0, kDay));
 }
 
+std::string CheckJsonLines(const Context& context, bool json_lines) {
+  return json_lines && context.json ? "--jsonl: expected without --json, which is one value of all images" : "";
+}
+
+void TellFailed(const Context& context, size_t failed, size_t images) {
+  if (failed > 0 && images > 1) *context.err << failed << " of " << images << " images failed\n";
+}
+
 Patience::Limits LimitsOf(const Context& context, const BulkOptions& options) {
   return {context.timeout_seconds, options.deadline_seconds, options.patience_seconds};
 }
 
 std::string Explain(const Context& context, const Ended& ended, size_t images) {
+  if (ended.unreachable) return ExplainCall(context, ended.error);
   std::string text =
       absl::StrCat(Echo(context.server), ": ended with ", ended.handed_over, " of ", images, " images done");
   if (!ended.why.empty()) absl::StrAppend(&text, ": ", ended.why, "; the last error");

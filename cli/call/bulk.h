@@ -38,10 +38,16 @@ struct Ended {
   size_t handed_over;  // images whose outcomes were handed over
   // They may be of different models: none of them counts.
   bool mixed = false;
+  bool unreachable = false;  // nobody has answered anything
 };
 
 // Tells a person how many of how many images were answered, and why no more.
 std::string Explain(const Context& context, const Ended& ended, size_t images);
+
+// Returns what is wrong with asking for JSON Lines, if they are asked for; empty: nothing.
+std::string CheckJsonLines(const Context& context, bool json_lines);
+// Says at the end how many of several images failed, if any did.
+void TellFailed(const Context& context, size_t failed, size_t images);
 
 // One try of a request, of whatever method.
 class BulkCall {

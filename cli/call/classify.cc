@@ -18,6 +18,7 @@
 #include "cli/command.h"
 #include "cli/error.h"
 #include "cli/inputs.h"
+#include "cli/print/json.h"
 #include "cli/print/table.h"
 #include "resnetd/v1/inference.grpc.pb.h"
 
@@ -27,12 +28,13 @@ namespace {
 using Classification = Bulk<v1::ClassifyRequest, v1::ClassifyResponse>;
 
 struct Options {
-  std::vector<std::string> images;
+  ImageArguments images;
   int top_k = 3;
   bool logits = false;
   std::optional<float> threshold;
   std::string model, head;
   std::string expected_file;
+  bool json_lines = false;
   BulkOptions bulk;
 };
 
@@ -52,11 +54,13 @@ bool Matches(const v1::ClassifyResult& result, const std::string& label) {
   return best.label() == label || absl::StrCat(best.index()) == label;
 }
 
-// Collects outcomes and prints them together, since a column's width is known at the end.
+// Prints outcomes as they come, if they are to be JSON Lines. Else collects them and prints them together, since a
+// column's width is known at the end.
 class Report {
  public:
-  Report(const Options& options, const std::vector<std::string>& files, const ExpectedLabels* expected)
-      : options_(options), files_(files), expected_(expected) {}
+  Report(const Context& context, const Options& options, const std::vector<std::string>& files,
+         const ExpectedLabels* expected)
+      : context_(context), options_(options), files_(files), expected_(expected) {}
 
   void Add(size_t index, const v1::ClassifyResult* result, const CallError* error) {
     const std::string* truth = expected_ == nullptr ? nullptr : expected_->Find(files_[index]);
@@ -78,22 +82,27 @@ class Report {
       }
       json["execution"] = ToJson(result->execution());
     }
+    if (options_.json_lines) {
+      *context_.out << Dump(json, -1) << std::endl;
+      return;
+    }
     rows_.push_back(std::move(row));
     json_.push_back(std::move(json));
   }
 
-  void Print(const Context& context) const {
-    if (context.json) {
-      *context.out << json_.dump(2) << '\n';
+  void Print() const {
+    if (options_.json_lines) return;
+    if (context_.json) {
+      *context_.out << Dump(json_) << '\n';
       return;
     }
     Table table(Header());
     for (const std::vector<std::string>& row : rows_) table.AddRow(row);
-    table.Print(*context.out);
-    if (correct_ + wrong_ > 0) *context.out << correct_ << " of " << correct_ + wrong_ << " correct\n";
+    table.Print(*context_.out);
+    if (correct_ + wrong_ > 0) *context_.out << correct_ << " of " << correct_ + wrong_ << " correct\n";
   }
 
-  int exit_code() const { return failed_ == 0 ? kOk : kFailed; }
+  size_t failed() const { return failed_; }
 
  private:
   std::vector<std::string> Header() const {
@@ -104,13 +113,15 @@ class Report {
     return header;
   }
 
+  const Context& context_;
   const Options& options_;
   const std::vector<std::string>& files_;
   const ExpectedLabels* expected_;
   std::vector<std::vector<std::string>> rows_;
   nlohmann::ordered_json json_ = nlohmann::ordered_json::array();
   int most_classes_ = 0;
-  int failed_ = 0, correct_ = 0, wrong_ = 0;
+  size_t failed_ = 0;
+  int correct_ = 0, wrong_ = 0;
 };
 
 v1::ClassifyRequest RequestFor(const Options& options, const v1::GetModelResponse& model) {
@@ -129,7 +140,11 @@ v1::ClassifyRequest RequestFor(const Options& options, const v1::GetModelRespons
 }
 
 int Classify(const Context& context, const Options& options) {
-  const absl::StatusOr<std::vector<std::string>> files = ExpandInputs(options.images);
+  if (const std::string wrong = CheckJsonLines(context, options.json_lines); !wrong.empty()) {
+    *context.err << wrong << '\n';
+    return kUsage;
+  }
+  const absl::StatusOr<std::vector<std::string>> files = ImagesOf(options.images);
   if (!files.ok()) {
     *context.err << Explain(ErrorFrom(files.status())) << '\n';
     return kUsage;
@@ -147,34 +162,36 @@ int Classify(const Context& context, const Options& options) {
   Patience patience(LimitsOf(context, options.bulk));
   ServedModel model(context, *stub, patience);
   if (const absl::Status asked = model.Ask(options.model); !asked.ok()) {
-    *context.err << Echo(context.server) << ": " << OneLine(ErrorFrom(asked)) << '\n';
+    *context.err << OneLine(ErrorFrom(asked)) << '\n';
     return kFailed;
   }
-  Report report(options, *files, expected ? &*expected : nullptr);
+  Report report(context, options, *files, expected ? &*expected : nullptr);
   Classification bulk(context, options.bulk, patience, RequestFor(options, model.answer()),
                       [&](auto* call, const auto* request, auto* response, auto done) {
                         stub->async()->Classify(call, request, response, std::move(done));
                       });
   std::optional<Ended> ended = bulk.Run(*files, [&](size_t i, const auto* result, const CallError* error) {
     report.Add(i, result, error);
-    if (error != nullptr) *context.err << EchoPath(files->at(i)) << ": " << Explain(*error) << '\n';
+    if (error != nullptr) *context.err << Explain(files->at(i), *error) << '\n';
     return true;
   });
   if (!ended) ended = model.AskWhetherSame(files->size());
   if (ended) {
     *context.err << Explain(context, *ended, files->size()) << '\n';
-    if (ended->mixed) return kFailed;
+    if (ended->mixed || ended->unreachable) return kFailed;
     for (size_t i = ended->handed_over; i < files->size(); ++i) report.Add(i, nullptr, &ended->error);
   }
-  report.Print(context);
-  return report.exit_code();
+  report.Print();
+  if (!ended) TellFailed(context, report.failed(), files->size());
+  return report.failed() == 0 ? kOk : kFailed;
 }
 
 }  // namespace
 
 Command AddClassify(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("images", options->images, "JPEG, PNG or WebP files, or folders of them")->required();
+  AddImageArguments(app, options->images, "JPEG, PNG or WebP files, or folders of them; -: one on standard input");
+  app.add_flag("--jsonl", options->json_lines, "Print JSON Lines, an image a line, as the answers come");
   app.add_option("-k,--top-k", options->top_k, "Classes an image, or all there are; 0: the server's default")
       ->capture_default_str();
   app.add_flag("--logits", options->logits, "The network's raw scores instead of probabilities");

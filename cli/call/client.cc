@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "absl/strings/str_cat.h"
+#include "base/echo.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
@@ -18,6 +20,21 @@ std::shared_ptr<grpc::Channel> Connect(const Context& context) {
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   return grpc::CreateCustomChannel(context.server, grpc::InsecureChannelCredentials(), args);
+}
+
+std::string OneLineOfCall(const Context& context, const CallError& error) {
+  const std::string server = Echo(context.server);
+  if (IsUnreachable(error)) {
+    return absl::StrCat(server, ": no server answers there: ", WhyUnreachable(error), " (--server names another)");
+  }
+  if (error.code == grpc::StatusCode::DEADLINE_EXCEEDED && error.reason.empty()) {
+    return absl::StrCat(server, ": no answer in time (--timeout gives it longer)");
+  }
+  return absl::StrCat(server, ": ", OneLine(error));
+}
+
+std::string ExplainCall(const Context& context, const CallError& error) {
+  return OneLineOfCall(context, error) + Details(error);
 }
 
 void SetDeadline(grpc::ClientContext& call, double seconds) {

@@ -12,6 +12,7 @@
 #include "cli/call/client.h"
 #include "cli/command.h"
 #include "cli/error.h"
+#include "cli/print/json.h"
 #include "cli/print/progress.h"
 #include "cli/print/table.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -48,7 +49,7 @@ Answer Check(health::Health::Stub& stub, const std::string& service, double time
 void Print(const Context& context, const std::string& service, const health::HealthCheckResponse& response) {
   const std::string status = health::HealthCheckResponse::ServingStatus_Name(response.status());
   if (context.json) {
-    *context.out << nlohmann::ordered_json{{"service", service}, {"status", status}}.dump() << std::endl;
+    *context.out << Dump({{"service", service}, {"status", status}}, -1) << std::endl;
   } else {
     *context.out << (service.empty() ? "" : Echo(service) + ": ") << status << std::endl;
   }
@@ -76,7 +77,7 @@ int CheckOrWait(const Context& context, health::Health::Stub& stub, const Option
   if (answer.status.ok()) {
     Print(context, options.service, answer.response);
   } else {
-    *context.err << Echo(context.server) << ": " << Explain(ErrorFrom(answer.status)) << '\n';
+    *context.err << ExplainCall(context, ErrorFrom(answer.status)) << '\n';
   }
   return answer.serving() ? kOk : kFailed;
 }
@@ -90,7 +91,7 @@ int Watch(const Context& context, health::Health::Stub& stub, const Options& opt
   health::HealthCheckResponse response;
   while (reader->Read(&response)) Print(context, options.service, response);
   const grpc::Status status = reader->Finish();
-  if (!status.ok()) *context.err << Echo(context.server) << ": " << Explain(ErrorFrom(status)) << '\n';
+  if (!status.ok()) *context.err << ExplainCall(context, ErrorFrom(status)) << '\n';
   return status.ok() && response.status() == health::HealthCheckResponse::SERVING ? kOk : kFailed;
 }
 

@@ -7,10 +7,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/echo.h"
 #include "cli/call/client.h"
 #include "cli/command.h"
 #include "cli/error.h"
+#include "cli/print/json.h"
 #include "cli/print/table.h"
 #include "resnetd/v1/inference.grpc.pb.h"
 
@@ -20,7 +20,7 @@ namespace {
 using Stub = v1::InferenceService::Stub;
 
 int Fail(const Context& context, const grpc::Status& status) {
-  *context.err << Echo(context.server) << ": " << Explain(ErrorFrom(status)) << '\n';
+  *context.err << ExplainCall(context, ErrorFrom(status)) << '\n';
   return kFailed;
 }
 
@@ -156,7 +156,7 @@ int ShowOne(const Context& context, Stub& stub, const std::string& name) {
   v1::GetModelResponse model;
   if (const grpc::Status status = Get(context, stub, name, "", model); !status.ok()) return Fail(context, status);
   if (context.json) {
-    *context.out << ToJson(model).dump(2) << '\n';
+    *context.out << Dump(ToJson(model)) << '\n';
   } else {
     PrintDetails(context, model);
   }
@@ -185,7 +185,7 @@ int ShowAll(const Context& context, Stub& stub) {
     json.push_back(std::move(entry));
   }
   if (context.json) {
-    *context.out << json.dump(2) << '\n';
+    *context.out << Dump(json) << '\n';
   } else {
     table.Print(*context.out);
   }

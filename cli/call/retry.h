@@ -60,6 +60,8 @@ class Patience {
   std::optional<Time> NextTry(const Failure& failure, int tries, Time now = Now());
   // Why NextTry() said no: "nothing was answered for 60 s (--patience)".
   const std::string& why() const { return why_; }
+  // Whether the server has answered anything, were it a refusal.
+  bool heard() const { return heard_; }
   // Whether it is time to tell a person that something is tried again and again. Saying yes, it is not for a while.
   bool NoteIsDue(Time now = Now());
   // A failure so far may have been the end of a server, in whose place there may be another.

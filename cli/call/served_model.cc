@@ -4,26 +4,28 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "base/echo.h"
+#include "cli/call/client.h"
 
 namespace resnetd::cli {
 
-absl::Status ServedModel::Call(const v1::GetModelRequest& request, v1::GetModelResponse& response) {
+std::optional<CallError> ServedModel::Call(const v1::GetModelRequest& request, v1::GetModelResponse& response) {
   for (int tries = 0;; ++tries) {
     grpc::ClientContext call;
     patience_.SetDeadlineOf(call);
     const grpc::Status status = stub_.GetModel(&call, request, &response);
     if (status.ok()) {
       patience_.Answered();
-      return absl::OkStatus();
+      return std::nullopt;
     }
-    const Failure failure = FailureOf(status, call);
-    const auto code = static_cast<absl::StatusCode>(status.error_code());
-    if (RemedyOf(failure.error, 1) != Remedy::kRetry) return absl::Status(code, status.error_message());
+    Failure failure = FailureOf(status, call);
+    if (RemedyOf(failure.error, 1) != Remedy::kRetry) return failure.error;
     const auto next = patience_.NextTry(failure, tries);
-    if (!next) return absl::Status(code, absl::StrCat(status.error_message(), " (", patience_.why(), ")"));
+    if (!next) {
+      if (!IsUnreachable(failure.error)) absl::StrAppend(&failure.error.message, " (", patience_.why(), ")");
+      return failure.error;
+    }
     if (patience_.NoteIsDue()) {
-      *context_.err << Echo(context_.server) << ": " << OneLine(failure.error) << "; trying again\n" << std::flush;
+      *context_.err << OneLineOfCall(context_, failure.error) << "; trying again\n" << std::flush;
     }
     std::this_thread::sleep_until(*next);
   }
@@ -32,7 +34,9 @@ absl::Status ServedModel::Call(const v1::GetModelRequest& request, v1::GetModelR
 absl::Status ServedModel::Ask(const std::string& name) {
   v1::GetModelRequest request;
   request.set_model(name);
-  return Call(request, answer_);
+  const std::optional<CallError> error = Call(request, answer_);
+  if (!error) return absl::OkStatus();
+  return absl::Status(static_cast<absl::StatusCode>(error->code), OneLineOfCall(context_, *error));
 }
 
 std::optional<Ended> ServedModel::AskWhetherSame(size_t images) {
@@ -41,17 +45,15 @@ std::optional<Ended> ServedModel::AskWhetherSame(size_t images) {
   request.set_model(answer_.name());
   request.set_model_version(answer_.version());
   v1::GetModelResponse now;
-  absl::Status status = Call(request, now);
-  if (status.ok() && now.weights_sha256() == answer_.weights_sha256() && now.recipe_hash() == answer_.recipe_hash()) {
+  if (const std::optional<CallError> error = Call(request, now)) return Ended{*error, "", images, /*mixed=*/true};
+  if (now.weights_sha256() == answer_.weights_sha256() && now.recipe_hash() == answer_.recipe_hash()) {
     return std::nullopt;
   }
-  if (status.ok()) {
-    status = absl::FailedPreconditionError(absl::StrCat("the model changed while it was asked: first its weights were ",
-                                                        answer_.weights_sha256(), ", recipe ", answer_.recipe_hash(),
-                                                        ", then ", now.weights_sha256(), ", recipe ", now.recipe_hash(),
-                                                        "; nothing tells which of them answered what"));
-  }
-  return Ended{ErrorFrom(status), "", images, /*mixed=*/true};
+  const absl::Status changed = absl::FailedPreconditionError(
+      absl::StrCat("the model changed while it was asked: first its weights were ", answer_.weights_sha256(),
+                   ", recipe ", answer_.recipe_hash(), ", then ", now.weights_sha256(), ", recipe ", now.recipe_hash(),
+                   "; nothing tells which of them answered what"));
+  return Ended{ErrorFrom(changed), "", images, /*mixed=*/true};
 }
 
 const v1::Head* FindHead(const v1::GetModelResponse& model, const std::string& name) {

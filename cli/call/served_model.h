@@ -21,7 +21,7 @@ class ServedModel {
   ServedModel(const Context& context, v1::InferenceService::Stub& stub, Patience& patience)
       : context_(context), stub_(stub), patience_(patience) {}
 
-  // Asks for a model, empty: the only one, as long as `patience` allows.
+  // Asks for a model, empty: the only one, as long as `patience` allows. The error names the server.
   absl::Status Ask(const std::string& name);
   const v1::GetModelResponse& answer() const { return answer_; }
 
@@ -29,7 +29,7 @@ class ServedModel {
   std::optional<Ended> AskWhetherSame(size_t images);
 
  private:
-  absl::Status Call(const v1::GetModelRequest& request, v1::GetModelResponse& response);
+  std::optional<CallError> Call(const v1::GetModelRequest& request, v1::GetModelResponse& response);
 
   const Context& context_;
   v1::InferenceService::Stub& stub_;

@@ -23,6 +23,7 @@
 #include "cli/evaluate/evaluation.h"
 #include "cli/evaluate/labelled_images.h"
 #include "cli/inputs.h"
+#include "cli/print/json.h"
 #include "cli/print/table.h"
 #include "engine/engine.h"
 #include "nlohmann/json.hpp"
@@ -104,7 +105,7 @@ Report Evaluate(const Context& context, Classifier& classifier, const LabelledIm
   const auto start = Now();
   report.ended = classifier.Run(files, [&](size_t i, absl::Span<const int> best, const CallError* error) {
     if (error != nullptr) {
-      *context.err << EchoPath(files[i]) << ": " << Explain(*error) << '\n';
+      *context.err << Explain(files[i], *error) << '\n';
       report.failures.push_back({i, *error});
       return;
     }
@@ -217,8 +218,7 @@ void PrintJson(const Context& context, const Classifier& classifier, const Label
                {"confusion", std::move(confusion)},
                {"errors", std::move(errors)}};
   if (!known.predicted.empty()) json["predictions"] = PredictionsJson(report, data, known);
-  // Names of files and classes may be any bytes.
-  *context.out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  *context.out << Dump(json) << '\n';
 }
 
 void PrintSummary(const Context& context, const Classifier& classifier, const Known& known, const Report& report) {
@@ -279,10 +279,7 @@ int Run(const Context& context, const Options& options) {
   if (!data.ok()) return Fail(context, data.status(), kUsage);
   const auto classifier = options.local ? NewLocalClassifier(context, options.model, options.head, options.threads)
                                         : NewServedClassifier(context, options.model, options.head, options.bulk);
-  if (!classifier.ok()) {
-    if (!options.local) *context.err << Echo(context.server) << ": ";
-    return Fail(context, classifier.status(), kFailed);
-  }
+  if (!classifier.ok()) return Fail(context, classifier.status(), kFailed);
   const ClassNames& classes = (*classifier)->classes();
   const absl::StatusOr<Known> known = FindKnown(options, *data, classes);
   if (!known.ok()) return Fail(context, known.status(), kUsage);

@@ -22,7 +22,7 @@ absl::StatusOr<LabelledImages> FromFolders(const std::string& folder) {
   std::error_code error;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     std::error_code ignored;
-    if (it->is_directory(ignored)) classes.push_back(it->path());
+    if (it->is_directory(ignored) && !IsHidden(it->path().filename().string())) classes.push_back(it->path());
   }
   if (error)
     return absl::InvalidArgumentError(absl::StrCat("cannot read folder ", EchoPath(folder), ": ", error.message()));

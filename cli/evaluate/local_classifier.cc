@@ -83,7 +83,7 @@ class Worker {
 
  private:
   absl::Status Fill(const std::string& path, int slot) {
-    RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadImageFile(path));
+    RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadListedImage(path));
     return OutcomeOf(runner_->Decode(absl::string_view(file), slot), file);
   }
 

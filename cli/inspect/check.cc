@@ -2,42 +2,57 @@
 // are all told at once.
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/echo.h"
 #include "cli/command.h"
 #include "cli/error.h"
 #include "cli/model_file.h"
+#include "cli/print/json.h"
 #include "cli/print/table.h"
 #include "engine/image/recipe.h"
 #include "engine/inspect/inspect.h"
+#include "models/foreign_file.h"
 #include "models/loader.h"
+#include "models/source.h"
 #include "nlohmann/json.hpp"
 
 namespace resnetd::cli {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 struct Verdict {
+  std::string path;         // what was asked for
+  bool opened = false;      // the model's file was read
+  bool understood = false;  // as an ONNX file
   ModelFile model;
   OperatorReport operators;
   std::vector<absl::Status> mistakes;  // unsupported operators aside
   LoadedModel loaded;                  // null if anything is wrong
 
   bool ok() const { return loaded.model != nullptr; }
+  std::string Title() const { return opened ? model.Title() : EchoPath(path); }
 };
 
 Verdict Judge(const std::string& path) {
   Verdict verdict;
+  verdict.path = path;
   absl::StatusOr<ModelFile> model = OpenModel(path);
   if (!model.ok()) {
     verdict.mistakes.push_back(model.status());
     return verdict;
   }
   verdict.model = *std::move(model);
+  verdict.opened = true;
   if (absl::StatusOr<OperatorReport> report = CheckOperators(verdict.model.bytes()); report.ok()) {
     verdict.operators = *std::move(report);
+    verdict.understood = true;
   }  // else loading fails for the same reason
   if (!verdict.operators.unsupported.empty()) {
     const absl::Status config = ReadModelConfig(verdict.model.source).status();
@@ -45,32 +60,39 @@ Verdict Judge(const std::string& path) {
     return verdict;
   }
   absl::StatusOr<LoadedModel> loaded = LoadModel(verdict.model.source, {});
-  if (loaded.ok()) {
-    verdict.loaded = *std::move(loaded);
-  } else {
+  if (!loaded.ok()) {
     verdict.mistakes.push_back(loaded.status());
+    return verdict;
+  }
+  verdict.loaded = *std::move(loaded);
+  const std::string& folder = verdict.model.source.folder;
+  if (!folder.empty() && HasTritonConfig(folder)) {
+    verdict.loaded.notes.push_back(
+        "the config.pbtxt is Triton's and is not read: what it says of labels, preprocessing and batch sizes is said "
+        "in "
+        "config.textproto beside the model");
   }
   return verdict;
 }
 
-void PrintJson(const Context& context, const Verdict& verdict) {
-  using Json = nlohmann::ordered_json;
+Json JsonOf(const Verdict& verdict) {
+  const ModelSource& source = verdict.model.source;
+  const auto unless_unknown = [](bool known, Json value) { return known ? std::move(value) : Json(nullptr); };
   Json json = {{"ok", verdict.ok()},
-               {"model", verdict.model.source.name},
-               {"version", verdict.model.source.version},
-               {"origin", verdict.model.source.origin},
-               {"opset", verdict.operators.opset},
-               {"nodes", verdict.operators.nodes},
-               {"unsupported", Json::array()},
+               {"model", unless_unknown(verdict.opened, source.name)},
+               {"version", unless_unknown(verdict.opened, source.version)},
+               {"origin", verdict.opened ? source.origin : verdict.path},
+               {"opset", unless_unknown(verdict.understood, verdict.operators.opset)},
+               {"nodes", unless_unknown(verdict.understood, verdict.operators.nodes)},
+               {"unsupported", unless_unknown(verdict.understood, Json::array())},
                {"errors", Json::array()},
-               {"outputs", verdict.loaded.outputs},
-               {"notes", verdict.loaded.notes}};
+               {"outputs", unless_unknown(verdict.ok(), verdict.loaded.outputs)},
+               {"notes", unless_unknown(verdict.ok(), verdict.loaded.notes)}};
   for (const UnsupportedNode& node : verdict.operators.unsupported) {
     json["unsupported"].push_back({{"node", node.name}, {"operator", node.op}});
   }
   for (const absl::Status& mistake : verdict.mistakes) json["errors"].push_back(ToJson(ErrorFrom(mistake)));
-  // Names in a model may be any bytes.
-  *context.out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  return json;
 }
 
 void PrintSound(std::ostream& out, const Verdict& verdict) {
@@ -97,20 +119,72 @@ void PrintMistakes(const Context& context, const Verdict& verdict) {
       table.AddRow({Echo(node.name), Echo(node.op), absl::StrCat(verdict.operators.opset)});
     }
     table.Print(*context.out);
-    *context.err << Printable(verdict.model.Title()) << ": " << unsupported.size() << " of " << verdict.operators.nodes
+    *context.err << Printable(verdict.Title()) << ": " << unsupported.size() << " of " << verdict.operators.nodes
                  << " nodes have unsupported operators\n";
   }
-  for (const absl::Status& mistake : verdict.mistakes) *context.err << OneLine(ErrorFrom(mistake)) << '\n';
+  for (const absl::Status& mistake : verdict.mistakes) {
+    const bool named = verdict.path.empty() ||
+                       (verdict.opened && absl::StrContains(mistake.message(), Quoted(verdict.model.source.name)));
+    *context.err << (named ? OneLine(ErrorFrom(mistake)) : Explain(verdict.path, ErrorFrom(mistake))) << '\n';
+  }
 }
 
-int Run(const Context& context, const std::string& path) {
-  const Verdict verdict = Judge(path);
-  if (context.json) {
-    PrintJson(context, verdict);
-  } else if (verdict.ok()) {
+void Print(const Context& context, const Verdict& verdict) {
+  if (verdict.ok()) {
     PrintSound(*context.out, verdict);
   } else {
     PrintMistakes(context, verdict);
+  }
+}
+
+// Each model of a folder that `resnetd --models` would serve, one after the other: together they may be more than
+// memory holds.
+int RunAll(const Context& context, const std::string& path, const FolderContents& contents) {
+  bool all_ok = true;
+  Json models = Json::array();
+  for (const ModelSource& source : contents.sources) {
+    const Verdict verdict = Judge(source.origin);
+    all_ok = all_ok && verdict.ok();
+    if (context.json) {
+      models.push_back(JsonOf(verdict));
+      continue;
+    }
+    Print(context, verdict);
+    *context.out << '\n' << std::flush;
+  }
+  if (context.json) {
+    *context.out << Dump({{"ok", all_ok},
+                          {"origin", path},
+                          {"models", std::move(models)},
+                          {"passed_over", contents.passed_over}})
+                 << '\n';
+    return all_ok ? kOk : kFailed;
+  }
+  for (const std::string& sentence : contents.passed_over) *context.out << EchoWords(Printable(sentence)) << '\n';
+  *context.out << contents.sources.size() << (contents.sources.size() == 1 ? " model" : " models")
+               << (all_ok ? ": a server would serve all\n" : ": a server would not serve all\n");
+  return all_ok ? kOk : kFailed;
+}
+
+int Run(const Context& context, const std::string& path) {
+  absl::Status refused;
+  if (!path.empty() && !FindSource(path).ok()) {
+    // It may be the folder above models.
+    const absl::StatusOr<FolderContents> contents = FolderSources(path);
+    if (contents.ok() && !contents->sources.empty()) return RunAll(context, path, *contents);
+    refused = contents.status();
+  }
+  Verdict verdict = Judge(path);
+  // Two of one name, or a folder that lacks its version: this says more than that there is no model.
+  const bool says_more = absl::IsInvalidArgument(refused) || absl::StrContains(refused.message(), "is not served");
+  if (says_more && ForeignFolder(path).empty()) {
+    const absl::string_view message = absl::StripPrefix(refused.message(), "--models: ");
+    verdict.mistakes = {absl::Status(refused.code(), message)};
+  }
+  if (context.json) {
+    *context.out << Dump(JsonOf(verdict)) << '\n';
+  } else {
+    Print(context, verdict);
   }
   return verdict.ok() ? kOk : kFailed;
 }
@@ -119,7 +193,8 @@ int Run(const Context& context, const std::string& path) {
 
 Command AddCheck(CLI::App& app) {
   const auto path = std::make_shared<std::string>();
-  app.add_option("model", *path, "An ONNX file, or a model's folder; default: the model in the program");
+  app.add_option("model", *path,
+                 "An ONNX file, a model's folder or a folder of models; default: the model in the program");
   return [path](const Context& context) { return Run(context, *path); };
 }
 

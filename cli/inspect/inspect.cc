@@ -18,8 +18,10 @@
 #include "cli/error.h"
 #include "cli/inspect/layer_picture.h"
 #include "cli/inspect/layer_times.h"
+#include "cli/inspect/machine.h"
 #include "cli/inspect/residuals.h"
 #include "cli/model_file.h"
+#include "cli/print/json.h"
 #include "cli/print/progress.h"
 #include "cli/print/table.h"
 #include "engine/engine.h"
@@ -135,6 +137,14 @@ Json LayersJson(const LayerTimes& times) {
   return layers;
 }
 
+Json DisturbanceJson(const Disturbance& disturbance) {
+  const auto share = [](const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); };
+  return {{"busy", disturbance.busy()},
+          {"waited", share(disturbance.waited)},
+          {"stolen", share(disturbance.stolen)},
+          {"below_best", disturbance.below_best}};
+}
+
 Json UnitsJson(const Findings& found) {
   Json units = Json::array();
   for (size_t i = 0; i < found.pluses.size(); ++i) {
@@ -161,11 +171,11 @@ void PrintJson(const Context& context, const Options& options, const Findings& f
     json["seconds"] = std::chrono::duration<double>(found.times->run).count();
     json["gflops"] = found.times->gflops();
     json["peak_gflops"] = found.times->peak_gflops;
+    json["disturbance"] = DisturbanceJson(found.times->disturbance);
     json["layers"] = LayersJson(*found.times);
   }
   if (options.residuals) json["units"] = UnitsJson(found);
-  // Names in a model may be any bytes.
-  *context.out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  *context.out << Dump(json) << '\n';
 }
 
 void PrintModel(std::ostream& out, const Findings& found) {
@@ -238,6 +248,7 @@ void PrintLayers(std::ostream& out, const LayerTimes& times) {
   if (above) out << "Above 100 %: multiplications with padding count, and kernels leave them out\n";
   out << absl::StrFormat("Medians of %d runs; this machine's peak on %d thread%s: %.1f GFLOP/s\n", times.runs,
                          times.threads, times.threads == 1 ? "" : "s", times.peak_gflops);
+  if (times.disturbance.busy()) out << "Too long, " << BusyText(times.disturbance) << '\n';
 }
 
 void PrintUnits(std::ostream& out, const Findings& found) {
@@ -259,6 +270,11 @@ void PrintUnits(std::ostream& out, const Findings& found) {
   table.Print(out);
 }
 
+// "Intel(R) Xeon(R) Platinum 8370C CPU @ 2.80GHz, avx512_core"
+std::string MachineOf(const Findings& found) {
+  return absl::StrCat(CpuModel(ReadKernelFile("/proc/cpuinfo")), ", ", found.engine->info().isa);
+}
+
 int Run(const Context& context, const Options& options) {
   const absl::StatusOr<Findings> found = LookAt(context, options);
   if (!found.ok()) {
@@ -274,7 +290,8 @@ int Run(const Context& context, const Options& options) {
     if (options.residuals) PrintUnits(*context.out, *found);
   }
   if (options.svg.empty()) return kOk;
-  const absl::Status written = WriteFile(options.svg, {DrawLayers(found->model.source.name, *found->times)});
+  const absl::Status written =
+      WriteFile(options.svg, {DrawLayers(found->model.source.name, MachineOf(*found), *found->times)});
   if (written.ok()) return kOk;
   *context.err << OneLine(ErrorFrom(written)) << '\n';
   return kFailed;

@@ -16,7 +16,7 @@ namespace {
 
 using Anchor = Svg::Anchor;
 
-constexpr double kRow = 15, kBar = 11, kTop = 84, kBottom = 34;
+constexpr double kRow = 15, kBar = 11, kTop = 101, kLegend = 69, kBottom = 34;
 constexpr double kNames = 230, kOperators = 235, kBars = 420, kFigures = 130;
 constexpr double kLeft = kNames + kOperators;
 constexpr size_t kNameLength = 36, kOperatorLength = 40;
@@ -58,6 +58,15 @@ double TickStep(double longest) {
   return power * 2;
 }
 
+// The number at a tick, with as many decimals as it needs: 0.00002, never 2e-05.
+std::string Milliseconds(double seconds, double step) {
+  const int decimals = static_cast<int>(std::max(0.0, -std::floor(std::log10(step * 1e3) + 1e-9)));
+  const std::string text = absl::StrFormat("%.*f", decimals, seconds * 1e3);
+  if (decimals == 0) return text;
+  const size_t last = text.find_last_not_of('0');
+  return text.substr(0, text[last] == '.' ? last : last + 1);
+}
+
 // The end of a name says which layer it is.
 std::string LastPart(const std::string& text, size_t length) {
   return text.size() <= length ? text : absl::StrCat("..", text.substr(text.size() - length + 2));
@@ -66,7 +75,7 @@ std::string FirstPart(const std::string& text, size_t length) {
   return text.size() <= length ? text : absl::StrCat(text.substr(0, length - 2), "..");
 }
 
-void DrawHead(absl::string_view title, const LayerTimes& times, Svg& svg) {
+void DrawHead(absl::string_view title, absl::string_view machine, const LayerTimes& times, Svg& svg) {
   const double ms = std::chrono::duration<double, std::milli>(times.run).count();
   svg.Text(10, 22, title, Anchor::kStart, 15);
   svg.Text(10, 41,
@@ -74,16 +83,18 @@ void DrawHead(absl::string_view title, const LayerTimes& times, Svg& svg) {
                            times.batch, times.threads, times.threads == 1 ? "" : "s", ms, times.gflops(),
                            100 * times.gflops() / times.peak_gflops, times.peak_gflops),
            Anchor::kStart, 12);
+  const std::string busy = BusyText(times.disturbance);
+  svg.Text(10, 58, absl::StrCat(machine, busy.empty() ? "" : "; ", busy), Anchor::kStart, 11, kGrey);
   double x = 10;
   for (const Kind& kind : kKinds) {
     const auto of_kind = [&](const LayerTime& layer) { return &KindOf(layer.step) == &kind; };
     if (std::none_of(times.layers.begin(), times.layers.end(), of_kind)) continue;
-    svg.Rectangle(x, 52, 6, kBar, kind.dark);
-    svg.Rectangle(x + 6, 52, 6, kBar, kind.light);
-    svg.Text(x + 17, 61, kind.name, Anchor::kStart);
+    svg.Rectangle(x, kLegend, 6, kBar, kind.dark);
+    svg.Rectangle(x + 6, kLegend, 6, kBar, kind.light);
+    svg.Text(x + 17, kLegend + 9, kind.name, Anchor::kStart);
     x += 150;
   }
-  svg.Text(kLeft + kBars + kFigures - 10, 61, "dark: at the peak", Anchor::kEnd, 11, kGrey);
+  svg.Text(kLeft + kBars + kFigures - 10, kLegend + 9, "dark: at the peak", Anchor::kEnd, 11, kGrey);
 }
 
 }  // namespace
@@ -93,10 +104,10 @@ std::string OperatorInWords(const StepInfo& step) {
                       step.post_ops);
 }
 
-std::string DrawLayers(absl::string_view title, const LayerTimes& times) {
+std::string DrawLayers(absl::string_view title, absl::string_view machine, const LayerTimes& times) {
   const double bottom = kTop + kRow * static_cast<double>(times.layers.size());
   Svg svg(kLeft + kBars + kFigures, bottom + kBottom);
-  DrawHead(title, times, svg);
+  DrawHead(title, machine, times, svg);
 
   double longest = 1e-9;
   for (const LayerTime& layer : times.layers) longest = std::max(longest, layer.seconds());
@@ -104,7 +115,8 @@ std::string DrawLayers(absl::string_view title, const LayerTimes& times) {
   for (int i = 0; i * tick <= longest * 1.0001; ++i) {
     const double x = kLeft + i * tick * pixels;
     svg.Line(x, kTop - 4, x, bottom + 4, kGrid);
-    svg.Text(x, bottom + 18, absl::StrFormat("%g%s", i * tick * 1e3, i == 0 ? " ms" : ""), Anchor::kMiddle, 11, kGrey);
+    svg.Text(x, bottom + 18, absl::StrCat(Milliseconds(i * tick, tick), i == 0 ? " ms" : ""), Anchor::kMiddle, 11,
+             kGrey);
   }
 
   double y = kTop;

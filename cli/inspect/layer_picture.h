@@ -12,8 +12,8 @@ namespace resnetd::cli {
 std::string OperatorInWords(const StepInfo& step);
 
 // An SVG file: one horizontal bar a layer, as long as its time and coloured by its kind of operator; the dark part is
-// the time its multiply-adds would take at the machine's peak.
-std::string DrawLayers(absl::string_view title, const LayerTimes& times);
+// the time its multiply-adds would take at the machine's peak. `machine` is the CPU's model and its instruction set.
+std::string DrawLayers(absl::string_view title, absl::string_view machine, const LayerTimes& times);
 
 }  // namespace resnetd::cli
 

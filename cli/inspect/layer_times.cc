@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
@@ -74,7 +75,9 @@ absl::StatusOr<LayerTimes> MeasureLayers(const std::shared_ptr<const Engine>& en
   std::vector<std::vector<Duration>> times(engine->Describe(batch).size());
   std::vector<Duration> whole;
   std::vector<double> peaks;
+  std::optional<DisturbanceMeter> meter;
   for (int run = -kWarmUpRuns; run < runs; ++run) {
+    if (run == 0) meter.emplace(info.threads);
     for (int i = 0; i < batch; ++i) Fill(session->slot(i), random);
     RESNETD_ASSIGN_OR_RETURN(const RunTimings timings,
                              session->Run({.count = batch, .wanted = Wanted(info), .profile = &profile}));
@@ -85,6 +88,7 @@ absl::StatusOr<LayerTimes> MeasureLayers(const std::shared_ptr<const Engine>& en
     progress(run + 1);
   }
   LayerTimes measured{.batch = batch, .threads = info.threads, .runs = runs, .layers = {}, .run = Median(whole)};
+  measured.disturbance = meter->Read(peaks);
   std::vector<StepInfo> steps = engine->Describe(batch);
   for (size_t i = 0; i < steps.size(); ++i) {
     const Duration time = Median(times[i]);

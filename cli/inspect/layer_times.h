@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/time.h"
+#include "cli/inspect/machine.h"
 #include "engine/engine.h"
 
 namespace resnetd::cli {
@@ -24,6 +25,7 @@ struct LayerTimes {
   int batch = 0, threads = 0, runs = 0;
   std::vector<LayerTime> layers;  // the steps that logits and embedding need, in order of execution
   Duration run{};                 // a whole run, the median
+  Disturbance disturbance{};      // of the runs
   double peak_gflops = 0;         // of as many threads, measured in between (engine/inspect/fma_peak.h)
 
   int64_t multiply_adds() const;

@@ -17,6 +17,7 @@
 #include "cli/inputs.h"
 #include "cli/model_file.h"
 #include "cli/preprocess/input_picture.h"
+#include "cli/print/json.h"
 #include "cli/print/npy.h"
 #include "cli/print/table.h"
 #include "engine/image/image.h"
@@ -60,6 +61,7 @@ absl::StatusOr<image::Recipe> FindRecipe(const Options& options) {
 
 // "folder/photo.jpg" -> "photo-preprocessed", in the current folder.
 std::string DefaultOut(const std::string& image) {
+  if (image == kStandardInput) return "stdin-preprocessed";
   return absl::StrCat(std::filesystem::path(image).stem().string(), "-preprocessed");
 }
 
@@ -78,7 +80,10 @@ absl::StatusOr<Seen> Preprocess(const Options& options) {
                                  .row = recipe.width,
                                  .pixel = 1,
                                  .channel = plane};
-  RESNETD_RETURN_IF_ERROR(OutcomeOf(image::Preprocessor().FromFile(bytes, recipe, dst), file));
+  const absl::Status decoded = OutcomeOf(image::Preprocessor().FromFile(bytes, recipe, dst), file);
+  if (!decoded.ok()) {
+    return absl::Status(decoded.code(), absl::StrCat(EchoPath(options.image), ": ", decoded.message()));
+  }
   RESNETD_ASSIGN_OR_RETURN(seen.header, image::Sniff(bytes, image::Limits()));
   const std::string out = options.out.empty() ? DefaultOut(options.image) : options.out;
   seen.png = absl::StrCat(out, ".png");
@@ -126,7 +131,7 @@ void PrintJson(const Context& context, const Options& options, const Seen& seen)
                      {"channels", std::move(channels)},
                      {"png", seen.png},
                      {"npy", seen.npy}};
-  *context.out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
+  *context.out << Dump(json) << '\n';
 }
 
 void Print(const Context& context, const Options& options, const Seen& seen) {
@@ -158,7 +163,7 @@ int Run(const Context& context, const Options& options) {
 
 Command AddPreprocess(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("image", options->image, "A JPEG, PNG or WebP file")->required();
+  app.add_option("image", options->image, "A JPEG, PNG or WebP file; -: standard input")->required();
   app.add_option("--recipe", options->recipe, "A preset's name, in place of what the model's config says");
   app.add_option("--model", options->model,
                  "An ONNX file, or a model's folder, whose recipe it is; default: the model in the program, or the "

@@ -20,6 +20,7 @@
 #include "cli/command.h"
 #include "cli/error.h"
 #include "cli/inputs.h"
+#include "cli/print/json.h"
 #include "cli/print/progress.h"
 #include "cli/project/append_projection.h"
 #include "cli/project/pca.h"
@@ -37,7 +38,7 @@ constexpr char kModelFile[] = "model.onnx", kConfigFile[] = "config.textproto";
 constexpr size_t kMostBytes = (size_t{1} << 31) - 1;  // of a file that is copied
 
 struct Options {
-  std::vector<std::string> images;
+  ImageArguments images;
   int components = 0;
   std::string model, out;
   std::string layer = "projection";
@@ -61,7 +62,7 @@ class Embedder {
   int batch() const { return model_->engine->info().batch_sizes.back(); }
   // Decodes into slot `i`.
   absl::Status Load(const std::string& path, int i) {
-    RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadImageFile(path));
+    RESNETD_ASSIGN_OR_RETURN(const std::string file, ReadListedImage(path));
     return OutcomeOf(runner_->Decode(absl::string_view(file), i), file);
   }
   absl::Status AddTo(Pca& pca, int count) {
@@ -96,7 +97,7 @@ absl::StatusOr<Outcome> Learn(const Context& context, const std::shared_ptr<cons
         ++loaded;
       } else {
         ++outcome.failed;
-        *context.err << EchoPath(files[i]) << ": " << Explain(ErrorFrom(status)) << '\n';
+        *context.err << Explain(files[i], ErrorFrom(status)) << '\n';
       }
       if (loaded == 0 || (loaded < embedder.batch() && i + 1 < files.size())) continue;
       RESNETD_RETURN_IF_ERROR(embedder.AddTo(pca, std::exchange(loaded, 0)));
@@ -167,7 +168,7 @@ void Print(const Context& context, const Options& options, const Model& model, c
                                          {"explained_variance", outcome.projection.explained},
                                          {"layer", options.layer},
                                          {"model", options.out}};
-    *context.out << json.dump(2) << '\n';
+    *context.out << Dump(json) << '\n';
     return;
   }
   *context.out << absl::StrFormat(
@@ -191,7 +192,7 @@ absl::StatusOr<Outcome> Run(const Context& context, const Options& options, cons
 }
 
 int Project(const Context& context, const Options& options) {
-  const absl::StatusOr<std::vector<std::string>> files = ExpandInputs(options.images);
+  const absl::StatusOr<std::vector<std::string>> files = ImagesOf(options.images);
   if (!files.ok()) {
     *context.err << Explain(ErrorFrom(files.status())) << '\n';
     return kUsage;
@@ -213,7 +214,7 @@ int Project(const Context& context, const Options& options) {
 
 Command AddProject(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("images", options->images, "JPEG, PNG or WebP files, or folders of them, to learn from")->required();
+  AddImageArguments(app, options->images, "JPEG, PNG or WebP files, or folders of them, to learn from");
   app.add_option("--pca", options->components, "Principal components: values of a projected vector")
       ->required()
       ->check(CLI::PositiveNumber);

@@ -3,7 +3,9 @@
 resnetctl_test.py RESNETD RESNETCTL
 """
 
+import csv
 import json
+import os
 import subprocess
 import sys
 import unittest
@@ -79,6 +81,53 @@ class Resnetctl(ServerTest):
         features = np.load(path)
         self.assertEqual((features.dtype, features.shape), (np.float32, (COUNT, 64)))
         np.testing.assert_allclose(features, expected, atol=1e-5 * np.abs(expected).max())
+
+    def test_rows_are_named_in_a_table(self):
+        """In the order that docs/resnetctl.md tells: the command line's, a folder by path, then the list's."""
+        path, bad, missing = self.folder / "named.npy", self.folder / "bad row.png", self.folder / "missing.png"
+        bad.write_bytes(b"text")
+        listed = self.folder / "list.txt"
+        listed.write_text(f"{missing}\r\n\r\n{self.pictures}/03.png\r\n")
+        run = self.server.ctl("embed", "--npy", str(path), "--from-file", str(listed), str(bad), str(self.pictures))
+        self.assertEqual(run.returncode, 1)
+        with open(self.folder / "named.tsv", newline="") as table:
+            rows = list(csv.DictReader(table, delimiter="\t"))
+        self.assertEqual([row["path"] for row in rows], [str(bad), *(f"{self.pictures}/{name}" for name in self.files), str(missing),
+                                                         f"{self.pictures}/03.png"])
+        values = np.load(path)
+        self.assertEqual([row["status"] == "ok" for row in rows], np.isfinite(values).all(1).tolist())
+        np.testing.assert_array_equal(values[-1], values[1 + 3])
+        (space,) = {row["space"] for row in rows if row["status"] == "ok"}
+        self.assertEqual(self.ok("Embed", pb.EmbedRequest(images=[images.encoded(self.files["03.png"])])).results[0].embedding_space, space)
+        self.assertIn(f"{COUNT + 3} rows of 64, 2 of them NaN", run.stdout)
+        self.assertIn(f"2 of {COUNT + 3} images failed", run.stderr)
+        # Neither the request's own index nor a name twice.
+        self.assertIn(f"{bad}: INVALID_ARGUMENT: expected a JPEG, PNG or WebP file", run.stderr)
+        self.assertEqual(run.stderr.count("missing.png"), 1, run.stderr)
+
+    def test_answers_come_as_json_lines(self):
+        for command, key in (("classify", "classes"), ("embed", "embedding")):
+            run = self.server.ctl(command, "--jsonl", str(self.pictures), str(self.folder / "missing.png"))
+            self.assertEqual(run.returncode, 1)
+            lines = [json.loads(line) for line in run.stdout.splitlines()]
+            self.assertEqual([line["image"].split("/")[-1] for line in lines], [*self.files, "missing.png"])
+            self.assertEqual([key in line for line in lines], [True] * COUNT + [False])
+
+    def test_an_image_by_standard_input(self):
+        (expected,) = self.run_json("classify", str(self.pictures / "00.png"))
+        for arguments in (["--json", "classify", "-"], ["classify", "--jsonl", "-"]):
+            run = subprocess.run([sys.argv[2], "--server", self.server.address, *arguments], input=self.files["00.png"], capture_output=True)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            answer = json.loads(run.stdout)
+            self.assertEqual((answer[0] if isinstance(answer, list) else answer)["classes"], expected["classes"])
+
+    def test_forms_of_the_address(self):
+        port = self.server.address.split(":")[-1]
+        for form in (f"http://127.0.0.1:{port}/", f"grpc://127.0.0.1:{port}", f"dns:///127.0.0.1:{port}", f"ipv4:127.0.0.1:{port}",
+                     f"localhost:{port}"):
+            with self.subTest(form):
+                run = subprocess.run([sys.argv[2], "health"], env=os.environ | {"RESNETCTL_SERVER": form}, capture_output=True, text=True)
+                self.assertEqual((run.returncode, run.stdout), (0, "SERVING\n"), run.stderr)
 
     def test_evaluate(self):
         """Through the server and in process, by folders and by a list: what the server's own logits count up to."""
@@ -159,7 +208,8 @@ class Resnetctl(ServerTest):
             (["models", "nobody"], 1, "no model 'nobody'"),
             (["classify", str(self.folder / "missing.png")], 1, "missing.png"),
             (["classify"], 2, "images"),
-            (["frobnicate"], 2, "subcommand"),
+            (["frobnicate"], 2, "no command 'frobnicate'"),
+            (["clasify", str(self.pictures)], 2, "did you mean classify?"),
             (["classify", "--frobnicate", str(self.pictures)], 2, "--frobnicate"),
         ):
             with self.subTest(arguments=arguments):
@@ -176,7 +226,9 @@ class Resnetctl(ServerTest):
             timeout=60,
         )
         self.assertEqual(run.returncode, 1)
-        self.assertIn(f"127.0.0.1:{port}", run.stderr)
+        self.assertEqual(run.stderr, f"127.0.0.1:{port}: no server answers there: Connection refused (--server names another)\n")
+        run = subprocess.run([sys.argv[2], "--server", f"[::1]:{port}", "embed", str(self.pictures)], capture_output=True, text=True, timeout=60)
+        self.assertEqual((run.returncode, run.stdout, run.stderr.count("\n")), (1, "", 1), run.stderr)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@
 #include "cli/bench/ledger.h"
 #include "cli/error.h"
 #include "cli/inputs.h"
+#include "cli/print/json.h"
 #include "cli/print/npy.h"
 #include "cli/print/progress.h"
+#include "cli/print/row_table.h"
 #include "cli/print/table.h"
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
@@ -26,6 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 // A folder of the test's own that goes away with it.
@@ -144,7 +147,7 @@ TEST_F(ProgressTest, DrawsFromTwoSecondsOnAndWipesItself) {
   {
     Progress progress(out_, true, 100, "images", start_);
     progress.Update(50, start_ + std::chrono::seconds(2));
-    EXPECT_EQ(out_.str(), "\r\x1b[K[###############---------------]  50 %  50/100 images");
+    EXPECT_EQ(out_.str(), "\r\x1b[K[###############---------------]  50 %  50/100 images, 25 images/s, 2 s left");
     out_.str("");
     progress.Update(60, start_ + std::chrono::milliseconds(2099));
     EXPECT_EQ(out_.str(), "") << "redrawn too soon";
@@ -153,6 +156,24 @@ TEST_F(ProgressTest, DrawsFromTwoSecondsOnAndWipesItself) {
     out_.str("");
   }
   EXPECT_EQ(out_.str(), "\r\x1b[K");
+}
+
+// Not the whole run's: after a pause, in which nothing was answered, the rate is soon what it is now.
+TEST_F(ProgressTest, TellsTheLastSecondsRate) {
+  Progress progress(out_, true, 10000, "images", start_);
+  progress.Update(1000, start_ + std::chrono::seconds(5));
+  EXPECT_THAT(out_.str(), HasSubstr("1000/10000 images, 200 images/s, 45 s left"));
+  progress.Update(1000, start_ + std::chrono::seconds(100));
+  progress.Update(1000, start_ + std::chrono::seconds(110));
+  EXPECT_THAT(out_.str(), HasSubstr("1000/10000 images, 0.0 images/s\r"));
+  progress.Update(1100, start_ + std::chrono::seconds(120));
+  EXPECT_THAT(out_.str(), HasSubstr("1100/10000 images, 10 images/s, 15 min left"));
+}
+
+TEST_F(ProgressTest, TimeHasNoRate) {
+  Progress progress(out_, true, 100, "s", start_);
+  progress.Update(50, start_ + std::chrono::seconds(50));
+  EXPECT_THAT(out_.str(), EndsWith("50/100 s"));
 }
 
 TEST_F(ProgressTest, DrawsOnATerminalOnly) {
@@ -348,7 +369,67 @@ TEST(ErrorTest, TakesWhatOtherServersSend) {
             "UNAVAILABLE: gone");
   // A code that has no name; beyond 31 it would be no value of the enumeration at all.
   EXPECT_EQ(Explain(ErrorFrom(grpc::Status(static_cast<grpc::StatusCode>(29), "\x1b[2J"))), "CODE_29: ?[2J");
-  EXPECT_EQ(Explain(ErrorFrom(absl::NotFoundError("no file"))), "NOT_FOUND: no file");
+}
+
+TEST(ErrorTest, LocalErrorsNeedNoCode) {
+  const CallError error = ErrorFrom(absl::NotFoundError("cannot open 'a.png': No such file or directory"));
+  EXPECT_EQ(Explain(error), "cannot open 'a.png': No such file or directory");
+  EXPECT_EQ(Explain("a.png", error), "cannot open 'a.png': No such file or directory") << "the name twice";
+  EXPECT_EQ(Explain("b.png", error), "b.png: cannot open 'a.png': No such file or directory");
+  EXPECT_EQ(ToJson(error)["code"], "NOT_FOUND") << "programs match it";
+}
+
+TEST(ErrorTest, AnImagesErrorDoesNotSayWhichOfTheRequestItWas) {
+  const struct {
+    const char *message, *of_image;
+  } kCases[] = {
+      {"images[12].encoded: expected a JPEG", "expected a JPEG"},
+      {"images[0]: expected an image", "expected an image"},
+      {"images[3].tensor.shape: expected 3 dims", "tensor.shape: expected 3 dims"},
+      {"images: expected at most 8", "images: expected at most 8"},
+      {"images[]: no index", "images[]: no index"},
+      {"images[1]x", "images[1]x"},
+  };
+  for (const auto& [message, of_image] : kCases) {
+    EXPECT_EQ(OfImage(ErrorFrom(grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, message))).message, of_image);
+  }
+  const CallError error = OfImage(ErrorFrom(DetailedStatus()));
+  EXPECT_EQ(
+      Explain("a.png", error),
+      "a.png: INVALID_ARGUMENT: tensor.shape: expected [28, 28, 1], got [28]\n  reason: INVALID_FIELD\n  limit: 64");
+  EXPECT_EQ(ToJson(error)["field_violations"][0]["field"], "tensor.shape");
+}
+
+TEST(ErrorTest, KnowsWhenNobodyAnswers) {
+  const auto error = [](grpc::StatusCode code, const char* message) { return ErrorFrom(grpc::Status(code, message)); };
+  const CallError refused =
+      error(grpc::StatusCode::UNAVAILABLE,
+            "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to "
+            "connect to remote host: Connection refused");
+  EXPECT_TRUE(IsUnreachable(refused));
+  EXPECT_EQ(WhyUnreachable(refused), "Connection refused");
+  const CallError unknown = error(grpc::StatusCode::UNAVAILABLE,
+                                  "DNS resolution failed for a:1: C-ares status is not "
+                                  "ARES_SUCCESS qtype=A name=a: Domain name not found");
+  EXPECT_TRUE(IsUnreachable(unknown));
+  EXPECT_EQ(WhyUnreachable(unknown), "Domain name not found");
+  EXPECT_FALSE(IsUnreachable(error(grpc::StatusCode::UNAVAILABLE, "Socket closed")));
+  EXPECT_FALSE(IsUnreachable(error(grpc::StatusCode::INTERNAL, "failed to connect")));
+}
+
+TEST(RowTableTest, ValuesAreQuotedWhereTheyMustBe) {
+  const std::vector<NamedRow> rows = {{"a b.png", "ok", "0f"}, {"c\t\"d\"\n.png", "expected a JPEG", ""}};
+  EXPECT_EQ(RowTable(rows), "path\tstatus\tspace\na b.png\tok\t0f\n\"c\t\"\"d\"\"\n.png\"\texpected a JPEG\t\n");
+}
+
+TEST(RowTableTest, LiesBesideTheFile) {
+  EXPECT_EQ(PathOfRowTable("/nonexistent/a.npy"), "/nonexistent/a.tsv");
+  EXPECT_EQ(PathOfRowTable("rows"), "rows.tsv");
+  EXPECT_EQ(PathOfRowTable("/dev/null"), "");
+}
+
+TEST(JsonTest, WhatIsNoUtf8IsReplaced) {
+  EXPECT_EQ(Dump({{"image", "a\xFF.png"}}, -1), "{\"image\":\"a\xEF\xBF\xBD.png\"}");
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 // resnetctl classify, and how files go to a server in bulk.
 #include <chrono>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "cli/cli.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
@@ -13,6 +16,7 @@ namespace resnetd::cli {
 namespace {
 
 using ::testing::Each;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Le;
 using ::testing::UnorderedElementsAre;
@@ -83,6 +87,38 @@ TEST_F(CommandsTest, EachImageFailsAlone) {
         err(),
         HasSubstr(b + ": INVALID_ARGUMENT: images: expected JPEG or PNG, got 3 bytes of text\n  reason: BAD_IMAGE\n"));
   }
+}
+
+// The first line is there before the second image is answered.
+TEST_F(CommandsTest, ClassifyPrintsALineAnImageAsTheyCome) {
+  const std::string a = File("a.png", "ok 1"), b = File("b.png", "ok 2");
+  std::ostringstream lines, err;
+  inference_.set_gate([&, images_before = 0](grpc::ServerContext&, int images) mutable {
+    if (images > 0 && images_before++ == 1) {
+      EXPECT_THAT(lines.str(), EndsWith("}\n"));
+    }
+    return grpc::Status::OK;
+  });
+  EXPECT_EQ(cli::Run({"classify", "--jsonl", "--images-per-request=1", "--requests-in-flight=1", a, b,
+                      absl::StrCat("--server=127.0.0.1:", port_)},
+                     lines, err, false),
+            0)
+      << err.str();
+  const std::vector<std::string> printed = absl::StrSplit(lines.str(), '\n');
+  ASSERT_EQ(printed.size(), 3u);
+  EXPECT_EQ(nlohmann::json::parse(printed[0])["image"], a);
+  EXPECT_EQ(nlohmann::json::parse(printed[1])["classes"][0]["index"], 2);
+  EXPECT_EQ(Ctl({"classify", "--jsonl", "--json", a}), 2);
+}
+
+TEST_F(CommandsTest, AListsMissingFileFailsAlone) {
+  const std::string a = File("a.png", "ok 1"), missing = (folder_ / "missing.png").string();
+  EXPECT_EQ(Ctl({"classify", "--json", "--from-file", File("list.txt", absl::StrCat(missing, "\r\n\n", a, "\r\n"))}),
+            1);
+  EXPECT_EQ(Json()[0]["image"], missing);
+  EXPECT_EQ(Json()[0]["error"]["code"], "NOT_FOUND");
+  EXPECT_EQ(Json()[1]["classes"][0]["index"], 1);
+  EXPECT_EQ(err(), absl::StrCat(missing, ": cannot open: No such file or directory\n1 of 2 images failed\n"));
 }
 
 TEST_F(CommandsTest, RowsWithErrorsShowThem) {

@@ -4,7 +4,11 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "cli/inputs.h"
 #include "cli/print/npy.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -66,7 +70,13 @@ TEST_F(CommandsTest, EmbedWritesOneLayerAFile) {
 TEST_F(CommandsTest, EmbedWritesNpyWithARowForEveryImage) {
   const std::string npy = (folder_ / "out.npy").string();
   EXPECT_EQ(Ctl({"embed", "--npy", npy, File("a.png", "ok 3"), File("b.png", "bad"), File("c.png", "ok 5")}), 1);
-  EXPECT_EQ(out(), "");
+  EXPECT_EQ(out(), absl::StrCat(npy, ": 3 rows of 3, 1 of them NaN; ", (folder_ / "out.tsv").string(),
+                                " says which row is which file\n"));
+  EXPECT_EQ(*ReadImageFile((folder_ / "out.tsv").string()),
+            absl::StrCat("path\tstatus\tspace\n", (folder_ / "a.png").string(), "\tok\tspace of pool\n",
+                         (folder_ / "b.png").string(),
+                         "\tINVALID_ARGUMENT: images: expected JPEG or PNG, got 3 bytes of text\t\n",
+                         (folder_ / "c.png").string(), "\tok\tspace of pool\n"));
   std::ifstream file(npy, std::ios::binary);
   std::stringstream bytes;
   bytes << file.rdbuf();
@@ -78,6 +88,29 @@ TEST_F(CommandsTest, EmbedWritesNpyWithARowForEveryImage) {
   EXPECT_EQ(values[0], 3);
   for (int i = 3; i < 6; ++i) EXPECT_TRUE(std::isnan(values[i]));
   EXPECT_EQ(values[6], 5);
+}
+
+TEST_F(CommandsTest, RowsOnADeviceHaveNoTable) {
+  EXPECT_EQ(Ctl({"embed", "--npy", "/dev/null", File("a.png", "ok 3")}), 0) << err();
+  EXPECT_EQ(out(), "");
+}
+
+TEST_F(CommandsTest, ATableThatCannotBeWrittenKeepsTheRowsBack) {
+  const std::string npy = (folder_ / "out.npy").string();
+  fs::create_directories(folder_ / "out.tsv");
+  EXPECT_EQ(Ctl({"embed", "--npy", npy, File("a.png", "ok 3")}), 1);
+  EXPECT_THAT(err(), HasSubstr("out.tsv"));
+  EXPECT_FALSE(fs::exists(npy));
+}
+
+TEST_F(CommandsTest, EmbedPrintsALineAnImageAsTheyCome) {
+  const std::string a = File("a.png", "ok 3"), b = File("b.png", "bad"), npy = (folder_ / "out.npy").string();
+  EXPECT_EQ(Ctl({"embed", "--jsonl", "--npy", npy, a, b}), 1);
+  const std::vector<std::string> lines = absl::StrSplit(out(), '\n');
+  ASSERT_EQ(lines.size(), 3u) << out();
+  EXPECT_EQ(nlohmann::json::parse(lines[0])["embedding"], nlohmann::json({3.0, 4.0, 0.0}));
+  EXPECT_EQ(nlohmann::json::parse(lines[1])["error"]["reason"], "BAD_IMAGE");
+  EXPECT_TRUE(fs::exists(npy));
 }
 
 TEST_F(CommandsTest, EmbedWritesNoNpyWithoutAnEmbedding) {

@@ -119,7 +119,10 @@ TEST(ConfusionPictureTest, ManyClassesHaveNoNamesAndNoImagesAreNoMistake) {
 
 TEST(LabelledImagesTest, AFolderForEachClass) {
   const TempFolder folder;
-  for (const char* file : {"dog/b.png", "cat/deep/c.jpg", "cat/a.webp", "cat/notes.txt", "top.png"}) folder.Write(file);
+  for (const char* file : {"dog/b.png", "cat/deep/c.jpg", "cat/a.webp", "cat/notes.txt", "top.png", "cat/._a.webp",
+                           ".ipynb_checkpoints/a.png"}) {
+    folder.Write(file);
+  }
   const auto data = ReadLabelledImages(folder.path());
   ASSERT_TRUE(data.ok()) << data.status();
   EXPECT_TRUE(data->from_folders);

@@ -81,18 +81,28 @@ TEST(LayerPictureTest, BarsAreTimesAndTheirDarkPartsShareOfThePeak) {
                       .implementation = "",
                       .multiply_adds = 50'000'000};
   times.layers = {Layer(conv, 2), Layer({.node = "pool", .op = "MaxPool", .shape = "", .implementation = ""}, 1)};
-  const std::string svg = DrawLayers("a network", times);
+  const std::string svg = DrawLayers("a network", "a CPU, avx2", times);
   // 420 pixels are the longest bar.
   EXPECT_THAT(svg, HasSubstr("width=\"420.00\" height=\"11.00\" fill=\"#f2b98f\""));
   EXPECT_THAT(svg, HasSubstr("width=\"210.00\" height=\"11.00\" fill=\"#d55e00\""));
   EXPECT_THAT(svg, HasSubstr("width=\"210.00\" height=\"11.00\" fill=\"#56b4e9\""));
   EXPECT_THAT(svg, HasSubstr("width=\"0.00\" height=\"11.00\" fill=\"#4b9ac7\""));
   for (const char* text : {">a network<", ">conv&lt;1&gt;<", ">Conv 3x3 pad 1 +Relu<", ">2.000 ms, 50 %<", ">1.000 ms<",
-                           ">larger convolution<", ">pooling<",
+                           ">larger convolution<", ">pooling<", ">a CPU, avx2<",
                            ">batch 8, 1 thread: 4.00 ms, 25 GFLOP/s, 25 % of the 100 that the machine can do<"}) {
     EXPECT_EQ(Count(svg, text), 1u) << text;
   }
   EXPECT_THAT(svg, Not(HasSubstr("depthwise")));
+}
+
+TEST(LayerPictureTest, TicksAreNumbersHoweverSmallAndABusyMachineIsTold) {
+  LayerTimes times{.batch = 1, .threads = 1, .runs = 1, .layers = {}, .run = Duration(100)};
+  times.peak_gflops = 1;
+  times.disturbance.waited = 0.25;
+  times.layers = {Layer({.node = "n", .op = "Conv", .shape = "", .implementation = ""}, 0.0001)};
+  const std::string svg = DrawLayers("", "a CPU", times);
+  EXPECT_THAT(svg, AllOf(HasSubstr(">0.0001<"), HasSubstr(">0.00002<"), Not(HasSubstr("e-0"))));
+  EXPECT_THAT(svg, HasSubstr(">a CPU; the machine was busy: its threads waited for a core 25.0 % of the time<"));
 }
 
 TEST(LayerPictureTest, KindsOfOperatorsAndTicks) {
@@ -113,7 +123,7 @@ TEST(LayerPictureTest, KindsOfOperatorsAndTicks) {
     times.peak_gflops = 1;
     times.layers = {
         Layer({.node = "n", .op = c.op, .attributes = c.attributes, .shape = "", .implementation = ""}, 0.3)};
-    const std::string svg = DrawLayers("", times);
+    const std::string svg = DrawLayers("", "", times);
     EXPECT_EQ(Count(svg, absl::StrCat(">", c.kind, "<")), 1u) << c.kind;
     EXPECT_THAT(svg, AllOf(HasSubstr(">0 ms<"), HasSubstr(">0.05<"), HasSubstr(">0.3<"), Not(HasSubstr(">0.35<"))));
   }
@@ -330,7 +340,7 @@ TEST(InspectTest, Mistakes) {
     const char* says;
   };
   for (const Case& c : std::vector<Case>{
-           {{"inspect", folder / "missing"}, 1, "NOT_FOUND: expected an ONNX file or a model's folder, found no"},
+           {{"inspect", folder / "missing"}, 1, "expected an ONNX file or a model's folder, found no"},
            {{"inspect", folder.path()}, 1, "expected model.onnx or <version>/model.onnx in"},
            {{"inspect", folder / "text.onnx"}, 1, "model 'text'"},
            {{"inspect", "--batch", "0"}, 2, "--batch"},
@@ -374,6 +384,83 @@ TEST(CheckTest, ASoundModel) {
   EXPECT_GT(json["nodes"], 50);
   EXPECT_THAT(json["unsupported"], IsEmpty());
   EXPECT_THAT(json["errors"], IsEmpty());
+}
+
+// As a server would be given it by --models: each model is told, and what is none.
+TEST(CheckTest, AFolderOfModels) {
+  const TempFolder folder;
+  for (const char* name : {"a", "b"}) {
+    for (const char* file : {"model.onnx", "config.textproto", "labels.txt", "golden.textproto"}) {
+      folder.Write(absl::StrCat(name, "/1/", file), EmbeddedSource().read(file, 1 << 26).value());
+    }
+  }
+  folder.Write("c/readme.txt", "");
+  Result text = RunCli({"check", folder.path()});
+  EXPECT_EQ(text.status, 0) << text.err;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("a version 1"), HasSubstr("b version 1"), HasSubstr("c' is not served"),
+                              HasSubstr("2 models: a server would serve all\n")));
+  folder.Write("b/1/labels.txt", "one\n");
+  text = RunCli({"check", folder.path()});
+  EXPECT_EQ(text.status, 1);
+  EXPECT_THAT(text.out, AllOf(HasSubstr("a server would serve it"), HasSubstr("would not serve all")));
+  EXPECT_THAT(text.err, HasSubstr("expected 10 labels"));
+  const Result result = RunCli({"--json", "check", folder.path()});
+  EXPECT_EQ(result.status, 1);
+  const nlohmann::json json = result.json();
+  EXPECT_EQ(json["ok"], false);
+  ASSERT_EQ(json["models"].size(), 2u);
+  EXPECT_EQ(json["models"][0]["ok"], true);
+  EXPECT_EQ(json["models"][1]["ok"], false);
+  EXPECT_EQ(json["passed_over"].size(), 1u);
+}
+
+TEST(CheckTest, AFolderThatLacksItsVersionIsTold) {
+  const TempFolder folder;
+  folder.Write("a/model.onnx", "");
+  const Result text = RunCli({"check", folder.path()});
+  EXPECT_EQ(text.status, 1);
+  EXPECT_THAT(text.err, AllOf(HasSubstr("a' is not served: expected <version>/model.onnx, found model.onnx"),
+                              Not(HasSubstr("--models"))));
+}
+
+TEST(CheckTest, WhatWasNotReadIsNull) {
+  const TempFolder folder;
+  folder.Write("text.onnx", "no model");
+  nlohmann::json json = RunCli({"--json", "check", folder / "missing.onnx"}).json();
+  EXPECT_EQ(json["origin"], folder / "missing.onnx");
+  for (const char* key : {"model", "version", "opset", "nodes", "unsupported", "outputs", "notes"}) {
+    EXPECT_TRUE(json.contains(key) && json[key].is_null()) << key << json;
+  }
+  json = RunCli({"--json", "check", folder / "text.onnx"}).json();
+  EXPECT_EQ(json["model"], "text");
+  EXPECT_TRUE(json["opset"].is_null());
+  EXPECT_TRUE(json["nodes"].is_null());
+}
+
+TEST(CheckTest, TheNameIsToldOnce) {
+  const TempFolder folder;
+  WriteModel(folder);
+  folder.Write("1/config.textproto", "colour: RED");
+  folder.Write("text.onnx", "no model");
+  for (const std::string& path : {folder / "missing.onnx", folder / "text.onnx", folder.path()}) {
+    const Result text = RunCli({"check", path});
+    EXPECT_LE(Count(text.err, path), 1u) << text.err;
+    EXPECT_THAT(text.err, Not(HasSubstr("INVALID_ARGUMENT"))) << text.err;
+    EXPECT_THAT(text.err, Not(HasSubstr("NOT_FOUND"))) << text.err;
+  }
+}
+
+// Triton's layout is the one that is served; only its configuration is not read.
+TEST(CheckTest, TritonsConfigurationIsToldOf) {
+  const TempFolder folder;
+  WriteModel(folder);
+  folder.Write("config.pbtxt", "platform: \"onnxruntime_onnx\"\n");
+  const Result sound = RunCli({"check", folder.path()});
+  EXPECT_EQ(sound.status, 0) << sound.err;
+  EXPECT_THAT(sound.out, HasSubstr("config.pbtxt is Triton's"));
+  const Result named = RunCli({"check", folder / "config.pbtxt"});
+  EXPECT_EQ(named.status, 1);
+  EXPECT_THAT(named.err, HasSubstr("Triton's configuration and no network: name the folder"));
 }
 
 TEST(CheckTest, EveryMistakeIsFound) {
