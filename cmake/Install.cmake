@@ -1,5 +1,5 @@
-# What `cmake --install build/release --prefix PREFIX` puts where: the programs, what clients start from, and the documents,
-# whose links to each other hold. Only the two programs need to be built.
+# `cmake --install build/release --prefix PREFIX` puts these into PREFIX: the programs, what clients start from, and the
+# documents, whose links to each other hold. Only the two programs need to be built.
 include(GNUInstallDirs)
 
 install(TARGETS resnetd resnetctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})

@@ -24,7 +24,7 @@ constexpr double kMostWaited = 0.02, kMostStolen = 0.02, kMostBelowBest = 0.15;
 constexpr size_t kCpuFields = 8;  // user, nice, system, idle, iowait, irq, softirq, steal
 constexpr char kThreads[] = "/proc/self/task";
 
-// Of all threads together.
+// Sums the waiting of all threads.
 std::optional<int64_t> WaitedSoFar() {
   int64_t sum = 0;
   std::error_code error;

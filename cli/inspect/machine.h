@@ -9,18 +9,18 @@
 #include "absl/types/span.h"
 #include "base/time.h"
 
-// What must be known of a machine to believe a measurement made on it.
+// A measurement is believed if the machine is known, and what else it did.
 namespace resnetd::cli {
 
 // "model name" of /proc/cpuinfo, its spaces single; "unknown CPU" where it has none.
 std::string CpuModel(absl::string_view cpuinfo);
 
-// What kept a measurement's threads from their cores. Shares are from 0 to 1.
+// The signs that a measurement's threads were kept from their cores. Shares are from 0 to 1.
 struct Disturbance {
-  // Of the threads' time, in which they were ready to run and another ran in their place. Unset where the kernel does
-  // not count it.
+  // The share of the threads' time in which they were ready to run and another ran in their place. Unset where the
+  // kernel does not count it.
   std::optional<double> waited{};
-  // Of the machine's time, which its host gave to others. Unset where the kernel does not tell.
+  // The share of the machine's time that its host gave to others. Unset where the kernel does not tell.
   std::optional<double> stolen{};
   // By how much the peak was mostly below its best: clock, caches and the other half of a core are shared too.
   double below_best = 0;
@@ -48,7 +48,7 @@ double BelowBest(absl::Span<const double> values);
 class DisturbanceMeter {
  public:
   explicit DisturbanceMeter(int threads);
-  // What has happened so far. `peaks` are measurements of the machine's peak meanwhile.
+  // Tells what has happened so far. `peaks` are measurements of the machine's peak meanwhile.
   Disturbance Read(absl::Span<const double> peaks) const;
 
  private:

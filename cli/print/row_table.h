@@ -8,7 +8,7 @@
 
 namespace resnetd::cli {
 
-// What a row of an .npy file is of.
+// The image that a row of an .npy file is of.
 struct NamedRow {
   std::string path;
   std::string status;  // "ok", or why the row is NaN

@@ -16,7 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// What comes by standard input as long as it lives.
+// Stands in for standard input as long as it lives.
 class StandardInput {
  public:
   explicit StandardInput(const std::string& text) : text_(text), before_(std::cin.rdbuf(text_.rdbuf())) {
