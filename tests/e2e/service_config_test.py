@@ -20,6 +20,7 @@ from running_server import RunningServer
 
 CONFIG = images.ROOT / "clients/service_config.json"
 CALLS, LEAST_ANSWERS = 100, 99
+ATTEMPTS = 5
 SIDE = 224
 BUFFER_BYTES = 16 << 20  # what gRPC keeps of a call to send it again; its own 256 KB hold no image of this size
 
@@ -61,7 +62,7 @@ class ServiceConfig(unittest.TestCase):
         self.assertEqual(config["loadBalancingConfig"], [{"round_robin": {}}])
         (method,) = config["methodConfig"]
         self.assertEqual(method["name"], [{"service": pb.DESCRIPTOR.services_by_name["InferenceService"].full_name}])
-        self.assertEqual(method["retryPolicy"]["maxAttempts"], 5)
+        self.assertEqual(method["retryPolicy"]["maxAttempts"], ATTEMPTS)
 
     def test_a_hundred_calls_at_once(self):
         with self.server("default") as server:
@@ -69,12 +70,13 @@ class ServiceConfig(unittest.TestCase):
         self.assertGreaterEqual(codes.count("OK"), LEAST_ANSWERS, codes)
 
     def test_refused_calls_come_again_when_the_server_says(self):
-        """A connection may have all of them under way, and the queue holds a part."""
+        """A connection may have all of them under way, and the queue holds a part. How many get in by their fifth attempt
+        depends on the machine; that none gives up before it does not."""
         with self.server("short", "--max-calls-per-connection", str(CALLS), "--max-queue-ms", "1000") as server:
             codes = self.codes(server.address)
             refused = Metrics(server.metrics_url).value("resnetd_rejections_total", reason="queue_time")
         self.assertGreater(refused, 0)
-        self.assertGreaterEqual(codes.count("OK"), LEAST_ANSWERS, codes)
+        self.assertGreaterEqual(refused, ATTEMPTS * (CALLS - codes.count("OK")), codes)
 
 
 if __name__ == "__main__":
