@@ -48,6 +48,10 @@ constexpr char kLfsPointer[] = "a pointer of Git LFS in place of the file: git l
 constexpr char kWebPage[] = "a web page, perhaps an error in place of the download";
 constexpr char kArchive[] = "an archive: unpack it first";
 
+// A number that older versions of torch.save() begin with, pickled; tensors follow the pickles.
+constexpr absl::string_view kOldTorch =
+    "\x80\x02\x8a\x0al\xfc\x9c"
+    "F\xf9 j\xa8P\x19";
 // Parts of a zip file that are searched for names: its first entry's, and the table at its end.
 constexpr size_t kZipHead = 512, kZipTail = size_t{1} << 20;
 
@@ -57,9 +61,10 @@ std::string OfZip(absl::string_view content) {
   const auto holds = [&](absl::string_view name) {
     return absl::StrContains(head, name) || absl::StrContains(tail, name);
   };
+  // Before the others: its sample inputs are a checkpoint in it.
+  if (holds("serialized_exported_program.json") || holds("/models/model.json")) return kTorchProgram;
   if (holds("/constants.pkl")) return kTorchScript;
   if (holds("/data.pkl")) return kTorchCheckpoint;
-  if (holds("serialized_exported_program.json") || holds("models/model.json")) return kTorchProgram;
   if (holds("model.weights.h5")) return kKeras;
   return kArchive;
 }
@@ -73,6 +78,7 @@ bool IsSafetensors(absl::string_view content) {
 }
 
 bool IsPickle(absl::string_view content) {
+  if (absl::StartsWith(content, kOldTorch)) return true;
   return content.size() > 2 && content[0] == '\x80' && content[1] >= 2 && content[1] <= 5 && content.back() == '.';
 }
 

@@ -13,6 +13,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/echo.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -316,8 +317,10 @@ absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source) {
 absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, const LoadOptions& options) {
   absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run();
   if (loaded.ok()) return loaded;
-  return absl::Status(loaded.status().code(), absl::StrCat("model ", Quoted(source.name), " (", EchoPath(source.origin),
-                                                           "): ", loaded.status().message()));
+  const std::string model = absl::StrCat("model ", Quoted(source.name));
+  absl::string_view message = loaded.status().message();
+  absl::ConsumePrefix(&message, model + ": ");  // which the engine has said already
+  return absl::Status(loaded.status().code(), absl::StrCat(model, " (", EchoPath(source.origin), "): ", message));
 }
 
 absl::StatusOr<std::vector<MeasuredBatch>> MeasureCosts(const Engine& engine, Runner& runner) {

@@ -445,6 +445,7 @@ TEST(CheckTest, TheNameIsToldOnce) {
   for (const std::string& path : {folder / "missing.onnx", folder / "text.onnx", folder.path()}) {
     const Result text = RunCli({"check", path});
     EXPECT_LE(Count(text.err, path), 1u) << text.err;
+    EXPECT_LE(Count(text.err, "model '"), 1u) << text.err;
     EXPECT_THAT(text.err, Not(HasSubstr("INVALID_ARGUMENT"))) << text.err;
     EXPECT_THAT(text.err, Not(HasSubstr("NOT_FOUND"))) << text.err;
   }
