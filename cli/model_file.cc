@@ -4,8 +4,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
+#include "models/config.h"
 #include "models/foreign_file.h"
 #include "models/loader.h"
 
@@ -15,8 +17,27 @@ std::string ModelFile::Title() const {
   return absl::StrCat(Echo(source.name), " version ", Echo(source.version), " (", EchoPath(source.origin), ")");
 }
 
-absl::StatusOr<ModelFile> OpenModel(const std::string& path) {
+absl::StatusOr<ReadOptions> ReadingOf(const ModelFile& model, const std::string& preset) {
+  RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, ReadModelConfig(model.source));
+  ReadOptions reading;
+  RESNETD_ASSIGN_OR_RETURN(reading.size, ChooseInputSize(config, model.input_size, preset));
+  return reading;
+}
+
+CLI::Option* AddInputSize(CLI::App& app, std::string& input_size) {
+  static constexpr char kOption[] = "--input-size";
+  const auto check = [](const std::string& text) {
+    const absl::Status status = ParseInputSize(text, kOption).status();
+    return std::string(absl::StripPrefix(status.message(), absl::StrCat(kOption, ": ")));  // CLI11 puts it in front
+  };
+  return app
+      .add_option(kOption, input_size, "HEIGHTxWIDTH of the images, where the file leaves them free: 224x224")
+      ->check(check);
+}
+
+absl::StatusOr<ModelFile> OpenModel(const std::string& path, const std::string& input_size) {
   ModelFile model;
+  model.input_size = input_size;
   if (path.empty()) {
     model.source = EmbeddedSource();
   } else {

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "CLI/CLI.hpp"
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "engine/engine.h"
@@ -15,13 +16,21 @@ namespace resnetd::cli {
 struct ModelFile {
   ModelSource source;
   Bytes onnx;
+  std::string input_size;  // "224x224", where an operator says one; empty: the config may
 
   ModelBytes bytes() const { return {onnx, source.name, source.folder}; }
   std::string Title() const;  // "resnet50 version 1 (models/resnet50.onnx)"
 };
 
+// How the network is read: with images of the size that the operator says, or else the config, or else the preset that
+// is named here or there. INVALID_ARGUMENT: no size, or no config.
+absl::StatusOr<ReadOptions> ReadingOf(const ModelFile& model, const std::string& preset = {});
+
 // `path` as for FindSource(); empty: the model in the program.
-absl::StatusOr<ModelFile> OpenModel(const std::string& path);
+absl::StatusOr<ModelFile> OpenModel(const std::string& path, const std::string& input_size = {});
+
+// --input-size.
+CLI::Option* AddInputSize(CLI::App& app, std::string& input_size);
 
 }  // namespace resnetd::cli
 

@@ -78,6 +78,7 @@ ModelInfo InfoOf(const graph::Graph& graph, const EngineOptions& options) {
   info.channels = static_cast<int>(image[0]);
   info.height = static_cast<int>(image[1]);
   info.width = static_cast<int>(image[2]);
+  info.input_values = graph.input_values;
   for (const graph::Output& output : graph.outputs) {
     const graph::Dims& dims = graph.value(output.value).dims;
     const auto id = static_cast<OutputId>(info.outputs.size());

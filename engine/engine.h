@@ -78,6 +78,7 @@ struct EngineOptions {
 struct ModelInfo {
   std::string name;
   int height = 0, width = 0, channels = 0;  // of the input
+  InputValues input_values = {};            // what the file says of the numbers it takes
   std::vector<OutputInfo> outputs;
   OutputId logits = kNoOutput;     // where the model has a classifier or yields a value
   OutputId embedding = kNoOutput;  // every model has it

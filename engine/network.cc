@@ -15,6 +15,7 @@
 #include "engine/graph/outputs.h"
 #include "engine/network_content.h"
 #include "engine/onnx/onnx.h"
+#include "engine/passes/fold_input.h"
 #include "engine/passes/weights.h"
 
 namespace resnetd {
@@ -91,6 +92,10 @@ std::shared_future<std::string> Network::sha256() const {
   return content_->sha256;
 }
 
+const std::vector<std::string>& Network::notes() const {
+  return content_->notes;
+}
+
 absl::StatusOr<Network> ReadNetwork(ModelBytes model, const ReadOptions& options) {
   return ReadNetwork(std::move(model), options, [](absl::string_view, const graph::Graph&) {});
 }
@@ -98,14 +103,17 @@ absl::StatusOr<Network> ReadNetwork(ModelBytes model, const ReadOptions& options
 absl::StatusOr<Network> ReadNetwork(ModelBytes model, const ReadOptions& options, passes::Observer observe) try {
   FileHash hash;
   hash.Add(model.onnx);
-  RESNETD_ASSIGN_OR_RETURN(onnx::OnnxModel read, onnx::ReadOnnx(model.onnx, model.name, model.folder, options.hints));
+  RESNETD_ASSIGN_OR_RETURN(
+      onnx::OnnxModel read,
+      onnx::ReadOnnx(model.onnx, model.name, {.folder = model.folder, .hints = options.hints, .size = options.size}));
   for (const Bytes& file : read.external_files) hash.Add(file);
   std::shared_future<std::string> sha256 = hash.Hex();
+  RESNETD_RETURN_IF_ERROR(passes::FoldInput(read.takes_bytes, read.graph));
   RESNETD_RETURN_IF_ERROR(Rewrite(options.outputs, observe, read.graph));
   read.external_files.push_back(std::move(model.onnx));
   // A file that only the hash keeps is to be free before as many bytes of packed weights take memory.
   if (passes::LeaveFiles(read.external_files, read.graph)) sha256.wait();
-  return Network(std::make_unique<Network::Content>(Network::Content{std::move(read.graph), std::move(sha256)}));
+  return Network(std::make_unique<Network::Content>(Network::Content{std::move(read.graph), std::move(sha256), std::move(read.notes)}));
 } catch (const std::bad_alloc&) {
   return absl::ResourceExhaustedError(absl::StrCat("not enough memory to read model ", Quoted(model.name)));
 }

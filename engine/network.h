@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
+#include "engine/graph/input_kinds.h"
 #include "engine/graph/output_kinds.h"
 
 // The first of the two steps from a file to an engine.
@@ -24,6 +25,7 @@ struct ReadOptions {
   // Tensors to serve beside the model's own outputs, by their names in the ONNX file.
   std::vector<std::string> outputs = {};
   OutputHints hints = {};
+  InputSize size = {};  // of images, where the file leaves it free
 };
 
 // A network as it was read from its files: checked, folded and fused, for any batch size. Movable; what was moved from
@@ -37,6 +39,9 @@ class Network {
   // SHA-256, in hex, of the ONNX file and then the files with its weights, in the order in which the model first names
   // them. A thread computes it beside, perhaps while the network is compiled.
   std::shared_future<std::string> sha256() const;
+
+  // What was made of the file that its owner may want to know, a sentence each.
+  const std::vector<std::string>& notes() const;
 
   struct Content;  // the engine's own
   explicit Network(std::unique_ptr<Content> content);

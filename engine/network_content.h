@@ -3,6 +3,7 @@
 
 #include <future>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "engine/graph/graph.h"
@@ -15,6 +16,7 @@ namespace resnetd {
 struct Network::Content {
   graph::Graph graph;
   std::shared_future<std::string> sha256;
+  std::vector<std::string> notes;
 };
 
 // ReadNetwork() that shows the graph to `observe` as it was imported, with the outputs that the options name

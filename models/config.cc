@@ -9,8 +9,11 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
@@ -155,7 +158,96 @@ bool ScalesExactlyByDefault(const v1::Preprocessing& config, const image::Recipe
          !config.has_crop_fraction();
 }
 
+// Neither changes pixels: what the config says of them fits a file that normalises them itself.
+absl::Status CheckNoNormalisation(const v1::Preprocessing& config) {
+  const auto all = [](const auto& values, float same) {
+    return absl::c_all_of(values, [same](float value) { return value == same; });
+  };
+  const char* field = nullptr;
+  if (config.has_scale() && config.scale() != 1) field = "scale";
+  if (!all(config.mean(), 0)) field = "mean";
+  if (!all(config.std(), 1)) field = "std";
+  if (field == nullptr) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("preprocessing.", field,
+                                                 ": expected none, as the file takes bytes and normalises them itself"));
+}
+
+// The float that a person would have written: 0.229 for 0.22900001, if that is within the rounding of a few operations.
+float Neat(double value) {
+  for (int digits = 1; digits <= 6; ++digits) {
+    double neat = 0;
+    if (!absl::SimpleAtod(absl::StrFormat("%.*g", digits, value), &neat)) break;
+    if (std::abs(neat - value) <= 3e-7 * std::abs(value)) return static_cast<float>(neat);
+  }
+  return static_cast<float>(value);
+}
+
+// factor * pixel + shift = (pixel * scale - mean) / std, std being 1 / factor in units of the scale. That is 1/255 where
+// it makes numbers as people publish them, or else 1.
+void SetNormalisation(const InputValues& values, image::Recipe& recipe) {
+  constexpr double kLeastStd = 0.05, kLargestStd = 1.5;
+  recipe.mean.fill(0);
+  recipe.std.fill(1);
+  recipe.scale = 1;
+  const auto in_units = [](double factor) { return 1 / (255 * factor); };
+  const bool units = !values.factors.empty() && absl::c_all_of(values.factors, [&](double factor) {
+    return in_units(factor) >= kLeastStd && in_units(factor) <= kLargestStd;
+  });
+  if (units) recipe.scale = 1.0 / 255;
+  for (size_t c = 0; c < std::min(values.factors.size(), recipe.mean.size()); ++c) {
+    const double std = units ? in_units(values.factors[c]) : 1 / values.factors[c];
+    recipe.std[c] = Neat(std);
+    recipe.mean[c] = Neat(-values.shifts[c] * std);
+  }
+}
+
+// Says whose the normalisation is, if it is not the preset's and config's.
+std::string NoteOf(const InputValues& values, bool assumed) {
+  if (values.are_bytes) return "the file takes bytes and normalises them itself: no preset's mean and std apply";
+  if (!values.are_pixels) return "";
+  return assumed ? "the file brings pixels to another range itself: its input is taken to be pixels, 0 to 255"
+                 : "the file brings its input to another range itself, as if it were pixels, and preprocessing comes "
+                   "before that; leave it out for 0 to 255";
+}
+
+bool Changes(const image::Recipe& recipe) {
+  const auto all = [](const auto& values, float same) {
+    return absl::c_all_of(values, [same](float value) { return value == same; });
+  };
+  return recipe.scale != 1 || !all(recipe.mean, 0) || !all(recipe.std, 1);
+}
+
 }  // namespace
+
+absl::StatusOr<InputSize> ParseInputSize(absl::string_view text, absl::string_view from) {
+  const std::pair<absl::string_view, absl::string_view> sides = absl::StrSplit(text, absl::MaxSplits('x', 1));
+  InputSize size;
+  size.from = std::string(from);
+  const auto parse = [](absl::string_view side, int& into) {
+    const bool digits = !side.empty() && side[0] != '0' && absl::c_all_of(side, absl::ascii_isdigit);
+    return digits && absl::SimpleAtoi(side, &into) && into >= 1 && into <= image::kMaxInputSide;
+  };
+  if (parse(sides.first, size.height) && parse(sides.second, size.width)) return size;
+  return Expected(from, absl::StrCat("HEIGHTxWIDTH in pixels, 224x224 say, each 1 to ", image::kMaxInputSide),
+                  Quoted(text));
+}
+
+absl::StatusOr<InputSize> ChooseInputSize(const v1::ModelConfig& config, absl::string_view option,
+                                          absl::string_view preset) {
+  InputSize size;
+  if (!option.empty()) {
+    RESNETD_ASSIGN_OR_RETURN(size, ParseInputSize(option, "--input-size"));
+  } else if (config.has_input_size()) {
+    RESNETD_ASSIGN_OR_RETURN(size, ParseInputSize(config.input_size(), "input_size"));
+  }
+  const std::string name(!preset.empty() ? preset : absl::string_view(config.preprocessing().preset()));
+  const absl::StatusOr<image::Recipe> recipe = image::FindPreset(name);
+  if (name.empty() || !recipe.ok() || recipe->resize == image::Resize::kNone) return size;
+  size.usual_height = recipe->height;
+  size.usual_width = recipe->width;
+  size.usual_from = absl::StrCat("preset ", name);
+  return size;
+}
 
 absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::string_view file) {
   auto config = ParseText<v1::ModelConfig>(text, file);
@@ -226,7 +318,11 @@ absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl:
     return absl::InvalidArgumentError(
         absl::StrCat(preset.empty() ? "preprocessing.preset: " : "--recipe: ", recipe.status().message()));
   }
-  if (recipe->channels() != model.channels && !image::TreatsChannelsAlike(*recipe) &&
+  const InputValues& values = model.input_values;
+  const bool said = !preset.empty() || !config.preset().empty() || !config.mean().empty() || !config.std().empty() ||
+                    config.has_scale();
+  const bool of_file = values.are_bytes || (values.are_pixels && !said);
+  if (!of_file && recipe->channels() != model.channels && !image::TreatsChannelsAlike(*recipe) &&
       (config.mean().empty() || config.std().empty())) {
     return absl::InvalidArgumentError(absl::StrCat("recipe ", Quoted(chosen.preset), " is for ", recipe->channels(),
                                                    " channels, the model's input has ", model.channels,
@@ -241,6 +337,9 @@ absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl:
   SetColour(model.channels, *recipe);
   RESNETD_RETURN_IF_ERROR(SetChannels(config.mean(), "mean", model.channels, recipe->mean));
   RESNETD_RETURN_IF_ERROR(SetChannels(config.std(), "std", model.channels, recipe->std));
+  if (values.are_bytes) RESNETD_RETURN_IF_ERROR(CheckNoNormalisation(config));
+  if (of_file) SetNormalisation(values, *recipe);
+  if (values.are_bytes || (values.are_pixels && (!said || Changes(*recipe)))) chosen.note = NoteOf(values, !said);
   RESNETD_RETURN_IF_ERROR(image::Validate(*recipe));
   chosen.recipe = *recipe;
   return chosen;

@@ -184,10 +184,12 @@ absl::Status Loading::ReadLabels() {
 
 absl::Status Loading::CompileEngine() {
   RESNETD_ASSIGN_OR_RETURN(std::string onnx, ReadOnnxFile(source_));
-  const ReadOptions reading = {.outputs = {config_.outputs().begin(), config_.outputs().end()},
-                               .hints = HintsOf(config_, label_counts_)};
+  ReadOptions reading = {.outputs = {config_.outputs().begin(), config_.outputs().end()},
+                         .hints = HintsOf(config_, label_counts_)};
+  RESNETD_ASSIGN_OR_RETURN(reading.size, ChooseInputSize(config_, options_.input_size, options_.recipe));
   RESNETD_ASSIGN_OR_RETURN(Network network, ReadNetwork({std::move(onnx), source_.name, source_.folder}, reading));
   const std::shared_future<std::string> sha256 = network.sha256();
+  notes_ = network.notes();
   EngineOptions engine;
   engine.threads = options_.threads;
   engine.warm_up = false;  // MeasureCosts() runs every batch size
@@ -215,6 +217,7 @@ absl::Status Loading::ReadRecipe() {
                      ", not square: images are scaled to it exactly, as preprocessing.resize is not given; "
                      "SHORTER_SIDE would keep their proportions and crop"));
   }
+  if (!chosen.note.empty()) notes_.push_back(std::move(chosen.note));
   return absl::OkStatus();
 }
 

@@ -18,8 +18,9 @@ struct LoadOptions {
   int threads = 1;                                // of one batch
   std::vector<int> batch_sizes = {1, 2, 4, 8};    // where the model's config names none
   std::chrono::milliseconds default_deadline{0};  // likewise
-  std::string recipe;                             // a preset's name, in place of the config's; empty: none
-  std::string labels_file;                        // a path, in place of the file beside the model; empty: none
+  std::string recipe = {};                        // a preset's name, in place of the config's; empty: none
+  std::string input_size = {};                    // "224x224", in place of the config's; empty: not said
+  std::string labels_file = {};                   // a path, in place of the file beside the model; empty: none
 };
 
 // The cost of a run of this batch size.

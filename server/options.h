@@ -18,8 +18,8 @@ namespace resnetd::server {
 struct ServerOptions {
   // The models that are served: one file, a folder of models, or, with neither, the embedded model.
   std::string model_file, models_folder;
-  // For a single model file, a preset's name and a file of labels replace what lies beside it.
-  std::string recipe, labels_file;
+  // For a single model file, a preset's name, a size of images and a file of labels replace what lies beside it.
+  std::string recipe, input_size, labels_file;
   // Whether models that cannot be loaded are left out, as long as there is one that can be. Otherwise the first of them
   // keeps the server from serving.
   bool keep_going = false;

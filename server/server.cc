@@ -225,6 +225,7 @@ absl::Status Server::Load(const std::vector<ModelSource>& sources) {
                             .batch_sizes = options_.batch_sizes,
                             .default_deadline = options_.default_deadline,
                             .recipe = options_.recipe,
+                            .input_size = options_.input_size,
                             .labels_file = options_.labels_file};
   absl::Status first_failure;
   for (const ModelSource& source : sources) {

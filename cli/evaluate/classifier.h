@@ -35,8 +35,13 @@ class Classifier {
 absl::StatusOr<std::unique_ptr<Classifier>> NewServedClassifier(const Context& context, const std::string& model,
                                                                 const std::string& head, const BulkOptions& bulk);
 
-// A model file or folder, empty: the model in the program, on so many threads, an image on one.
-absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& context, const std::string& path,
+struct LocalModel {
+  std::string path;        // a model file or folder; empty: the model in the program
+  std::string input_size;  // as --input-size
+};
+
+// On so many threads, an image on one.
+absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& context, const LocalModel& model,
                                                                const std::string& head, int threads);
 
 }  // namespace resnetd::cli

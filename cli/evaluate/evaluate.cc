@@ -23,6 +23,7 @@
 #include "cli/evaluate/evaluation.h"
 #include "cli/evaluate/labelled_images.h"
 #include "cli/inputs.h"
+#include "cli/model_file.h"
 #include "cli/print/json.h"
 #include "cli/print/table.h"
 #include "engine/engine.h"
@@ -36,7 +37,7 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kDifferencesShown = 20;
 
 struct Options {
-  std::string model, data, head, predictions, svg;
+  std::string model, input_size, data, head, predictions, svg;
   bool local = false;
   int threads = ReadCpuBudget();
   BulkOptions bulk;
@@ -277,7 +278,8 @@ int Fail(const Context& context, const absl::Status& status, int code) {
 int Run(const Context& context, const Options& options) {
   const absl::StatusOr<LabelledImages> data = ReadLabelledImages(options.data);
   if (!data.ok()) return Fail(context, data.status(), kUsage);
-  const auto classifier = options.local ? NewLocalClassifier(context, options.model, options.head, options.threads)
+  const LocalModel here = {options.model, options.input_size};
+  const auto classifier = options.local ? NewLocalClassifier(context, here, options.head, options.threads)
                                         : NewServedClassifier(context, options.model, options.head, options.bulk);
   if (!classifier.ok()) return Fail(context, classifier.status(), kFailed);
   const ClassNames& classes = (*classifier)->classes();
@@ -323,6 +325,7 @@ Command AddEvaluate(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::Range(1, kMostThreads))
       ->needs(local);
+  AddInputSize(app, options->input_size)->needs(local);
   AddBulkOptions(app, options->bulk);
   return [options](const Context& context) { return Run(context, *options); };
 }

@@ -155,10 +155,11 @@ std::optional<Ended> LocalClassifier::Run(const std::vector<std::string>& files,
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& context, const std::string& path,
+absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& context, const LocalModel& model,
                                                                const std::string& head, int threads) {
-  RESNETD_ASSIGN_OR_RETURN(const ModelFile file, OpenModel(path));
+  RESNETD_ASSIGN_OR_RETURN(const ModelFile file, OpenModel(model.path));
   LoadOptions options;
+  options.input_size = model.input_size;
   options.batch_sizes = {kBatch};
   RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(file.source, options));
   const std::vector<Head>& heads = loaded.model->heads;

@@ -1,5 +1,6 @@
 // resnetctl check: whether a server would serve a model, without serving it. Mistakes that do not depend on each other
 // are all told at once.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -40,7 +41,7 @@ struct Verdict {
   std::string Title() const { return opened ? model.Title() : EchoPath(path); }
 };
 
-Verdict Judge(const std::string& path) {
+Verdict Judge(const std::string& path, const std::string& input_size) {
   Verdict verdict;
   verdict.path = path;
   absl::StatusOr<ModelFile> model = OpenModel(path);
@@ -59,7 +60,7 @@ Verdict Judge(const std::string& path) {
     if (!config.ok()) verdict.mistakes.push_back(config);
     return verdict;
   }
-  absl::StatusOr<LoadedModel> loaded = LoadModel(verdict.model.source, {});
+  absl::StatusOr<LoadedModel> loaded = LoadModel(verdict.model.source, {.input_size = input_size});
   if (!loaded.ok()) {
     verdict.mistakes.push_back(loaded.status());
     return verdict;
@@ -111,16 +112,27 @@ void PrintSound(std::ostream& out, const Verdict& verdict) {
   out << "a server would serve it\n";
 }
 
+// Names of the nodes of each operator, in the order in which operators come first.
+std::vector<std::pair<std::string, std::vector<std::string>>> ByOperator(const std::vector<UnsupportedNode>& nodes) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> all;
+  for (const UnsupportedNode& node : nodes) {
+    auto at = std::find_if(all.begin(), all.end(), [&](const auto& of) { return of.first == node.op; });
+    if (at == all.end()) at = all.insert(all.end(), {node.op, {}});
+    at->second.push_back(node.name);
+  }
+  return all;
+}
+
 void PrintMistakes(const Context& context, const Verdict& verdict) {
   const std::vector<UnsupportedNode>& unsupported = verdict.operators.unsupported;
   if (!unsupported.empty()) {
-    Table table({"node", "unsupported operator", "opset"});
-    for (const UnsupportedNode& node : unsupported) {
-      table.AddRow({Echo(node.name), Echo(node.op), absl::StrCat(verdict.operators.opset)});
+    Table table({"unsupported operator", "nodes", "first node"});
+    for (const auto& [op, nodes] : ByOperator(unsupported)) {
+      table.AddRow({Echo(op), absl::StrCat(nodes.size()), Echo(nodes.front())});
     }
     table.Print(*context.out);
     *context.err << Printable(verdict.Title()) << ": " << unsupported.size() << " of " << verdict.operators.nodes
-                 << " nodes have unsupported operators\n";
+                 << " nodes have unsupported operators (opset " << verdict.operators.opset << ")\n";
   }
   for (const absl::Status& mistake : verdict.mistakes) {
     const bool named = verdict.path.empty() ||
@@ -139,11 +151,12 @@ void Print(const Context& context, const Verdict& verdict) {
 
 // Each model of a folder that `resnetd --models` would serve, one after the other: together they may be more than
 // memory holds.
-int RunAll(const Context& context, const std::string& path, const FolderContents& contents) {
+int RunAll(const Context& context, const std::string& path, const FolderContents& contents,
+           const std::string& input_size) {
   bool all_ok = true;
   Json models = Json::array();
   for (const ModelSource& source : contents.sources) {
-    const Verdict verdict = Judge(source.origin);
+    const Verdict verdict = Judge(source.origin, input_size);
     all_ok = all_ok && verdict.ok();
     if (context.json) {
       models.push_back(JsonOf(verdict));
@@ -166,15 +179,15 @@ int RunAll(const Context& context, const std::string& path, const FolderContents
   return all_ok ? kOk : kFailed;
 }
 
-int Run(const Context& context, const std::string& path) {
+int Run(const Context& context, const std::string& path, const std::string& input_size) {
   absl::Status refused;
   if (!path.empty() && !FindSource(path).ok()) {
     // It may be the folder above models.
     const absl::StatusOr<FolderContents> contents = FolderSources(path);
-    if (contents.ok() && !contents->sources.empty()) return RunAll(context, path, *contents);
+    if (contents.ok() && !contents->sources.empty()) return RunAll(context, path, *contents, input_size);
     refused = contents.status();
   }
-  Verdict verdict = Judge(path);
+  Verdict verdict = Judge(path, input_size);
   // Two of one name, or a folder that lacks its version: this says more than that there is no model.
   const bool says_more = absl::IsInvalidArgument(refused) || absl::StrContains(refused.message(), "is not served");
   if (says_more && ForeignFolder(path).empty()) {
@@ -195,7 +208,9 @@ Command AddCheck(CLI::App& app) {
   const auto path = std::make_shared<std::string>();
   app.add_option("model", *path,
                  "An ONNX file, a model's folder or a folder of models; default: the model in the program");
-  return [path](const Context& context) { return Run(context, *path); };
+  const auto input_size = std::make_shared<std::string>();
+  AddInputSize(app, *input_size);
+  return [path, input_size](const Context& context) { return Run(context, *path, *input_size); };
 }
 
 }  // namespace resnetd::cli

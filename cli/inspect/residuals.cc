@@ -79,7 +79,7 @@ absl::StatusOr<std::vector<std::optional<UnitNorms>>> MeasureUnits(const ModelFi
   std::vector<std::optional<UnitNorms>> norms(units.size());
   for (size_t first = 0; first < units.size(); first += kUnitsAtOnce) {
     const size_t end = std::min(first + kUnitsAtOnce, units.size());
-    ReadOptions reading;
+    RESNETD_ASSIGN_OR_RETURN(ReadOptions reading, ReadingOf(model));
     for (size_t i = first; i < end; ++i) {
       if (!units[i].input.empty()) reading.outputs.insert(reading.outputs.end(), {units[i].input, units[i].branch});
     }

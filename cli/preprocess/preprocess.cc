@@ -30,7 +30,7 @@ namespace resnetd::cli {
 namespace {
 
 struct Options {
-  std::string image, model, recipe, out;
+  std::string image, model, input_size, recipe, out;
 };
 
 struct Seen {
@@ -51,10 +51,12 @@ absl::StatusOr<image::Recipe> FindRecipe(const Options& options) {
     if (preset.ok()) return preset;
     return absl::InvalidArgumentError(absl::StrCat("--recipe: ", preset.status().message()));
   }
-  RESNETD_ASSIGN_OR_RETURN(const ModelFile model, OpenModel(options.model));
+  RESNETD_ASSIGN_OR_RETURN(const ModelFile model, OpenModel(options.model, options.input_size));
   RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, ReadModelConfig(model.source));
   // Compiles it, which is more than the input's size needs; nobody waits long.
-  RESNETD_ASSIGN_OR_RETURN(const auto engine, Engine::Load(model.bytes(), {.batch_sizes = {1}, .warm_up = false}));
+  RESNETD_ASSIGN_OR_RETURN(const ReadOptions reading, ReadingOf(model, options.recipe));
+  RESNETD_ASSIGN_OR_RETURN(const auto engine,
+                           Engine::Load(model.bytes(), {.batch_sizes = {1}, .warm_up = false}, reading));
   RESNETD_ASSIGN_OR_RETURN(ChosenRecipe chosen, ChooseRecipe(config.preprocessing(), options.recipe, engine->info()));
   return chosen.recipe;
 }
@@ -168,6 +170,7 @@ Command AddPreprocess(CLI::App& app) {
   app.add_option("--model", options->model,
                  "An ONNX file, or a model's folder, whose recipe it is; default: the model in the program, or the "
                  "preset alone");
+  AddInputSize(app, options->input_size);
   app.add_option("--out", options->out,
                  "Where to write, without extension: .png and .npy; default: the image's name and \"-preprocessed\", "
                  "here");

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "engine/graph/input_kinds.h"
 #include "engine/graph/ops.h"
 #include "engine/graph/output_kinds.h"
 #include "engine/graph/weights.h"
@@ -67,6 +68,7 @@ struct Graph {
   std::vector<Node> nodes;
 
   ValueId input{};  // the image, dims {C, H, W}
+  InputValues input_values = {};
   std::vector<Output> outputs;
 
   const Value& value(ValueId id) const { return values[static_cast<size_t>(id)]; }

@@ -13,9 +13,6 @@
 namespace resnetd::image {
 namespace {
 
-// Larger than any network's input; keeps the arithmetic of sizes far from overflow.
-constexpr int kMaxInputSide = 16'384;
-
 struct Preset {
   absl::string_view name;
   Recipe recipe;

@@ -59,7 +59,7 @@ void FindSteps(const std::vector<std::string>& pluses, std::vector<ResidualUnit>
 
 }  // namespace
 
-absl::StatusOr<Inspection> Inspect(const ModelBytes& model) {
+absl::StatusOr<Inspection> Inspect(const ModelBytes& model, const ReadOptions& options) {
   Inspection inspection;
   std::vector<std::string> pluses;  // of what is compiled
   const auto look = [&](absl::string_view name, const graph::Graph& graph) {
@@ -67,7 +67,7 @@ absl::StatusOr<Inspection> Inspect(const ModelBytes& model) {
     inspection.stages.push_back(StageOf(name, graph));
     pluses = PlusesOf(graph);
   };
-  RESNETD_RETURN_IF_ERROR(ReadNetwork(model, {}, look).status());
+  RESNETD_RETURN_IF_ERROR(ReadNetwork(model, options, look).status());
   FindSteps(pluses, inspection.units);
   return inspection;
 }

@@ -34,7 +34,7 @@ struct Inspection {
 };
 
 // Reads the model as ReadNetwork() does, with its errors, and shows what comes of it.
-absl::StatusOr<Inspection> Inspect(const ModelBytes& model);
+absl::StatusOr<Inspection> Inspect(const ModelBytes& model, const ReadOptions& options = {});
 
 struct UnsupportedNode {
   std::string name, op;  // the operator with its domain, if that is not ONNX's own

@@ -14,6 +14,8 @@ namespace resnetd::onnx {
 namespace {
 
 absl::string_view KindOf(const Operand& operand) {
+  const Ints* ints = std::get_if<Ints>(&operand);
+  if (ints != nullptr && ints->dims == graph::Dims{0}) return "an empty constant";
   static constexpr std::array kKinds = {"an activation", "a float constant", "an integer constant"};
   static_assert(kKinds.size() == std::variant_size_v<Operand>);
   return kKinds[operand.index()];
@@ -41,9 +43,13 @@ absl::Status Import::Define(const std::string& name, Operand operand) {
 }
 
 absl::StatusOr<Operand> Import::Read(const TensorProto& tensor, Bytes raw_data) {
-  RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(tensor, std::move(raw_data), external_));
+  RESNETD_ASSIGN_OR_RETURN(Operand operand, ReadTensor(tensor, std::move(raw_data), *external_));
   const auto* floats = std::get_if<graph::WeightsRef>(&operand);
-  if (floats != nullptr) floats_left_ += static_cast<int64_t>((*floats)->data.size());
+  if (floats == nullptr) return operand;
+  floats_left_ += static_cast<int64_t>((*floats)->data.size());
+  if (std::find(float_types_.begin(), float_types_.end(), tensor.data_type()) == float_types_.end()) {
+    float_types_.push_back(tensor.data_type());
+  }
   return operand;
 }
 
@@ -53,6 +59,11 @@ absl::Status Import::Spend(int64_t floats) {
   }
   floats_left_ -= floats;
   return absl::OkStatus();
+}
+
+const Operand* Import::FindConstant(const std::string& name) const {
+  const auto it = operands_.find(name);
+  return it == operands_.end() || std::holds_alternative<graph::ValueId>(it->second) ? nullptr : &it->second;
 }
 
 void Import::CountUses(const GraphProto& proto) {

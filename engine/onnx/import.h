@@ -40,10 +40,10 @@ struct Ints {
 // of the file; those of a value are one image's share, without the batch axis.
 using Operand = std::variant<graph::ValueId, graph::WeightsRef, Ints>;
 
-// A graph while it is being read. One thread.
+// A graph while it is being read. A copy goes on by itself, but for the files with weights, which both read. One thread.
 class Import {
  public:
-  explicit Import(ExternalData files) : external_(std::move(files)) {}
+  explicit Import(ExternalData files) : external_(std::make_shared<ExternalData>(std::move(files))) {}
 
   graph::Graph graph;
   int64_t file_batch = 0;  // the batch size fixed in the file, 0 if dynamic
@@ -53,7 +53,15 @@ class Import {
   // since ParseInitializer() leaves it out.
   absl::StatusOr<Operand> Read(const TensorProto& tensor, Bytes raw_data);
   absl::StatusOr<Operand> Read(const TensorProto& tensor) { return Read(tensor, tensor.raw_data()); }
-  const ExternalData& external() const { return external_; }
+  const ExternalData& external() const { return *external_; }
+  // Types of the floats that have been read, each once, in the order in which the file has them first.
+  const std::vector<int>& float_types() const { return float_types_; }
+  // Whether a name has a meaning yet.
+  bool Knows(const std::string& name) const { return operands_.contains(name); }
+  // Takes back what a name was defined as.
+  void Forget(const std::string& name) { operands_.erase(name); }
+  // The constant of that name; null if there is none.
+  const Operand* FindConstant(const std::string& name) const;
 
   // Input `i` of the node as what it must be; the message names the input and what it is instead.
   absl::StatusOr<graph::ValueId> Activation(const NodeReader& n, int i) const;
@@ -81,7 +89,8 @@ class Import {
  private:
   absl::StatusOr<const Operand*> Find(const NodeReader& n, int i) const;
 
-  ExternalData external_;
+  std::shared_ptr<ExternalData> external_;
+  std::vector<int> float_types_;
   int64_t floats_left_ = 1 << 20;  // see Spend()
   absl::flat_hash_map<std::string, Operand> operands_;
   absl::flat_hash_map<std::string, int> uses_;

@@ -95,6 +95,8 @@ constexpr Leaf kNames[] = {
     {Message::kGraph, 2},  {Message::kNode, 1},  {Message::kNode, 2},      kNodeName,
     {Message::kNode, 4},   {Message::kNode, 7},  {Message::kAttribute, 1}, {Message::kAttribute, 4},
     {Message::kTensor, 8}, {Message::kEntry, 1}, {Message::kEntry, 2},     {Message::kValueInfo, 1},
+    {Message::kFunction, 1}, {Message::kFunction, 4}, {Message::kFunction, 5}, {Message::kFunction, 6},
+    {Message::kFunction, 10}, {Message::kAttribute, 21},
 };
 
 // Lists of variable-length integers; they come packed into one field, or as a field each.

@@ -1,11 +1,13 @@
 // A TensorProto holds its elements as bytes (raw_data, little-endian), as a typed list, or in a file beside the model
-// (external data, bytes as in raw_data); only one of them, and as many as its dims say.
+// (external data, bytes as in raw_data); only one of them, and as many as its dims say. Halves in a typed list are the low
+// 16 bits of an int32 each. All floats become float32: halves exactly, doubles rounded.
 #include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
+#include "engine/onnx/element_types.h"
 #include "engine/onnx/import.h"
 
 namespace resnetd::onnx {
@@ -60,7 +62,52 @@ absl::StatusOr<Bytes> ElementBytes(const TensorProto& t, size_t size, Bytes raw_
   return Fault(t, absl::StrCat("expected ", size, " bytes for its dims, got ", raw_data.size()));
 }
 
+// Halves of either kind: `widen` is exact.
+absl::StatusOr<graph::Floats> ReadHalves(const TensorProto& t, int64_t count, Bytes raw_data, ExternalData& external,
+                                         float (*widen)(uint16_t)) {
+  std::vector<float> out;
+  if (!t.int32_data().empty()) {
+    RESNETD_ASSIGN_OR_RETURN(const std::vector<int32_t> listed, Listed<int32_t>(t, count, t.int32_data()));
+    out.reserve(listed.size());
+    for (const int32_t bits : listed) out.push_back(widen(static_cast<uint16_t>(bits)));
+    return out;
+  }
+  RESNETD_ASSIGN_OR_RETURN(
+      const Bytes bytes, ElementBytes(t, static_cast<size_t>(count) * sizeof(uint16_t), std::move(raw_data), external));
+  out.resize(static_cast<size_t>(count));
+  const char* from = bytes.view().data();
+  for (float& value : out) {
+    uint16_t bits = 0;
+    std::memcpy(&bits, from, sizeof bits);
+    value = widen(bits);
+    from += sizeof bits;
+  }
+  return out;
+}
+
+absl::StatusOr<graph::Floats> ReadDoubles(const TensorProto& t, int64_t count, Bytes raw_data, ExternalData& external) {
+  std::vector<float> out;
+  if (!t.double_data().empty()) {
+    RESNETD_ASSIGN_OR_RETURN(out, Listed<float>(t, count, t.double_data()));
+    return out;
+  }
+  RESNETD_ASSIGN_OR_RETURN(
+      const Bytes bytes, ElementBytes(t, static_cast<size_t>(count) * sizeof(double), std::move(raw_data), external));
+  out.resize(static_cast<size_t>(count));
+  const char* from = bytes.view().data();
+  for (float& value : out) {
+    double exact = 0;
+    std::memcpy(&exact, from, sizeof exact);
+    value = static_cast<float>(exact);
+    from += sizeof exact;
+  }
+  return out;
+}
+
 absl::StatusOr<graph::Floats> ReadFloats(const TensorProto& t, int64_t count, Bytes raw_data, ExternalData& external) {
+  if (t.data_type() == TensorProto::FLOAT16) return ReadHalves(t, count, std::move(raw_data), external, FromFloat16);
+  if (t.data_type() == TensorProto::BFLOAT16) return ReadHalves(t, count, std::move(raw_data), external, FromBfloat16);
+  if (t.data_type() == TensorProto::DOUBLE) return ReadDoubles(t, count, std::move(raw_data), external);
   if (!t.float_data().empty()) return Listed<float>(t, count, t.float_data());
   RESNETD_ASSIGN_OR_RETURN(Bytes bytes,
                            ElementBytes(t, static_cast<size_t>(count) * sizeof(float), std::move(raw_data), external));
@@ -95,7 +142,12 @@ absl::StatusOr<Operand> ReadTensor(const TensorProto& t, Bytes raw_data, Externa
   RESNETD_RETURN_IF_ERROR(CheckPlaces(t, raw_data.view()));
   RESNETD_ASSIGN_OR_RETURN(const int64_t count, ElementCount(t));
   switch (t.data_type()) {
-    case TensorProto::FLOAT: {
+    case TensorProto::FLOAT:
+    case TensorProto::FLOAT16:
+    case TensorProto::BFLOAT16:
+    case TensorProto::DOUBLE: {
+      // Resize has an empty list for what it leaves out. As one of integers no operator takes it for numbers.
+      if (count == 0 && t.dims_size() == 1) return Ints::List({});
       if (count == 0) return Fault(t, "is empty");
       RESNETD_ASSIGN_OR_RETURN(graph::Floats data, ReadFloats(t, count, std::move(raw_data), external));
       return graph::MakeWeights(t.name(), graph::Dims(t.dims().begin(), t.dims().end()), std::move(data));
@@ -107,8 +159,8 @@ absl::StatusOr<Operand> ReadTensor(const TensorProto& t, Bytes raw_data, Externa
     case TensorProto::BOOL:
       return Integers<uint8_t>(t, count, t.int32_data(), std::move(raw_data), external);
     default:
-      return Fault(t, absl::StrCat("expected FLOAT, INT64 or INT32 elements, got ",
-                                   TensorProto::DataType_Name(static_cast<TensorProto::DataType>(t.data_type()))));
+      return Fault(t, absl::StrCat("expected elements of FLOAT, FLOAT16, BFLOAT16, DOUBLE, INT64, INT32 or BOOL, got ",
+                                   TypeName(t.data_type())));
   }
 }
 

@@ -213,9 +213,9 @@ def missing_input(model: onnx.ModelProto):
 
 # name, what spoils it, what the error says
 FILES = [
-    ("operator", set_node("Gemm", op_type=NAME), ["unsupported operators"]),
-    ("domain", set_node("Gemm", domain=NAME), ["unsupported operators"]),
-    ("name of an unsupported node", set_node("Gemm", op_type="Sin", name=NAME), ["unsupported operators", "(Sin)"]),
+    ("operator", set_node("Gemm", op_type=NAME), ["operators that are not supported"]),
+    ("domain", set_node("Gemm", domain=NAME), ["operators that are not supported"]),
+    ("name of an unsupported node", set_node("Gemm", op_type="Sin", name=NAME), ["operators that are not supported: Sin (1 node)"]),
     ("attribute", lambda f: f.model(odd_node), ["is not supported", "(Gemm"]),
     ("tensor", lambda f: f.model(bad_tensor), ["tensor 'xxx", "bytes for its dims"]),
     ("input", lambda f: f.model(missing_input), ["(Gemm", "is yielded by no earlier node"]),

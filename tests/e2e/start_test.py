@@ -111,7 +111,7 @@ class Start(unittest.TestCase):
             model.graph.node.insert(place + 1, odd)
             onnx.save(model, self.folder / "model.onnx")
             with self.subTest(name):
-                self.fails_with(self.folder, ["unsupported operator", "Sin", f"'{name}'"])
+                self.fails_with(self.folder, ["operators that are not supported: Sin (1 node)", f"'{name}'"])
 
     def test_a_port_in_use(self):
         for option, other in (("--port", "--metrics-port"), ("--metrics-port", "--port")):

@@ -110,7 +110,7 @@ inline NodeProto& SetFloat(NodeProto& node, const std::string& name, float value
 }
 
 inline absl::StatusOr<graph::Graph> ReadBytes(std::string bytes, const OutputHints& hints = {}) {
-  absl::StatusOr<OnnxModel> model = ReadOnnx(std::move(bytes), "tested", {}, hints);
+  absl::StatusOr<OnnxModel> model = ReadOnnx(std::move(bytes), "tested", {.hints = hints});
   if (!model.ok()) return model.status();
   return std::move(model->graph);
 }

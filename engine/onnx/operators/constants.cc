@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
+#include "engine/onnx/element_types.h"
 #include "engine/onnx/fold.h"
 #include "engine/onnx/operators/importers.h"
 
@@ -19,6 +20,19 @@ using graph::ValueId;
 absl::StatusOr<int64_t> One(absl::string_view what, const Ints& ints) {
   if (ints.values.size() == 1) return ints.values[0];
   return Expected(what, "one value", ToString(ints.values));
+}
+
+// Floats without their fractions, as a Cast makes integers of them.
+absl::StatusOr<Ints> Truncated(const graph::Weights& floats) {
+  constexpr float kLargest = 0x1p62f;
+  const int64_t size = static_cast<int64_t>(floats.data.size());
+  if (size > kMostIntegers) return Expected("input", absl::StrCat("at most ", kMostIntegers, " floats"), absl::StrCat(size));
+  Ints out{{}, floats.dims};
+  for (const float value : floats.data) {
+    if (!(value >= -kLargest && value <= kLargest)) return Expected("input", "floats of up to 2^62", absl::StrCat(value));
+    out.values.push_back(static_cast<int64_t>(value));
+  }
+  return out;
 }
 
 }  // namespace
@@ -80,6 +94,7 @@ absl::Status ImportShape(NodeReader& n, Import& into) {
 }
 
 absl::Status ImportGather(NodeReader& n, Import& into) {
+  if (into.IsActivation(n, 0)) return GatherRows(n, into);
   RESNETD_ASSIGN_OR_RETURN(const Ints data, into.Integers(n, 0));
   RESNETD_ASSIGN_OR_RETURN(Ints indices, into.Integers(n, 1));
   if (data.dims.empty()) return Expected("input 0", "a list of integers", "one integer");
@@ -100,24 +115,48 @@ absl::Status ImportGather(NodeReader& n, Import& into) {
   return into.Alias(n, Ints{std::move(taken.values), indices.dims});
 }
 
-// Floats stay floats; integers become what is asked for.
-absl::Status ImportCast(NodeReader& n, Import& into) {
-  RESNETD_ASSIGN_OR_RETURN(Operand src, into.Any(n, 0));
-  const int64_t to = n.Int("to", 0);
-  n.Int("saturate", 1);  // of eight-bit floats
+// Floats of every width are float32 here, and stay what they are; constants become what is asked for.
+static absl::Status CastTo(NodeReader& n, Import& into, Operand src, int64_t to) {
+  n.Int("saturate", 1);            // of eight-bit floats
+  n.String("round_mode", "up");    // likewise
+  const bool to_integers = to == TensorProto::INT64 || to == TensorProto::INT32;
   const Ints* ints = std::get_if<Ints>(&src);
-  if (ints == nullptr && to == TensorProto::FLOAT) return into.Alias(n, std::move(src));
-  if (ints == nullptr) {
-    return Expected("attribute 'to'", "FLOAT, as the input is", absl::StrCat("data type ", to));
+  if (ints == nullptr && IsFloating(static_cast<int>(to))) return into.Alias(n, std::move(src));
+  if (const auto* floats = std::get_if<graph::WeightsRef>(&src); floats != nullptr && to_integers) {
+    RESNETD_ASSIGN_OR_RETURN(Ints truncated, Truncated(**floats));
+    return into.Alias(n, std::move(truncated));
   }
-  if (to == TensorProto::INT64 || to == TensorProto::INT32) return into.Alias(n, std::move(src));
-  if (to != TensorProto::FLOAT)
-    return Expected("attribute 'to'", "INT64, INT32 or FLOAT", absl::StrCat("data type ", to));
+  const std::string got = TypeName(static_cast<int>(to));
+  if (ints == nullptr) return Expected("attribute 'to'", "FLOAT or another type of floats, as the input is", got);
+  if (to_integers) return into.Alias(n, std::move(src));
+  if (!IsFloating(static_cast<int>(to))) return Expected("attribute 'to'", "INT64, INT32 or a type of floats", got);
   if (ints->values.empty()) return Expected("input", "at least one integer", "none");
   if (std::find(ints->values.begin(), ints->values.end(), Ints::kBatch) != ints->values.end()) {
     return Expected("input", "integers known at load", ToString(ints->values));
   }
   return into.Alias(n, MakeWeights(n.name(), ints->dims, std::vector<float>(ints->values.begin(), ints->values.end())));
+}
+
+absl::Status ImportCast(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(Operand src, into.Any(n, 0));
+  return CastTo(n, into, std::move(src), n.Int("to", 0));
+}
+
+// The type is that of another operand.
+absl::Status ImportCastLike(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(Operand src, into.Any(n, 0));
+  RESNETD_ASSIGN_OR_RETURN(const Operand like, into.Any(n, 1));
+  const bool integers = std::holds_alternative<Ints>(like);
+  return CastTo(n, into, std::move(src), integers ? TensorProto::INT64 : TensorProto::FLOAT);
+}
+
+// Floor and Ceil, of sizes that were multiplied by a factor.
+absl::Status ImportRounded(NodeReader& n, Import& into, float (*round)(float)) {
+  RESNETD_ASSIGN_OR_RETURN(const graph::WeightsRef src, into.Floats(n, 0));
+  RESNETD_RETURN_IF_ERROR(into.Spend(static_cast<int64_t>(src->data.size())));
+  std::vector<float> data = src->data.Copy();
+  std::transform(data.begin(), data.end(), data.begin(), round);
+  return into.Alias(n, MakeWeights(n.name(), src->dims, std::move(data)));
 }
 
 // Identity, and Dropout at inference.

@@ -2,6 +2,7 @@
 #include "engine/onnx/operators/importers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,8 @@ Importer FindImporter(absl::string_view op_type) {
       {"AveragePool", ImportAveragePool},
       {"BatchNormalization", ImportBatchNormalization},
       {"Cast", ImportCast},
+      {"CastLike", ImportCastLike},
+      {"Ceil", [](N& n, I& into) { return ImportRounded(n, into, std::ceil); }},  // of constants
       {"Clip", ImportClip},
       {"Concat", ImportConcat},
       {"Constant", ImportConstant},
@@ -40,7 +43,8 @@ Importer FindImporter(absl::string_view op_type) {
       {"Erf", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kErf}); }},
       {"Exp", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kExp}); }},
       {"Flatten", ImportFlatten},
-      {"Gather", ImportGather},  // of integers
+      {"Floor", [](N& n, I& into) { return ImportRounded(n, into, std::floor); }},  // of constants
+      {"Gather", ImportGather},
       {"Gelu", ImportGelu},
       {"Gemm", ImportGemm},
       {"GlobalAveragePool", [](N& n, I& into) { return ImportGlobalPool(n, into, ReduceKind::kMean); }},
@@ -74,6 +78,7 @@ Importer FindImporter(absl::string_view op_type) {
       {"ReduceSum", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kSum); }},
       {"Relu", [](N& n, I& into) { return ImportActivation(n, into, graph::Relu()); }},
       {"Reshape", ImportReshape},
+      {"Resize", ImportResize},
       {"Shape", ImportShape},
       {"Sigmoid", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSigmoid}); }},
       {"Slice", ImportSlice},
@@ -82,9 +87,14 @@ Importer FindImporter(absl::string_view op_type) {
       {"Sqrt", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSqrt}); }},
       {"Squeeze", ImportSqueeze},
       {"Sub", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kSub); }},
+      {"Swish",
+       [](N& n, I& into) {
+         return ImportActivation(n, into, {ActivationKind::kSwish, n.Float("alpha", 1)});
+       }},
       {"Tanh", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kTanh}); }},
       {"Transpose", ImportTranspose},
       {"Unsqueeze", ImportUnsqueeze},
+      {"Upsample", ImportResize},
   };
   for (const Entry& entry : kTable) {
     if (op_type == entry.op_type) return entry.importer;

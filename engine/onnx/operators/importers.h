@@ -14,7 +14,7 @@
 
 namespace resnetd::onnx {
 
-// Reads one node into the graph. Semantics: the ONNX operator specification, opsets 7 to 22.
+// Reads one node into the graph. Semantics: the ONNX operator specification, opsets 7 to 28.
 using Importer = absl::Status (*)(NodeReader& n, Import& into);
 
 // The importer of an ONNX operator of the default domain; null if there is none.
@@ -47,6 +47,7 @@ absl::Status ImportConcat(NodeReader& n, Import& into);
 absl::Status ImportFlatten(NodeReader& n, Import& into);
 absl::Status ImportPad(NodeReader& n, Import& into);
 absl::Status ImportReshape(NodeReader& n, Import& into);
+absl::Status ImportResize(NodeReader& n, Import& into);  // one that leaves the size as it is
 absl::Status ImportSlice(NodeReader& n, Import& into);
 absl::Status ImportSplit(NodeReader& n, Import& into);
 absl::Status ImportSqueeze(NodeReader& n, Import& into);
@@ -54,11 +55,18 @@ absl::Status ImportTranspose(NodeReader& n, Import& into);
 absl::Status ImportUnsqueeze(NodeReader& n, Import& into);
 
 absl::Status ImportCast(NodeReader& n, Import& into);
+absl::Status ImportCastLike(NodeReader& n, Import& into);
 absl::Status ImportConstant(NodeReader& n, Import& into);
 absl::Status ImportConstantOfShape(NodeReader& n, Import& into);
 absl::Status ImportGather(NodeReader& n, Import& into);
+absl::Status ImportRounded(NodeReader& n, Import& into, float (*round)(float));
 absl::Status ImportSame(NodeReader& n, Import& into);
 absl::Status ImportShape(NodeReader& n, Import& into);
+
+// Gather from an activation.
+absl::Status GatherRows(NodeReader& n, Import& into);
+// The node's output is those rows, sub-tensors along `axis` of one image's share of `src`, in their order: all exist.
+absl::Status AddRows(NodeReader& n, Import& into, graph::ValueId src, int64_t axis, absl::Span<const int64_t> rows);
 
 // Attributes that convolutions and pools share. `src` is CxHxW; sets pads from auto_pad too.
 absl::Status ReadWindow(NodeReader& n, const graph::Dims& src, graph::Size2 kernel, graph::Size2& strides,

@@ -113,11 +113,25 @@ absl::StatusOr<graph::PadMode> ReadPadMode(NodeReader& n) {
 
 }  // namespace
 
+// Rows of an axis from the last to the first, as x[..., ::-1] is written.
+static absl::Status SliceBackwards(NodeReader& n, Import& into, ValueId src, const Bounds& b) {
+  const Dims dims = into.dims(src);
+  RESNETD_ASSIGN_OR_RETURN(const int64_t axis, ImageAxis(b.axes[0], dims.size()));
+  const int64_t size = dims[axis], step = b.steps[0];
+  if (step < -size - 1) return Expected("steps", absl::StrCat("at least -", size + 1), ToString({step}));
+  std::vector<int64_t> rows;
+  const int64_t end = Bound(b.ends[0], size, -1, size - 1);
+  for (int64_t row = Bound(b.starts[0], size, -1, size - 1); row > end; row += step) rows.push_back(row);
+  if (rows.empty()) return Expected("starts and ends", "at least one row", "none");
+  return AddRows(n, into, src, axis, rows);
+}
+
 absl::Status ImportSlice(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(Operand data, into.Any(n, 0));
   if (Ints* ints = std::get_if<Ints>(&data)) return SliceIntegers(n, into, std::move(*ints));
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
   RESNETD_ASSIGN_OR_RETURN(const Bounds b, ReadBounds(n, into));
+  if (b.steps.size() == 1 && b.steps[0] < 0) return SliceBackwards(n, into, src, b);
   const Dims& dims = into.dims(src);
   graph::Slice op = Whole(dims);
   std::vector<int64_t> axes;

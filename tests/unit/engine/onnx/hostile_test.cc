@@ -203,7 +203,7 @@ TEST(ReadOnnxHostile, GraphsWithinGraphs) {
       };
       // The graph is 2 deep, a body 3 more than the graph that its node is in: 20 are allowed.
       cases.push_back({absl::StrCat(op, " ", depth, " deep"), build, "'node4'",
-                       depth < 6 ? "unsupported operators" : "nested deeper than 20"});
+                       depth < 6 ? "operators that are not supported" : "nested deeper than 20"});
     }
   }
   CheckHostile(cases);

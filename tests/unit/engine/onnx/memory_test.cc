@@ -217,7 +217,7 @@ TEST(ReadOnnxMemory, OfManySmallThings) {
        },
        "(MatMul, opset 17): constants computed at load"},
       {"as many operators that we lack", nodes(19'996, Field(3, std::string(200, 'n')) + Field(4, "Loop")),
-       "unsupported operators at opset 17"},
+       "operators that are not supported: Loop (19996 nodes)"},
       {"many inputs of a node", node_of(1, 249'000), "node 'many'"},
       {"many attributes of a node", node_of(5, 249'000), "node 'many'"},
       {"a million attributes", node_of(5, 1'000'000), "more than 250000 fields at node 'many'"},
@@ -274,8 +274,8 @@ TEST(ReadOnnxMemory, OfLargeThings) {
       {"dims", [] { return WithTensor(Big(TensorProto::INT64, kLarge), 1, kLarge); },
        "more than 1048576 bytes of integers"},
       {"a name", [] { return WithTensor(Big(TensorProto::FLOAT, 1), 8, kLarge); }, "a name or value of 33554432 bytes"},
-      {"a text", [] { return WithTensor(Big(TensorProto::FLOAT, 0), 12, kLarge); }, "tensor 'big': is empty"},
-      {"what nobody knows", [] { return WithTensor(Big(TensorProto::FLOAT, 0), 1000, kLarge); }, "is empty"},
+      {"a text", [] { return WithTensor(Big(TensorProto::FLOAT, 0), 12, kLarge); }, "OK"},
+      {"what nobody knows", [] { return WithTensor(Big(TensorProto::FLOAT, 0), 1000, kLarge); }, "OK"},
       {"only zeros",
        [] {
          return File{"", kLarge};

@@ -64,7 +64,7 @@ TEST(ReadOnnx, Opsets) {
     OnnxFile file(opset);
     block.build(file);
     EXPECT_THAT(std::string(ReadBytes(file.Bytes()).status().message()),
-                testing::HasSubstr(absl::StrCat("model 'tested': expected opset 7 to 22, got ", opset)));
+                testing::HasSubstr(absl::StrCat("model 'tested': expected opset 7 to 28, got ", opset)));
   }
 }
 

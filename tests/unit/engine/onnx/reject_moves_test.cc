@@ -115,8 +115,33 @@ TEST(ReadOnnx, RefusesWrongMoves) {
       with(
           "the batch", "Flatten", [](OnnxFile&, NodeProto& n) { SetInt(n, "axis", 2); }, "'axis': expected 1, got 2"),
       with(
-          "halves", "Cast", [](OnnxFile&, NodeProto& n) { SetInt(n, "to", TensorProto::FLOAT16); },
-          "attribute 'to': expected FLOAT, as the input is, got data type 10"),
+          "integers", "Cast", [](OnnxFile&, NodeProto& n) { SetInt(n, "to", TensorProto::INT64); },
+          "attribute 'to': expected FLOAT or another type of floats, as the input is, got INT64"),
+      with(
+          "no such row", "Gather",
+          [](OnnxFile& f, NodeProto& n) { f.Ints("rows", {0, 4}), n.add_input("rows"), SetInt(n, "axis", 1); },
+          "index: expected -4..3, got 4"),
+      with(
+          "rows of the batch", "Gather",
+          [](OnnxFile& f, NodeProto& n) { f.Ints("rows", {0}), n.add_input("rows"); },
+          "axis: expected 1..3, not the batch, got 0"),
+      with(
+          "rows in too much disorder", "Gather",
+          [](OnnxFile& f, NodeProto& n) {
+            f.Ints("rows", std::vector<int64_t>(17, 2)), n.add_input("rows"), SetInt(n, "axis", 1);
+          },
+          "rows: expected at most 16 runs of ascending ones, got 17"),
+      with(
+          "another size", "Resize",
+          [](OnnxFile& f, NodeProto& n) {
+            f.Ints("sizes", {1, 4, 12, 12});
+            for (const char* name : {"", "", "sizes"}) n.add_input(name);
+          },
+          "result: expected a map of the input's size, batch,4,6,6, for resizing is the recipe's"),
+      with(
+          "a part of a map", "Resize",
+          [](OnnxFile&, NodeProto& n) { SetString(n, "coordinate_transformation_mode", "tf_crop_and_resize"); },
+          "expected one that reads the whole map, got tf_crop_and_resize"),
   });
 }
 
