@@ -197,7 +197,7 @@ void SetNormalisation(const InputValues& values, image::Recipe& recipe) {
   for (size_t c = 0; c < std::min(values.factors.size(), recipe.mean.size()); ++c) {
     const double std = units ? in_units(values.factors[c]) : 1 / values.factors[c];
     recipe.std[c] = Neat(std);
-    recipe.mean[c] = Neat(-values.shifts[c] * std);
+    recipe.mean[c] = Neat(0 - values.shifts[c] * std);  // no negative zero
   }
 }
 

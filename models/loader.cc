@@ -69,8 +69,20 @@ Duration ThreadCpuTime() {
   return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
-// Values as a network may see them, -2 to 2, the same at every load and different in each slot.
-void FillSlots(int count, const Runner& runner) {
+// What a network may see: -2 to 2, or what comes of pixels where the file says that it takes those.
+struct Noise {
+  double least = -2, range = 4;
+};
+
+Noise NoiseOf(const InputValues& values, int channel) {
+  if (!values.are_pixels) return {};
+  const auto c = static_cast<size_t>(channel);
+  if (c >= values.factors.size()) return {0, 255};
+  return {values.shifts[c], 255 * values.factors[c]};
+}
+
+// Such values, the same at every load and different in each slot.
+void FillSlots(int count, const InputValues& values, const Runner& runner) {
   uint32_t state = 1;
   for (int i = 0; i < count; ++i) {
     const image::TensorView dst = runner.slot(i);
@@ -78,7 +90,9 @@ void FillSlots(int count, const Runner& runner) {
       for (int x = 0; x < dst.width; ++x) {
         for (int c = 0; c < dst.channels; ++c) {
           state = state * 1664525u + 1013904223u;  // Numerical Recipes' generator
-          dst.data[y * dst.row + x * dst.pixel + c * dst.channel] = static_cast<float>(state >> 8) * 0x1p-22f - 2;
+          const Noise noise = NoiseOf(values, c);
+          dst.data[y * dst.row + x * dst.pixel + c * dst.channel] =
+              static_cast<float>(noise.least + noise.range * 0x1p-24 * (state >> 8));
         }
       }
     }
@@ -92,7 +106,8 @@ absl::Status CheckFinite(const ModelInfo& info, const OutputSet& wanted, int cou
       for (const float value : runner.output(static_cast<OutputId>(id), i)) {
         if (std::isfinite(value)) continue;
         return absl::FailedPreconditionError(absl::StrCat(
-            "output ", Quoted(info.outputs[id].name), ": expected finite values for an input of -2 to 2, got ", value,
+            "output ", Quoted(info.outputs[id].name), ": expected finite values for an input of ",
+            info.input_values.are_pixels ? "pixels" : "-2 to 2", ", got ", value,
             " in a batch of ", count, ": the file's weights are not finite or too large"));
       }
     }
@@ -105,7 +120,7 @@ absl::Status CheckFurtherOutputs(const ModelInfo& info, Runner& runner) {
   OutputSet all;
   for (size_t id = 0; id < info.outputs.size(); ++id) all.set(id);
   if ((all & ~CommonOutputs(info)).none()) return absl::OkStatus();
-  FillSlots(1, runner);
+  FillSlots(1, info.input_values, runner);
   RESNETD_RETURN_IF_ERROR(runner.Run({.count = 1, .wanted = all}).status());
   return CheckFinite(info, all, 1, runner);
 }
@@ -333,7 +348,7 @@ absl::StatusOr<std::vector<MeasuredBatch>> MeasureCosts(const Engine& engine, Ru
   for (const int batch : engine.info().batch_sizes) {
     Duration least = Duration::max(), spent{};
     for (int run = 0; run == 0 || (spent < kMostCostTime && (run < kCostRuns || spent < kLeastCostTime)); ++run) {
-      FillSlots(batch, runner);
+      FillSlots(batch, engine.info().input_values, runner);
       const Duration before = ThreadCpuTime();
       RESNETD_ASSIGN_OR_RETURN(const RunTimings timings, runner.Run({.count = batch, .wanted = wanted}));
       least = std::min(least, ThreadCpuTime() - before);
