@@ -30,8 +30,7 @@ CLI::Option* AddInputSize(CLI::App& app, std::string& input_size) {
     const absl::Status status = ParseInputSize(text, kOption).status();
     return std::string(absl::StripPrefix(status.message(), absl::StrCat(kOption, ": ")));  // CLI11 puts it in front
   };
-  return app
-      .add_option(kOption, input_size, "HEIGHTxWIDTH of the images, where the file leaves them free: 224x224")
+  return app.add_option(kOption, input_size, "HEIGHTxWIDTH of the images, where the file leaves them free: 224x224")
       ->check(check);
 }
 

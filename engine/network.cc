@@ -113,7 +113,8 @@ absl::StatusOr<Network> ReadNetwork(ModelBytes model, const ReadOptions& options
   read.external_files.push_back(std::move(model.onnx));
   // A file that only the hash keeps is to be free before as many bytes of packed weights take memory.
   if (passes::LeaveFiles(read.external_files, read.graph)) sha256.wait();
-  return Network(std::make_unique<Network::Content>(Network::Content{std::move(read.graph), std::move(sha256), std::move(read.notes)}));
+  return Network(std::make_unique<Network::Content>(
+      Network::Content{std::move(read.graph), std::move(sha256), std::move(read.notes)}));
 } catch (const std::bad_alloc&) {
   return absl::ResourceExhaustedError(absl::StrCat("not enough memory to read model ", Quoted(model.name)));
 }

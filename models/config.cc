@@ -168,8 +168,8 @@ absl::Status CheckNoNormalisation(const v1::Preprocessing& config) {
   if (!all(config.mean(), 0)) field = "mean";
   if (!all(config.std(), 1)) field = "std";
   if (field == nullptr) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("preprocessing.", field,
-                                                 ": expected none, as the file takes bytes and normalises them itself"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("preprocessing.", field, ": expected none, as the file takes bytes and normalises them itself"));
 }
 
 // The float that a person would have written: 0.229 for 0.22900001, if that is within the rounding of a few operations.
@@ -182,8 +182,8 @@ float Neat(double value) {
   return static_cast<float>(value);
 }
 
-// factor * pixel + shift = (pixel * scale - mean) / std, std being 1 / factor in units of the scale. That is 1/255 where
-// it makes numbers as people publish them, or else 1.
+// factor * pixel + shift = (pixel * scale - mean) / std, std being 1 / factor in units of the scale. That is 1/255
+// where it makes numbers as people publish them, or else 1.
 void SetNormalisation(const InputValues& values, image::Recipe& recipe) {
   constexpr double kLeastStd = 0.05, kLargestStd = 1.5;
   recipe.mean.fill(0);

@@ -37,8 +37,8 @@ struct ChosenRecipe {
 // the INVALID_ARGUMENT.
 absl::StatusOr<InputSize> ParseInputSize(absl::string_view text, absl::string_view from);
 
-// The size of images for a file that leaves it free: the option's if not empty, else the config's; and the usual one, of
-// the preset that the option or the config names. INVALID_ARGUMENT as above.
+// The size of images for a file that leaves it free: the option's if not empty, else the config's; and the usual one,
+// of the preset that the option or the config names. INVALID_ARGUMENT as above.
 absl::StatusOr<InputSize> ChooseInputSize(const v1::ModelConfig& config, absl::string_view option,
                                           absl::string_view preset);
 

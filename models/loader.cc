@@ -105,10 +105,10 @@ absl::Status CheckFinite(const ModelInfo& info, const OutputSet& wanted, int cou
     for (int i = 0; i < count; ++i) {
       for (const float value : runner.output(static_cast<OutputId>(id), i)) {
         if (std::isfinite(value)) continue;
-        return absl::FailedPreconditionError(absl::StrCat(
-            "output ", Quoted(info.outputs[id].name), ": expected finite values for an input of ",
-            info.input_values.are_pixels ? "pixels" : "-2 to 2", ", got ", value,
-            " in a batch of ", count, ": the file's weights are not finite or too large"));
+        return absl::FailedPreconditionError(
+            absl::StrCat("output ", Quoted(info.outputs[id].name), ": expected finite values for an input of ",
+                         info.input_values.are_pixels ? "pixels" : "-2 to 2", ", got ", value, " in a batch of ", count,
+                         ": the file's weights are not finite or too large"));
       }
     }
   }

@@ -107,8 +107,7 @@ void AddModelOptions(Table& table, ServerOptions& o) {
       ->excludes(file);
   table.AddFlag("--keep-going", o.keep_going, "Serve the other models when one cannot be loaded");
   table.Add("--recipe", o.recipe, "Preprocessing preset of --model, in place of its config's")->needs(file);
-  table
-      .Add("--input-size", o.input_size, "HEIGHTxWIDTH of --model's images, where its file leaves them free: 224x224")
+  table.Add("--input-size", o.input_size, "HEIGHTxWIDTH of --model's images, where its file leaves them free: 224x224")
       ->check([](const std::string& text) {
         const absl::Status status = ParseInputSize(text, "--input-size").status();
         return std::string(absl::StripPrefix(status.message(), "--input-size: "));  // CLI11 puts it in front

@@ -80,7 +80,7 @@ class Inliner {
 
   // Called before so many bytes are copied.
   absl::Status Spend(const NodeProto& call, size_t bytes) {
-    if (bytes > bytes_left_) return Fault(call, "more bytes of nodes than the file has and 1 MiB");
+    if (bytes > bytes_left_) return Fault(call, "more memory than the file's size and 16 MiB");
     bytes_left_ -= bytes;
     return absl::OkStatus();
   }
@@ -92,8 +92,8 @@ class Inliner {
       return absl::InvalidArgumentError(absl::StrCat(at, "it calls itself"));
     }
     if (active_.size() >= kMostFunctionDepth) {
-      return absl::InvalidArgumentError(absl::StrCat(at, "functions call functions more than ", kMostFunctionDepth,
-                                                     " deep"));
+      return absl::InvalidArgumentError(
+          absl::StrCat(at, "functions call functions more than ", kMostFunctionDepth, " deep"));
     }
     if (call.input_size() > function->input_size() || call.output_size() > function->output_size()) {
       return absl::InvalidArgumentError(absl::StrCat(at, "expected at most ", function->input_size(), " inputs and ",
@@ -102,7 +102,8 @@ class Inliner {
     }
     const auto& imports = function->opset_import();
     // A function that only calls others names no opset for operators.
-    if (std::any_of(imports.begin(), imports.end(), [](const auto& import) { return IsDefaultDomain(import.domain()); })) {
+    if (std::any_of(imports.begin(), imports.end(),
+                    [](const auto& import) { return IsDefaultDomain(import.domain()); })) {
       const auto own = ReadOpset(imports);
       if (!own.ok()) return absl::InvalidArgumentError(absl::StrCat(at, own.status().message()));
       opset = *own;
@@ -132,7 +133,7 @@ class Inliner {
       return name.empty() ? name : absl::StrCat(prefix, name);
     };
     for (const NodeProto& inner : function.node()) {
-      RESNETD_RETURN_IF_ERROR(Spend(call, inner.ByteSizeLong() + prefix.size() + call.name().size()));
+      RESNETD_RETURN_IF_ERROR(Spend(call, inner.SpaceUsedLong() + prefix.size() + call.name().size()));
       NodeProto node = inner;
       node.set_name(absl::StrCat(call.name().empty() ? prefix : absl::StrCat(call.name(), "::"),
                                  inner.name().empty() ? inner.op_type() : inner.name()));
@@ -162,7 +163,7 @@ class Inliner {
       if (attribute.ref_attr_name().empty()) {
         *filled.Add() = std::move(attribute);
       } else if (const AttributeProto* value = FindAttribute(attribute.ref_attr_name(), call, defaults)) {
-        RESNETD_RETURN_IF_ERROR(Spend(call, value->ByteSizeLong()));
+        RESNETD_RETURN_IF_ERROR(Spend(call, value->SpaceUsedLong()));
         *filled.Add() = *value;
         filled.rbegin()->set_name(attribute.name());
       }

@@ -12,8 +12,8 @@
 namespace resnetd::onnx {
 
 inline constexpr int kMostFunctionDepth = 8;  // of functions that call functions
-// Bytes of all nodes that functions unfold to, beside as many as the file has.
-inline constexpr size_t kMostFunctionBytes = size_t{1} << 20;
+// Memory of all nodes that functions unfold to, beside as much as the file has.
+inline constexpr size_t kMostFunctionBytes = size_t{16} << 20;
 
 bool IsDefaultDomain(absl::string_view domain);
 

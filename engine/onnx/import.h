@@ -40,7 +40,8 @@ struct Ints {
 // of the file; those of a value are one image's share, without the batch axis.
 using Operand = std::variant<graph::ValueId, graph::WeightsRef, Ints>;
 
-// A graph while it is being read. A copy goes on by itself, but for the files with weights, which both read. One thread.
+// A graph while it is being read. A copy goes on by itself, but for the files with weights, which both read. One
+// thread.
 class Import {
  public:
   explicit Import(ExternalData files) : external_(std::make_shared<ExternalData>(std::move(files))) {}

@@ -1,5 +1,5 @@
-// The first convolution is found by a walk from the input through operators that keep the image's axes, or move them: its
-// weights' second axis, times the groups, is the channels, and what is its input's axis 1 by then is their axis.
+// The first convolution is found by a walk from the input through operators that keep the image's axes, or move them:
+// its weights' second axis, times the groups, is the channels, and what is its input's axis 1 by then is their axis.
 #include "engine/onnx/input.h"
 
 #include <algorithm>
@@ -48,9 +48,16 @@ bool IsOneOf(absl::string_view op, absl::Span<const absl::string_view> ops) {
 }
 
 // Operators that keep the axes of an image, whatever they do to its numbers.
-constexpr absl::string_view kKeepAxes[] = {
-    "Add",  "BatchNormalization", "Cast", "CastLike", "Clip",   "Concat", "Div",   "Dropout", "Gather",
-    "Identity", "Max", "Min", "Mul", "Pad", "Relu", "Resize", "Slice", "Split", "Sub", "Upsample"};
+constexpr absl::string_view kKeepAxes[] = {"Add",    "BatchNormalization",
+                                           "Cast",   "CastLike",
+                                           "Clip",   "Concat",
+                                           "Div",    "Dropout",
+                                           "Gather", "Identity",
+                                           "Max",    "Min",
+                                           "Mul",    "Pad",
+                                           "Relu",   "Resize",
+                                           "Slice",  "Split",
+                                           "Sub",    "Upsample"};
 
 class Walk {
  public:
@@ -91,7 +98,8 @@ class Walk {
   std::optional<FirstConvolution> Of(const NodeProto& conv, const Perm& perm) const {
     FirstConvolution first{perm, std::nullopt};
     const int64_t groups = IntOf(conv, "group", 1);
-    const std::optional<Dims> weights = conv.input_size() > 1 ? DimsOfConstant(conv.input(1), kMostSteps) : std::nullopt;
+    const std::optional<Dims> weights =
+        conv.input_size() > 1 ? DimsOfConstant(conv.input(1), kMostSteps) : std::nullopt;
     const bool known = !repeats_ && weights.has_value() && weights->size() == 4 && groups >= 1 && groups <= 1 << 20;
     if (known && (*weights)[1] <= int64_t{1} << 40) first.channels = (*weights)[1] * groups;
     return first;
@@ -158,12 +166,14 @@ absl::StatusOr<FileInput> DescribeInput(const ValueInfoProto& info, const GraphP
   RESNETD_ASSIGN_OR_RETURN(const auto sizes, SizesOf(info));
   const std::optional<FirstConvolution> first = Walk(proto, into).From(info.name());
   if (first.has_value() && first->perm[1] != 1 && first->perm[1] != 3) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("input ", Quoted(info.name()), ": expected the channels of the first convolution at axis 1 or 3, "
-                     "got axis ", first->perm[1]));
+    return absl::InvalidArgumentError(absl::StrCat("input ", Quoted(info.name()),
+                                                   ": expected the channels of the first convolution at axis 1 or 3, "
+                                                   "got axis ",
+                                                   first->perm[1]));
   }
-  input.nhwc = first.has_value() ? first->perm[1] == 3
-                                 : sizes[3] > 0 && sizes[3] <= kMostChannels && (sizes[1] > kMostChannels || sizes[1] == 0);
+  input.nhwc = first.has_value()
+                   ? first->perm[1] == 3
+                   : sizes[3] > 0 && sizes[3] <= kMostChannels && (sizes[1] > kMostChannels || sizes[1] == 0);
   input.batch = sizes[0];
   input.channels = sizes[input.nhwc ? 3 : 1];
   input.height = sizes[input.nhwc ? 1 : 2];
@@ -176,7 +186,8 @@ absl::StatusOr<FileInput> DescribeInput(const ValueInfoProto& info, const GraphP
 }
 
 absl::Status SetSize(const InputSize& size, FileInput& input) {
-  const bool agrees = (input.height == 0 || input.height == size.height) && (input.width == 0 || input.width == size.width);
+  const bool agrees =
+      (input.height == 0 || input.height == size.height) && (input.width == 0 || input.width == size.width);
   if (!agrees) {
     const auto fixed = [](int64_t side) { return side > 0 ? absl::StrCat(side) : std::string("any"); };
     return absl::InvalidArgumentError(absl::StrCat(size.from, ": expected ", fixed(input.height), "x",
@@ -202,9 +213,9 @@ absl::Status DefineInput(const FileInput& input, Import& into) {
 
 absl::Status NoSize(const FileInput& input) {
   const char* const free = input.height > 0 ? "width" : input.width > 0 ? "height" : "height and width";
-  return absl::InvalidArgumentError(absl::StrCat(
-      "input ", Quoted(input.name), ": expected a size of the images, as the file leaves ", free,
-      " free: --input-size HEIGHTxWIDTH, or input_size in config.textproto, says it (224x224, say)"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("input ", Quoted(input.name), ": expected a size of the images, as the file leaves ", free,
+                   " free: --input-size HEIGHTxWIDTH, or input_size in config.textproto, says it (224x224, say)"));
 }
 
 }  // namespace resnetd::onnx

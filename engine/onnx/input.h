@@ -16,7 +16,7 @@ namespace resnetd::onnx {
 struct FileInput {
   std::string name;
   int element_type = 0;
-  int64_t batch = 0;   // 0: free
+  int64_t batch = 0;                            // 0: free
   int64_t channels = 0, height = 0, width = 0;  // 0: free
   bool nhwc = false;
 

@@ -92,6 +92,7 @@ class Demand {
 
 std::optional<SolvedSize> SolveSize(const GraphProto& proto, const FileInput& input, const Import& constants,
                                     absl::FunctionRef<absl::Status(int i, Import& into)> import) {
+  if (proto.node_size() > kMostSolvedNodes) return std::nullopt;
   const auto judge = [&](int64_t side) {
     FileInput sized = input;
     if (sized.height == 0) sized.height = side;

@@ -27,8 +27,8 @@ namespace {
 
 using graph::ValueId;
 
-constexpr int kMostOutputs = 16;      // of one file
-constexpr size_t kListedNodes = 50;   // of those at fault, and operators that are not supported; the rest are counted
+constexpr int kMostOutputs = 16;     // of one file
+constexpr size_t kListedNodes = 50;  // of those at fault, and operators that are not supported; the rest are counted
 
 // Operators of networks in eight-bit integers, ONNX's own and ONNX Runtime's.
 bool IsEightBit(const NodeProto& node) {
@@ -70,8 +70,8 @@ absl::StatusOr<OperatorCheck> Check(const GraphProto& graph, const std::vector<i
     }
   }
   if (eight_bit.empty()) return check;
-  return absl::InvalidArgumentError(
-      absl::StrCat("an int8 network: serve the float one that it was made from (it computes in ", Counted(eight_bit), ")"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "an int8 network: serve the float one that it was made from (it computes in ", Counted(eight_bit), ")"));
 }
 
 absl::Status ToStatus(const OperatorCheck& check) {
@@ -128,8 +128,8 @@ std::vector<bool> ReadConstantNodes(const GraphProto& proto, const std::vector<i
   return done;
 }
 
-// Bytes flow only through nodes that move them, and a Cast makes floats of them: in floats the arithmetic of bytes, which
-// wraps around, would be another.
+// Bytes flow only through nodes that move them, and a Cast makes floats of them: in floats the arithmetic of bytes,
+// which wraps around, would be another.
 class ByteTensors {
  public:
   void Add(const std::string& name) { names_.insert(name); }
@@ -139,8 +139,8 @@ class ByteTensors {
                                     [&](const std::string& name) { return names_.contains(name); });
     if (bytes == node.input().end()) return absl::OkStatus();
     static constexpr absl::string_view kEnd[] = {"Cast", "CastLike", "Shape"};
-    static constexpr absl::string_view kMove[] = {"Concat", "Flatten", "Gather", "Identity", "Reshape", "Resize", "Slice",
-                                                  "Split", "Squeeze", "Transpose", "Unsqueeze", "Upsample"};
+    static constexpr absl::string_view kMove[] = {"Concat", "Flatten", "Gather",  "Identity",  "Reshape",   "Resize",
+                                                  "Slice",  "Split",   "Squeeze", "Transpose", "Unsqueeze", "Upsample"};
     const auto is = [&](absl::string_view op) { return node.op_type() == op; };
     if (std::any_of(std::begin(kEnd), std::end(kEnd), is)) return absl::OkStatus();
     if (std::none_of(std::begin(kMove), std::end(kMove), is)) {
@@ -206,19 +206,18 @@ absl::Status ChooseSize(const GraphProto& proto, const std::vector<int>& opsets,
   if (!solved.has_value()) {
     if (input.height == 0) input.height = size.usual_height;
     if (input.width == 0) input.width = size.usual_width;
-    notes.push_back(absl::StrCat("the file leaves the size of its images free: ", input.height, "x", input.width, " as ",
-                                 size.usual_from, " has it (--input-size or input_size chooses another)"));
+    notes.push_back(absl::StrCat("the file leaves the size of its images free: ", input.height, "x", input.width,
+                                 " as ", size.usual_from, " has it (--input-size or input_size chooses another)"));
     return absl::OkStatus();
   }
   const bool square = size.usual_height == size.usual_width;
   const int64_t side = ChooseSide(*solved, square ? size.usual_height : 0);
   if (input.height == 0) input.height = side;
   if (input.width == 0) input.width = side;
-  notes.push_back(absl::StrCat("the file leaves the size of its images free, and its layers fit ", input.height, "x",
-                               input.width,
-                               solved->least == solved->largest
-                                   ? std::string()
-                                   : absl::StrCat(" (sides of ", solved->least, " to ", solved->largest, ")")));
+  notes.push_back(absl::StrCat(
+      "the file leaves the size of its images free, and its layers fit ", input.height, "x", input.width,
+      solved->least == solved->largest ? std::string()
+                                       : absl::StrCat(" (sides of ", solved->least, " to ", solved->largest, ")")));
   return absl::OkStatus();
 }
 
@@ -229,8 +228,9 @@ void NoteTypes(const Import& into, const FileInput& input, std::vector<std::stri
   };
   for (const int type : {TensorProto::FLOAT16, TensorProto::BFLOAT16}) {
     if (!holds(type)) continue;
-    notes.push_back(absl::StrCat("the file's ", TypeName(type),
-                                 " numbers are widened to float32, which is exact, and the network computes in float32"));
+    notes.push_back(
+        absl::StrCat("the file's ", TypeName(type),
+                     " numbers are widened to float32, which is exact, and the network computes in float32"));
   }
   if (holds(TensorProto::DOUBLE) || input.element_type == TensorProto::DOUBLE) {
     notes.push_back("the file's DOUBLE numbers are rounded to float32, and the network computes in float32");

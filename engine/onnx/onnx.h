@@ -30,10 +30,10 @@ struct OnnxModel {
 // Reads an ONNX file (opsets 7 to 28, floats of any width, weights inside the file or beside it) with one image input
 // and one output or several. All floats are float32 in the graph. Channels that the file leaves free are the first
 // convolution's, a height and width those of `settings`, or what the file's own layers fix. A batch size fixed in the
-// file is ignored: the graph serves any. Functions of the file are unfolded. The shape arithmetic that exporters emit is folded away. What the outputs are is decided by
-// graph::ChooseOutputs() with the hints; a Softmax or Sigmoid that ends a classifier stays among the nodes, and no output
-// needs it. The result is validated and has dims. Its weights are views into `file` and the files beside it, and keep
-// them, but for those that had to be computed.
+// file is ignored: the graph serves any. Functions of the file are unfolded. The shape arithmetic that exporters emit
+// is folded away. What the outputs are is decided by graph::ChooseOutputs() with the hints; a Softmax or Sigmoid that
+// ends a classifier stays among the nodes, and no output needs it. The result is validated and has dims. Its weights
+// are views into `file` and the files beside it, and keep them, but for those that had to be computed.
 //
 // INVALID_ARGUMENT begins with the model's name and names node, operator, what was expected and what came. Unsupported
 // operators are all counted at once; where there are none, all nodes are told that are unsupported for other reasons.
@@ -51,8 +51,8 @@ struct OperatorCheck {
   std::vector<UnsupportedNode> unsupported;
 };
 
-// Lists the nodes of a file, its functions unfolded, whose operators ReadOnnx() does not know. INVALID_ARGUMENT: no ONNX
-// file of a known opset, or a network of eight-bit integers.
+// Lists the nodes of a file, its functions unfolded, whose operators ReadOnnx() does not know. INVALID_ARGUMENT: no
+// ONNX file of a known opset, or a network of eight-bit integers.
 absl::StatusOr<OperatorCheck> CheckOperators(const Bytes& file);
 
 }  // namespace resnetd::onnx

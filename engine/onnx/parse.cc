@@ -92,10 +92,10 @@ constexpr Leaf kNodeName = {Message::kNode, 3};
 
 // Strings that reach messages, and with them logs and terminals.
 constexpr Leaf kNames[] = {
-    {Message::kGraph, 2},  {Message::kNode, 1},  {Message::kNode, 2},      kNodeName,
-    {Message::kNode, 4},   {Message::kNode, 7},  {Message::kAttribute, 1}, {Message::kAttribute, 4},
-    {Message::kTensor, 8}, {Message::kEntry, 1}, {Message::kEntry, 2},     {Message::kValueInfo, 1},
-    {Message::kFunction, 1}, {Message::kFunction, 4}, {Message::kFunction, 5}, {Message::kFunction, 6},
+    {Message::kGraph, 2},     {Message::kNode, 1},       {Message::kNode, 2},      kNodeName,
+    {Message::kNode, 4},      {Message::kNode, 7},       {Message::kAttribute, 1}, {Message::kAttribute, 4},
+    {Message::kTensor, 8},    {Message::kEntry, 1},      {Message::kEntry, 2},     {Message::kValueInfo, 1},
+    {Message::kFunction, 1},  {Message::kFunction, 4},   {Message::kFunction, 5},  {Message::kFunction, 6},
     {Message::kFunction, 10}, {Message::kAttribute, 21},
 };
 

@@ -1,6 +1,6 @@
 // A TensorProto holds its elements as bytes (raw_data, little-endian), as a typed list, or in a file beside the model
-// (external data, bytes as in raw_data); only one of them, and as many as its dims say. Halves in a typed list are the low
-// 16 bits of an int32 each. All floats become float32: halves exactly, doubles rounded.
+// (external data, bytes as in raw_data); only one of them, and as many as its dims say. Halves in a typed list are the
+// low 16 bits of an int32 each. All floats become float32: halves exactly, doubles rounded.
 #include <cstring>
 #include <utility>
 
@@ -91,8 +91,8 @@ absl::StatusOr<graph::Floats> ReadDoubles(const TensorProto& t, int64_t count, B
     RESNETD_ASSIGN_OR_RETURN(out, Listed<float>(t, count, t.double_data()));
     return out;
   }
-  RESNETD_ASSIGN_OR_RETURN(
-      const Bytes bytes, ElementBytes(t, static_cast<size_t>(count) * sizeof(double), std::move(raw_data), external));
+  RESNETD_ASSIGN_OR_RETURN(const Bytes bytes,
+                           ElementBytes(t, static_cast<size_t>(count) * sizeof(double), std::move(raw_data), external));
   out.resize(static_cast<size_t>(count));
   const char* from = bytes.view().data();
   for (float& value : out) {

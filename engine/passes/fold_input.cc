@@ -43,9 +43,7 @@ struct State {
   std::vector<Affine> affine;  // by channel of the image
   std::vector<int64_t> order;  // its channel i is the image's channel order[i]
 
-  size_t channel_axis() const {
-    return static_cast<size_t>(std::find(perm.begin(), perm.end(), 0) - perm.begin());
-  }
+  size_t channel_axis() const { return static_cast<size_t>(std::find(perm.begin(), perm.end(), 0) - perm.begin()); }
   bool in_order() const { return std::is_sorted(order.begin(), order.end()); }
   bool is_recipe() const {
     return std::all_of(affine.begin(), affine.end(), [](const Affine& a) {
@@ -76,7 +74,8 @@ class Walk {
 
  private:
   bool IsOutput(ValueId id) const {
-    return std::any_of(graph_.outputs.begin(), graph_.outputs.end(), [id](const graph::Output& o) { return o.value == id; });
+    return std::any_of(graph_.outputs.begin(), graph_.outputs.end(),
+                       [id](const graph::Output& o) { return o.value == id; });
   }
 
   absl::StatusOr<bool> Step() {
@@ -120,6 +119,8 @@ class Walk {
 
   // Slices of one channel or several that a Concat puts together in another order.
   bool Reorder(const std::vector<int>& readers) {
+    constexpr size_t kMostParts = 16;
+    if (readers.size() > kMostParts) return false;
     std::optional<int> concat;
     std::vector<std::pair<ValueId, std::vector<int64_t>>> parts;  // a slice's output, and its channels
     for (const int reader : readers) {
@@ -235,12 +236,11 @@ absl::Status FoldInput(bool takes_bytes, Graph& graph) {
   graph.input_values.are_pixels = takes_bytes;
   RESNETD_ASSIGN_OR_RETURN(const std::vector<State> states, Walk(graph).Run());
   if (!takes_bytes) {
-    graph.input_values.are_pixels =
-        std::any_of(states.begin(), states.end(), [](const State& state) {
-          return state.is_recipe() && std::all_of(state.affine.begin(), state.affine.end(), [](const Affine& a) {
-            return a.factor <= kPixelFactor || a.shift / a.factor <= -kPixelZero;
-          });
-        });
+    graph.input_values.are_pixels = std::any_of(states.begin(), states.end(), [](const State& state) {
+      return state.is_recipe() && std::all_of(state.affine.begin(), state.affine.end(), [](const Affine& a) {
+               return a.factor <= kPixelFactor || a.shift / a.factor <= -kPixelZero;
+             });
+    });
     return absl::OkStatus();
   }
   for (size_t i = states.size(); i-- > 0;) {

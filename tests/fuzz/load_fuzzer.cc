@@ -11,6 +11,7 @@
 #include "engine/graph/graph.h"
 #include "engine/inspect/inspect.h"
 #include "engine/onnx/onnx.h"
+#include "engine/passes/fold_input.h"
 #include "engine/passes/passes.h"
 #include "tests/fuzz/load_fuzzer.h"
 
@@ -48,7 +49,9 @@ bool IsSmall(const graph::Graph& g) {
 
 Outcome LoadAnything(absl::Span<const std::byte> input) {
   const Bytes bytes(std::string(reinterpret_cast<const char*>(input.data()), input.size()));
-  absl::StatusOr<onnx::OnnxModel> read = onnx::ReadOnnx(bytes, "fuzzed");
+  // Files may leave the size free.
+  const InputSize size = {.usual_height = 8, .usual_width = 8, .usual_from = "the fuzzer"};
+  absl::StatusOr<onnx::OnnxModel> read = onnx::ReadOnnx(bytes, "fuzzed", {.size = size});
   if (!read.ok()) {
     RequireFault(read.status());
     Require(absl::StartsWith(read.status().message(), "model 'fuzzed': "), "the model's name comes first",
@@ -61,21 +64,27 @@ Outcome LoadAnything(absl::Span<const std::byte> input) {
   // The name of some tensor; the same one for the same bytes.
   const std::string tensor = g->values[bytes.size() % g->values.size()].name;
   const bool small = IsSmall(*g) && bytes.size() < sizeof(float) * kMostWeights;
+  if (const absl::Status folded = passes::FoldInput(read->takes_bytes, *g); !folded.ok()) {
+    RequireFault(folded);
+    return Outcome::kRefused;
+  }
+  Require(graph::Validate(*g).ok(), "what was folded is valid", graph::Validate(*g));
   if (const absl::Status rewritten = passes::RunPasses(*g); !rewritten.ok()) {
     RequireFault(rewritten);
     return Outcome::kRefused;
   }
   Require(graph::Validate(*g).ok(), "what was rewritten is valid", graph::Validate(*g));
   if (!small) return Outcome::kRead;
-  const absl::Status inspected = Inspect({bytes, "fuzzed"}).status();
-  const auto engine = Engine::Load({bytes, "fuzzed"}, {.batch_sizes = {1}, .threads = 1});
+  const absl::Status inspected = Inspect({bytes, "fuzzed"}, {.size = size}).status();
+  const auto engine = Engine::Load({bytes, "fuzzed"}, {.batch_sizes = {1}, .threads = 1}, {.size = size});
   Require(inspected.ok() || inspected == engine.status(), "what can be loaded can be inspected", inspected);
   if (!engine.ok()) {
     RequireFault(engine.status());
     return Outcome::kRead;
   }
   if (bytes.size() % 2 == 0) {
-    const auto served = Engine::Load({bytes, "fuzzed"}, {.batch_sizes = {1}, .threads = 1}, {.outputs = {tensor}});
+    const auto served =
+        Engine::Load({bytes, "fuzzed"}, {.batch_sizes = {1}, .threads = 1}, {.outputs = {tensor}, .size = size});
     if (!served.ok()) RequireFault(served.status());
   }
   return Outcome::kRun;

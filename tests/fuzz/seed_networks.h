@@ -21,6 +21,9 @@ void Classify(onnx::OnnxFile& f, const char* map, int64_t channels);
 // Networks of several nodes that mean something together: a pass recognises them, or they give images or heads.
 std::vector<Network> Patterns();
 
+// Networks in other forms than PyTorch's exporters have: free sizes, other numbers, bytes, functions.
+std::vector<Network> Forms();
+
 }  // namespace resnetd::fuzz
 
 #endif  // RESNETD_TESTS_FUZZ_SEED_NETWORKS_H_

@@ -26,10 +26,12 @@ absl::StatusOr<int64_t> One(absl::string_view what, const Ints& ints) {
 absl::StatusOr<Ints> Truncated(const graph::Weights& floats) {
   constexpr float kLargest = 0x1p62f;
   const int64_t size = static_cast<int64_t>(floats.data.size());
-  if (size > kMostIntegers) return Expected("input", absl::StrCat("at most ", kMostIntegers, " floats"), absl::StrCat(size));
+  if (size > kMostIntegers)
+    return Expected("input", absl::StrCat("at most ", kMostIntegers, " floats"), absl::StrCat(size));
   Ints out{{}, floats.dims};
   for (const float value : floats.data) {
-    if (!(value >= -kLargest && value <= kLargest)) return Expected("input", "floats of up to 2^62", absl::StrCat(value));
+    if (!(value >= -kLargest && value <= kLargest))
+      return Expected("input", "floats of up to 2^62", absl::StrCat(value));
     out.values.push_back(static_cast<int64_t>(value));
   }
   return out;
@@ -117,8 +119,8 @@ absl::Status ImportGather(NodeReader& n, Import& into) {
 
 // Floats of every width are float32 here, and stay what they are; constants become what is asked for.
 static absl::Status CastTo(NodeReader& n, Import& into, Operand src, int64_t to) {
-  n.Int("saturate", 1);            // of eight-bit floats
-  n.String("round_mode", "up");    // likewise
+  n.Int("saturate", 1);          // of eight-bit floats
+  n.String("round_mode", "up");  // likewise
   const bool to_integers = to == TensorProto::INT64 || to == TensorProto::INT32;
   const Ints* ints = std::get_if<Ints>(&src);
   if (ints == nullptr && IsFloating(static_cast<int>(to))) return into.Alias(n, std::move(src));

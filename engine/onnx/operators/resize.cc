@@ -87,13 +87,15 @@ absl::Status ImportResize(NodeReader& n, Import& into) {
   // A batch size fixed in the file stands for the batch.
   if (!sizes.empty() && sizes.size() == dims.size() && sizes[0] > 0 && sizes[0] == into.file_batch) sizes[0] = dims[0];
   RESNETD_ASSIGN_OR_RETURN(sizes, ByAxis(std::move(sizes), axes, dims.size(), kAsItIs));
-  if (sizes.empty() == scales.empty()) return Expected("sizes and scales", "one of them", sizes.empty() ? "none" : "both");
+  if (sizes.empty() == scales.empty())
+    return Expected("sizes and scales", "one of them", sizes.empty() ? "none" : "both");
   bool same = std::all_of(scales.begin(), scales.end(), [](float scale) { return scale == 1; });
   for (size_t i = 0; i < sizes.size(); ++i) same &= sizes[i] == kAsItIs || sizes[i] == dims[i];
   if (same) return into.Alias(n, src);
   const std::string asked = sizes.empty() ? absl::StrCat("other scales than 1") : ToString(sizes);
-  return Expected("result", absl::StrCat("a map of the input's size, ", ToString(dims),
-                                         ", for resizing is the recipe's and happens before the network"),
+  return Expected("result",
+                  absl::StrCat("a map of the input's size, ", ToString(dims),
+                               ", for resizing is the recipe's and happens before the network"),
                   asked);
 }
 

@@ -1,5 +1,5 @@
-// Rows of an activation in another order, as a flip from RGB to BGR takes them: each run of rows that ascend by the same
-// step is a Slice, and a Concat puts several runs together.
+// Rows of an activation in another order, as a flip from RGB to BGR takes them: each run of rows that ascend by the
+// same step is a Slice, and a Concat puts several runs together.
 #include <algorithm>
 #include <utility>
 
@@ -65,6 +65,9 @@ absl::Status AddRows(NodeReader& n, Import& into, ValueId src, int64_t axis, abs
   if (IsWhole(runs, dims[axis])) return into.Alias(n, src);
   if (runs.size() == 1) return into.Add(n, SliceOf(dims, axis, runs[0]), {src});
   absl::InlinedVector<ValueId, 2> parts;
+  // Each part is a node with the name of this one: a small file must not become a large graph.
+  const int64_t part_floats = static_cast<int64_t>(n.name().size() + n.node().output(0).size()) / 4 + 64;
+  RESNETD_RETURN_IF_ERROR(into.Spend(part_floats * static_cast<int64_t>(runs.size())));
   for (const Run& run : runs) {
     RESNETD_ASSIGN_OR_RETURN(const ValueId part, into.AddInner(n, SliceOf(dims, axis, run), src));
     parts.push_back(part);
@@ -80,7 +83,8 @@ absl::Status GatherRows(NodeReader& n, Import& into) {
   const int64_t size = dims[axis];
   if (indices.values.empty()) return Expected("indices", "at least one", "none");
   for (int64_t& index : indices.values) {
-    if (index < -size || index >= size) return Expected("index", absl::StrCat(-size, "..", size - 1), ToString({index}));
+    if (index < -size || index >= size)
+      return Expected("index", absl::StrCat(-size, "..", size - 1), ToString({index}));
     index += index < 0 ? size : 0;
   }
   if (!indices.dims.empty()) return AddRows(n, into, src, axis, indices.values);

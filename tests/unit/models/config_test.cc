@@ -4,6 +4,7 @@
 
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -454,6 +455,93 @@ TEST(Recipe, RefusesWhatCannotWork) {
                                     << c.input.height << 'x' << c.input.width);
     ExpectInvalid(Choose(c.config, c.preset, c.input).status(), c.message);
   }
+}
+
+// ---- the input
+
+TEST(InputSize, HasOneForm) {
+  const auto size = ParseInputSize("256x128", "--input-size");
+  ASSERT_TRUE(size.ok()) << size.status();
+  EXPECT_EQ(size->height, 256);
+  EXPECT_EQ(size->width, 128);
+  EXPECT_EQ(size->from, "--input-size");
+  EXPECT_TRUE(ParseInputSize("1x16384", "-").ok());
+  for (const char* odd : {"", "64", "64x", "x64", "x", "0x0", "0x64", "-64x64", "64x-64", "064x64", "+64x64", "64 x 64",
+                          "64x64x3", "64X64", "64.0x64", "16385x64", "99999999999x64", "64x64\n"}) {
+    ExpectInvalid(ParseInputSize(odd, "input_size").status(),
+                  "input_size: expected HEIGHTxWIDTH in pixels, 224x224 say, each 1 to 16384, got '");
+  }
+}
+
+TEST(InputSize, TheOptionComesBeforeTheConfigAndThePresetIsUsual) {
+  v1::ModelConfig config;
+  EXPECT_FALSE(ChooseInputSize(config, "", "")->is_given());
+  config.set_input_size("32x48");
+  config.mutable_preprocessing()->set_preset("cifar10");
+  auto size = ChooseInputSize(config, "", "");
+  ASSERT_TRUE(size.ok()) << size.status();
+  EXPECT_EQ(size->height, 32);
+  EXPECT_EQ(size->from, "input_size");
+  EXPECT_EQ(size->usual_height, 32);
+  EXPECT_EQ(size->usual_from, "preset cifar10");
+  size = ChooseInputSize(config, "64x96", "timm");
+  EXPECT_EQ(size->width, 96);
+  EXPECT_EQ(size->from, "--input-size");
+  EXPECT_EQ(size->usual_height, 224);
+  EXPECT_EQ(ChooseInputSize(config, "", "none")->usual_height, 0);
+  EXPECT_EQ(ChooseInputSize(config, "", "nobody's")->usual_height, 0);
+  config.set_input_size("");
+  ExpectInvalid(ChooseInputSize(config, "", "").status(), "input_size: expected HEIGHTxWIDTH");
+}
+
+ModelInfo Bytes(std::vector<double> factors, std::vector<double> shifts) {
+  ModelInfo info = Input(static_cast<int>(factors.size()), 64, 64);
+  info.input_values = {
+      .are_pixels = true, .are_bytes = true, .factors = std::move(factors), .shifts = std::move(shifts)};
+  return info;
+}
+
+TEST(ChooseRecipe, OfAFileThatNormalisesBytes) {
+  const std::string none = "times 1, mean 0 0 0, std 1 1 1", size = "resize to 64x64, bilinear, ";
+  const ModelInfo plain = Bytes({1, 1, 1}, {0, 0, 0}), keras = Bytes({1 / 127.5, 1 / 127.5, 1 / 127.5}, {-1, -1, -1});
+  const float imagenet = 0.229f;
+  const double third = 1 / (255.0 * imagenet);
+  for (const auto& [config, preset, info, expected] :
+       {std::tuple("", "", plain, size + "RGB, " + none), std::tuple("", "cifar10", plain, size + "RGB, " + none),
+        std::tuple("preset: 'timm' resize: EXACT colour: BGR", "", plain,
+                   std::string("resize to 64x64, bicubic, BGR, ") + none),
+        std::tuple("", "", keras, size + "RGB, mean 0.5 0.5 0.5, std 0.5 0.5 0.5"),
+        std::tuple("scale: 1 mean: [0, 0, 0] std: [1, 1, 1]", "", keras,
+                   size + "RGB, mean 0.5 0.5 0.5, std 0.5 0.5 0.5"),
+        std::tuple("", "", Bytes({third, third, third}, {0, 0, 0}), size + "RGB, mean 0 0 0, std 0.229 0.229 0.229"),
+        std::tuple("", "", Bytes({1, 1, 1}, {-123.68, -116.779, -103.939}),
+                   size + "RGB, times 1, mean 123.68 116.779 103.939, std 1 1 1"),
+        std::tuple("", "", Bytes({1 / 255.0}, {0}), size + "grey, mean 0, std 1")}) {
+    const auto chosen = Choose(config, preset, info);
+    ASSERT_TRUE(chosen.ok()) << chosen.status();
+    EXPECT_EQ(image::ToString(chosen->recipe), expected) << config;
+    EXPECT_THAT(chosen->note, StartsWith("the file takes bytes and normalises them itself"));
+  }
+  for (const char* field : {"mean", "std"}) {
+    ExpectInvalid(Choose(absl::StrCat(field, ": [0.5, 0.5, 0.5]"), "", plain).status(),
+                  absl::StrCat("preprocessing.", field, ": expected none, as the file takes bytes"));
+  }
+  ExpectInvalid(Choose("scale: 0.5", "", plain).status(),
+                "preprocessing.scale: expected none, as the file takes bytes");
+}
+
+TEST(ChooseRecipe, OfAFileOfFloatsThatTakesPixels) {
+  ModelInfo info = Input(3, 64, 64);
+  info.input_values.are_pixels = true;
+  auto chosen = Choose("", "", info);
+  ASSERT_TRUE(chosen.ok()) << chosen.status();
+  EXPECT_EQ(image::ToString(chosen->recipe), "resize to 64x64, bilinear, RGB, times 1, mean 0 0 0, std 1 1 1");
+  EXPECT_THAT(chosen->note, HasSubstr("its input is taken to be pixels"));
+  chosen = Choose("preset: 'cifar10'", "", info);
+  EXPECT_EQ(image::ToString(chosen->recipe), absl::StrCat("resize to 64x64, bilinear, RGB, ", kCifar));
+  EXPECT_THAT(chosen->note, HasSubstr("leave it out for 0 to 255"));
+  EXPECT_EQ(Choose("preset: 'none'", "", info)->note, "");
+  EXPECT_EQ(Choose("", "", Input(3, 64, 64))->note, "");
 }
 
 }  // namespace

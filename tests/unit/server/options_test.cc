@@ -241,6 +241,8 @@ TEST(Options, MistakesNameTheOption) {
       {{"--model", "a", "--models", "b"}, "--models"},
       {{"--recipe", "mnist"}, "--model"},
       {{"--labels", "l.txt"}, "--model"},
+      {{"--input-size", "224x224"}, "--model"},
+      {{"--model", "m.onnx", "--input-size", "224"}, "--input-size: expected HEIGHTxWIDTH in pixels"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.arguments.front());

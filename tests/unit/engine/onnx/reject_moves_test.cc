@@ -119,11 +119,12 @@ TEST(ReadOnnx, RefusesWrongMoves) {
           "attribute 'to': expected FLOAT or another type of floats, as the input is, got INT64"),
       with(
           "no such row", "Gather",
-          [](OnnxFile& f, NodeProto& n) { f.Ints("rows", {0, 4}), n.add_input("rows"), SetInt(n, "axis", 1); },
+          [](OnnxFile& f, NodeProto& n) {
+            f.Ints("rows", {0, 4}), n.add_input("rows"), SetInt(n, "axis", 1);
+          },
           "index: expected -4..3, got 4"),
       with(
-          "rows of the batch", "Gather",
-          [](OnnxFile& f, NodeProto& n) { f.Ints("rows", {0}), n.add_input("rows"); },
+          "rows of the batch", "Gather", [](OnnxFile& f, NodeProto& n) { f.Ints("rows", {0}), n.add_input("rows"); },
           "axis: expected 1..3, not the batch, got 0"),
       with(
           "rows in too much disorder", "Gather",

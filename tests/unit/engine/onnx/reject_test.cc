@@ -77,10 +77,11 @@ TEST(ReadOnnx, NamesUnsupportedOperators) {
   file.Node("Softsign", {"c"}, "z");
   file.Node("Conv", {"c"}, "z2").set_domain("com.example");
   file.Node("LSTM", {"c"}, "z3").clear_name();
-  EXPECT_EQ(ReadBytes(file.Bytes()).status(),
-            absl::InvalidArgumentError(
-                "model 'tested': operators that are not supported: Softsign (1 node), com.example.Conv (1 node), LSTM (1 "
-                "node); the first is node 'node4' at opset 17; an export without them is served"));
+  EXPECT_EQ(
+      ReadBytes(file.Bytes()).status(),
+      absl::InvalidArgumentError(
+          "model 'tested': operators that are not supported: Softsign (1 node), com.example.Conv (1 node), LSTM (1 "
+          "node); the first is node 'node4' at opset 17; an export without them is served"));
   for (int i = 0; i < 48; ++i) file.Node("Loop", {"c"}, absl::StrCat("l", i));
   EXPECT_THAT(std::string(ReadBytes(file.Bytes()).status().message()), HasSubstr("LSTM (1 node), Loop (48 nodes);"));
   for (int i = 0; i < 60; ++i) file.Node(absl::StrCat("Op", i), {"c"}, absl::StrCat("o", i));
@@ -129,7 +130,8 @@ TEST(CheckOperators, ListsAllUnsupportedOnes) {
   EXPECT_EQ(checked->unsupported[60].op, "com.example.Conv");
 
   file.model.mutable_opset_import(0)->set_version(kNewestOpset + 1);
-  EXPECT_EQ(check().status(), absl::InvalidArgumentError("expected opset 7 to 28, got 29; onnx.version_converter changes it"));
+  EXPECT_EQ(check().status(),
+            absl::InvalidArgumentError("expected opset 7 to 28, got 29; onnx.version_converter changes it"));
 }
 
 TEST(ReadOnnx, RefusesWrongGraphs) {
@@ -218,9 +220,7 @@ TEST(ReadOnnx, RefusesWrongGraphs) {
           "got elements of INT32"),
       Spoilt(
           "a type that is newer than the schema",
-          [](OnnxFile& f) {
-            f.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(17);
-          },
+          [](OnnxFile& f) { f.graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(17); },
           "got elements of FLOAT8E4M3FN"),
       Spoilt(
           "bytes without a Cast",
