@@ -69,7 +69,7 @@ Duration ThreadCpuTime() {
   return std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
 }
 
-// What a network may see: -2 to 2, or what comes of pixels where the file says that it takes those.
+// A network may see -2 to 2, or what comes of pixels where the file says that it takes those.
 struct Noise {
   double least = -2, range = 4;
 };

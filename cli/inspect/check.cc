@@ -127,12 +127,16 @@ void PrintMistakes(const Context& context, const Verdict& verdict) {
   const std::vector<UnsupportedNode>& unsupported = verdict.operators.unsupported;
   if (!unsupported.empty()) {
     Table table({"unsupported operator", "nodes", "first node"});
+    std::string counted;
     for (const auto& [op, nodes] : ByOperator(unsupported)) {
       table.AddRow({Echo(op), absl::StrCat(nodes.size()), Echo(nodes.front())});
+      absl::StrAppend(&counted, counted.empty() ? "" : ", ", Echo(op), " (", nodes.size(),
+                      nodes.size() == 1 ? " node)" : " nodes)");
     }
     table.Print(*context.out);
     *context.err << Printable(verdict.Title()) << ": " << unsupported.size() << " of " << verdict.operators.nodes
-                 << " nodes have unsupported operators (opset " << verdict.operators.opset << ")\n";
+                 << " nodes at opset " << verdict.operators.opset
+                 << " have operators that are not supported: " << counted << '\n';
   }
   for (const absl::Status& mistake : verdict.mistakes) {
     const bool named = verdict.path.empty() ||

@@ -18,7 +18,7 @@ struct InputSize {
   bool is_given() const { return height > 0; }
 };
 
-// What a file says of the numbers it takes.
+// Holds what a file says of the numbers it takes.
 struct InputValues {
   // Pixels, 0 to 255: the file has bytes, or floats that it brings to another range itself. Otherwise nothing is known.
   bool are_pixels = false;

@@ -45,7 +45,7 @@ enum class Orientation : uint8_t {
 };
 
 constexpr int kMaxResizeSize = 65'535;
-// Of a network's input; larger than any. It keeps the arithmetic of sizes far from overflow.
+// Pixels of a side of a network's input; larger than any. It keeps the arithmetic of sizes far from overflow.
 constexpr int kMaxInputSide = 16'384;
 
 // A recipe says how an image becomes a network's input: decode -> resize -> centre crop -> (pixel * scale - mean) /

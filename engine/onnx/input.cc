@@ -203,7 +203,7 @@ absl::Status DefineInput(const FileInput& input, Import& into) {
   into.file_batch = input.batch;
   into.graph.input = into.graph.AddValue(input.nhwc ? absl::StrCat(input.name, "/chw") : input.name);
   into.graph.value(into.graph.input).dims = {input.channels, input.height, input.width};
-  // Of no nodes yet: importers may multiply these dims.
+  // There are no nodes yet; importers may multiply these dims.
   RESNETD_RETURN_IF_ERROR(graph::InferShapes(into.graph));
   if (!input.nhwc) return into.Define(input.name, into.graph.input);
   NodeProto node;

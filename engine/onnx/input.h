@@ -12,7 +12,7 @@
 
 namespace resnetd::onnx {
 
-// What a file says of its one input, and what its nodes say of that.
+// Holds what a file says of its one input, and what its nodes say of that.
 struct FileInput {
   std::string name;
   int element_type = 0;

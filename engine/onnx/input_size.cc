@@ -12,14 +12,14 @@ namespace {
 using graph::Dims;
 using graph::ValueId;
 
-// Of an image of one size: too small or too large for some node, or right for all.
+// An image of one size is too small or too large for some node, or right for all.
 enum class Fit { kTooSmall, kFits, kTooLarge };
 
 Fit Compare(int64_t have, int64_t want) {
   return have < want ? Fit::kTooSmall : have > want ? Fit::kTooLarge : Fit::kFits;
 }
 
-// What a node asks of the activation that it reads, as far as that depends on the image's size.
+// Says what a node asks of the activation that it reads, as far as that depends on the image's size.
 class Demand {
  public:
   Demand(const NodeProto& node, Import& into) : node_(node), into_(into), reader_(node, kNewestOpset) {}

@@ -191,7 +191,7 @@ absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
   return into.graph.outputs.empty() ? absl::InvalidArgumentError("expected an output, got none") : absl::OkStatus();
 }
 
-// What the operator says, or else what the file's own layers fix, or else what is usual.
+// Takes what the operator says, or else what the file's own layers fix, or else what is usual.
 absl::Status ChooseSize(const GraphProto& proto, const std::vector<int>& opsets, const InputSize& size,
                         const Import& constants, const std::vector<bool>& done, FileInput& input,
                         std::vector<std::string>& notes) {

@@ -33,7 +33,7 @@ using graph::Node;
 using graph::ValueId;
 using Perm = absl::InlinedVector<int64_t, 4>;
 
-// What brings pixels to the range of trained networks: 1/255, 1/127.5, 1/58 do; the factors of networks that normalise
+// Factors of 1/255, 1/127.5 and 1/58 bring pixels to the range of trained networks. Those of networks that normalise
 // what is normalised already are around 1.
 constexpr double kPixelFactor = 1.0 / 20, kPixelZero = 16;
 

@@ -54,7 +54,7 @@ absl::StatusOr<std::vector<float>> ReadScales(NodeReader& n, const Import& into,
   return scales->data.Copy();
 }
 
-// What has no effect with a scale of 1.
+// Reads the attributes that have no effect with a scale of 1.
 absl::Status ReadModes(NodeReader& n) {
   n.String("mode", "nearest");
   n.String("nearest_mode", "");

@@ -506,8 +506,10 @@ TEST(CheckTest, ListsUnsupportedNodesAndTheConfigsMistake) {
   EXPECT_EQ(text.status, 1);
   EXPECT_THAT(text.out, testing::ContainsRegex("Loop +60 +node1\n")) << text.out;
   EXPECT_THAT(text.out, testing::ContainsRegex("com.example.Attention +1 +node61\n")) << text.out;
-  EXPECT_THAT(text.err, AllOf(HasSubstr("61 of 62 nodes have unsupported operators (opset 18)"),
-                              HasSubstr("config.textproto:1:")));
+  EXPECT_THAT(text.err,
+              AllOf(HasSubstr("61 of 62 nodes at opset 18 have operators that are not supported: Loop (60 nodes), "
+                              "com.example.Attention (1 node)"),
+                    HasSubstr("config.textproto:1:")));
 
   const nlohmann::json json = RunCli({"--json", "check", folder.path()}).json();
   EXPECT_EQ(json["opset"], 18);

@@ -49,7 +49,7 @@ TEST(ElementTypes, HaveNamesThoughTheSchemaIsOlder) {
   EXPECT_EQ(TypeName(-1), "data type -1");
 }
 
-// What a halves' infinity is must not be lost on the way to the check of weights.
+// An infinity among halves must not be lost on the way to the check of weights.
 TEST(ReadOnnx, HalvesKeepTheirValues) {
   OnnxFile file;
   Network(file);
