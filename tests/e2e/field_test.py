@@ -22,22 +22,22 @@ from onnx import TensorProto, numpy_helper
 from server_case import ServerTest
 
 LOGITS = [("logits", 10, pb.Head.SOFTMAX)]
-# file -> heads as (name, classes, activation), values of the embedding
+# file -> heads as (name, classes, activation), values of the embedding, its alias
 SERVED = {
-    "argmax2": (LOGITS, 32),
-    "binary-logit": ([("logits", 1, pb.Head.NONE)], 32),
-    "convnext": (LOGITS, 32),
-    "embedding-gemm": ([], 128),
-    "fnormalize": ([], 128),
-    "fnormalize-dynamo": ([], 128),
-    "fp16": (LOGITS, 32),
-    "in-reid256x128": (LOGITS, 32),
-    "logsoftmax": (LOGITS, 32),
-    "mish": (LOGITS, 32),
-    "opset23": (LOGITS, 32),
-    "optimum-dynhw": (LOGITS, 32),
-    "sum": (LOGITS, 32),
-    "uint8-preproc": (LOGITS, 32),
+    "argmax2": (LOGITS, 32, None),
+    "binary-logit": ([("logits", 1, pb.Head.NONE)], 32, None),
+    "convnext": (LOGITS, 32, None),
+    "embedding-gemm": ([], 128, "embedding"),
+    "fnormalize": ([], 64, "embedding"),
+    "fnormalize-dynamo": ([], 64, "embedding"),
+    "fp16": (LOGITS, 32, None),
+    "in-reid256x128": (LOGITS, 32, None),
+    "logsoftmax": (LOGITS, 32, None),
+    "mish": (LOGITS, 32, None),
+    "opset23": (LOGITS, 32, None),
+    "optimum-dynhw": (LOGITS, 32, None),
+    "sum": (LOGITS, 32, None),
+    "uint8-preproc": (LOGITS, 32, None),
 }
 # file -> how what is said of it begins
 REFUSED = {"qdq": "an int8 network: serve the float one"}
@@ -101,13 +101,18 @@ class Field(ServerTest):
         self.assertEqual(self.files.keys(), SERVED.keys() | REFUSED.keys())
 
     def test_served_as(self):
-        for name, (heads, features) in SERVED.items():
+        for name, (heads, features, alias) in SERVED.items():
             with self.subTest(name):
                 model = self.ok("GetModel", pb.GetModelRequest(model=name))
+                outputs = [o.name for o in self.files[name].graph.output]
                 self.assertEqual([(h.name, h.classes, h.activation) for h in model.heads], heads)
                 for head in model.heads:
+                    # ArgMax's "label" is left out.
+                    self.assertEqual(list(head.aliases), [o for o in outputs if o not in ("logits", "label")])
                     self.assertTrue(head.evidence)
                 self.assertEqual(model.embedding_size, features)
+                (pool,) = [layer for layer in model.layers if layer.name == "pool"]
+                self.assertEqual(list(pool.aliases), [alias] if alias else [])
 
     def test_answers_as_onnx_runtime(self):
         for name in SERVED:

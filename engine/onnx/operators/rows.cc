@@ -69,7 +69,7 @@ absl::Status AddRows(NodeReader& n, Import& into, ValueId src, int64_t axis, abs
   const int64_t part_floats = static_cast<int64_t>(n.name().size() + n.node().output(0).size()) / 4 + 64;
   RESNETD_RETURN_IF_ERROR(into.Spend(part_floats * static_cast<int64_t>(runs.size())));
   for (const Run& run : runs) {
-    RESNETD_ASSIGN_OR_RETURN(const ValueId part, into.AddInner(n, SliceOf(dims, axis, run), src));
+    RESNETD_ASSIGN_OR_RETURN(const ValueId part, into.AddInner(n, SliceOf(dims, axis, run), {src}));
     parts.push_back(part);
   }
   return into.Add(n, graph::Concat{axis}, std::move(parts));
@@ -91,7 +91,7 @@ absl::Status GatherRows(NodeReader& n, Import& into) {
   // One index takes its axis away.
   ValueId row = src;
   if (size > 1) {
-    RESNETD_ASSIGN_OR_RETURN(row, into.AddInner(n, SliceOf(dims, axis, {indices.values[0]}), src));
+    RESNETD_ASSIGN_OR_RETURN(row, into.AddInner(n, SliceOf(dims, axis, {indices.values[0]}), {src}));
   }
   dims.erase(dims.begin() + axis);
   return into.Add(n, graph::Reshape{std::move(dims)}, {row});
