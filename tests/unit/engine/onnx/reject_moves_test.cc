@@ -45,7 +45,10 @@ TEST(ReadOnnx, RefusesWrongNumbers) {
       with("nine axes", "Unsqueeze", {{1, 2, 3, 4, 5}}, "result: expected at most 8 axes, got more"),
       with("slice of the batch", "Slice", {{0}, {1}, {0}}, "axis: expected 1..3, not the batch, got 0"),
       with("slice of a fifth axis", "Slice", {{0}, {1}, {4}}, "axis: expected 1..3, got 4"),
-      with("slice backwards", "Slice", {{0}, {4}, {2}, {-1}}, "steps: expected at least 1, got -1"),
+      with("slice backwards to what is behind", "Slice", {{0}, {4}, {2}, {-1}},
+           "starts and ends: expected at least one row, got none"),
+      with("slice backwards along two axes", "Slice", {{3, 3}, {0, 0}, {1, 2}, {-1, -1}},
+           "steps: expected at least 1, got -1"),
       with("an empty slice", "Slice", {{4}, {2}, {2}}, "(Slice): end: expected 5..6, got 2"),
       with("slice twice along one axis", "Slice", {{0, 1}, {2, 3}, {2, -2}},
            "axes: expected each at most once, got 2,-2"),
@@ -200,7 +203,7 @@ TEST(ReadOnnx, RefusesWrongArithmetic) {
           "shape: expected 144 elements, got batch,batch,4"),
       Spoilt(
           "truth", [](OnnxFile& f) { f.Ints("a", {1}), SetInt(f.Node("Cast", {"a"}, "z"), "to", TensorProto::BOOL); },
-          "attribute 'to': expected INT64, INT32 or FLOAT, got data type 9"),
+          "attribute 'to': expected INT64, INT32 or a type of floats, got BOOL"),
       Spoilt(
           "part of one integer",
           [](OnnxFile& f) {
