@@ -145,6 +145,17 @@ def free_sizes() -> dict[str, Form]:
     flat = net.op("ReduceMean", net.op("Reshape", body, lines), axes=[2], keepdims=0)
     forms["chain-reshape"] = Form(net.model(net.gemm(flat), ["b", "c", "h", "w"]), floats(1, 3, 40, 48),
                                   'input_size: "40x48"\n')
+    net = Net()
+    body = net.conv("x", 4, 3, 2)
+    for _ in range(4):
+        body = net.conv(body, 4, 4, 2)
+    pooled = net.op("AveragePool", body, kernel_shape=[7, 7])
+    forms["solved-average"] = Form(net.model(net.gemm(net.op("Flatten", pooled), 4), ["b", "c", "h", "w"]),
+                                   floats(1, 3, 224, 224))
+    net = Net()
+    flat = net.op("Reshape", net.op("GlobalAveragePool", net.body("x")), net.ints(1, -1))
+    forms["free-size-of-one-batch"] = Form(net.model(net.gemm(flat), [1, 3, "h", "w"]), floats(1, 3, 40, 48),
+                                           'input_size: "40x48"\n')
     for opset in (11, 18):
         net = Net(opset)
         body = net.body("x")
@@ -269,7 +280,16 @@ def byte_inputs() -> dict[str, Form]:
         parts = net.op("Split", net.op("Transpose", cast(net, x), perm=[0, 3, 1, 2]), outputs=3, axis=1)
         return net.op("Div", net.op("Concat", *parts[::-1], axis=1), net.constant(chw(std)))
 
+    def channel_by_channel(net, x):
+        parts = []
+        for channel, (factor, shift) in enumerate([(0.4, -0.2), (0.5, 0.1), (0.3, 0.2)]):
+            one = net.op("Gather", cast(net, x), net.constant(channel, np.int64), axis=1)
+            scaled = net.op("Mul", net.op("Unsqueeze", one, net.ints(1)), net.constant(factor / 50))
+            parts.append(net.op("Add", scaled, net.constant(shift)))
+        return net.op("Concat", *parts, axis=1)
+
     add("split-concat", nhwc, split)
+    add("channel-by-channel", nchw, channel_by_channel)
     add("negative", nchw, lambda n, x: n.op("Sub", n.constant(1), n.op("Div", cast(n, x), n.constant(255))))
     add("mean-image", nchw, lambda n, x: n.op("Div", n.op("Sub", cast(n, x), n.constant(
         pixels(3, SIDE, SIDE))), n.constant(60)))
