@@ -15,7 +15,7 @@
 namespace resnetd::onnx {
 
 // The schema library may be older than the file.
-std::string TypeName(int data_type) {
+std::string TypeName(int64_t data_type) {
   switch (data_type) {
     case 17:
       return "FLOAT8E4M3FN";
@@ -40,11 +40,13 @@ std::string TypeName(int data_type) {
     default:
       break;
   }
-  if (!TensorProto::DataType_IsValid(data_type)) return absl::StrCat("data type ", data_type);
+  const bool known =
+      data_type == static_cast<int>(data_type) && TensorProto::DataType_IsValid(static_cast<int>(data_type));
+  if (!known) return absl::StrCat("data type ", data_type);
   return TensorProto::DataType_Name(static_cast<TensorProto::DataType>(data_type));
 }
 
-bool IsFloating(int data_type) {
+bool IsFloating(int64_t data_type) {
   return data_type == TensorProto::FLOAT || data_type == TensorProto::FLOAT16 || data_type == TensorProto::BFLOAT16 ||
          data_type == TensorProto::DOUBLE;
 }

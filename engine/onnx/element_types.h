@@ -7,10 +7,10 @@
 namespace resnetd::onnx {
 
 // "FLOAT16", or "data type 99" where the schema has no name for it.
-std::string TypeName(int data_type);
+std::string TypeName(int64_t data_type);
 
 // FLOAT, FLOAT16, BFLOAT16 and DOUBLE: the types whose values are float32 here.
-bool IsFloating(int data_type);
+bool IsFloating(int64_t data_type);
 
 // The float of an IEEE 754 binary16 number, exactly, infinities and NaNs among them.
 float FromFloat16(uint16_t bits);

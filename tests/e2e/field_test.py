@@ -1,4 +1,4 @@
-"""What is made of small networks as the field has them: which are served, as what, with which answers, and which are refused.
+"""What is made of small networks as the field has them: served as what, with which answers, or refused.
 
     field_test.py RESNETD RESNETCTL PYTHON FOLDER
 

@@ -2,7 +2,8 @@
 
     forms_test.py RESNETD RESNETCTL PYTHON
 
-Free sizes, floats of other widths, bytes that the file normalises itself, operators of newer sets, functions of the file.
+Free sizes, floats of other widths, bytes that the file normalises itself, operators of newer sets, functions of the
+file.
 """
 
 import dataclasses
@@ -475,7 +476,8 @@ class Forms(ServerTest):
     def test_refused_in_words(self):
         net = Net()
         net.op("Sub", "x", "x")
-        wrapping = net.model(net.head(net.body(net.op("Cast", "sub0_0", to=TensorProto.FLOAT))), elem_type=TensorProto.UINT8)
+        logits = net.head(net.body(net.op("Cast", "sub0_0", to=TensorProto.FLOAT)))
+        wrapping = net.model(logits, elem_type=TensorProto.UINT8)
         self.refused(wrapping, "expected floats, got uint8; expected a Cast in front")
         for elem_type, said in {TensorProto.INT8: "INT8", TensorProto.STRING: "STRING"}.items():
             net = Net()
@@ -489,7 +491,8 @@ class Forms(ServerTest):
         net.functions = [helper.make_function("local", "Self", ["a"], ["b"],
                                               [helper.make_node("Self", ["a"], ["b"], domain="local")],
                                               [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)])]
-        self.refused(net.model(net.head(net.op("Self", net.body("x"), domain="local"))), "function 'Self': it calls itself")
+        calling = net.model(net.head(net.op("Self", net.body("x"), domain="local")))
+        self.refused(calling, "function 'Self': it calls itself")
         net = Net(29)
         self.refused(net.model(net.head(net.body("x"))), "expected opset 7 to 28, got 29")
 

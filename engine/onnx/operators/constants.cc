@@ -117,27 +117,31 @@ absl::Status ImportGather(NodeReader& n, Import& into) {
   return into.Alias(n, Ints{std::move(taken.values), indices.dims});
 }
 
+namespace {
+
 // Floats of every width are float32 here, and stay what they are; constants become what is asked for.
-static absl::Status CastTo(NodeReader& n, Import& into, Operand src, int64_t to) {
+absl::Status CastTo(NodeReader& n, Import& into, Operand src, int64_t to) {
   n.Int("saturate", 1);          // of eight-bit floats
   n.String("round_mode", "up");  // likewise
   const bool to_integers = to == TensorProto::INT64 || to == TensorProto::INT32;
   const Ints* ints = std::get_if<Ints>(&src);
-  if (ints == nullptr && IsFloating(static_cast<int>(to))) return into.Alias(n, std::move(src));
+  if (ints == nullptr && IsFloating(to)) return into.Alias(n, std::move(src));
   if (const auto* floats = std::get_if<graph::WeightsRef>(&src); floats != nullptr && to_integers) {
     RESNETD_ASSIGN_OR_RETURN(Ints truncated, Truncated(**floats));
     return into.Alias(n, std::move(truncated));
   }
-  const std::string got = TypeName(static_cast<int>(to));
+  const std::string got = TypeName(to);
   if (ints == nullptr) return Expected("attribute 'to'", "FLOAT or another type of floats, as the input is", got);
   if (to_integers) return into.Alias(n, std::move(src));
-  if (!IsFloating(static_cast<int>(to))) return Expected("attribute 'to'", "INT64, INT32 or a type of floats", got);
+  if (!IsFloating(to)) return Expected("attribute 'to'", "INT64, INT32 or a type of floats", got);
   if (ints->values.empty()) return Expected("input", "at least one integer", "none");
   if (std::find(ints->values.begin(), ints->values.end(), Ints::kBatch) != ints->values.end()) {
     return Expected("input", "integers known at load", ToString(ints->values));
   }
   return into.Alias(n, MakeWeights(n.name(), ints->dims, std::vector<float>(ints->values.begin(), ints->values.end())));
 }
+
+}  // namespace
 
 absl::Status ImportCast(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(Operand src, into.Any(n, 0));

@@ -111,20 +111,23 @@ absl::StatusOr<graph::PadMode> ReadPadMode(NodeReader& n) {
   return Expected("attribute 'mode'", "constant, reflect or edge", mode);
 }
 
-}  // namespace
-
 // Rows of an axis from the last to the first, as x[..., ::-1] is written.
-static absl::Status SliceBackwards(NodeReader& n, Import& into, ValueId src, const Bounds& b) {
+absl::Status SliceBackwards(NodeReader& n, Import& into, ValueId src, const Bounds& b) {
   const Dims dims = into.dims(src);
   RESNETD_ASSIGN_OR_RETURN(const int64_t axis, ImageAxis(b.axes[0], dims.size()));
   const int64_t size = dims[axis], step = b.steps[0];
   if (step < -size - 1) return Expected("steps", absl::StrCat("at least -", size + 1), ToString({step}));
   std::vector<int64_t> rows;
   const int64_t end = Bound(b.ends[0], size, -1, size - 1);
-  for (int64_t row = Bound(b.starts[0], size, -1, size - 1); row > end; row += step) rows.push_back(row);
+  constexpr size_t kEnough = 64;  // more than AddRows() takes in this order
+  for (int64_t row = Bound(b.starts[0], size, -1, size - 1); row > end && rows.size() < kEnough; row += step) {
+    rows.push_back(row);
+  }
   if (rows.empty()) return Expected("starts and ends", "at least one row", "none");
   return AddRows(n, into, src, axis, rows);
 }
+
+}  // namespace
 
 absl::Status ImportSlice(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(Operand data, into.Any(n, 0));

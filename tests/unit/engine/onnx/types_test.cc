@@ -1,7 +1,9 @@
-// Floats of other widths, and functions of the file.
+// Floats of other widths, rows in another order, and functions of the file.
 #include <cmath>
 #include <cstring>
-#include <limits>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "engine/onnx/element_types.h"
 #include "engine/onnx/functions.h"
@@ -64,9 +66,57 @@ TEST(ReadOnnx, HalvesKeepTheirValues) {
   EXPECT_EQ(data[1], INFINITY);
 }
 
-using Opsets = google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto>;
+TEST(ReadOnnx, RowsInAnotherOrder) {
+  const auto read = [](const std::function<void(OnnxFile&)>& build, int opset = 17) {
+    OnnxFile file(opset);
+    build(file);
+    file.Node("Flatten", {"z"}, "y");
+    const auto graph = ReadBytes(file.Bytes());
+    EXPECT_TRUE(graph.ok()) << graph.status();
+    std::string ops;
+    for (const graph::Node& node : graph->nodes) {
+      absl::StrAppend(&ops, OpName(node.op), "{", graph::ToString(graph->value(node.output).dims), "} ");
+    }
+    return ops;
+  };
+  const auto gather = [&](const std::vector<int64_t>& rows, int64_t axis) {
+    return read([&](OnnxFile& f) { f.Ints("rows", rows), SetInt(f.Node("Gather", {"x", "rows"}, "z"), "axis", axis); });
+  };
+  const std::string flipped = "Slice{1x8x8} Slice{1x8x8} Slice{1x8x8} Concat{3x8x8} Reshape{192} ";
+  EXPECT_EQ(gather({2, 1, 0}, 1), flipped);
+  EXPECT_EQ(gather({-1, -2, -3}, -3), flipped);
+  EXPECT_EQ(gather({0, 1, 2}, 1), "Reshape{192} ");
+  EXPECT_EQ(gather({0, 2}, 1), "Slice{2x8x8} Reshape{128} ");
+  EXPECT_EQ(gather({0, 2, 0}, 1), "Slice{2x8x8} Slice{1x8x8} Concat{3x8x8} Reshape{192} ");
+  EXPECT_EQ(gather({1, 4, 7}, 3), "Slice{3x8x3} Reshape{72} ");
+  EXPECT_EQ(read([](OnnxFile& f) {
+              f.Int("row", 1), SetInt(f.Node("Gather", {"x", "row"}, "z"), "axis", 1);
+            }),
+            "Slice{1x8x8} Reshape{8x8} Reshape{64} ");
+  EXPECT_EQ(read([](OnnxFile& f) {
+              f.Ints("last", {-1}), f.Ints("end", {-1000}), f.Ints("axis", {1}), f.Ints("step", {-1});
+              f.Node("Slice", {"x", "last", "end", "axis", "step"}, "z");
+            }),
+            flipped);
+  EXPECT_EQ(read([](OnnxFile& f) { f.Node("CastLike", {"x", "x"}, "z"); }), "Reshape{192} ");
+  EXPECT_EQ(read([](OnnxFile& f) { f.Node("Swish", {"x"}, "z"); }, 24), "Swish{3x8x8} Reshape{192} ");
+  EXPECT_EQ(read([](OnnxFile& f) {
+              f.Ints("sizes", {1, 3, 8, 8});
+              f.Describe(*f.graph().mutable_input(0), "x", {1, 3, 8, 8});
+              f.Node("Resize", {"x", "", "", "sizes"}, "z");
+            }),
+            "Reshape{192} ");
+  EXPECT_EQ(read(
+                [](OnnxFile& f) {
+                  f.Floats("scales", {4}), f.Node("Upsample", {"x", "scales"}, "z");
+                },
+                9),
+            "Reshape{192} ");
+}
 
-void SetOpset(Opsets& opsets, int version) {
+using OpsetImports = google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto>;
+
+void SetOpset(OpsetImports& opsets, int version) {
   opsets.Add()->set_version(version);
 }
 
