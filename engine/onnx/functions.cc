@@ -115,7 +115,9 @@ class Inliner {
   }
 
   absl::Status ExpandBody(const NodeProto& call, const FunctionProto& function, int opset) {
-    const std::string prefix = absl::StrCat(call.output_size() > 0 ? call.output(0) : call.name(), "::");
+    // Calls within each other may yield the same tensor, but never of the same function.
+    const std::string prefix =
+        absl::StrCat(call.output_size() > 0 ? call.output(0) : call.name(), "::", call.op_type(), "::");
     const std::vector<AttributeProto> defaults = DefaultsOf(function);
     absl::flat_hash_map<std::string, std::string> names;  // the function's -> the caller's
     for (int i = 0; i < function.input_size(); ++i) {

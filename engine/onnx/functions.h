@@ -21,9 +21,10 @@ bool IsDefaultDomain(absl::string_view domain);
 absl::StatusOr<int> ReadOpset(const google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto>& imports);
 
 // Puts the nodes of a function in the place of each node that calls it, whose inputs, outputs and attributes take the
-// places of the function's; inner tensors and nodes get the call's name in front ("block::conv"). Only functions in the
-// model itself are meant. Returns the opset of each node there is then: a function names its own. INVALID_ARGUMENT: a
-// function calls itself, is defined twice, or unfolds to more nodes (kMaxNodes), depth or bytes than allowed.
+// places of the function's; inner nodes get the call's name in front ("block::conv"), inner tensors what the call
+// yields and the function's name ("y::Block::c"). Only functions in the model itself are meant. Returns the opset of
+// each node there is then: a function names its own. INVALID_ARGUMENT: a function calls itself, is defined twice, or
+// unfolds to more nodes (kMaxNodes), depth or memory than allowed.
 absl::StatusOr<std::vector<int>> InlineFunctions(size_t file_bytes, ModelProto& model);
 
 }  // namespace resnetd::onnx

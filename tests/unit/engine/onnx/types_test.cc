@@ -147,16 +147,17 @@ void CallFunction(OnnxFile& f, const char* name) {
 TEST(Functions, AreUnfoldedAtTheirOwnOpset) {
   OnnxFile file;
   AddFunction(file, "Twice", "Once", "f", 2);
-  AddFunction(file, "Once", "Relu", "");
+  AddFunction(file, "Once", "Relu", "", 2);
   CallFunction(file, "Twice");
   const std::string bytes = file.Bytes();
   const auto graph = ReadBytes(bytes);
   ASSERT_TRUE(graph.ok()) << graph.status();
-  EXPECT_EQ(graph->value(graph->nodes[0].output).name, "z::v1");
-  EXPECT_EQ(graph->value(graph->nodes[1].output).name, "z");
+  std::vector<std::string> names;
+  for (const graph::Node& node : graph->nodes) names.push_back(graph->value(node.output).name);
+  EXPECT_THAT(names, testing::ElementsAre("z::Twice::v1::Once::v1", "z::Twice::v1", "z::Once::v1", "z", "y"));
   EXPECT_EQ(graph->nodes[1].name, "node0::Once::Relu");
   ParsedModel parsed = *ParseModel(absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()));
-  EXPECT_THAT(*InlineFunctions(bytes.size(), parsed.model), testing::ElementsAre(13, 13, 17));
+  EXPECT_THAT(*InlineFunctions(bytes.size(), parsed.model), testing::ElementsAre(13, 13, 13, 13, 17));
 }
 
 TEST(Functions, AnInputMayBeAnOutput) {
