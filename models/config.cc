@@ -158,15 +158,17 @@ bool ScalesExactlyByDefault(const v1::Preprocessing& config, const image::Recipe
          !config.has_crop_fraction();
 }
 
-// Neither changes pixels: what the config says of them fits a file that normalises them itself.
+template <typename Values>
+bool AllAre(float same, const Values& values) {
+  return absl::c_all_of(values, [same](float value) { return value == same; });
+}
+
+// Requires that the config has no scale, mean or std that would change pixels.
 absl::Status CheckNoNormalisation(const v1::Preprocessing& config) {
-  const auto all = [](const auto& values, float same) {
-    return absl::c_all_of(values, [same](float value) { return value == same; });
-  };
   const char* field = nullptr;
   if (config.has_scale() && config.scale() != 1) field = "scale";
-  if (!all(config.mean(), 0)) field = "mean";
-  if (!all(config.std(), 1)) field = "std";
+  if (!AllAre(0, config.mean())) field = "mean";
+  if (!AllAre(1, config.std())) field = "std";
   if (field == nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("preprocessing.", field, ": expected none, as the file takes bytes and normalises them itself"));
@@ -210,11 +212,8 @@ std::string NoteOf(const InputValues& values, bool assumed) {
                    "before that; leave it out for 0 to 255";
 }
 
-bool Changes(const image::Recipe& recipe) {
-  const auto all = [](const auto& values, float same) {
-    return absl::c_all_of(values, [same](float value) { return value == same; });
-  };
-  return recipe.scale != 1 || !all(recipe.mean, 0) || !all(recipe.std, 1);
+bool Normalises(const image::Recipe& recipe) {
+  return recipe.scale != 1 || !AllAre(0, recipe.mean) || !AllAre(1, recipe.std);
 }
 
 }  // namespace
@@ -339,7 +338,7 @@ absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl:
   RESNETD_RETURN_IF_ERROR(SetChannels(config.std(), "std", model.channels, recipe->std));
   if (values.are_bytes) RESNETD_RETURN_IF_ERROR(CheckNoNormalisation(config));
   if (of_file) SetNormalisation(values, *recipe);
-  if (values.are_bytes || (values.are_pixels && (!said || Changes(*recipe)))) chosen.note = NoteOf(values, !said);
+  if (values.are_bytes || (values.are_pixels && (!said || Normalises(*recipe)))) chosen.note = NoteOf(values, !said);
   RESNETD_RETURN_IF_ERROR(image::Validate(*recipe));
   chosen.recipe = *recipe;
   return chosen;
