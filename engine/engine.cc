@@ -10,6 +10,7 @@
 #include "base/echo.h"
 #include "base/status_macros.h"
 #include "engine/graph/graph.h"
+#include "engine/graph/output_range.h"
 #include "engine/network_content.h"
 #include "engine/onednn/compile.h"
 
@@ -92,7 +93,8 @@ ModelInfo InfoOf(const graph::Graph& graph, const EngineOptions& options) {
           .role = output.role,
           .evidence = output.evidence,
           .labelled = output.labelled,
-          .probabilities = output.probabilities};
+          .probabilities = output.probabilities,
+          .unit_length = graph::HasUnitLength(graph, output.value)};
     for (const int64_t size : dims) of.width *= static_cast<int>(size);
     if (output.use == graph::OutputUse::kFirstHead) info.logits = id, info.classes = of.width;
     if (output.use == graph::OutputUse::kEmbedding) info.embedding = id, info.features = of.width;

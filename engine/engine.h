@@ -52,6 +52,7 @@ struct OutputInfo {
   std::string evidence = {};   // what decided the role, in words
   bool labelled = false;       // the labels that the hints speak of are this output's
   bool probabilities = false;  // its values are such as they are, or what the file made of some: no scores
+  bool unit_length = false;    // a vector that the network itself divides by its length
 };
 
 // A slot takes one image's input, as float32, scaled and normalised as in training: element (y, x, c) is at

@@ -40,7 +40,7 @@ class Network {
   // them. A thread computes it beside, perhaps while the network is compiled.
   std::shared_future<std::string> sha256() const;
 
-  // Says what was made of the file, as far as its owner may want to know it: a sentence each.
+  // Tells what was made of the file that its owner may want to know, a sentence each.
   const std::vector<std::string>& notes() const;
 
   struct Content;  // the engine's own

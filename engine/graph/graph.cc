@@ -66,6 +66,9 @@ struct Attributes {
                         op.count_include_pad && op.pads != Pads2{} ? " counting pads" : "");
   }
   std::string operator()(const GroupNorm& op) const { return absl::StrCat("groups ", op.groups); }
+  std::string operator()(const LayerNorm& op) const { return absl::StrCat("axis ", op.axis); }
+  std::string operator()(const L2Norm& op) const { return absl::StrCat("axis ", op.axis); }
+  std::string operator()(const LocalResponseNorm& op) const { return absl::StrCat("of ", op.size); }
   std::string operator()(const Activation& op) const {
     switch (op.kind) {
       case ActivationKind::kLeakyRelu:

@@ -53,6 +53,7 @@ struct Output {
   OutputUse use = OutputUse::kFurther;
   bool labelled = false;       // the labels beside the file are this output's
   bool probabilities = false;  // its values are such as they are, or what the file made of some
+  bool ranked = false;         // the file asks which of its values are the largest
 };
 
 // Names of the first head and of the embedding, unless the file calls another of its outputs so. Other outputs are

@@ -9,13 +9,14 @@ namespace {
 
 // Each in the order of its enumerators or alternatives.
 constexpr EnumTable<ActivationKind, const char*> kActivations = {
-    "Relu", "LeakyRelu", "Elu",     "Clip",        "Linear",    "Pow",   "Sqrt", "Exp",
-    "Erf",  "Tanh",      "Sigmoid", "HardSigmoid", "HardSwish", "Swish", "Gelu", "GeluTanh"};
-constexpr EnumTable<BinaryKind, const char*> kBinaries = {"Add", "Sub", "Mul", "Div"};
+    "Relu",    "LeakyRelu",   "Elu",       "Clip",  "Linear", "Pow",      "Sqrt", "Exp", "Erf",      "Tanh",
+    "Sigmoid", "HardSigmoid", "HardSwish", "Swish", "Gelu",   "GeluTanh", "Abs",  "Log", "Softplus", "Mish"};
+constexpr EnumTable<BinaryKind, const char*> kBinaries = {"Add", "Sub", "Mul", "Div", "Max", "Min"};
 constexpr EnumTable<ReduceKind, const char*> kReductions = {"ReduceMean", "ReduceMax", "ReduceSum", "ReduceL2"};
-constexpr std::array kOps = {"Conv",      "Gemm",    "BatchNorm",   "GroupNorm", "Activation", "Binary",
-                             "PRelu",     "MaxPool", "AveragePool", "Reduce",    "Softmax",    "Reshape",
-                             "Transpose", "Concat",  "Slice",       "Pad"};
+constexpr std::array kOps = {
+    "Conv",       "Gemm",   "BatchNorm", "GroupNorm", "LayerNorm",   "L2Norm", "ResponseNorm", "LocalResponseNorm",
+    "Activation", "Binary", "PRelu",     "MaxPool",   "AveragePool", "Reduce", "Softmax",      "Reshape",
+    "Transpose",  "Concat", "Slice",     "Pad"};
 static_assert(kOps.size() == std::variant_size_v<Op>);
 
 }  // namespace

@@ -46,6 +46,10 @@ enum class ActivationKind : uint8_t {
   kSwish,        // x / (1 + exp(-alpha * x))
   kGelu,         // x / 2 * (1 + erf(x / sqrt(2)))
   kGeluTanh,     // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
+  kAbs,          // |x|
+  kLog,          // log(x)
+  kSoftplus,     // log(1 + exp(x))
+  kMish,         // x * tanh(log(1 + exp(x)))
 };
 
 // A function of each element.
@@ -54,10 +58,16 @@ struct Activation {
   float alpha = 0, beta = 0;
 };
 
-enum class BinaryKind : uint8_t { kAdd, kSub, kMul, kDiv };
+enum class BinaryKind : uint8_t { kAdd, kSub, kMul, kDiv, kMax, kMin };
 
-// a + b, a - b, a * b or a / b of each pair of elements, axes of size 1 repeated as often as the other operand needs.
-// `a` is the first input, `b` the second, or `constant` where that is set, of as many axes; `reversed` swaps them.
+// Whether a op b = b op a.
+constexpr bool Commutes(BinaryKind kind) {
+  return kind != BinaryKind::kSub && kind != BinaryKind::kDiv;
+}
+
+// a + b, a - b, a * b, a / b, max(a, b) or min(a, b) of each pair of elements, axes of size 1 repeated as often as the
+// other operand needs. `a` is the first input, `b` the second, or `constant` where that is set, of as many axes;
+// `reversed` swaps them.
 struct Binary {
   BinaryKind kind = BinaryKind::kAdd;
   WeightsRef constant;
@@ -96,6 +106,34 @@ struct GroupNorm {
   WeightsRef scale, shift;  // each {C}
   int64_t groups = 1;
   float epsilon = 1e-5f;
+};
+
+// y = scale * (x - mean) / sqrt(variance + epsilon) + shift, with mean and variance along one axis (Ba, Kiros and
+// Hinton, "Layer Normalization", 2016).
+struct LayerNorm {
+  WeightsRef scale, shift;  // each as long as the axis
+  int64_t axis = 0;
+  float epsilon = 1e-5f;
+};
+
+// y = x / (max(sqrt(sum of x^2 + inside), floor) + beside), the sum along one axis: vectors of length 1.
+struct L2Norm {
+  int64_t axis = 0;
+  float inside = 0, floor = 0, beside = 0;
+};
+
+// y = x * (1 + scale * n) + shift per channel of a map, with l the root of the sum of x^2 over the pixels, and n = l /
+// (mean of l over the channels + epsilon) (Woo et al., "ConvNeXt V2", 2023).
+struct ResponseNorm {
+  WeightsRef scale, shift;  // each {C}
+  float epsilon = 1e-6f;
+};
+
+// y = x / (bias + alpha / size * sum of x^2)^beta, the sum over `size` neighbouring channels (axis 0), of which (size -
+// 1) / 2 lie before (Krizhevsky et al., "ImageNet Classification", 2012).
+struct LocalResponseNorm {
+  int64_t size = 1;
+  float alpha = 1e-4f, beta = 0.75f, bias = 1;
 };
 
 // x < 0 ? slope * x : x, per channel (axis 0).
@@ -160,8 +198,9 @@ struct Pad {
   PadMode mode = PadMode::kConstant;
 };
 
-using Op = std::variant<Conv, Gemm, BatchNorm, GroupNorm, Activation, Binary, PRelu, MaxPool, AveragePool, Reduce,
-                        Softmax, Reshape, Transpose, Concat, Slice, Pad>;
+using Op =
+    std::variant<Conv, Gemm, BatchNorm, GroupNorm, LayerNorm, L2Norm, ResponseNorm, LocalResponseNorm, Activation,
+                 Binary, PRelu, MaxPool, AveragePool, Reduce, Softmax, Reshape, Transpose, Concat, Slice, Pad>;
 
 // Graphs are full of these.
 inline Activation Relu() {

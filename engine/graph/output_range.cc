@@ -42,6 +42,9 @@ class Ranges {
       case ActivationKind::kSigmoid:
       case ActivationKind::kHardSigmoid:
         return {0, 1, HeadActivation::kSigmoid};
+      case ActivationKind::kAbs:
+      case ActivationKind::kSoftplus:
+        return {.low = 0};
       case ActivationKind::kRelu:
         return Clip(Same(node, depth), 0, std::numeric_limits<float>::infinity());
       case ActivationKind::kClip:
@@ -68,6 +71,10 @@ class Ranges {
         return Scale(before, c, 0);
       case BinaryKind::kDiv:
         return binary.reversed ? Range() : Scale(before, 1 / c, 0);
+      case BinaryKind::kMax:
+        return Clip(before, c, std::numeric_limits<float>::infinity());
+      case BinaryKind::kMin:
+        return Clip(before, -std::numeric_limits<float>::infinity(), c);
     }
     return {};
   }
@@ -93,6 +100,8 @@ class Ranges {
     range.low = std::min(range.low, 0.0f);
     return range;
   }
+
+  Range After(const Node&, const L2Norm&, int /*depth*/) const { return {-1, 1}; }
 
   Range After(const Node& node, const MaxPool&, int depth) const { return Same(node, depth); }
   Range After(const Node& node, const Reshape&, int depth) const { return Same(node, depth); }
@@ -130,6 +139,16 @@ bool Range::holds_probabilities() const {
 
 Range RangeOf(const Graph& graph, const Producers& producers, ValueId value) {
   return Ranges(graph, producers).Of(value, 0);
+}
+
+bool HasUnitLength(const Graph& graph, ValueId vector) {
+  constexpr float kNothing = 1e-3f;  // beside lengths of embeddings
+  const Producers producers(graph);
+  const Node* node = producers.Find(BeforeReshapes(graph, producers, vector));
+  const auto* norm = node != nullptr && node->post_ops.empty() ? std::get_if<L2Norm>(&node->op) : nullptr;
+  if (norm == nullptr || std::max({norm->inside, norm->floor, norm->beside}) > kNothing) return false;
+  const Dims& dims = graph.value(node->output).dims;
+  return IsVector(dims) && dims[static_cast<size_t>(norm->axis)] == *std::max_element(dims.begin(), dims.end());
 }
 
 const Node* ExpOfSoftmax(const Producers& producers, const Node& node) {

@@ -22,6 +22,10 @@ struct Range {
 
 Range RangeOf(const Graph& graph, const Producers& producers, ValueId value);
 
+// Whether the vector was divided by its own length, so that its length is 1, or 0 where it is zeros. Of a graph whose
+// passes have recognised that.
+bool HasUnitLength(const Graph& graph, ValueId vector);
+
 // The node that yields exp(x) where `node` yields exp(x) / sum of exp(x), a softmax in pieces; null if it does not.
 const Node* ExpOfSoftmax(const Producers& producers, const Node& node);
 

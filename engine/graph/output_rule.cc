@@ -83,6 +83,7 @@ struct Evidence {
   std::optional<OutputRole> by_name = {};
   bool can_classify = false, reads_pooled = false, is_gemm = false;  // of its last layer
   std::string read_by = {};  // the classifier that reads what its last layer yields
+  bool ranked = false;       // an ArgMax or TopK of the file reads it
   bool spoken_for = false;   // another output says more of the same last layer
 };
 
@@ -116,6 +117,7 @@ Verdict Decide(const Evidence& e) {
   if (e.by_config) return {*e.by_config, "the config"};
   if (e.labels > 0) return {kClassifier, absl::StrCat(e.labels, e.labels == 1 ? " label" : " labels")};
   if (SaysProbability(e)) return ByActivation(e);
+  if (e.ranked && e.width > 1) return {kClassifier, "the file asks which of its values are the largest"};
   if (e.spoken_for) return {};
   if (e.width == 1) return {kValue, "nothing says that it is the score of a class"};
   if (e.tail.layer && e.tail.normalised) return {kEmbedding, "a normalisation behind its last layer"};
@@ -159,6 +161,7 @@ class Judge {
     e.width = std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
     if (!e.vector) return e;
     e.tail = TailOf(graph_, producers_, output.value);
+    e.ranked = output.ranked;
     e.by_name = RoleByName(output.name);
     if (output.name == hints_.embedding) e.by_config = kEmbedding;
     if (!e.tail.layer) return e;

@@ -64,6 +64,7 @@ bool IsLength(const Producers& producers, ValueId id, ValueId of) {
 
 // The vector that the node divides by its length; nullopt if it does something else.
 std::optional<ValueId> NormalisedBy(const Producers& producers, const Node& node) {
+  if (std::holds_alternative<L2Norm>(node.op)) return node.inputs[0];
   const Binary* binary = TwoInputs(node);
   if (binary == nullptr || binary->reversed) return std::nullopt;
   if (binary->kind != BinaryKind::kDiv && binary->kind != BinaryKind::kMul) return std::nullopt;
@@ -116,6 +117,10 @@ class Reader {
     if (const auto* softmax = std::get_if<Softmax>(&node->op)) {
       if (!OverAll(*softmax, dims(node->output))) return;
       tail_.activation = HeadActivation::kSoftmax;
+      if (softmax->log) {  // its values are scores too: a softmax of them is what they are the logarithms of
+        tail_.last = true;
+        return;
+      }
     } else if (const auto* activation = std::get_if<Activation>(&node->op);
                activation != nullptr && activation->kind == ActivationKind::kSigmoid) {
       tail_.activation = HeadActivation::kSigmoid;
@@ -161,7 +166,8 @@ class Reader {
       NoteActivation(activation->kind);
     } else if (const auto* softmax = std::get_if<Softmax>(&node.op)) {
       NoteSoftmax(*softmax, dims(before));
-    } else if (std::holds_alternative<BatchNorm>(node.op) || std::holds_alternative<GroupNorm>(node.op)) {
+    } else if (std::holds_alternative<BatchNorm>(node.op) || std::holds_alternative<GroupNorm>(node.op) ||
+               std::holds_alternative<LayerNorm>(node.op)) {
       tail_.normalised = true;
     } else if (std::holds_alternative<PRelu>(node.op)) {
       tail_.bent = true;

@@ -149,6 +149,31 @@ struct Infer {
     return src();
   }
 
+  Result operator()(const LayerNorm& op) const {
+    RESNETD_RETURN_IF_ERROR(CheckRange("axis", op.axis, 0, rank() - 1));
+    RESNETD_RETURN_IF_ERROR(CheckVector("scale", op.scale, src()[static_cast<size_t>(op.axis)]));
+    RESNETD_RETURN_IF_ERROR(CheckVector("shift", op.shift, src()[static_cast<size_t>(op.axis)]));
+    return src();
+  }
+
+  Result operator()(const L2Norm& op) const {
+    RESNETD_RETURN_IF_ERROR(CheckRange("axis", op.axis, 0, rank() - 1));
+    return src();
+  }
+
+  Result operator()(const ResponseNorm& op) const {
+    RESNETD_RETURN_IF_ERROR(CheckMap(src()));
+    RESNETD_RETURN_IF_ERROR(CheckVector("scale", op.scale, src()[0]));
+    RESNETD_RETURN_IF_ERROR(CheckVector("shift", op.shift, src()[0]));
+    return src();
+  }
+
+  Result operator()(const LocalResponseNorm& op) const {
+    if (src().empty()) return Expected("input", "at least one axis", "none");
+    RESNETD_RETURN_IF_ERROR(CheckRange("size", op.size, 1, kLargestAxis));
+    return src();
+  }
+
   Result operator()(const PRelu& op) const {
     if (src().empty()) return Expected("input", "at least one axis", "none");
     RESNETD_RETURN_IF_ERROR(CheckVector("slope", op.slope, src()[0]));

@@ -22,11 +22,7 @@
 #include <cmath>
 #include <cstddef>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
-#define RESNETD_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define RESNETD_VECTOR_CLONES
-#endif
+#include "engine/kernels/vector_clones.h"
 
 namespace resnetd::kernels {
 namespace {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <utility>
 
@@ -91,6 +92,10 @@ float Compute(BinaryKind kind, float a, float b) {
       return a * b;
     case BinaryKind::kDiv:
       return a / b;
+    case BinaryKind::kMax:
+      return a > b ? a : b;
+    case BinaryKind::kMin:
+      return a < b ? a : b;
   }
   return 0;
 }
@@ -98,10 +103,10 @@ float Compute(BinaryKind kind, float a, float b) {
 // Integer division is towards zero, as in C.
 absl::StatusOr<int64_t> Compute(BinaryKind kind, int64_t a, int64_t b) {
   const bool product = kind == BinaryKind::kMul || kind == BinaryKind::kDiv;
-  const bool commutes = kind == BinaryKind::kMul || kind == BinaryKind::kAdd;
+  const bool picks = kind == BinaryKind::kMax || kind == BinaryKind::kMin;
   const int64_t neutral = product ? 1 : 0;
-  if (b == neutral) return a;
-  if (a == neutral && commutes) return b;
+  if (b == neutral && !picks) return a;
+  if (a == neutral && !picks && graph::Commutes(kind)) return b;
   if (a == Ints::kBatch || b == Ints::kBatch) {
     return Expected("operands", "the batch size as it is", "arithmetic that would change it");
   }
@@ -120,6 +125,12 @@ absl::StatusOr<int64_t> Compute(BinaryKind kind, int64_t a, int64_t b) {
     case BinaryKind::kDiv:
       fails = b == 0 || (b == -1 && __builtin_sub_overflow(int64_t{0}, a, &result));
       if (!fails) result = a / b;
+      break;
+    case BinaryKind::kMax:
+      result = std::max(a, b);
+      break;
+    case BinaryKind::kMin:
+      result = std::min(a, b);
       break;
   }
   if (fails) return Expected("operands", "a result of 64 bits", absl::StrCat(a, " and ", b));
@@ -191,6 +202,41 @@ absl::StatusOr<Operand> FoldBinary(Import& into, BinaryKind kind, const Operand&
   });
   if (!status.ok()) return status;
   return out;
+}
+
+absl::StatusOr<Operand> FoldFunction(Import& into, const graph::Activation& function, const WeightsRef& constant) {
+  using Kind = graph::ActivationKind;
+  const auto compute = [&](float x) {
+    switch (function.kind) {
+      case Kind::kSqrt:
+        return std::sqrt(x);
+      case Kind::kExp:
+        return std::exp(x);
+      case Kind::kLog:
+        return std::log(x);
+      case Kind::kAbs:
+        return std::abs(x);
+      case Kind::kPow:
+        return std::pow(x, function.alpha);
+      default:
+        return function.alpha * x + function.beta;
+    }
+  };
+  switch (function.kind) {
+    case Kind::kSqrt:
+    case Kind::kExp:
+    case Kind::kLog:
+    case Kind::kAbs:
+    case Kind::kPow:
+    case Kind::kLinear:
+      break;
+    default:
+      return Expected("input 0", "an activation", "a float constant");
+  }
+  RESNETD_RETURN_IF_ERROR(into.Spend(static_cast<int64_t>(constant->data.size())));
+  std::vector<float> data = constant->data.Copy();
+  std::transform(data.begin(), data.end(), data.begin(), compute);
+  return MakeWeights(constant->name, constant->dims, std::move(data));
 }
 
 Ints FoldTake(const Ints& data, size_t axis, absl::Span<const int64_t> rows) {

@@ -31,9 +31,14 @@ absl::StatusOr<Operand> FoldTranspose(Import& into, const Operand& constant, abs
 // The same of a matrix of floats.
 absl::StatusOr<graph::WeightsRef> FoldTranspose(Import& into, const graph::WeightsRef& matrix);
 
-// a + b, a - b, a * b or a / b with numpy's broadcasting, of floats or of integers. The batch size is refused where the
-// operation would change it.
+// a + b, a - b, a * b, a / b, max(a, b) or min(a, b) with numpy's broadcasting, of floats or of integers. The batch
+// size is refused where the operation would change it.
 absl::StatusOr<Operand> FoldBinary(Import& into, graph::BinaryKind kind, const Operand& a, const Operand& b);
+
+// A function of each element, if it is one that exporters apply to constants: a root, a power, exp, log, a magnitude,
+// alpha * x + beta.
+absl::StatusOr<Operand> FoldFunction(Import& into, const graph::Activation& function,
+                                     const graph::WeightsRef& constant);
 
 // Takes the rows, sub-tensors along `axis`, that `rows` lists; all must exist.
 Ints FoldTake(const Ints& data, size_t axis, absl::Span<const int64_t> rows);

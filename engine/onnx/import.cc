@@ -38,8 +38,9 @@ std::string ToString(absl::Span<const int64_t> values) {
 
 absl::Status Import::Define(const std::string& name, Operand operand) {
   if (name.empty()) return absl::InvalidArgumentError("a tensor without a name");
-  if (operands_.emplace(name, std::move(operand)).second) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(Quoted(name), " is defined twice"));
+  if (Means(name)) return absl::InvalidArgumentError(absl::StrCat(Quoted(name), " is defined twice"));
+  operands_.emplace(name, std::move(operand));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Operand> Import::Read(const TensorProto& tensor, Bytes raw_data) {
@@ -89,6 +90,15 @@ absl::StatusOr<const Operand*> Import::Find(const NodeReader& n, int i) const {
   }
   const auto it = operands_.find(n.node().input(i));
   if (it != operands_.end()) return &it->second;
+  if (RankedScores(n.node().input(i))) {
+    return Expected(absl::StrCat("input ", i, " ", Quoted(n.node().input(i))), "a tensor that is computed here",
+                    "what an ArgMax or a TopK yields (export the network without it)");
+  }
+  if (FindFlat(n.node().input(i)) || FindPlaces(n.node().input(i)) != nullptr) {
+    return Expected(absl::StrCat("input ", i, " ", Quoted(n.node().input(i))),
+                    "the batch and then each image's elements",
+                    "all elements of a batch in a row, or places among them");
+  }
   return absl::InvalidArgumentError(
       absl::StrCat("input ", i, " ", Quoted(n.node().input(i)), " is yielded by no earlier node"));
 }
@@ -128,11 +138,69 @@ absl::Status Import::Add(const NodeReader& n, graph::Op op, absl::InlinedVector<
   return graph::InferShape(graph, graph.nodes.back());
 }
 
-absl::StatusOr<graph::ValueId> Import::AddInner(const NodeReader& n, graph::Op op, graph::ValueId input) {
+absl::StatusOr<graph::ValueId> Import::AddInner(const NodeReader& n, graph::Op op,
+                                                absl::InlinedVector<graph::ValueId, 2> inputs) {
   const graph::ValueId value = graph.AddValue(absl::StrCat(n.node().output(0), "/", OpName(op)));
-  graph.nodes.push_back({n.name(), std::move(op), {input}, value});
+  graph.nodes.push_back({n.name(), std::move(op), std::move(inputs), value});
   RESNETD_RETURN_IF_ERROR(graph::InferShape(graph, graph.nodes.back()));
   return value;
+}
+
+absl::Status Import::DefineRanking(const NodeReader& n, graph::ValueId scores) {
+  for (const std::string& name : n.node().output()) {
+    if (name.empty()) continue;
+    if (Means(name)) return absl::InvalidArgumentError(absl::StrCat(Quoted(name), " is defined twice"));
+    rankings_.emplace(name, scores);
+  }
+  return absl::OkStatus();
+}
+
+bool Import::FollowsRanking(const NodeReader& n) const {
+  static constexpr std::array kForms = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"};
+  return n.node().input_size() > 0 && RankedScores(n.node().input(0)) &&
+         std::find(kForms.begin(), kForms.end(), n.node().op_type()) != kForms.end();
+}
+
+std::optional<graph::ValueId> Import::RankedScores(const std::string& name) const {
+  const auto it = rankings_.find(name);
+  return it == rankings_.end() ? std::nullopt : std::optional(it->second);
+}
+
+absl::Status Import::DefinePlaces(const NodeReader& n, Places places) {
+  const std::string& name = n.node().output(0);
+  if (Means(name)) return absl::InvalidArgumentError(absl::StrCat(Quoted(name), " is defined twice"));
+  places_.emplace(name, std::move(places));
+  return absl::OkStatus();
+}
+
+const Places* Import::FindPlaces(const std::string& name) const {
+  const auto it = places_.find(name);
+  return it == places_.end() ? nullptr : &it->second;
+}
+
+absl::Status Import::DefineFlat(const NodeReader& n, graph::ValueId value) {
+  const std::string& name = n.node().output(0);
+  if (Means(name)) return absl::InvalidArgumentError(absl::StrCat(Quoted(name), " is defined twice"));
+  flats_.emplace(name, value);
+  return absl::OkStatus();
+}
+
+std::optional<graph::ValueId> Import::FindFlat(const std::string& name) const {
+  const auto it = flats_.find(name);
+  return it == flats_.end() ? std::nullopt : std::optional(it->second);
+}
+
+bool Import::Means(const std::string& name) const {
+  return operands_.contains(name) || rankings_.contains(name) || flats_.contains(name) || places_.contains(name);
+}
+
+absl::Status Import::ExpectUnread(const NodeReader& n, int first) const {
+  for (int i = first; i < n.node().output_size(); ++i) {
+    const std::string& name = n.node().output(i);
+    if (name.empty() || uses(name) == 0) continue;
+    return Expected(absl::StrCat("output ", i, " ", Quoted(name)), "an output that nothing reads", "one that is read");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Import::Alias(const NodeReader& n, Operand operand) {

@@ -36,6 +36,17 @@ struct Ints {
   }
 };
 
+inline constexpr int64_t kMostPlaces = 1 << 16;    // of a tensor
+inline constexpr int64_t kLargestPlace = 1 << 24;  // as float32 holds exactly
+
+// Places of elements in a whole batch: stride * number of the image + one of `within`, which has these dims, the batch
+// first and as 1 (operators/places.cc).
+struct Places {
+  int64_t stride = 0;
+  std::vector<int64_t> within;
+  graph::Dims dims;
+};
+
 // The meaning of an ONNX name: a value that flows, learnt or constant floats, or integers. Dims of constants are those
 // of the file; those of a value are one image's share, without the batch axis.
 using Operand = std::variant<graph::ValueId, graph::WeightsRef, Ints>;
@@ -76,24 +87,46 @@ class Import {
   // Appends a node that yields the ONNX node's output, the first unless told otherwise, and infers its dims.
   absl::Status Add(const NodeReader& n, graph::Op op, absl::InlinedVector<graph::ValueId, 2> inputs, int output = 0);
   // A further node of ours that the ONNX node needs; returns the value it yields.
-  absl::StatusOr<graph::ValueId> AddInner(const NodeReader& n, graph::Op op, graph::ValueId input);
+  absl::StatusOr<graph::ValueId> AddInner(const NodeReader& n, graph::Op op,
+                                          absl::InlinedVector<graph::ValueId, 2> inputs);
   // The ONNX node's first output is another name for what exists, or a constant computed here.
   absl::Status Alias(const NodeReader& n, Operand operand);
   // Called before floats are computed from the file's: all that is computed may be as much as the file holds and a
   // little more, so that a small file cannot become a large graph.
   absl::Status Spend(int64_t floats);
 
+  // The ONNX node's outputs are places of largest values (ArgMax) or such values in order (TopK) of these scores. A
+  // client has both from the scores, so nothing is computed; what only brings them into another form yields them too.
+  absl::Status DefineRanking(const NodeReader& n, graph::ValueId scores);
+  // Whether the node does no more than that to a ranking: its output is one too.
+  bool FollowsRanking(const NodeReader& n) const;
+  // The scores of a ranking; nullopt if the name means something else.
+  std::optional<graph::ValueId> RankedScores(const std::string& name) const;
+
+  // The node's output is such places.
+  absl::Status DefinePlaces(const NodeReader& n, Places places);
+  const Places* FindPlaces(const std::string& name) const;  // null: something else
+  // The node's output is the elements of all images of a value, one after the other.
+  absl::Status DefineFlat(const NodeReader& n, graph::ValueId value);
+  std::optional<graph::ValueId> FindFlat(const std::string& name) const;
+
+  // INVALID_ARGUMENT if something reads the node's output `first` or one behind it, which we do not compute.
+  absl::Status ExpectUnread(const NodeReader& n, int first) const;
+
   void CountUses(const GraphProto& proto);
   // Nodes and graph outputs that read the name.
   int uses(const std::string& name) const;
 
  private:
+  bool Means(const std::string& name) const;  // anything yet
   absl::StatusOr<const Operand*> Find(const NodeReader& n, int i) const;
 
   std::shared_ptr<ExternalData> external_;
   std::vector<int> float_types_;
   int64_t floats_left_ = 1 << 20;  // see Spend()
   absl::flat_hash_map<std::string, Operand> operands_;
+  absl::flat_hash_map<std::string, graph::ValueId> rankings_, flats_;
+  absl::flat_hash_map<std::string, Places> places_;
   absl::flat_hash_map<std::string, int> uses_;
 };
 

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
 #include "base/status_macros.h"
+#include "engine/graph/output_tail.h"
 #include "engine/graph/outputs.h"
 #include "engine/onnx/element_types.h"
 #include "engine/onnx/functions.h"
@@ -103,10 +104,16 @@ absl::StatusOr<const ValueInfoProto*> ReadInitializers(const Bytes& file, const 
   return input;
 }
 
+absl::Status ImportNode(NodeReader& n, Import& into) {
+  const NodeProto& node = n.node();
+  if (node.output_size() == 0) return absl::InvalidArgumentError("expected an output, got none");
+  if (into.FollowsRanking(n)) return into.DefineRanking(n, *into.RankedScores(node.input(0)));
+  return n.Finish(IsOfPlaces(n, into) ? ImportOfPlaces(n, into) : FindImporter(node.op_type())(n, into));
+}
+
 absl::Status ReadNode(const NodeProto& node, int opset, Import& into) {
   NodeReader n(node, opset);
-  const absl::Status status = node.output_size() == 0 ? absl::InvalidArgumentError("expected an output, got none")
-                                                      : n.Finish(FindImporter(node.op_type())(n, into));
+  const absl::Status status = ImportNode(n, into);
   if (status.ok()) return status;
   return absl::InvalidArgumentError(
       absl::StrCat("node ", Quoted(n.name()), " (", Echo(node.op_type()), ", opset ", opset, "): ", status.message()));
@@ -181,12 +188,35 @@ absl::Status ReadNodes(const GraphProto& proto, const std::vector<int>& opsets, 
   return absl::InvalidArgumentError(faults);
 }
 
-absl::Status ReadOutputs(const GraphProto& proto, Import& into) {
+// A ranking's scores are served in its place, unless another output is of the same last layer.
+void ServeScores(const std::string& name, ValueId scores, Import& into, std::vector<std::string>& notes) {
+  graph::Graph& graph = into.graph;
+  const graph::Producers producers(graph);
+  const graph::Tail tail = TailOf(graph, producers, scores);
+  for (graph::Output& output : graph.outputs) {
+    const std::optional<size_t> layer = TailOf(graph, producers, output.value).layer;
+    if (output.value != scores && (!layer || layer != tail.layer)) continue;
+    notes.push_back(absl::StrCat("output ", Quoted(name), " is left out: it says which values of ", Quoted(output.name),
+                                 " are the largest, as an answer does"));
+    if (output.value == scores) output.ranked = true;
+    return;
+  }
+  const std::string& tensor = graph.value(scores).name;
+  notes.push_back(absl::StrCat("output ", Quoted(name), " says which values of ", Quoted(tensor),
+                               " are the largest: these are served in its place"));
+  graph.outputs.push_back({.name = tensor, .value = scores, .tensor = tensor, .ranked = true});
+}
+
+absl::Status ReadOutputs(const GraphProto& proto, Import& into, std::vector<std::string>& notes) {
   for (const ValueInfoProto& info : proto.output()) {
+    if (into.RankedScores(info.name())) continue;
     NodeProto end;
     end.add_input(info.name());
     RESNETD_ASSIGN_OR_RETURN(const ValueId value, into.Activation(NodeReader(end, kNewestOpset), 0));
     into.graph.outputs.push_back({info.name(), value, graph::HeadActivation::kNone, info.name()});
+  }
+  for (const ValueInfoProto& info : proto.output()) {
+    if (const auto scores = into.RankedScores(info.name())) ServeScores(info.name(), *scores, into, notes);
   }
   return into.graph.outputs.empty() ? absl::InvalidArgumentError("expected an output, got none") : absl::OkStatus();
 }
@@ -270,7 +300,7 @@ absl::StatusOr<OnnxModel> Read(const Bytes& file, absl::string_view name, const 
   ByteTensors bytes;
   if (model.takes_bytes) bytes.Add(input.name);
   RESNETD_RETURN_IF_ERROR(AtSize(ReadNodes(proto, opsets, done, std::move(bytes), into), input, was_free));
-  RESNETD_RETURN_IF_ERROR(ReadOutputs(proto, into));
+  RESNETD_RETURN_IF_ERROR(ReadOutputs(proto, into, model.notes));
   NoteTypes(into, input, model.notes);
   RESNETD_RETURN_IF_ERROR(graph::ChooseOutputs(settings.hints, into.graph));
   RESNETD_RETURN_IF_ERROR(graph::Validate(into.graph));

@@ -37,6 +37,7 @@ struct OnnxModel {
 //
 // INVALID_ARGUMENT begins with the model's name and names node, operator, what was expected and what came. Unsupported
 // operators are all counted at once; where there are none, all nodes are told that are unsupported for other reasons.
+// Outputs that only rank scores (ArgMax, TopK) are left out, or give way to the scores; `notes` say so.
 // Thread-safe.
 absl::StatusOr<OnnxModel> ReadOnnx(const Bytes& file, absl::string_view name, const ReadSettings& settings = {});
 

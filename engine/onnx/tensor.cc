@@ -125,14 +125,27 @@ absl::StatusOr<std::vector<T>> Elements(const TensorProto& t, int64_t count, con
   return out;
 }
 
+// Integers along several axes are places of elements (operators/places.cc). They are kept as floats, which hold such
+// numbers exactly: what has been read of these is shared, and no chain of nodes can multiply it.
+absl::StatusOr<Operand> PlacesAsFloats(const TensorProto& t, const std::vector<int64_t>& values) {
+  std::vector<float> floats;
+  for (const int64_t v : values) {
+    if (v < 0 || v > kLargestPlace) {
+      return Fault(t, absl::StrCat("expected integers along at most one axis, or from 0 to ", kLargestPlace));
+    }
+    floats.push_back(static_cast<float>(v));
+  }
+  return graph::MakeWeights(t.name(), graph::Dims(t.dims().begin(), t.dims().end()), std::move(floats));
+}
+
 template <typename T, typename List>
 absl::StatusOr<Operand> Integers(const TensorProto& t, int64_t count, const List& typed, Bytes raw_data,
                                  ExternalData& external) {
-  if (t.dims_size() > 1) return Fault(t, "expected integers along at most one axis");
-  if (count > kMostIntegers) {
-    return Fault(t, absl::StrCat("expected at most ", kMostIntegers, " integers, got ", count));
-  }
+  const bool list = t.dims_size() <= 1;
+  const int64_t most = list ? kMostIntegers : kMostPlaces;
+  if (count > most) return Fault(t, absl::StrCat("expected at most ", most, " integers, got ", count));
   RESNETD_ASSIGN_OR_RETURN(const std::vector<T> values, (Elements<T>(t, count, typed, std::move(raw_data), external)));
+  if (!list) return PlacesAsFloats(t, {values.begin(), values.end()});
   return Ints{std::vector<int64_t>(values.begin(), values.end()), graph::Dims(t.dims().begin(), t.dims().end())};
 }
 

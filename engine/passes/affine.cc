@@ -22,6 +22,7 @@ absl::StatusOr<std::vector<Affine>> ChannelsOf(const graph::BatchNorm& norm) {
 
 std::vector<Affine> ChannelsOf(const graph::Binary& binary, const graph::Dims& dst, size_t axis) {
   if (binary.constant == nullptr || (binary.reversed && binary.kind == graph::BinaryKind::kDiv)) return {};
+  if (binary.kind == graph::BinaryKind::kMax || binary.kind == graph::BinaryKind::kMin) return {};
   const graph::Floats& data = binary.constant->data;
   const auto channels = static_cast<size_t>(dst[axis]);
   if (binary.constant->dims.size() != dst.size()) return {};
@@ -41,6 +42,9 @@ std::vector<Affine> ChannelsOf(const graph::Binary& binary, const graph::Dims& d
         break;
       case graph::BinaryKind::kDiv:
         all[c].factor = 1 / value;
+        break;
+      case graph::BinaryKind::kMax:
+      case graph::BinaryKind::kMin:
         break;
     }
   }

@@ -5,6 +5,8 @@
 //
 //   factor * (weights (*) x + bias) + shift = (factor * weights) (*) x  +  factor * bias + shift
 //
+// and a layer normalisation has a scale and a shift of its own, which are the weights and the bias of what it scales;
+//
 // in double: the rounding of the folded weights is the only error.
 //
 // Split: a batch normalisation that no layer could take (before the convolutions of a pre-activation block, say)
@@ -28,6 +30,10 @@ namespace {
 
 using graph::Weights;
 using graph::WeightsRef;
+
+// Values of a layer normalisation that take in what follows: its scale may be shared, and a small file could become a
+// large graph.
+constexpr size_t kMostNormed = 1 << 14;
 
 // `weights` has the output channels in front.
 void Apply(const std::vector<Affine>& channels, WeightsRef& weights, WeightsRef& bias) {
@@ -66,8 +72,18 @@ absl::StatusOr<bool> Fold(graph::Graph& graph, Uses& uses, const Owners& owners,
   if (layer == nullptr || !layer->post_ops.empty() || !node.post_ops.empty()) return false;
   auto* conv = std::get_if<graph::Conv>(&layer->op);
   auto* gemm = std::get_if<graph::Gemm>(&layer->op);
+  auto* layer_norm = std::get_if<graph::LayerNorm>(&layer->op);
   const graph::Dims& dst = graph.value(node.output).dims;
-  if ((conv == nullptr && gemm == nullptr) || dst != graph.value(layer->output).dims) return false;
+  if (dst != graph.value(layer->output).dims) return false;
+  if (layer_norm != nullptr && binary != nullptr) {
+    const std::vector<Affine> channels = ChannelsOf(*binary, dst, static_cast<size_t>(layer_norm->axis));
+    if (channels.empty() || channels.size() > kMostNormed) return false;
+    Apply(channels, layer_norm->scale, layer_norm->shift);
+    layer->output = node.output;
+    uses.SetProducer(node.output, static_cast<int>(layer - graph.nodes.data()));
+    return true;
+  }
+  if (conv == nullptr && gemm == nullptr) return false;
   if (gemm != nullptr && norm != nullptr && dst.size() != 1) return false;
   if (const auto it = owners.find((conv != nullptr ? conv->weights : gemm->weights).get());
       it != owners.end() && it->second > 1) {

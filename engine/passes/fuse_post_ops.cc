@@ -98,7 +98,7 @@ class Fuser {
 
   void FuseBinary(size_t i, const graph::Binary& binary) {
     const Node& node = graph_.nodes[i];
-    const bool commutes = binary.kind == graph::BinaryKind::kAdd || binary.kind == graph::BinaryKind::kMul;
+    const bool commutes = graph::Commutes(binary.kind);
     if (binary.reversed && !commutes) return;
     if (binary.constant != nullptr) {
       // One value, or one a channel: with others the library computes the whole layer in plain loops.

@@ -14,9 +14,11 @@ absl::Status RemoveDead(graph::Graph& graph) {
 absl::Span<const NamedPass> AllPasses() {
   static constexpr NamedPass kPasses[] = {
       {"remove-dead", RemoveDead},  // first: what is not served need not be folded
+      {"remove-expands", RemoveExpands},
       {"remove-transposes", RemoveTransposes},
       {"recognise-activations", RecogniseActivations},
       {"recognise-group-norm", RecogniseGroupNorm},
+      {"recognise-norms", RecogniseNorms},
       {"mark-stages", MarkStages},           // while sums are nodes of their own
       {"fold-affine", FoldAffine},           // before the fusions, which leave no bare layer to fold into
       {"split-batch-norm", SplitBatchNorm},  // those that are left

@@ -19,9 +19,11 @@ struct NamedPass {
 
 // Each takes a valid graph with dims and leaves one. INVALID_ARGUMENT names the node whose weights make no sense.
 absl::Status RemoveDead(graph::Graph& graph);
+absl::Status RemoveExpands(graph::Graph& graph);
 absl::Status RemoveTransposes(graph::Graph& graph);
 absl::Status RecogniseActivations(graph::Graph& graph);
 absl::Status RecogniseGroupNorm(graph::Graph& graph);
+absl::Status RecogniseNorms(graph::Graph& graph);
 absl::Status MarkStages(graph::Graph& graph);
 absl::Status FoldAffine(graph::Graph& graph);
 absl::Status SplitBatchNorm(graph::Graph& graph);

@@ -4,6 +4,9 @@
 //   hardsigmoid clip(x + 3, 0, 6) / 6
 //   hardswish   x * hardsigmoid(x), or x * clip(x + 3, 0, 6) / 6 with the division last
 //   gelu        x * (1 + erf(x / sqrt(2))) * 0.5, the half anywhere
+//               x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) * 0.5, the same
+//   softplus    log(1 + exp(x))
+//   mish        x * tanh(softplus(x))
 //
 // Those without a group normalisation write one as an instance normalisation of {groups, everything else}:
 //
@@ -39,7 +42,8 @@ class Functions {
   explicit Functions(const Match& match) : match_(match) {}
 
   std::optional<Found> Find(ValueId id) const {
-    for (const auto find : {&Functions::Swish, &Functions::HardSigmoid, &Functions::HardSwish, &Functions::Gelu}) {
+    for (const auto find : {&Functions::Swish, &Functions::HardSigmoid, &Functions::HardSwish, &Functions::Gelu,
+                            &Functions::GeluTanh, &Functions::Softplus, &Functions::Mish}) {
       if (auto found = (this->*find)(id)) return found;
     }
     return std::nullopt;
@@ -121,20 +125,92 @@ class Functions {
     return match_.WithScalar(*scaled, BinaryKind::kMul, 0.70710678f);
   }
 
-  std::optional<Found> Gelu(ValueId id) const {
-    std::optional<ValueId> x;
-    if (const auto product = Half(id)) {  // (x * (1 + erf)) / 2
-      x = TimesFunctionOf(*product, [&](ValueId v) { return OnePlusErf(v); });
-    }
-    if (const auto factors = x ? std::nullopt : Factors(id)) {
-      for (const auto& [a, b] : {*factors, std::pair(factors->second, factors->first)}) {
-        const auto half = Half(a);
-        if (half && OnePlusErf(b) == half) x = half;                              // (x / 2) * (1 + erf)
-        if (const auto inner = Half(b); inner && OnePlusErf(*inner) == a) x = a;  // x * ((1 + erf) / 2)
+  // x of x^2 and of x^3, as powers or products.
+  std::optional<ValueId> Power(ValueId id, float exponent) const {
+    const auto* power = match_.Get<Activation>(id);
+    if (power == nullptr || power->kind != ActivationKind::kPow || power->alpha != exponent) return std::nullopt;
+    return match_.Producer(id)->inputs[0];
+  }
+  std::optional<ValueId> Square(ValueId id) const {
+    if (const auto x = Power(id, 2)) return x;
+    const auto factors = Factors(id);
+    return factors && factors->first == factors->second ? std::optional(factors->first) : std::nullopt;
+  }
+  std::optional<ValueId> Cube(ValueId id) const {
+    if (const auto x = Power(id, 3)) return x;
+    return TimesFunctionOf(id, [&](ValueId v) { return Square(v); });
+  }
+
+  // x of x + 0.044715 x^3, which is also x * (1 + 0.044715 x^2).
+  std::optional<ValueId> PlusCube(ValueId id) const {
+    constexpr float kCubes = 0.044715f;
+    const auto* sum = match_.Get<graph::Binary>(id);
+    if (sum != nullptr && sum->kind == BinaryKind::kAdd && sum->constant == nullptr) {
+      const auto& inputs = match_.Producer(id)->inputs;
+      for (const size_t i : {size_t{0}, size_t{1}}) {
+        const auto cube = match_.WithScalar(inputs[1 - i], BinaryKind::kMul, kCubes);
+        if (cube && Cube(*cube) == inputs[i]) return inputs[i];
       }
+      return std::nullopt;
     }
+    return TimesFunctionOf(id, [&](ValueId v) {
+      const auto scaled = match_.WithScalar(v, BinaryKind::kAdd, 1.0f);
+      const auto square = scaled ? match_.WithScalar(*scaled, BinaryKind::kMul, kCubes) : std::nullopt;
+      return square ? Square(*square) : std::nullopt;
+    });
+  }
+
+  // x of 1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)).
+  std::optional<ValueId> OnePlusTanh(ValueId id) const {
+    const auto tanh = match_.WithScalar(id, BinaryKind::kAdd, 1.0f);
+    const auto scaled = tanh ? match_.Activation(*tanh, ActivationKind::kTanh) : std::nullopt;
+    const auto sum = scaled ? match_.WithScalar(*scaled, BinaryKind::kMul, 0.79788456f) : std::nullopt;
+    return sum ? PlusCube(*sum) : std::nullopt;
+  }
+
+  // x of x / 2 * f(x), the half anywhere, where `f` says what its argument is that function of.
+  template <typename F>
+  std::optional<ValueId> HalfTimes(ValueId id, F f) const {
+    if (const auto product = Half(id)) {  // (x * f) / 2
+      if (const auto x = TimesFunctionOf(*product, f)) return x;
+    }
+    const auto factors = Factors(id);
+    if (!factors) return std::nullopt;
+    for (const auto& [a, b] : {*factors, std::pair(factors->second, factors->first)}) {
+      const auto half = Half(a);
+      if (half && f(b) == half) return half;                              // (x / 2) * f
+      if (const auto inner = Half(b); inner && f(*inner) == a) return a;  // x * (f / 2)
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Found> Gelu(ValueId id) const {
+    const auto x = HalfTimes(id, [&](ValueId v) { return OnePlusErf(v); });
     if (!x) return std::nullopt;
     return Found{{ActivationKind::kGelu, 0, 0}, *x};
+  }
+
+  std::optional<Found> GeluTanh(ValueId id) const {
+    const auto x = HalfTimes(id, [&](ValueId v) { return OnePlusTanh(v); });
+    if (!x) return std::nullopt;
+    return Found{{ActivationKind::kGeluTanh, 0, 0}, *x};
+  }
+
+  std::optional<Found> Softplus(ValueId id) const {
+    const auto sum = match_.Activation(id, ActivationKind::kLog);
+    const auto exp = sum ? match_.WithScalar(*sum, BinaryKind::kAdd, 1.0f) : std::nullopt;
+    const auto x = exp ? match_.Activation(*exp, ActivationKind::kExp) : std::nullopt;
+    if (!x) return std::nullopt;
+    return Found{{ActivationKind::kSoftplus, 0, 0}, *x};
+  }
+
+  std::optional<Found> Mish(ValueId id) const {
+    const auto x = TimesFunctionOf(id, [&](ValueId v) {
+      const auto softplus = match_.Activation(v, ActivationKind::kTanh);
+      return softplus ? match_.Activation(*softplus, ActivationKind::kSoftplus) : std::nullopt;
+    });
+    if (!x) return std::nullopt;
+    return Found{{ActivationKind::kMish, 0, 0}, *x};
   }
 
   const Match& match_;

@@ -4,6 +4,9 @@
 //   relu(T(x)) = T(relu(x))        T(a) + T(b) = T(a + b)        U(T(x)) = (U T)(x), nothing where U undoes T
 //
 // until it meets the one that undoes it. Where a tensor has at most one axis that is not 1, a transpose is a reshape.
+// ConvNeXt transposes its maps to apply inner products to each pixel's channels; these become convolutions:
+//
+//   T(x) W = T(conv1x1(x, W))      where T puts the channels last
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -70,6 +73,8 @@ graph::WeightsRef ToSource(const graph::WeightsRef& constant, const Perm& perm) 
 // The operator as it acts on the source of a transposed tensor; nullopt where it must see the tensor as it is.
 struct OnSource {
   const Perm& perm;
+  // Weights of inner products as those of convolutions: layers that share theirs share them still.
+  absl::flat_hash_map<graph::WeightsRef, graph::WeightsRef>& kernels;
   using Result = std::optional<graph::Op>;
 
   Result operator()(const graph::Activation& op) const { return op; }
@@ -85,6 +90,22 @@ struct OnSource {
     for (int64_t& axis : op.axes) axis = perm[static_cast<size_t>(axis)];
     std::sort(op.axes.begin(), op.axes.end());
     return op;
+  }
+  Result operator()(graph::LayerNorm op) const {
+    op.axis = perm[static_cast<size_t>(op.axis)];
+    return op;
+  }
+  Result operator()(graph::L2Norm op) const {
+    op.axis = perm[static_cast<size_t>(op.axis)];
+    return op;
+  }
+  // An inner product of a map's channels at each of its pixels is a 1x1 convolution.
+  Result operator()(const graph::Gemm& op) const {
+    if (perm.size() != 3 || perm.back() != 0) return std::nullopt;
+    const graph::Weights& w = *op.weights;
+    graph::WeightsRef& kernel = kernels[op.weights];
+    if (kernel == nullptr) kernel = graph::MakeWeights(w.name, {w.dims[0], w.dims[1], 1, 1}, w.data);
+    return graph::Conv{.weights = kernel, .bias = op.bias, .strides = {}, .dilations = {}, .pads = {}};
   }
   Result operator()(const graph::Slice& op) const {
     return graph::Slice{ToSource(op.start, perm), ToSource(op.end, perm), ToSource(op.step, perm)};
@@ -137,7 +158,7 @@ class Walk {
       return Emit(std::move(node));
     }
     const View view = *first;
-    const std::optional<graph::Op> op = std::visit(OnSource{view.perm}, node.op);
+    const std::optional<graph::Op> op = std::visit(OnSource{view.perm, kernels_}, node.op);
     if (!op || !node.post_ops.empty() || !Agree(node, view.perm)) return Emit(std::move(node));
 
     Node inner{node.name, *op, {}, graph_.AddValue(absl::StrCat(graph_.value(node.output).name, "/transposed"))};
@@ -196,6 +217,7 @@ class Walk {
   graph::Graph& graph_;
   absl::flat_hash_map<ValueId, View> views_;
   absl::flat_hash_map<ValueId, ValueId> instead_;
+  absl::flat_hash_map<graph::WeightsRef, graph::WeightsRef> kernels_;
 };
 
 }  // namespace

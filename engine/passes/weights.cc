@@ -35,6 +35,8 @@ void VisitWeights(Node& node, const Visit& visit) {
     if constexpr (std::is_same_v<Op, graph::Conv> || std::is_same_v<Op, graph::Gemm>) see(op.weights, op.bias);
     if constexpr (std::is_same_v<Op, graph::BatchNorm>) see(op.scale, op.shift, op.mean, op.variance);
     if constexpr (std::is_same_v<Op, graph::GroupNorm>) see(op.scale, op.shift);
+    if constexpr (std::is_same_v<Op, graph::LayerNorm>) see(op.scale, op.shift);
+    if constexpr (std::is_same_v<Op, graph::ResponseNorm>) see(op.scale, op.shift);
     if constexpr (std::is_same_v<Op, graph::PRelu>) see(op.slope);
     if constexpr (std::is_same_v<Op, graph::Binary>) see(op.constant);
   };

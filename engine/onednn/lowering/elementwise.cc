@@ -51,6 +51,14 @@ Eltwise EltwiseOf(const graph::Activation& a) {
       return {algorithm::eltwise_gelu_erf};
     case ActivationKind::kGeluTanh:
       return {algorithm::eltwise_gelu_tanh};
+    case ActivationKind::kAbs:
+      return {algorithm::eltwise_abs};
+    case ActivationKind::kLog:
+      return {algorithm::eltwise_log};
+    case ActivationKind::kSoftplus:
+      return {algorithm::eltwise_soft_relu, 1};
+    case ActivationKind::kMish:
+      return {algorithm::eltwise_mish};
   }
   return {algorithm::undef};
 }
@@ -65,6 +73,10 @@ algorithm AlgorithmOf(graph::BinaryKind kind) {
       return algorithm::binary_mul;
     case graph::BinaryKind::kDiv:
       return algorithm::binary_div;
+    case graph::BinaryKind::kMax:
+      return algorithm::binary_max;
+    case graph::BinaryKind::kMin:
+      return algorithm::binary_min;
   }
   return algorithm::undef;
 }
@@ -168,8 +180,7 @@ absl::Status Lowering::Lower(const Node& node, const graph::Binary& binary) {
   Argument b = binary.constant != nullptr ? Operand(DNNL_ARG_SRC_1, binary.constant, dims)
                                           : Operand(DNNL_ARG_SRC_1, AsPreferred(node, node.inputs[1]), dims);
   const memory::desc dst_desc = AsOperand(Preferred(node.output), dims);
-  const bool commutes = binary.kind == graph::BinaryKind::kAdd || binary.kind == graph::BinaryKind::kMul;
-  const bool swap = commutes ? a.desc != dst_desc && b.desc == dst_desc : binary.reversed;
+  const bool swap = graph::Commutes(binary.kind) ? a.desc != dst_desc && b.desc == dst_desc : binary.reversed;
   if (swap) {
     std::swap(a, b);
     std::swap(a.id, b.id);

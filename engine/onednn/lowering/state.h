@@ -18,7 +18,7 @@
 namespace resnetd::onednn {
 
 // A plan while it is being lowered; one thread. Operators are lowered by theme, in convolutions.cc, layers.cc,
-// elementwise.cc and moves.cc, and may throw dnnl::error.
+// norms.cc, elementwise.cc and moves.cc, and may throw dnnl::error.
 class Lowering {
  public:
   Lowering(const graph::Graph& graph, int batch, const Split& split, const Target& target, WeightsCache& weights);
@@ -39,6 +39,10 @@ class Lowering {
   absl::Status Lower(const graph::Node& node, const graph::Gemm& gemm);
   absl::Status Lower(const graph::Node& node, const graph::BatchNorm& norm);
   absl::Status Lower(const graph::Node& node, const graph::GroupNorm& norm);
+  absl::Status Lower(const graph::Node& node, const graph::LayerNorm& norm);
+  absl::Status Lower(const graph::Node& node, const graph::L2Norm& norm);
+  absl::Status Lower(const graph::Node& node, const graph::ResponseNorm& norm);
+  absl::Status Lower(const graph::Node& node, const graph::LocalResponseNorm& norm);
   absl::Status Lower(const graph::Node& node, const graph::Activation& activation);
   absl::Status Lower(const graph::Node& node, const graph::Binary& binary);
   absl::Status Lower(const graph::Node& node, const graph::PRelu& prelu);
@@ -86,6 +90,8 @@ class Lowering {
   Tensor AsPreferred(const graph::Node& node, graph::ValueId id);
   // The value as it lies, unless a transpose left its axes in an order that few kernels know: then as preferred.
   Tensor Straight(const graph::Node& node, graph::ValueId id);
+  // The value dense, with the axis (of one image's share) innermost, whatever the order of the others.
+  Tensor WithInnermost(const graph::Node& node, graph::ValueId id, int64_t axis);
   // The value in ONNX's order of elements, seen with these dims.
   Tensor RowMajor(const StepInfo& info, graph::ValueId id, Dims dims);
   // Memory for a kernel of ours: the team's, or some for each of its threads.

@@ -15,11 +15,32 @@ namespace {
 
 using graph::Dims;
 using graph::ValueId;
+using graph::WeightsRef;
+
+constexpr int64_t kLargestFill = int64_t{1} << 31;
 
 // The one value of an input or attribute.
 absl::StatusOr<int64_t> One(absl::string_view what, const Ints& ints) {
   if (ints.values.size() == 1) return ints.values[0];
   return Expected(what, "one value", ToString(ints.values));
+}
+
+// One value in every element. In an operation with an activation the batch in front is as good as 1.
+absl::Status FillWithFloats(const NodeReader& n, Import& into, const Ints& shape, const graph::Floats& value) {
+  if (value.size() != 1) return Expected("attribute 'value'", "one value", absl::StrCat(value.size()));
+  Dims dims(shape.values.begin(), shape.values.end());
+  if (!dims.empty() && dims[0] == Ints::kBatch) dims[0] = 1;
+  if (dims.size() > kMostAxes) return Expected("shape", absl::StrCat("at most ", kMostAxes, " axes"), "more");
+  int64_t size = 1;
+  for (const int64_t d : dims) {
+    if (d < 1 || d > kLargestFill / size) {
+      return Expected("shape", absl::StrCat("positive sizes, ", kLargestFill, " elements at most"),
+                      ToString(shape.values));
+    }
+    size *= d;
+  }
+  RESNETD_RETURN_IF_ERROR(into.Spend(size));
+  return into.Alias(n, MakeWeights(n.name(), dims, std::vector<float>(static_cast<size_t>(size), value.front())));
 }
 
 // Floats without their fractions, as a Cast makes integers of them.
@@ -65,15 +86,17 @@ absl::Status ImportConstant(NodeReader& n, Import& into) {
 
 absl::Status ImportConstantOfShape(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const Ints shape, into.Integers(n, 0));
+  const TensorProto* tensor = n.Tensor("value");
+  Operand operand = MakeWeights(n.name(), {1}, std::vector<float>{0});
+  if (tensor != nullptr) {
+    RESNETD_ASSIGN_OR_RETURN(operand, into.Read(*tensor));
+  }
+  const Ints* value = std::get_if<Ints>(&operand);
+  if (value == nullptr) return FillWithFloats(n, into, shape, std::get<WeightsRef>(operand)->data);
   RESNETD_ASSIGN_OR_RETURN(const int64_t size, One("shape", shape));
   if (size < 0 || size > kMostIntegers) {
     return Expected("shape", absl::StrCat("0 to ", kMostIntegers), ToString({size}));
   }
-  const TensorProto* tensor = n.Tensor("value");
-  if (tensor == nullptr) return Expected("attribute 'value'", "an integer", "none");
-  RESNETD_ASSIGN_OR_RETURN(const Operand operand, into.Read(*tensor));
-  const Ints* value = std::get_if<Ints>(&operand);
-  if (value == nullptr) return Expected("attribute 'value'", "an integer", "a float");
   RESNETD_ASSIGN_OR_RETURN(const int64_t fill, One("attribute 'value'", *value));
   return into.Alias(n, Ints::List(std::vector<int64_t>(static_cast<size_t>(size), fill)));
 }
@@ -169,6 +192,7 @@ absl::Status ImportRounded(NodeReader& n, Import& into, float (*round)(float)) {
 absl::Status ImportSame(NodeReader& n, Import& into) {
   n.Float("ratio", 0.5f);
   n.Int("seed", 0);
+  RESNETD_RETURN_IF_ERROR(into.ExpectUnread(n, 1));  // Dropout's mask
   if (into.HasInput(n, 2)) {
     RESNETD_ASSIGN_OR_RETURN(const Ints training, into.Integers(n, 2));
     if (training.values != std::vector<int64_t>{0}) return Expected("training_mode", "false", "true");

@@ -2,6 +2,7 @@
 //
 // ONNX aligns the axes of two operands from behind, the batch among them. A constant of fewer axes than the activation
 // is repeated for each image; one of as many must have 1 for the batch, or it would say something of single slots.
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -43,6 +44,17 @@ graph::Gemm* BiaslessGemm(Import& into, ValueId value, const std::string& name, 
   return fits ? gemm : nullptr;
 }
 
+// The operation with a constant as the function of each element that it may be, which layers can take in.
+graph::Op WithConstant(const graph::Binary& op) {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const float bound = op.constant->data.front();
+  if (op.constant->data.size() != 1 || !(std::abs(bound) <= kLargest)) return op;
+  if (op.kind == BinaryKind::kMax && bound == 0) return graph::Relu();
+  if (op.kind == BinaryKind::kMax) return graph::Activation{ActivationKind::kClip, bound, kLargest};
+  if (op.kind == BinaryKind::kMin) return graph::Activation{ActivationKind::kClip, -kLargest, bound};
+  return op;
+}
+
 // The one float of input `i`; `fallback` where the node has no such input.
 absl::StatusOr<float> OneFloat(const NodeReader& n, const Import& into, int i, float fallback) {
   if (!into.HasInput(n, i)) return fallback;
@@ -54,8 +66,49 @@ absl::StatusOr<float> OneFloat(const NodeReader& n, const Import& into, int i, f
 }  // namespace
 
 absl::Status ImportActivation(NodeReader& n, Import& into, graph::Activation op) {
+  if (const auto constant = into.Floats(n, 0); constant.ok()) {
+    RESNETD_ASSIGN_OR_RETURN(Operand folded, FoldFunction(into, op, *constant));
+    return into.Alias(n, std::move(folded));
+  }
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
   return into.Add(n, op, {src});
+}
+
+absl::Status ImportSelu(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
+  const float alpha = n.Float("alpha", 1.67326319217681884765625f);
+  const float gamma = n.Float("gamma", 1.05070102214813232421875f);
+  RESNETD_ASSIGN_OR_RETURN(const ValueId elu, into.AddInner(n, graph::Activation{ActivationKind::kElu, alpha}, {src}));
+  return into.Add(n, graph::Activation{ActivationKind::kLinear, gamma, 0}, {elu});
+}
+
+// alpha * elu(x / alpha): for x > 0 that is x.
+absl::Status ImportCelu(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
+  const float alpha = n.Float("alpha", 1);
+  if (!(alpha > 0)) return Expected("attribute 'alpha'", "a number above 0", absl::StrCat(alpha));
+  if (alpha == 1) return into.Add(n, graph::Activation{ActivationKind::kElu, 1}, {src});
+  const auto times = [](float factor) { return graph::Activation{ActivationKind::kLinear, factor, 0}; };
+  RESNETD_ASSIGN_OR_RETURN(const ValueId divided, into.AddInner(n, times(1 / alpha), {src}));
+  RESNETD_ASSIGN_OR_RETURN(const ValueId elu, into.AddInner(n, graph::Activation{ActivationKind::kElu, 1}, {divided}));
+  return into.Add(n, times(alpha), {elu});
+}
+
+absl::StatusOr<Operand> Combine(NodeReader& n, Import& into, BinaryKind kind, const Operand& a, const Operand& b) {
+  const ValueId* first = std::get_if<ValueId>(&a);
+  const ValueId* second = std::get_if<ValueId>(&b);
+  if (first == nullptr && second == nullptr) return FoldBinary(into, kind, a, b);
+  if (first != nullptr && second != nullptr) {
+    RESNETD_ASSIGN_OR_RETURN(const ValueId both, into.AddInner(n, graph::Binary{kind, nullptr}, {*first, *second}));
+    return both;
+  }
+  const WeightsRef* floats = std::get_if<WeightsRef>(first == nullptr ? &a : &b);
+  if (floats == nullptr) return Expected("operands", "floats", "floats and integers");
+  const ValueId src = first == nullptr ? *second : *first;
+  graph::Binary op{kind, nullptr, first == nullptr && !graph::Commutes(kind)};
+  RESNETD_ASSIGN_OR_RETURN(op.constant, PerImage(*floats, into.dims(src).size()));
+  RESNETD_ASSIGN_OR_RETURN(const ValueId both, into.AddInner(n, WithConstant(op), {src}));
+  return both;
 }
 
 absl::Status ImportBinary(NodeReader& n, Import& into, BinaryKind kind) {
@@ -74,10 +127,10 @@ absl::Status ImportBinary(NodeReader& n, Import& into, BinaryKind kind) {
   const ValueId src = a != nullptr ? *a : *b;
   RESNETD_ASSIGN_OR_RETURN(const WeightsRef floats, into.Floats(n, constant));
   RESNETD_ASSIGN_OR_RETURN(op.constant, PerImage(floats, into.dims(src).size()));
-  op.reversed = constant == 0 && (kind == BinaryKind::kSub || kind == BinaryKind::kDiv);
+  op.reversed = constant == 0 && !graph::Commutes(kind);
   graph::Gemm* gemm =
       kind == BinaryKind::kAdd ? BiaslessGemm(into, src, n.node().input(1 - constant), op.constant) : nullptr;
-  if (gemm == nullptr) return into.Add(n, std::move(op), {src});
+  if (gemm == nullptr) return into.Add(n, WithConstant(op), {src});
   gemm->bias = std::get<WeightsRef>(WithDims(op.constant, {gemm->weights->dims[0]}));
   into.graph.value(src).name = n.node().output(0);
   return into.Alias(n, src);

@@ -23,16 +23,19 @@ Importer FindImporter(absl::string_view op_type) {
   using N = NodeReader;
   using I = Import;
   static constexpr Entry kTable[] = {
+      {"Abs", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kAbs}); }},
       {"Add", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kAdd); }},
+      {"ArgMax", ImportArgMax},
       {"AveragePool", ImportAveragePool},
       {"BatchNormalization", ImportBatchNormalization},
       {"Cast", ImportCast},
       {"CastLike", ImportCastLike},
       {"Ceil", [](N& n, I& into) { return ImportRounded(n, into, std::ceil); }},  // of constants
+      {"Celu", ImportCelu},
       {"Clip", ImportClip},
       {"Concat", ImportConcat},
       {"Constant", ImportConstant},
-      {"ConstantOfShape", ImportConstantOfShape},  // of integers
+      {"ConstantOfShape", ImportConstantOfShape},
       {"Conv", ImportConv},
       {"Div", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kDiv); }},
       {"Dropout", ImportSame},
@@ -42,6 +45,7 @@ Importer FindImporter(absl::string_view op_type) {
        }},
       {"Erf", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kErf}); }},
       {"Exp", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kExp}); }},
+      {"Expand", ImportExpand},
       {"Flatten", ImportFlatten},
       {"Floor", [](N& n, I& into) { return ImportRounded(n, into, std::floor); }},  // of constants
       {"Gather", ImportGather},
@@ -61,37 +65,59 @@ Importer FindImporter(absl::string_view op_type) {
        }},
       {"Identity", ImportSame},
       {"InstanceNormalization", ImportInstanceNormalization},
+      {"LRN", ImportLrn},
+      {"LayerNormalization", ImportLayerNormalization},
       {"LeakyRelu",
        [](N& n, I& into) {
          return ImportActivation(n, into, {ActivationKind::kLeakyRelu, n.Float("alpha", 0.01f)});
        }},
+      {"Log", ImportLog},
       {"LogSoftmax", [](N& n, I& into) { return ImportSoftmax(n, into, true); }},
+      {"LpNormalization", ImportLpNormalization},
       {"MatMul", ImportMatMul},
+      {"Max", [](N& n, I& into) { return ImportVariadic(n, into, BinaryKind::kMax); }},
       {"MaxPool", ImportMaxPool},
+      {"Mean", ImportMean},
+      {"Min", [](N& n, I& into) { return ImportVariadic(n, into, BinaryKind::kMin); }},
+      {"Mish", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kMish}); }},
       {"Mul", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kMul); }},
+      {"Neg",
+       [](N& n, I& into) {
+         return ImportActivation(n, into, {ActivationKind::kLinear, -1, 0});
+       }},
       {"PRelu", ImportPRelu},
       {"Pad", ImportPad},
       {"Pow", ImportPow},
+      {"Range", ImportRange},
+      {"Reciprocal",
+       [](N& n, I& into) {
+         return ImportActivation(n, into, {ActivationKind::kPow, -1});
+       }},
       {"ReduceL2", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kL2); }},
       {"ReduceMax", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kMax); }},
       {"ReduceMean", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kMean); }},
       {"ReduceSum", [](N& n, I& into) { return ImportReduce(n, into, ReduceKind::kSum); }},
+      {"ReduceSumSquare", ImportReduceSumSquare},
       {"Relu", [](N& n, I& into) { return ImportActivation(n, into, graph::Relu()); }},
       {"Reshape", ImportReshape},
       {"Resize", ImportResize},
+      {"Selu", ImportSelu},
       {"Shape", ImportShape},
       {"Sigmoid", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSigmoid}); }},
       {"Slice", ImportSlice},
       {"Softmax", [](N& n, I& into) { return ImportSoftmax(n, into, false); }},
+      {"Softplus", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSoftplus}); }},
       {"Split", ImportSplit},
       {"Sqrt", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kSqrt}); }},
       {"Squeeze", ImportSqueeze},
       {"Sub", [](N& n, I& into) { return ImportBinary(n, into, BinaryKind::kSub); }},
+      {"Sum", [](N& n, I& into) { return ImportVariadic(n, into, BinaryKind::kAdd); }},
       {"Swish",
        [](N& n, I& into) {
          return ImportActivation(n, into, {ActivationKind::kSwish, n.Float("alpha", 1)});
        }},
       {"Tanh", [](N& n, I& into) { return ImportActivation(n, into, {ActivationKind::kTanh}); }},
+      {"TopK", ImportTopK},
       {"Transpose", ImportTranspose},
       {"Unsqueeze", ImportUnsqueeze},
       {"Upsample", ImportResize},

@@ -15,6 +15,7 @@
 namespace resnetd::onnx {
 namespace {
 
+using graph::BinaryKind;
 using graph::Dims;
 using graph::Pads2;
 using graph::Size2;
@@ -55,9 +56,28 @@ std::pair<int64_t, int64_t> SamePads(int64_t in, int64_t kernel, int64_t stride,
 
 absl::StatusOr<ValueId> ReadPoolSource(NodeReader& n, const Import& into) {
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  if (n.node().output_size() != 1) return Expected("outputs", "1", absl::StrCat(n.node().output_size()));
+  RESNETD_RETURN_IF_ERROR(into.ExpectUnread(n, 1));  // MaxPool's indices
   if (!n.Has("kernel_shape")) return Expected("attribute 'kernel_shape'", "two values", "none");
   return src;
+}
+
+// The node's output: its axes of `src` reduced.
+absl::Status Reduced(NodeReader& n, Import& into, graph::ReduceKind kind, ValueId src) {
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<int64_t> listed, InputOrAttribute(n, into, 1, "axes"));
+  const bool noop = n.Int("noop_with_empty_axes", 0) != 0;
+  const bool keep = n.Int("keepdims", 1) != 0;
+  if (listed.empty() && noop) return into.Alias(n, src);
+  if (listed.empty()) return Expected("axes", "axes that leave the batch", "none, which means all");
+  const Dims dims = into.dims(src);
+  RESNETD_ASSIGN_OR_RETURN(const std::vector<int64_t> axes, ImageAxes(listed, dims.size()));
+  graph::Reduce op{kind, {axes.begin(), axes.end()}};
+  if (keep) return into.Add(n, std::move(op), {src});
+  RESNETD_ASSIGN_OR_RETURN(const ValueId reduced, into.AddInner(n, std::move(op), {src}));
+  graph::Reshape rest;
+  for (int64_t axis = 0; axis < static_cast<int64_t>(dims.size()); ++axis) {
+    if (!std::binary_search(axes.begin(), axes.end(), axis)) rest.dims.push_back(dims[axis]);
+  }
+  return into.Add(n, std::move(rest), {reduced});
 }
 
 }  // namespace
@@ -147,7 +167,7 @@ absl::Status ImportMaxPool(NodeReader& n, Import& into) {
   RESNETD_ASSIGN_OR_RETURN(op.kernel, ReadPair(n, "kernel_shape", {}));
   RESNETD_RETURN_IF_ERROR(ReadWindow(n, into.dims(src), op.kernel, op.strides, op.dilations, op.pads));
   op.ceil_mode = n.Int("ceil_mode", 0) != 0;
-  n.Int("storage_order", 0);  // orders the second output, which we refuse
+  n.Int("storage_order", 0);  // orders the indices
   return into.Add(n, op, {src});
 }
 
@@ -170,23 +190,16 @@ absl::Status ImportGlobalPool(NodeReader& n, Import& into, graph::ReduceKind kin
   return into.Add(n, std::move(op), {src});
 }
 
+absl::Status ImportReduceSumSquare(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
+  RESNETD_ASSIGN_OR_RETURN(const ValueId squares,
+                           into.AddInner(n, graph::Binary{BinaryKind::kMul, nullptr}, {src, src}));
+  return Reduced(n, into, graph::ReduceKind::kSum, squares);
+}
+
 absl::Status ImportReduce(NodeReader& n, Import& into, graph::ReduceKind kind) {
   RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
-  RESNETD_ASSIGN_OR_RETURN(const std::vector<int64_t> listed, InputOrAttribute(n, into, 1, "axes"));
-  const bool noop = n.Int("noop_with_empty_axes", 0) != 0;
-  const bool keep = n.Int("keepdims", 1) != 0;
-  if (listed.empty() && noop) return into.Alias(n, src);
-  if (listed.empty()) return Expected("axes", "axes that leave the batch", "none, which means all");
-  const Dims dims = into.dims(src);
-  RESNETD_ASSIGN_OR_RETURN(const std::vector<int64_t> axes, ImageAxes(listed, dims.size()));
-  graph::Reduce op{kind, {axes.begin(), axes.end()}};
-  if (keep) return into.Add(n, std::move(op), {src});
-  RESNETD_ASSIGN_OR_RETURN(const ValueId reduced, into.AddInner(n, std::move(op), src));
-  graph::Reshape rest;
-  for (int64_t axis = 0; axis < static_cast<int64_t>(dims.size()); ++axis) {
-    if (!std::binary_search(axes.begin(), axes.end(), axis)) rest.dims.push_back(dims[axis]);
-  }
-  return into.Add(n, std::move(rest), {reduced});
+  return Reduced(n, into, kind, src);
 }
 
 }  // namespace resnetd::onnx

@@ -16,6 +16,8 @@ namespace {
 using graph::Dims;
 using graph::ValueId;
 
+constexpr int64_t kLargestResult = int64_t{1} << 31;  // elements
+
 // The bounds in a Slice, an entry for each axis it names.
 struct Bounds {
   std::vector<int64_t> starts, ends, axes, steps;
@@ -66,6 +68,26 @@ absl::Status SliceIntegers(NodeReader& n, Import& into, Ints data) {
     data = FoldTake(data, static_cast<size_t>(axis), rows);
   }
   return into.Alias(n, std::move(data));
+}
+
+absl::Status ExpandConstant(NodeReader& n, Import& into, const Operand& data, std::vector<int64_t> to) {
+  if (!to.empty() && to[0] == Ints::kBatch) to[0] = 1;  // each image has it
+  int64_t size = 1;
+  for (const int64_t d : to) {
+    if (d < 1 || d > kLargestResult / size) return Expected("shape", "positive sizes", ToString(to));
+    size *= d;
+  }
+  const Dims dims(to.begin(), to.end());
+  Operand ones = Ints{std::vector<int64_t>(), dims};
+  if (std::holds_alternative<Ints>(data)) {
+    if (size > kMostIntegers) return Expected("shape", absl::StrCat("at most ", kMostIntegers, " integers"), "more");
+    std::get<Ints>(ones).values.assign(static_cast<size_t>(size), 1);
+  } else {
+    RESNETD_RETURN_IF_ERROR(into.Spend(size));
+    ones = MakeWeights(n.name(), dims, std::vector<float>(static_cast<size_t>(size), 1));
+  }
+  RESNETD_ASSIGN_OR_RETURN(Operand expanded, FoldBinary(into, graph::BinaryKind::kMul, data, ones));
+  return into.Alias(n, std::move(expanded));
 }
 
 graph::Slice Whole(const Dims& dims) {
@@ -198,6 +220,44 @@ absl::Status ImportConcat(NodeReader& n, Import& into) {
     }
   }
   return into.Alias(n, Ints::List(std::move(list)));
+}
+
+// Elements that are repeated are added to zeros, as many as there are along the axes that grow: an operation that
+// repeats them itself needs no such node, and passes leave it out there.
+absl::Status ImportExpand(NodeReader& n, Import& into) {
+  RESNETD_ASSIGN_OR_RETURN(const Operand data, into.Any(n, 0));
+  RESNETD_ASSIGN_OR_RETURN(const Ints shape, into.Integers(n, 1));
+  std::vector<int64_t> to = shape.values;
+  if (to.size() > kMostAxes) return Expected("shape", absl::StrCat("at most ", kMostAxes, " axes"), "more");
+  const ValueId* src = std::get_if<ValueId>(&data);
+  if (src == nullptr) return ExpandConstant(n, into, data, std::move(to));
+  const Dims& dims = into.dims(*src);
+  const size_t rank = dims.size() + 1;
+  if (to.size() == rank) {
+    if (to[0] != 1 && to[0] != Ints::kBatch && (to[0] < 1 || to[0] != into.file_batch)) {
+      return Expected("shape", "the batch as it is", ToString(shape.values));
+    }
+    to.erase(to.begin());
+  }
+  if (to.size() > dims.size())
+    return Expected("shape", absl::StrCat("at most ", rank, " axes"), ToString(shape.values));
+  to.insert(to.begin(), dims.size() - to.size(), 1);
+  Dims zeros(dims.size(), 1);
+  int64_t size = 1;
+  for (size_t i = 0; i < dims.size(); ++i) {
+    if (to[i] == 1 || to[i] == dims[i]) continue;
+    if (dims[i] != 1 || to[i] < 1 || to[i] > kLargestResult / size) {
+      return Expected("shape", absl::StrCat("what ", graph::ToString(dims), " can be repeated to"),
+                      ToString(shape.values));
+    }
+    zeros[i] = to[i];
+    size *= to[i];
+  }
+  if (size == 1) return into.Alias(n, *src);
+  RESNETD_RETURN_IF_ERROR(into.Spend(size));
+  graph::Binary add = graph::Add();
+  add.constant = MakeWeights(n.name(), zeros, std::vector<float>(static_cast<size_t>(size), 0));
+  return into.Add(n, std::move(add), {*src});
 }
 
 absl::Status ImportPad(NodeReader& n, Import& into) {

@@ -103,6 +103,7 @@ absl::Status ImportReshape(NodeReader& n, Import& into) {
     return Reshaped(n, into, src, std::move(to));
   }
   const auto per_image = absl::MakeConstSpan(from).subspan(1);
+  if (to == Dims{-1} && Product(per_image) > 1) return into.DefineFlat(n, std::get<ValueId>(src));
   const bool has_batch = !to.empty() && (to[0] == Ints::kBatch || (to[0] > 0 && to[0] == into.file_batch) ||
                                          (to[0] == -1 && Elements(absl::MakeConstSpan(to).subspan(1)) > 0));
   if (!has_batch) {

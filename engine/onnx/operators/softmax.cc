@@ -18,9 +18,20 @@ absl::Status ImportSoftmax(NodeReader& n, Import& into, bool log) {
   if (over == dims[axis]) return into.Add(n, graph::Softmax{axis, log}, {src});
   Dims flat(dims.begin(), dims.begin() + axis);
   flat.push_back(over);
-  RESNETD_ASSIGN_OR_RETURN(ValueId value, into.AddInner(n, graph::Reshape{std::move(flat)}, src));
-  RESNETD_ASSIGN_OR_RETURN(value, into.AddInner(n, graph::Softmax{axis, log}, value));
+  RESNETD_ASSIGN_OR_RETURN(ValueId value, into.AddInner(n, graph::Reshape{std::move(flat)}, {src}));
+  RESNETD_ASSIGN_OR_RETURN(value, into.AddInner(n, graph::Softmax{axis, log}, {value}));
   return into.Add(n, graph::Reshape{dims}, {value});
+}
+
+// The logarithm of a softmax is computed as one, which rounds no small probability to zero.
+absl::Status ImportLog(NodeReader& n, Import& into) {
+  constexpr graph::Activation kLog{graph::ActivationKind::kLog};
+  if (!into.IsActivation(n, 0)) return ImportActivation(n, into, kLog);
+  RESNETD_ASSIGN_OR_RETURN(const ValueId src, into.Activation(n, 0));
+  const auto producer = into.graph.Producer(src);
+  const auto* softmax = producer ? std::get_if<graph::Softmax>(&into.graph.nodes[*producer].op) : nullptr;
+  if (softmax == nullptr || softmax->log) return into.Add(n, kLog, {src});
+  return into.Add(n, graph::Softmax{softmax->axis, true}, {into.graph.nodes[*producer].inputs[0]});
 }
 
 }  // namespace resnetd::onnx
