@@ -100,6 +100,57 @@ std::vector<Network> Patterns() {
          SetInts(f.Node("ReduceL2", {"v"}, "n"), "axes", {1});
          f.Node("Div", {"v", "n"}, "y");
        }},
+      {"normalised-by-an-expanded-length", 13,
+       [](OnnxFile& f) {
+         f.Floats("low", {}, 1e-12f);
+         f.Node("GlobalMaxPool", {"x"}, "p");
+         f.Node("Flatten", {"p"}, "v");
+         SetInts(f.Node("ReduceL2", {"v"}, "n"), "axes", {-1});
+         f.Node("Clip", {"n", "low"}, "c");
+         f.Node("Shape", {"v"}, "s");
+         f.Node("Expand", {"c", "s"}, "e");
+         f.Node("Div", {"v", "e"}, "y");
+       }},
+      {"layer-norm-in-pieces", 13,
+       [](OnnxFile& f) {
+         f.Floats("two", {}, 2), f.Floats("epsilon", {}, 1e-6f), f.Floats("scale", {3}), f.Floats("shift", {3});
+         f.Floats("w", {3, 3});
+         SetInts(f.Node("Transpose", {"x"}, "t"), "perm", {0, 2, 3, 1});
+         SetInts(f.Node("ReduceMean", {"t"}, "m"), "axes", {-1});
+         f.Node("Sub", {"t", "m"}, "d");
+         f.Node("Pow", {"d", "two"}, "q");
+         SetInts(f.Node("ReduceMean", {"q"}, "u"), "axes", {-1});
+         f.Node("Add", {"u", "epsilon"}, "e");
+         f.Node("Sqrt", {"e"}, "r");
+         f.Node("Div", {"d", "r"}, "n");
+         f.Node("Mul", {"n", "scale"}, "k");
+         f.Node("Add", {"k", "shift"}, "b");
+         f.Node("MatMul", {"b", "w"}, "g");
+         SetInts(f.Node("Transpose", {"g"}, "z"), "perm", {0, 3, 1, 2});
+         Classify(f, "z", 3);
+       }},
+      {"response-norm-in-pieces", 13,
+       [](OnnxFile& f) {
+         f.Floats("epsilon", {}, 1e-6f), f.Floats("scale", {3, 1, 1}), f.Floats("shift", {3, 1, 1});
+         SetInts(f.Node("ReduceL2", {"x"}, "l"), "axes", {2, 3});
+         SetInts(f.Node("ReduceMean", {"l"}, "m"), "axes", {1});
+         f.Node("Add", {"m", "epsilon"}, "e");
+         f.Node("Div", {"l", "e"}, "n");
+         f.Node("Mul", {"x", "n"}, "p");
+         f.Node("Mul", {"p", "scale"}, "s");
+         f.Node("Add", {"s", "shift"}, "b");
+         f.Node("Add", {"x", "b"}, "z");
+         Classify(f, "z", 3);
+       }},
+      {"largest-beside-scores", 13,
+       [](OnnxFile& f) {
+         Classify(f, "x", 3);
+         SetInt(f.Node("ArgMax", {"y"}, "label"), "axis", 1);
+         f.Describe(*f.graph().add_output(), "label", {0, 1});
+         f.Ints("k", {5});
+         f.Node("TopK", {"y", "k"}, "values").add_output("places");
+         f.Describe(*f.graph().add_output(), "values", {0, 5});
+       }},
       {"softmax-inside", 13,
        [](OnnxFile& f) {
          SetInt(f.Node("Softmax", {"x"}, "s"), "axis", 1);

@@ -64,6 +64,12 @@ std::vector<Network> Layers() {
             for (const char* name : {"scale", "shift", "mean", "variance"}) Input(f, n, name, {3});
             SetFloat(n, "epsilon", 1e-3f);
           }),
+      Map("layer-norm", "LayerNormalization", 17,
+          [](OnnxFile& f, NodeProto& n) {
+            Input(f, n, "scale", {8, 8}), Input(f, n, "shift", {8, 8});
+            SetFloat(SetInt(n, "axis", 2), "epsilon", 1e-3f).add_output("mean");
+          }),
+      Map("LRN", "LRN", 13, [](OnnxFile&, NodeProto& n) { SetFloat(SetInt(n, "size", 2), "bias", 2); }),
       Map("group-norm", "GroupNormalization", 21,
           [](OnnxFile& f, NodeProto& n) {
             Input(f, n, "scale", {3}), Input(f, n, "shift", {3});
@@ -123,8 +129,21 @@ std::vector<Network> Layers() {
 
 std::vector<Network> Activations() {
   std::vector<Network> networks;
-  for (const char* op : {"Relu", "Sqrt", "Exp", "Erf", "HardSwish", "Sigmoid", "Tanh", "Identity", "Dropout"}) {
+  for (const char* op : {"Relu", "Sqrt", "Exp", "Erf", "HardSwish", "Sigmoid", "Tanh", "Identity", "Dropout", "Abs",
+                         "Log", "Neg", "Reciprocal", "Softplus", "LogSoftmax", "LpNormalization"}) {
     networks.push_back(Map(op, op, 17));
+  }
+  networks.push_back(Map("Mish", "Mish", 18));
+  for (const char* op : {"Selu", "Celu"}) {
+    networks.push_back(Map(op, op, 16, [](OnnxFile&, NodeProto& n) { SetFloat(n, "alpha", 0.5f); }));
+  }
+  for (const char* op : {"Sum", "Max", "Min", "Mean"}) {
+    networks.push_back({op, 13, [op](OnnxFile& f) {
+                          f.Node("GlobalAveragePool", {"x"}, "p");
+                          f.Floats("c", {1, 3, 1, 1}, 0.5f);
+                          f.Node(op, {"p", "x", "c"}, "z");
+                          Classify(f, "z", 3);
+                        }});
   }
   for (const char* op : {"LeakyRelu", "Elu", "HardSigmoid"}) {
     networks.push_back(Map(op, op, 16, [](OnnxFile&, NodeProto& n) { SetFloat(n, "alpha", 0.1f); }));
@@ -184,6 +203,10 @@ std::vector<Network> Pools() {
           [](OnnxFile& f, NodeProto& n) {
             IntInput(f, n, "axes", {2, 3});
           }),
+      Map("ReduceSumSquare", "ReduceSumSquare", 13,
+          [](OnnxFile&, NodeProto& n) {
+            SetInts(n, "axes", {2, 3});
+          }),
       Map("ReduceL2", "ReduceL2", 13,
           [](OnnxFile&, NodeProto& n) {
             SetInts(n, "axes", {2, 3});
@@ -229,6 +252,23 @@ std::vector<Network> Moves() {
             Input(f, n, "value", {}, 0);
           },
           5),
+      {"Expand", 13,
+       [](OnnxFile& f) {
+         f.Node("GlobalAveragePool", {"x"}, "p");
+         f.Node("Shape", {"x"}, "s");
+         f.Node("Expand", {"p", "s"}, "z");
+         Classify(f, "z", 3);
+       }},
+      {"ConstantOfShape", 13,
+       [](OnnxFile& f) {
+         f.Ints("shape", {3, 1, 1});
+         TensorProto& half =
+             *Attribute(f.Node("ConstantOfShape", {"shape"}, "c"), "value", AttributeProto::TENSOR).mutable_t();
+         half.set_data_type(TensorProto::FLOAT);
+         half.add_dims(1), half.add_float_data(0.5f);
+         f.Node("Mul", {"x", "c"}, "z");
+         Classify(f, "z", 3);
+       }},
       {"squeeze-unsqueeze", 13,
        [](OnnxFile& f) {
          f.Ints("axes", {2, 3});

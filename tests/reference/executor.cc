@@ -86,6 +86,14 @@ double Apply(const graph::Activation& a, double x) {
       return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
     case Kind::kGeluTanh:
       return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Kind::kAbs:
+      return std::abs(x);
+    case Kind::kLog:
+      return std::log(x);
+    case Kind::kSoftplus:
+      return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+    case Kind::kMish:
+      return x * std::tanh(std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))));
   }
   return std::numeric_limits<double>::quiet_NaN();
 }
@@ -100,6 +108,10 @@ double Apply(graph::BinaryKind kind, double a, double b) {
       return a * b;
     case graph::BinaryKind::kDiv:
       return a / b;
+    case graph::BinaryKind::kMax:
+      return std::max(a, b);
+    case graph::BinaryKind::kMin:
+      return std::min(a, b);
   }
   return std::numeric_limits<double>::quiet_NaN();
 }
@@ -169,6 +181,56 @@ struct Execute {
       const int64_t g = o[0] / channels;
       const double normal = (in[0].At(o) - sums[g] / count) / std::sqrt(squares[g] / count + op.epsilon);
       return normal * op.scale->data[o[0]] + op.shift->data[o[0]];
+    });
+  }
+
+  // Calls f(x) for all elements of `in` whose index is that of `o` but along `axis`.
+  template <typename F>
+  void ForEachAlong(Index o, int64_t axis, F f) const {
+    for (o[axis] = 0; o[axis] < in[0].size(axis); ++o[axis]) f(in[0].At(o));
+  }
+
+  void operator()(const graph::LayerNorm& op) const {
+    const double count = static_cast<double>(in[0].size(op.axis));
+    Fill([&](const Index& o) {
+      double mean = 0, variance = 0;
+      ForEachAlong(o, op.axis, [&](double x) { mean += x / count; });
+      ForEachAlong(o, op.axis, [&](double x) { variance += (x - mean) * (x - mean) / count; });
+      const double normal = (in[0].At(o) - mean) / std::sqrt(variance + op.epsilon);
+      return normal * op.scale->data[o[op.axis]] + op.shift->data[o[op.axis]];
+    });
+  }
+
+  void operator()(const graph::L2Norm& op) const {
+    Fill([&](const Index& o) {
+      double squares = op.inside;
+      ForEachAlong(o, op.axis, [&](double x) { squares += x * x; });
+      return in[0].At(o) / (std::max<double>(std::sqrt(squares), op.floor) + op.beside);
+    });
+  }
+
+  void operator()(const graph::ResponseNorm& op) const {
+    const int64_t channels = in[0].size(0);
+    std::vector<double> lengths(channels, 0);
+    ForEachIndex(out, [&](const Index& o) { lengths[o[0]] += in[0].At(o) * in[0].At(o); });
+    double mean = 0;
+    for (double& length : lengths) length = std::sqrt(length), mean += length / static_cast<double>(channels);
+    Fill([&](const Index& o) {
+      const double normal = lengths[o[0]] / (mean + op.epsilon);
+      return in[0].At(o) * (1 + op.scale->data[o[0]] * normal) + op.shift->data[o[0]];
+    });
+  }
+
+  void operator()(const graph::LocalResponseNorm& op) const {
+    Fill([&](const Index& o) {
+      const int64_t first = o[0] - (op.size - 1) / 2;
+      double squares = 0;
+      for (int64_t c = std::max<int64_t>(first, 0); c < std::min(first + op.size, in[0].size(0)); ++c) {
+        Index at = o;
+        at[0] = c;
+        squares += in[0].At(at) * in[0].At(at);
+      }
+      return in[0].At(o) / std::pow(op.bias + op.alpha / static_cast<double>(op.size) * squares, op.beta);
     });
   }
 

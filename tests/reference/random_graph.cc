@@ -72,7 +72,7 @@ class Generator {
 
   // Any function; roots, powers and exp of values between 0.1 and 2.
   Activation AnyFunction() {
-    switch (const auto kind = static_cast<ActivationKind>(Below(16)); kind) {
+    switch (const auto kind = static_cast<ActivationKind>(Below(20)); kind) {
       case ActivationKind::kClip:
         return {kind, -0.5f, 1};
       case ActivationKind::kLinear:
@@ -92,7 +92,7 @@ class Generator {
   ValueId Function(ValueId src) {
     const Activation function = AnyFunction();
     const bool narrow = function.kind == ActivationKind::kPow || function.kind == ActivationKind::kSqrt ||
-                        function.kind == ActivationKind::kExp;
+                        function.kind == ActivationKind::kExp || function.kind == ActivationKind::kLog;
     return b_.Add(function, {narrow ? Clip(src, 0.1f, 2) : src});
   }
 
@@ -123,7 +123,7 @@ class Generator {
   }
 
   ValueId TwoValues(ValueId src) {
-    const auto kind = static_cast<BinaryKind>(Below(4));
+    const auto kind = static_cast<BinaryKind>(Below(6));
     ValueId other = Twin(src);
     if (kind == BinaryKind::kDiv) other = Clip(other, 0.5f, 2);
     // Twins may be equal, and a map of zeros would say nothing.
@@ -135,15 +135,28 @@ class Generator {
   ValueId Constant(ValueId src) {
     const Dims& map = b_.dims(src);
     const Dims dims = Coin() ? Dims{map[0], 1, 1} : Coin() ? Dims{1, 1, 1} : Coin() ? map : Dims{1, map[1], map[2]};
-    const auto kind = static_cast<BinaryKind>(Below(4));
+    const auto kind = static_cast<BinaryKind>(Below(6));
     const bool reversed = Coin();
     const bool divides = reversed && kind == BinaryKind::kDiv;
     return b_.Add(Binary{kind, b_.Random(dims, 0.5f, 2), reversed}, {divides ? Clip(src, 0.5f, 2) : src});
   }
 
+  ValueId OtherNorm(ValueId src, int64_t channels) {
+    if (Coin()) return b_.Add(graph::L2Norm{.axis = Below(3), .floor = 1e-2f, .beside = 0.1f}, {src});
+    if (Coin()) return b_.Add(graph::LocalResponseNorm{1 + Below(6), 0.5f, 0.75f, 1}, {src});
+    const int64_t axis = Coin() ? 0 : Below(3), size = Size(src, static_cast<size_t>(axis));
+    if (Coin()) {
+      return b_.Add(graph::LayerNorm{b_.Random({size}, 0.5f, 1.5f), b_.Random({size}, -0.5f, 0.5f), axis, 1e-2f},
+                    {src});
+    }
+    return b_.Add(graph::ResponseNorm{b_.Random({channels}, -0.5f, 0.5f), b_.Random({channels}, -0.5f, 0.5f), 1e-2f},
+                  {src});
+  }
+
   ValueId Norm(ValueId src) {
     const int64_t channels = Size(src, 0);
     if (Coin()) return b_.Add(b_.BatchNorm(channels), {src});
+    if (Coin()) return OtherNorm(src, channels);
     return b_.Add(graph::GroupNorm{b_.Random({channels}, 0.5f, 1.5f), b_.Random({channels}, -0.5f, 0.5f),
                                    Divisor(channels), 1e-2f},
                   {src});

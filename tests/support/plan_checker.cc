@@ -197,11 +197,15 @@ std::vector<graph::Activation> AllActivations() {
           {Kind::kHardSwish, 1.0f / 6, 0.5f},
           {Kind::kSwish, 1},
           {Kind::kGelu},
-          {Kind::kGeluTanh}};
+          {Kind::kGeluTanh},
+          {Kind::kAbs},
+          {Kind::kLog},
+          {Kind::kSoftplus},
+          {Kind::kMish}};
 }
 
 bool NeedsPositive(const graph::Activation& activation) {
-  return activation.kind == graph::ActivationKind::kSqrt ||
+  return activation.kind == graph::ActivationKind::kSqrt || activation.kind == graph::ActivationKind::kLog ||
          (activation.kind == graph::ActivationKind::kPow && activation.alpha == 0.5f);
 }
 

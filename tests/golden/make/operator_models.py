@@ -93,11 +93,32 @@ def functions(opset: int):
         ("Gelu", 20, {}),
         ("Gelu", 20, {"approximate": "tanh"}),
         ("Identity", 7, {}),
+        ("Abs", 7, {}),
+        ("Neg", 7, {}),
+        ("Softplus", 7, {}),
+        ("Mish", 18, {}),
+        ("Selu", 7, {}),
+        ("Selu", 7, {"alpha": 1.5, "gamma": 0.7}),
+        ("Celu", 12, {}),
+        ("Celu", 12, {"alpha": 0.4}),
         ("Dropout", 7, {}),
         ("Cast", 7, {"to": TensorProto.FLOAT}),
     ):
         if opset >= since:
             yield "-".join([op, *map(str, attributes.values())]), Network(opset)(op, ["x"], **attributes)
+    yield "Reciprocal", Network(opset)("Exp", ["x"], ["e"])("Reciprocal", ["e"])
+    yield "Log", Network(opset)("Exp", ["x"], ["e"])("Log", ["e"])
+    last = {"axis": -1} if opset >= 11 else {"axis": 3}
+    yield "Log-Softmax", Network(opset)("Softmax", ["x"], ["e"], **last)("Log", ["e"])
+    softplus = Network(opset)("Exp", ["x"], ["e"])("Add", ["e", one(1)], ["p"])("Log", ["p"], ["s"])
+    yield "Softplus-pieces", softplus("Tanh", ["s"], ["t"])("Mul", ["t", "x"])
+    if opset == 13:
+        cube = Network(opset)("Mul", ["x", "x"], ["q"])("Mul", ["x", "q"], ["c"])
+    else:
+        cube = Network(opset)("Pow", ["x", one(3)], ["c"])
+    scaled = cube("Mul", ["c", one(0.044715)], ["s"])("Add", ["x", "s"], ["p"])("Mul", ["p", one(0.7978845608)], ["i"])
+    tanh = scaled("Tanh", ["i"], ["t"])("Add", ["t", one(1)], ["o"])("Mul", ["x", one(0.5)], ["h"])
+    yield "Gelu-tanh-pieces", tanh("Mul", ["h", "o"])
     yield "Sqrt", Network(opset)("Exp", ["x"], ["e"])("Sqrt", ["e"])
     for exponent in (2.0, 0.5, 3.0, -1.0):
         yield f"Pow-{exponent}", Network(opset)("Exp", ["x"], ["e"])("Pow", ["e", one(exponent)])
@@ -129,6 +150,57 @@ def pairs(opset: int):
         yield f"{op}-folded", folded("Add", ["x", "k"])
 
 
+def several(opset: int):
+    """Operators of any number of tensors."""
+    for op in ("Sum", "Max", "Min", "Mean"):
+        pooled = lambda: Network(opset)("Exp", ["x"], ["e"])("GlobalAveragePool", ["e"], ["g"])  # noqa: E731
+        yield f"{op}-one", pooled()(op, ["x"])
+        yield f"{op}-two", pooled()(op, ["x", "e"])
+        if opset < 8:  # they repeat nothing yet
+            continue
+        yield f"{op}-three", pooled()(op, ["e", "g", "x"])
+        yield f"{op}-five", pooled()(op, ["g", "x", one(0.5), floats(1, 4, 1, 1), "e"])
+        yield f"{op}-constants", pooled()(op, [floats(4, 1, 1), floats(1, 5), one(0.25)], ["k"])("Add", ["x", "k"])
+        yield f"{op}-constant", pooled()(op, [floats(4, 1, 1), "x"])
+        yield f"{op}-zero", pooled()(op, ["x", one(0)])
+
+
+def lengths(opset: int):
+    """Normalisations by a vector's length, in the forms that exporters write."""
+    vector = lambda: Network(opset)("Flatten", ["x"], ["v"])  # noqa: E731
+    sources = (("v", [1]), ("v", [-1]), ("x", [1]), ("x", [-1]), ("x", [2]))
+    for source, axes in sources if opset in (7, 13, 18) else ():
+        def start(source=source):
+            return vector() if source == "v" else Network(opset)
+
+        name = f"{source}-{axes[0]}"
+        plain = lambda: start().with_axes("ReduceL2", source, "l", axes, 18, keepdims=1)  # noqa: E731
+        yield f"Length-{name}", plain()("Div", [source, "l"])
+        low = ["l", one(1e-3), ""] if opset >= 11 else ["l"]
+        clip = lambda: plain()("Clip", low, ["c"], **({} if opset >= 11 else {"min": 1e-3}))  # noqa: E731
+        if opset >= 8:
+            yield f"Length-clip-expand-{name}", clip()("Shape", [source], ["s"])("Expand", ["c", "s"], ["e"])("Div", [source, "e"])
+        if opset >= 8:
+            yield f"Length-max-{name}", plain()("Max", ["l", one(2)], ["c"])("Div", [source, "c"])
+        yield f"Length-plus-{name}", plain()("Add", ["l", one(0.5)], ["c"])("Reciprocal", ["c"], ["r"])("Mul", ["r", source])
+        squares = lambda: start()("Mul", [source, source], ["q"]).with_axes("ReduceSum", "q", "t", axes, 13, keepdims=1)  # noqa: E731
+        yield f"Length-root-{name}", squares()("Sqrt", ["t"], ["l"])("Div", [source, "l"])
+        yield f"Length-inside-{name}", squares()("Add", ["t", one(0.5)], ["u"])("Sqrt", ["u"], ["l"])("Div", [source, "l"])
+        power = start()("Pow", [source, one(2)], ["q"]).with_axes("ReduceSum", "q", "t", axes, 13, keepdims=1)
+        power = power("Max", ["t", one(0.5)], ["m"]) if opset >= 8 else power("Add", ["t", one(0.5)], ["m"])
+        yield f"Length-rsqrt-{name}", power("Sqrt", ["m"], ["l"])("Reciprocal", ["l"], ["r"])("Mul", [source, "r"])
+        yield f"Length-power-{name}", squares()("Pow", ["t", one(0.5)], ["l"])("Div", [source, "l"])
+        yield f"Length-one-over-{name}", plain()("Div", [one(1), "l"], ["r"])("Mul", [source, "r"])
+        gone = start().with_axes("ReduceL2", source, "g", axes, 18, keepdims=0).with_axes("Unsqueeze", "g", "l", axes, 13)
+        if opset >= 11 or axes[0] > 0:
+            yield f"Length-unsqueezed-{name}", gone("Div", [source, "l"])
+        square_sum = start().with_axes("ReduceSumSquare", source, "t", axes, 18, keepdims=1)
+        yield f"Length-sum-square-{name}", square_sum("Sqrt", ["t"], ["l"])("Div", [source, "l"])
+        yield f"LpNormalization-{name}", start()("LpNormalization", [source], axis=axes[0])
+    zeros = Network(opset)("Flatten", ["x"], ["v"])("Mul", ["v", one(0)], ["w"])("LpNormalization", ["w"], ["n"], axis=1)
+    yield "LpNormalization-zeros", zeros("Add", ["n", "v"])
+
+
 def reductions(opset: int):
     for op, since in (("ReduceMean", 18), ("ReduceSum", 13), ("ReduceL2", 18), ("ReduceMax", 18)):
         for axes in ([2, 3], [1], [-1], [3, 1], [-2, -1]):
@@ -143,8 +215,34 @@ def reductions(opset: int):
         yield f"Softmax-{axis}", Network(opset)("Softmax", ["x"], ["s"], **attributes)("Mul", ["s", "x"])
 
 
+    for axis in (None, 1, 2, 3) + ((-1, -2) if opset >= 11 else ()):
+        yield f"LogSoftmax-{axis}", Network(opset)("LogSoftmax", ["x"], **({} if axis is None else {"axis": axis}))
+    yield "ReduceSumSquare", Network(opset).with_axes("ReduceSumSquare", "x", "z", [2, 3], 18)
+
+
 def moves(opset: int):
     """Operators that move elements."""
+    if opset >= 8:
+        pooled = lambda: Network(opset)("GlobalAveragePool", ["x"], ["g"])  # noqa: E731
+        yield "Expand", pooled()("Expand", ["g", ints([1, 4, 6, 5])])
+        yield "Expand-shape", pooled()("Shape", ["x"], ["s"])("Expand", ["g", "s"], ["e"])("Mul", ["x", "e"])
+        yield "Expand-short", pooled()("Expand", ["g", ints([6, 1])])
+        yield "Expand-nothing", pooled()("Expand", ["g", ints([1])], ["e"])("Add", ["x", "e"])
+        yield "Expand-constant", Network(opset)("Expand", [floats(4, 1, 1), ints([1, 4, 6, 1])], ["k"])("Add", ["x", "k"])
+    if opset >= 9:
+        fill = numpy_helper.from_array(np.array([0.5], np.float32))
+        yield "ConstantOfShape", Network(opset)("ConstantOfShape", [ints([4, 1, 5])], ["k"], value=fill)("Mul", ["x", "k"])
+        like = Network(opset)("Shape", ["x"], ["s"])("ConstantOfShape", ["s"], ["k"], value=fill)
+        yield "ConstantOfShape-like", like("Add", ["x", "k"])
+        yield "ConstantOfShape-zeros", Network(opset)("ConstantOfShape", [ints([1])], ["k"])("Sub", ["x", "k"])
+    for axis, sizes in ((1, [1, 1, 2]), (2, [1, 4, 1]), (3, [2, 2, 1])):
+        inputs = ["x", ints(sizes)] if opset >= 13 else ["x"]
+        attributes = {} if opset >= 13 else {"split": sizes}
+        parts = Network(opset)("Split", inputs, ["a", "b", "c"], axis=axis, **attributes)
+        yield f"Split-three-{axis}", parts("Concat", ["c", "a", "b"], axis=axis)
+        if sizes[0] == sizes[1]:
+            chunks = Network(opset)("Split", inputs, ["a", "b", "c"], axis=axis, **attributes)("Add", ["a", "b"], ["d"])
+            yield f"Split-add-{axis}", chunks("Concat", ["a", "d", "c"], axis=axis)
     for starts, ends, axes, steps in (
         ([0, 1], [FAR, -1], [2, 3], [2, 1]),
         ([-3], [FAR], [-1], [1]),
@@ -229,6 +327,45 @@ def layers(opset: int):
     pooled = Network(opset)("GlobalAveragePool", ["x"], ["g"])("Flatten", ["g"], ["v"])
     yield "BatchNormalization-vector", pooled("BatchNormalization", ["v", *per_channel])
     yield "InstanceNormalization", Network(opset)("InstanceNormalization", ["x", *per_channel[:2]], epsilon=1e-2)
+    if opset == 18:
+        yield "GroupNormalization-18", Network(opset)("GroupNormalization", ["x", floats(2), floats(2, seed=3)], num_groups=2)
+    for size in (1, 3, 5, 9) if opset == 13 else ():
+        yield f"LRN-{size}", Network(opset)("LRN", ["x"], size=size, alpha=0.7, beta=0.6, bias=1.5)
+    yield "LRN-usual", Network(opset)("LRN", ["x"], size=5)
+    if opset >= 17:
+        for axis, shape in ((-1, (5,)), (2, (6, 5)), (1, SHAPE)):
+            yield f"LayerNormalization-{axis}", Network(opset)(
+                "LayerNormalization", ["x", floats(*shape), floats(*shape, seed=3)], axis=axis, epsilon=1e-3
+            )
+        group = [floats(4, 1, 1), floats(4, 1, 1, seed=3)]
+        yield "LayerNormalization-repeated", Network(opset)("LayerNormalization", ["x", *group], axis=1)
+        yield "LayerNormalization-no-bias", Network(opset)("LayerNormalization", ["x", floats(5)], ["z", "mean", "deviation"])
+        flat = Network(opset)("Flatten", ["x"], ["v"])
+        yield "LayerNormalization-vector", flat("LayerNormalization", ["v", floats(120), floats(120, seed=3)])
+        last = Network(opset)("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1])
+        turned = last("LayerNormalization", ["t", *per_channel[:2]], ["n"], epsilon=1e-6)
+        turned("MatMul", ["n", floats(4, 7, low=-1, high=1)], ["m"])
+        turned("Add", ["m", floats(7)], ["b"])("Mul", ["b", floats(7, seed=5)], ["s"])
+        yield "LayerNormalization-channels-last", turned("Transpose", ["s"], perm=[0, 3, 1, 2])
+    for name, axis, shape in (("last", -1, (5,)), ("channels", 1, (4, 1, 1))):
+        def moments(axis=axis):
+            mean = Network(opset).with_axes("ReduceMean", "x", "m", [axis], 18)("Sub", ["x", "m"], ["d"])
+            return mean("Pow", ["d", one(2)], ["q"]).with_axes("ReduceMean", "q", "w", [axis], 18)("Add", ["w", one(1e-3)], ["e"])
+
+        nine = moments()("Sqrt", ["e"], ["r"])("Div", ["d", "r"], ["n"])
+        yield f"Layer-norm-nine-{name}", nine("Mul", ["n", floats(*shape)], ["k"])("Add", ["k", floats(*shape, seed=3)])
+        twice = moments()("Sub", ["x", "m"], ["d2"])("Sqrt", ["e"], ["r"])("Reciprocal", ["r"], ["i"])("Mul", ["d2", "i"], ["n"])
+        yield f"Layer-norm-twice-{name}", twice("Mul", [floats(*shape), "n"], ["k"])("Add", ["k", floats(*shape, seed=3)])
+        keras = moments()("Sqrt", ["e"], ["r"])("Reciprocal", ["r"], ["i"])("Mul", ["i", floats(*shape)], ["k"])
+        keras("Mul", ["x", "k"], ["a"])("Mul", ["m", "k"], ["b"])("Sub", [floats(*shape, seed=3), "b"], ["c"])
+        yield f"Layer-norm-keras-{name}", keras("Add", ["a", "c"])
+    for name, turn in (("first", False), ("last", True)):
+        grn = Network(opset)("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]) if turn else Network(opset)("Identity", ["x"], ["t"])
+        pixels, channel, shape = ([1, 2], -1, (4,)) if turn else ([2, 3], 1, (4, 1, 1))
+        grn.with_axes("ReduceL2", "t", "l", pixels, 18).with_axes("ReduceMean", "l", "m", [channel], 18)
+        grn("Add", ["m", one(1e-6)], ["e"])("Div", ["l", "e"], ["n"])("Mul", ["t", "n"], ["p"])("Mul", ["p", floats(*shape)], ["s"])
+        grn("Add", ["s", floats(*shape, seed=3)], ["b"])("Add", ["t", "b"], ["y1"])
+        yield f"Response-norm-{name}", grn("Transpose", ["y1"], perm=[0, 3, 1, 2]) if turn else grn("Identity", ["y1"])
     if opset >= 21:
         yield "GroupNormalization", Network(opset)("GroupNormalization", ["x", *per_channel[:2]], num_groups=2)
     flat = lambda: Network(opset)("Flatten", ["x"], ["v"])  # noqa: E731
@@ -247,6 +384,9 @@ def layers(opset: int):
             ((4, 4, 2, 2), {"auto_pad": "SAME_LOWER"}),
             ((4, 2, 2, 3), {"group": 2, "auto_pad": "VALID"}),
             ((4, 4, 2, 2), {"dilations": [3, 2]}),
+            ((4, 4, 3, 3), {"auto_pad": "SAME_LOWER", "strides": [2, 2]}),
+            ((4, 4, 2, 3), {"auto_pad": "SAME_LOWER", "strides": [3, 2]}),
+            ((4, 4, 3, 3), {"auto_pad": "VALID", "strides": [2, 2]}),
         )
     ):
         weights = floats(*shape, low=-1, high=1)
@@ -259,6 +399,12 @@ def layers(opset: int):
             {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1},
             {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1},
             {"kernel_shape": [2, 2], "dilations": [2, 2]},
+            {"kernel_shape": [3, 3], "strides": [2, 2], "auto_pad": "SAME_LOWER"},
+            {"kernel_shape": [2, 3], "strides": [2, 2], "auto_pad": "SAME_UPPER"},
+            {"kernel_shape": [3, 2], "strides": [2, 2], "auto_pad": "VALID"},
+            {"kernel_shape": [3, 3], "strides": [3, 3], "pads": [1, 1, 0, 1], "ceil_mode": 1},
+            {"kernel_shape": [3, 3], "strides": [2, 3], "pads": [0, 0, 2, 2], "ceil_mode": 1},
+            {"kernel_shape": [4, 4], "strides": [3, 2], "pads": [2, 3, 2, 1], "ceil_mode": 1},
         )
     ):
         if opset >= 10 or not {"ceil_mode", "dilations"} & attributes.keys():
@@ -272,7 +418,7 @@ def layers(opset: int):
 def cases():
     """Names and networks."""
     for opset in OPSETS:
-        for theme in (functions, pairs, reductions, moves, shapes, layers):
+        for theme in (functions, pairs, several, lengths, reductions, moves, shapes, layers):
             for name, network in theme(opset):
                 safe = "".join(c if c.isalnum() or c in "-." else "_" for c in name)
                 yield f"{safe}-opset{opset}", network.model()

@@ -315,6 +315,21 @@ TEST(ChooseLayers, EveryOutputWholeAndCut) {
   EXPECT_EQ((*layers)[1].spaces[2].normalized, EmbeddingSpace({"abc", image::Recipe(), "pool", "f32", true, 4}));
 }
 
+// A vector of the network's own length 1 is the same scaled; what is cut from it is not.
+TEST(ChooseLayers, VectorsOfLengthOneHaveOneSpace) {
+  ModelInfo info = Info();
+  info.outputs[1].unit_length = true;
+  const auto config = Config("truncatable { layer: 'pool' sizes: 4 }");
+  const auto layers = ChooseLayers(config, info, "abc", image::Recipe());
+  ASSERT_TRUE(layers.ok()) << layers.status();
+  ASSERT_EQ((*layers)[1].name, "pool");
+  const std::vector<Space>& spaces = (*layers)[1].spaces;
+  EXPECT_EQ(spaces[0].plain, EmbeddingSpace({"abc", image::Recipe(), "pool", "f32", false, 8}));
+  EXPECT_EQ(spaces[0].normalized, spaces[0].plain);
+  EXPECT_NE(spaces[1].normalized, spaces[1].plain);
+  EXPECT_NE((*layers)[0].spaces[0].normalized, (*layers)[0].spaces[0].plain);
+}
+
 TEST(ChooseLayers, RefusesMistakes) {
   struct Case {
     const char* config;

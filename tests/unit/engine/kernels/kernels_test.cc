@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/kernels/grouped_convolution.h"
 #include "engine/kernels/normalise.h"
+#include "engine/kernels/rows.h"
 #include "engine/kernels/winograd.h"
 #include "gtest/gtest.h"
 
@@ -78,6 +79,26 @@ TEST(Kernels, NormalisationWritesItsResult) {
         const ScaleShift map{.pixels = images * pixels, .factor = ones, .shift = ones, .relu = true};
         ExpectWrites(
             floats, NoScratch, [&](const Team& team, float*, float* dst) { RunScaleShift(team, map, src.data(), dst); },
+            what);
+        const L2Normalise length{.rows = images * pixels, .width = channels, .floor = 1};
+        ExpectWrites(
+            floats, NoScratch,
+            [&](const Team& team, float*, float* dst) { RunL2Normalise(team, length, src.data(), dst); }, what);
+        for (const int64_t size : {1, 4, 99}) {
+          const LocalResponseNormalise local{
+              .rows = images * pixels, .width = channels, .size = size, .alpha = 1, .beta = 0.75f, .bias = 1};
+          ExpectWrites(
+              floats, NoScratch,
+              [&](const Team& team, float*, float* dst) { RunLocalResponseNormalise(team, local, src.data(), dst); },
+              what);
+        }
+        const ResponseNormalise response{
+            .images = images, .pixels = pixels, .epsilon = 1, .scale = ones, .shift = ones};
+        ExpectWrites(
+            floats, [&](int threads) { return ResponseNormaliseScratch(response, threads); },
+            [&](const Team& team, float* scratch, float* dst) {
+              RunResponseNormalise(team, response, src.data(), scratch, dst);
+            },
             what);
         for (const int64_t groups : {int64_t{1}, channels}) {
           const GroupNormalise norm{.images = images,

@@ -41,15 +41,16 @@ TEST(PlanElementwise, SlopesOfChannels) {
               OnDims("PRelu", {2, 3, 4, 5}, apply, "PRelu")});
 }
 
-constexpr BinaryKind kKinds[] = {BinaryKind::kAdd, BinaryKind::kSub, BinaryKind::kMul, BinaryKind::kDiv};
+constexpr BinaryKind kKinds[] = {BinaryKind::kAdd, BinaryKind::kSub, BinaryKind::kMul,
+                                 BinaryKind::kDiv, BinaryKind::kMax, BinaryKind::kMin};
 
 // Operands that fit a map of 20x5x7.
 const graph::Dims kOperands[] = {{1, 1, 1}, {20, 1, 1}, {20, 5, 7}, {1, 5, 7}, {1, 1, 7}, {1, 5, 1}, {20, 1, 7}};
 
 // Why a plain loop of the library's will do.
 std::string SlowBecause(BinaryKind kind, bool left, const graph::Dims& dims, bool constant) {
-  const bool commutes = kind == BinaryKind::kAdd || kind == BinaryKind::kMul;
-  if (left && !commutes) return "the library repeats its second operand only, and no network wants the first repeated";
+  if (left && !graph::Commutes(kind))
+    return "the library repeats its second operand only, and no network wants the first repeated";
   if (dims == graph::Dims{1, 5, 1} || dims == graph::Dims{20, 1, 7}) return "no network repeats along these axes";
   if (dims == graph::Dims{1, 1, 1} && !constant) return "no network has one value an image";
   return "";

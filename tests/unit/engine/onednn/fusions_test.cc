@@ -105,7 +105,8 @@ TEST(PlanFusions, Activations) {
   }
 }
 
-constexpr BinaryKind kKinds[] = {BinaryKind::kAdd, BinaryKind::kSub, BinaryKind::kMul, BinaryKind::kDiv};
+constexpr BinaryKind kKinds[] = {BinaryKind::kAdd, BinaryKind::kSub, BinaryKind::kMul,
+                                 BinaryKind::kDiv, BinaryKind::kMax, BinaryKind::kMin};
 
 TEST(PlanFusions, Constants) {
   for (const Host& host : Layers()) {

@@ -249,6 +249,27 @@ TEST(ReadOnnx, FoldedConstants) {
 }
 
 // The order of elements, by a transpose of three axes: element (i, j, k) of the result is (k, i, j) of the file.
+// Some exporters leave the root of two in x / sqrt(2) to be computed.
+TEST(ReadOnnx, FunctionsOfConstants) {
+  struct Function {
+    const char* op;
+    float expected;  // of 4
+  };
+  for (const Function& c : {Function{"Sqrt", 2},
+                            {"Neg", -4},
+                            {"Abs", 4},
+                            {"Reciprocal", 0.25f},
+                            {"Exp", 54.598148f},
+                            {"Log", 1.3862944f}}) {
+    OnnxFile f(17);
+    f.Floats("four", {}, 4);
+    f.Node(c.op, {"four"}, "k"), f.Node("Mul", {"x", "k"}, "z"), f.Node("Flatten", {"z"}, "y");
+    const auto graph = ReadBytes(f.Bytes());
+    ASSERT_TRUE(graph.ok()) << c.op << ": " << graph.status();
+    EXPECT_FLOAT_EQ(std::get<graph::Binary>(graph->nodes[0].op).constant->data.front(), c.expected) << c.op;
+  }
+}
+
 TEST(ReadOnnx, TransposedConstants) {
   OnnxFile f;
   std::vector<float> data(2 * 3 * 8);

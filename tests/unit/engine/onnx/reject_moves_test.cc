@@ -232,6 +232,12 @@ TEST(ReadOnnx, RefusesWrongArithmetic) {
 
 // Operators on integers alone: input 0 is the list "shape" of 0, 4, 6, 6 or the matrix "matrix" of 1, 2 and 3, 4.
 TEST(ReadOnnx, RefusesWrongIntegers) {
+  const auto integers = [](NodeProto& n) {
+    TensorProto& value = *Attribute(n, "value", AttributeProto::TENSOR).mutable_t();
+    value.set_data_type(TensorProto::INT64);
+    value.add_dims(1), value.add_int64_data(0);
+  };
+  const auto fill = [=](NodeProto& n) { n.mutable_input()->DeleteSubrange(0, 1), integers(n); };
   const auto with = [](const char* what, const char* op, const char* first,
                        const std::vector<std::vector<int64_t>>& more, const std::function<void(NodeProto&)>& set,
                        const char* message) {
@@ -266,17 +272,9 @@ TEST(ReadOnnx, RefusesWrongIntegers) {
       with(
           "joined to too many", "Concat", "shape", {std::vector<int64_t>(61, 1)},
           [](NodeProto& n) { SetInt(n, "axis", 0); }, "inputs: expected at most 64 integers, got more"),
-      with("two sizes for a constant", "ConstantOfShape", "square", {}, none, "shape: expected one value, got 2,2"),
-      with(
-          "no value for a constant", "ConstantOfShape", "c", {{64}},
-          [](NodeProto& n) { n.mutable_input()->DeleteSubrange(0, 1); },
-          "attribute 'value': expected an integer, got none"),
-      with(
-          "too many constants", "ConstantOfShape", "c", {{65}},
-          [](NodeProto& n) { n.mutable_input()->DeleteSubrange(0, 1); }, "shape: expected 0 to 64, got 65"),
-      with(
-          "less than no constants", "ConstantOfShape", "c", {{-1}},
-          [](NodeProto& n) { n.mutable_input()->DeleteSubrange(0, 1); }, "shape: expected 0 to 64, got -1"),
+      with("two sizes for a constant", "ConstantOfShape", "square", {}, integers, "shape: expected one value, got 2,2"),
+      with("too many constants", "ConstantOfShape", "c", {{65}}, fill, "shape: expected 0 to 64, got 65"),
+      with("less than no constants", "ConstantOfShape", "c", {{-1}}, fill, "shape: expected 0 to 64, got -1"),
   });
 }
 

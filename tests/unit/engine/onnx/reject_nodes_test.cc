@@ -70,12 +70,6 @@ TEST(ReadOnnx, RefusesWrongNodes) {
           "flatten all", "Flatten", [](NodeProto& n) { SetInt(n, "axis", 0); }, "attribute 'axis': expected 1, got 0"),
       OneMore("max pool without a kernel", "MaxPool", none, "attribute 'kernel_shape': expected two values, got none"),
       OneMore(
-          "max pool with indices", "MaxPool",
-          [](NodeProto& n) {
-            SetInts(n, "kernel_shape", {2, 2}).add_output("indices");
-          },
-          "outputs: expected 1, got 2"),
-      OneMore(
           "a kernel too large", "AveragePool",
           [](NodeProto& n) {
             SetInts(n, "kernel_shape", {7, 7});

@@ -37,6 +37,25 @@ ValueId Half(GraphBuilder& b, ValueId x) {
   return WithScalar(b, x, BinaryKind::kMul, 0.5f);
 }
 
+// sqrt(2 / pi) * (x + by * x^3), the power as a function or as products, or x * (1 + by * x^2)
+ValueId PlusCube(GraphBuilder& b, ValueId x, int form, float by = 0.044715f) {
+  const ValueId square = Mul(b, x, x);
+  ValueId sum;
+  if (form == 2) {
+    sum = Mul(b, x, WithScalar(b, WithScalar(b, square, BinaryKind::kMul, by), BinaryKind::kAdd, 1));
+  } else {
+    const ValueId cube = form == 0 ? b.Add(Activation{ActivationKind::kPow, 3}, {x}) : Mul(b, square, x);
+    sum = Add(b, x, WithScalar(b, cube, BinaryKind::kMul, by));
+  }
+  return WithScalar(b, sum, BinaryKind::kMul, 0.7978846f);
+}
+ValueId OnePlusTanh(GraphBuilder& b, ValueId x, int form = 0, float by = 0.044715f) {
+  return WithScalar(b, b.Add(Activation{ActivationKind::kTanh}, {PlusCube(b, x, form, by)}), BinaryKind::kAdd, 1);
+}
+ValueId Softplus(GraphBuilder& b, ValueId x) {
+  return b.Add(Activation{ActivationKind::kSoftplus}, {x});
+}
+
 PassCase OfImage(const char* what, const std::function<ValueId(GraphBuilder&, ValueId)>& f, const char* expected) {
   return {what, [f](GraphBuilder& b) { return b.FinishFlat(f(b, b.image())); }, expected};
 }
@@ -80,6 +99,26 @@ TEST(RecogniseActivations, Pieces) {
               "gelu, divided by two",
               [](B& b, ValueId x) { return WithScalar(b, Mul(b, OnePlusErf(b, x), x), BinaryKind::kDiv, 2); },
               "Gelu, Reshape"),
+          OfImage(
+              "gelu by tanh", [](B& b, ValueId x) { return Mul(b, Half(b, x), OnePlusTanh(b, x)); },
+              "GeluTanh, Reshape"),
+          OfImage(
+              "gelu by tanh, x * x * x", [](B& b, ValueId x) { return Half(b, Mul(b, x, OnePlusTanh(b, x, 1))); },
+              "GeluTanh, Reshape"),
+          OfImage(
+              "gelu by tanh, x * (1 + x^2)", [](B& b, ValueId x) { return Mul(b, x, Half(b, OnePlusTanh(b, x, 2))); },
+              "GeluTanh, Reshape"),
+          OfImage(
+              "softplus",
+              [](B& b, ValueId x) {
+                const ValueId exp = b.Add(Activation{ActivationKind::kExp}, {x});
+                return b.Add(Activation{ActivationKind::kLog}, {WithScalar(b, exp, BinaryKind::kAdd, 1)});
+              },
+              "Softplus, Reshape"),
+          OfImage(
+              "mish",
+              [](B& b, ValueId x) { return Mul(b, x, b.Add(Activation{ActivationKind::kTanh}, {Softplus(b, x)})); },
+              "Mish, Reshape"),
           OfImage(
               "two in a row",
               [](B& b, ValueId x) {
@@ -129,6 +168,15 @@ TEST(RecogniseActivations, NearMisses) {
           OfImage(
               "erf of x / 1.5", [](B& b, ValueId x) { return Half(b, Mul(b, x, OnePlusErf(b, x, 1.5f))); },
               "Div, Erf, Add, Mul, Mul, Reshape"),
+          OfImage(
+              "another cube", [](B& b, ValueId x) { return Half(b, Mul(b, x, OnePlusTanh(b, x, 1, 0.05f))); },
+              "Mul, Mul, Mul, Add, Mul, Tanh, Add, Mul, Mul, Reshape"),
+          OfImage(
+              "tanh of the softplus of another",
+              [](B& b, ValueId x) {
+                return Mul(b, x, b.Add(Activation{ActivationKind::kTanh}, {Softplus(b, Relu(b, x))}));
+              },
+              "Relu, Softplus, Tanh, Mul, Reshape"),
           OfImage(
               "no half", [](B& b, ValueId x) { return Mul(b, x, OnePlusErf(b, x)); }, "Div, Erf, Add, Mul, Reshape"),
           OfImage(

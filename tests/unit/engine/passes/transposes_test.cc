@@ -51,6 +51,12 @@ TEST(RemoveTransposes, WhatWorksOnPlanesToo) {
            Between(graph::Reduce{graph::ReduceKind::kMean, {0, 1}}), "Transpose, Conv, ReduceMean, Conv, Reshape"},
           {"mean of the channels", Between(graph::Reduce{graph::ReduceKind::kMean, {2}}), mean.c_str()},
           {"softmax of the channels", Between(graph::Softmax{2}), softmax.c_str()},
+          {"layer norm of the channels",
+           Between(graph::LayerNorm{weights.Random({4}, 0.5f, 2), weights.Random({4}, -1, 1), 2}),
+           "Transpose, Conv, LayerNorm, Conv, Transpose, Reshape"},
+          {"length of the rows", Between(graph::L2Norm{1}), "Transpose, Conv, L2Norm, Conv, Transpose, Reshape"},
+          {"an inner product of the channels, which is a convolution", Between(weights.Gemm(4, 4)),
+           "Transpose, Conv, Conv, Conv, Transpose, Reshape"},
           {"a residual",
            [](GraphBuilder& b) {
              const ValueId x = Layer(b, b.image(), 4);
@@ -106,9 +112,12 @@ TEST(RemoveTransposes, WhatDoesNot) {
              return b.Finish(b.Add(b.Gemm(7, 72), {flat}), flat);
            },
            "Transpose, Conv, Transpose, Reshape, Gemm"},
-          {"an inner product of each pixel",
-           [](GraphBuilder& b) { return b.FinishFlat(b.Add(b.Gemm(7, 4), {Layer(b, b.image(), 4)})); },
-           "Transpose, Conv, Transpose, Gemm, Reshape"},
+          {"an inner product of each row",
+           [](GraphBuilder& b) {
+             const ValueId turned = b.Add(graph::Transpose{{0, 2, 1}}, {Conv(b, b.image(), 4)});
+             return b.FinishFlat(b.Add(b.Gemm(7, 6), {turned}));
+           },
+           "Conv, Transpose, Gemm, Reshape"},
           {"pixels and planes", [](GraphBuilder& b) { return b.FinishFlat(Add(b, Layer(b, b.image(), 5), b.image())); },
            "Transpose, Conv, Transpose, Add, Reshape"},
           {"two that are turned in two ways",
