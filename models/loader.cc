@@ -204,7 +204,7 @@ absl::Status Loading::CompileEngine() {
   RESNETD_ASSIGN_OR_RETURN(reading.size, ChooseInputSize(config_, options_.input_size, options_.recipe));
   RESNETD_ASSIGN_OR_RETURN(Network network, ReadNetwork({std::move(onnx), source_.name, source_.folder}, reading));
   const std::shared_future<std::string> sha256 = network.sha256();
-  notes_ = network.notes();
+  notes_.insert(notes_.end(), network.notes().begin(), network.notes().end());
   EngineOptions engine;
   engine.threads = options_.threads;
   engine.warm_up = false;  // MeasureCosts() runs every batch size

@@ -331,7 +331,7 @@ absl::StatusOr<std::vector<Layer>> ChooseLayers(const v1::ModelConfig& config, c
       Space& space = layer.spaces.emplace_back();
       space.dimensions = size;
       space.plain = EmbeddingSpace(key);
-      key.l2_normalized = true;
+      key.l2_normalized = !(output.unit_length && size == output.width);  // or else there is nothing left to scale
       space.normalized = EmbeddingSpace(key);
     }
   }

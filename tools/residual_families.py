@@ -55,6 +55,10 @@ def timm_shallow(name: str, **options) -> nn.Module:
     return timm.create_model(name, layers=[1, 2, 1, 1], num_classes=10, **options)
 
 
+def timm_convnext(name: str) -> nn.Module:
+    return timm.create_model(name, depths=[1, 2, 1, 1], num_classes=10)
+
+
 COMMITTED = (
     Family("resnet18", lambda: tv.resnet18(num_classes=10), (script(7), dynamo(18, "1"))),
     Family("resnet34", lambda: tv.resnet34(num_classes=10), (script(9, "2"), dynamo(20)), size=48),
@@ -86,6 +90,9 @@ COMMITTED = (
     Family("resnetaa50", lambda: timm_shallow("resnetaa50"), (script(11), dynamo(18))),
     Family("resnetblur50", lambda: timm_shallow("resnetblur50"), (script(13), dynamo(18, "1"))),
     Family("resnet50-gn", lambda: timm_shallow("resnet50_gn"), (script(17), dynamo(18), dynamo(21))),
+    Family("res2net50", lambda: timm_shallow("res2net50_26w_4s"), (script(13), dynamo(18, "1"))),
+    Family("convnext-t", lambda: timm_convnext("convnext_tiny"), (script(13), script(17, "1"), dynamo(20))),
+    Family("convnextv2-t", lambda: timm_convnext("convnextv2_tiny"), (script(16, "1"), dynamo(18))),
     Family("nhwc", lambda: own.TensorFlowStyle(), (Export("nhwc", 13), Export("nhwc", 18, "1")), size=50),
 )
 
@@ -123,5 +130,8 @@ FULL_SIZE = (
     full("resnetaa50", lambda: timm.create_model("resnetaa50"), dynamo(18)),
     full("resnetblur50", lambda: timm.create_model("resnetblur50"), dynamo(18)),
     full("resnet50-gn", lambda: timm.create_model("resnet50_gn"), dynamo(18)),
+    full("res2net50", lambda: timm.create_model("res2net50_26w_4s"), script(17)),
+    full("convnext-t", lambda: timm.create_model("convnext_tiny"), script(17)),
+    full("convnextv2-t", lambda: timm.create_model("convnextv2_tiny"), dynamo(20)),
     full("resnet50-512px", lambda: tv.resnet50(num_classes=5), dynamo(18), size=512),
 )

@@ -7,13 +7,15 @@ machine whose PyTorch rounds differently.
 """
 
 import torch
+from timm.layers.grn import GlobalResponseNorm
+from timm.models.convnext import ConvNeXtBlock
 from torch import nn
 
 import make_resnet
 from model_template import Parameters
 
 CALIBRATION_SEED, CALIBRATION_IMAGES = 7, 8
-NORMS = (nn.BatchNorm2d, nn.GroupNorm)
+NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, GlobalResponseNorm)
 
 
 class SeededNetwork:
@@ -33,6 +35,8 @@ class SeededNetwork:
                 layer.register_forward_hook(lambda m, _, y, name=name: self._made_by.update({id(y): (name, y)}))
             elif isinstance(layer, NORMS):
                 layer.register_forward_pre_hook(lambda m, x, name=name: self._set_norm(name, m, x[0]))
+            elif isinstance(layer, ConvNeXtBlock) and layer.gamma is not None:
+                self._set(f"{name}.gamma", layer.gamma, 0.2, 0.6)
         with torch.no_grad():
             module(self.images(CALIBRATION_SEED, CALIBRATION_IMAGES))
         for layer in module.modules():
@@ -55,7 +59,7 @@ class SeededNetwork:
     def _set_norm(self, name: str, norm: nn.Module, x: torch.Tensor) -> None:
         self._set(f"{name}.weight", norm.weight, 0.8, 1.2)
         self._set(f"{name}.bias", norm.bias, -0.2, 0.2)
-        if isinstance(norm, nn.GroupNorm):
+        if not isinstance(norm, nn.BatchNorm2d):
             return
         mean, deviation = float(x.mean()), float(x.std())
         self._set(f"{name}.running_mean", norm.running_mean, mean - 0.3 * deviation, mean + 0.3 * deviation)
