@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
+#include "base/folder.h"
 #include "engine/graph/input_kinds.h"
 #include "engine/graph/output_kinds.h"
 
@@ -17,8 +18,8 @@ namespace resnetd {
 struct ModelBytes {
   Bytes onnx;        // the whole file
   std::string name;  // for messages
-  // Path of the file's folder, where weights may lie in files of their own ("external data"); empty: they may not.
-  std::string folder = {};
+  // The file's folder, where weights may lie in files of their own ("external data"); nowhere: they may not.
+  Folder folder = {};
 };
 
 struct ReadOptions {

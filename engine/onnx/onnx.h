@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
+#include "base/folder.h"
 #include "engine/graph/graph.h"
 #include "engine/graph/input_kinds.h"
 #include "engine/onnx/opsets.h"
@@ -14,7 +15,7 @@
 namespace resnetd::onnx {
 
 struct ReadSettings {
-  std::string folder = {};  // the path where weights of files beside the model lie; empty: nowhere
+  Folder folder{};  // the model's, where weights of files beside it lie
   OutputHints hints = {};
   InputSize size = {};  // of images, where the file leaves it free
 };

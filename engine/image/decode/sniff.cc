@@ -26,6 +26,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
+#include "engine/image/decode/text_form.h"
 #include "engine/image/image.h"
 
 namespace resnetd::image {
@@ -179,6 +180,11 @@ absl::StatusOr<Size> WebpSize(absl::string_view file, Header& header) {
   return absl::InvalidArgumentError("damaged WebP file: expected an image as the first chunk");
 }
 
+// Whether the file begins as one of those formats, as far as it can be told.
+bool BeginsAsImage(absl::string_view file) {
+  return file.size() >= kJpegStart.size() && (Begins(file, kJpegStart) || Begins(file, kPngStart) || IsWebp(file));
+}
+
 absl::Status CheckSize(const Size& size, const Limits& limits) {
   const auto refused = [&size](auto... expected) {
     return absl::InvalidArgumentError(
@@ -247,6 +253,8 @@ absl::StatusOr<Header> Sniff(absl::Span<const std::byte> bytes, const Limits& li
   } else if (IsWebp(file)) {
     header.format = Format::kWebp;
     size = WebpSize(file, header);
+  } else if (const absl::string_view form = TextFormOf(file, BeginsAsImage); !form.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("expected a JPEG, PNG or WebP file, got ", form));
   } else {
     return absl::InvalidArgumentError(absl::StrCat("expected a JPEG, PNG or WebP file, got ", file.size(),
                                                    " bytes that begin with \"", absl::CHexEscape(file.substr(0, 12)),
