@@ -36,10 +36,6 @@ absl::Status CheckPlainName(absl::string_view name, absl::string_view field, abs
       absl::StrCat(EchoPath(file), ": ", field, ": expected the name of a file beside the model, got ", Quoted(name)));
 }
 
-bool IsUtf8(absl::string_view text) {
-  return utf8::is_valid(text.begin(), text.end());
-}
-
 const char* PresetBySize(const ModelInfo& model) {
   if (model.channels == 2 || model.channels == 4) return "none";
   if (model.channels == 1) return "mnist";
@@ -283,23 +279,6 @@ absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::stri
                                                    sound ? "logits or an embedding" : "finite values"));
   }
   return golden;
-}
-
-int CountLabels(absl::string_view text) {
-  const auto ended = absl::c_count(text, '\n');
-  return static_cast<int>(ended + (!text.empty() && text.back() != '\n'));
-}
-
-absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text, absl::string_view file, int classes) {
-  if (!IsUtf8(text)) return absl::InvalidArgumentError(absl::StrCat(EchoPath(file), ": expected UTF-8 text"));
-  std::vector<std::string> labels = absl::StrSplit(text, '\n');
-  if (labels.back().empty()) labels.pop_back();  // what follows the last line's end
-  for (std::string& label : labels) {
-    if (absl::EndsWith(label, "\r")) label.pop_back();
-  }
-  if (static_cast<int>(labels.size()) == classes) return labels;
-  return absl::InvalidArgumentError(absl::StrCat(
-      EchoPath(file), ": expected ", classes, " labels, one a line for each class of the model, got ", labels.size()));
 }
 
 absl::StatusOr<ChosenRecipe> ChooseRecipe(const v1::Preprocessing& config, absl::string_view preset,

@@ -19,11 +19,6 @@ absl::StatusOr<v1::ModelConfig> ParseModelConfig(const std::string& text, absl::
 // The set has at least one image, each with logits or an embedding, finite ones; a tolerance below 1.
 absl::StatusOr<v1::GoldenSet> ParseGoldenSet(const std::string& text, absl::string_view file);
 
-// Lines of a labels file.
-int CountLabels(absl::string_view text);
-// One label a line, UTF-8. `classes`: how many there must be.
-absl::StatusOr<std::vector<std::string>> ParseLabels(absl::string_view text, absl::string_view file, int classes);
-
 struct ChosenRecipe {
   image::Recipe recipe;
   bool assumed = false;  // neither the config nor the operator said: the preset was chosen by the input's size

@@ -13,7 +13,6 @@
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "base/echo.h"
 #include "base/file.h"
 #include "base/status_macros.h"
@@ -22,6 +21,7 @@
 #include "models/embedding_space.h"
 #include "models/foreign_file.h"
 #include "models/golden_check.h"
+#include "models/labels.h"
 #include "models/outputs.h"
 #include "models/runner.h"
 
@@ -34,6 +34,7 @@ constexpr size_t kMaxLabelsBytes = size_t{16} << 20;
 constexpr size_t kMaxGoldenBytes = size_t{64} << 20;
 constexpr char kConfigFile[] = "config.textproto";
 constexpr char kLabelsFile[] = "labels.txt";
+constexpr char kHubFile[] = "config.json";  // Hugging Face's, with id2label
 constexpr char kGoldenFile[] = "golden.textproto";
 
 // One batch size is measured for so long: long enough for a run that nothing disturbs. What takes longer than
@@ -125,6 +126,8 @@ absl::Status CheckFurtherOutputs(const ModelInfo& info, Runner& runner) {
   return CheckFinite(info, all, 1, runner);
 }
 
+using Labels = std::vector<std::string>;
+
 class Loading {
  public:
   Loading(const ModelSource& source, const LoadOptions& options) : source_(source), options_(options) {}
@@ -138,15 +141,19 @@ class Loading {
   absl::Status ReadRecipe();
   absl::Status ReadHeads();
   absl::Status CheckOwner(const Head& head) const;
-  absl::Status SetLabels(const std::optional<std::string>& text, absl::string_view file, Head& head);
+  absl::Status SetLabels(const std::optional<Labels>& labels, absl::string_view file, Head& head) const;
+  void FindHubLabels();
+  void SetHubLabels(Head& head);
   absl::Status TryOut();  // golden answers and costs
 
   const ModelSource& source_;
   const LoadOptions& options_;
   v1::ModelConfig config_;
-  std::optional<std::string> first_labels_;         // the first head's labels as text
-  std::string first_labels_file_;                   // where they are from
-  std::vector<std::optional<std::string>> labels_;  // those of the config's heads
+  std::optional<Labels> first_labels_;         // the first head's
+  std::string first_labels_file_;              // where they are from
+  std::optional<Labels> hub_labels_;           // a config.json's, if there are no others
+  const char* hub_file_ = "";                  // where they are from
+  std::vector<std::optional<Labels>> labels_;  // those of the config's heads
   LabelCounts label_counts_;
   Model model_;
   std::vector<MeasuredBatch> costs_;
@@ -180,21 +187,40 @@ absl::Status Loading::ReadConfig() {
 // Before the network: how many there are says what its outputs are.
 absl::Status Loading::ReadLabels() {
   first_labels_file_ = config_.labels_file().empty() ? kLabelsFile : config_.labels_file();
+  std::optional<std::string> text;
   if (!options_.labels_file.empty()) {
     first_labels_file_ = options_.labels_file;
-    RESNETD_ASSIGN_OR_RETURN(first_labels_, ReadFile(first_labels_file_, kMaxLabelsBytes));
+    RESNETD_ASSIGN_OR_RETURN(text, ReadFile(first_labels_file_, kMaxLabelsBytes));
   } else {
-    RESNETD_ASSIGN_OR_RETURN(first_labels_, ReadOptional(source_, config_.labels_file(), kLabelsFile, kMaxLabelsBytes));
+    RESNETD_ASSIGN_OR_RETURN(text, ReadOptional(source_, config_.labels_file(), kLabelsFile, kMaxLabelsBytes));
   }
-  if (first_labels_.has_value()) label_counts_.first = CountLabels(*first_labels_);
+  if (text.has_value()) {
+    RESNETD_ASSIGN_OR_RETURN(first_labels_, ParseLabels(*text, first_labels_file_));
+    label_counts_.first = static_cast<int>(first_labels_->size());
+  } else {
+    FindHubLabels();
+  }
   for (const v1::HeadConfig& head : config_.heads()) {
     labels_.emplace_back();
     if (!head.labels_file().empty()) {
-      RESNETD_ASSIGN_OR_RETURN(labels_.back(), source_.read(head.labels_file(), kMaxLabelsBytes));
+      RESNETD_ASSIGN_OR_RETURN(const std::string file, source_.read(head.labels_file(), kMaxLabelsBytes));
+      RESNETD_ASSIGN_OR_RETURN(labels_.back(), ParseLabels(file, head.labels_file()));
     }
-    label_counts_.heads.push_back(labels_.back().has_value() ? CountLabels(*labels_.back()) : 0);
+    label_counts_.heads.push_back(labels_.back().has_value() ? static_cast<int>(labels_.back()->size()) : 0);
   }
   return absl::OkStatus();
+}
+
+// Files of that name are many people's, so it is no mistake if one has no labels. Exports lie in a folder "onnx" below
+// it.
+void Loading::FindHubLabels() {
+  for (const char* file : {"config.json", "../config.json"}) {
+    const absl::StatusOr<std::string> text = source_.read(file, kMaxConfigBytes);
+    if (!text.ok()) continue;
+    if (absl::StatusOr<Labels> labels = ParseLabels(*text, file); labels.ok()) hub_labels_ = *std::move(labels);
+    hub_file_ = file;
+    return;
+  }
 }
 
 absl::Status Loading::CompileEngine() {
@@ -249,6 +275,7 @@ absl::Status Loading::ReadHeads() {
     } else if (takes_labels) {
       RESNETD_RETURN_IF_ERROR(CheckOwner(head));
       RESNETD_RETURN_IF_ERROR(SetLabels(first_labels_, first_labels_file_, head));
+      SetHubLabels(head);
     }
     if (model_.heads.empty() && head.labels.empty()) notes_.push_back("no labels, answers carry class indices only");
     model_.heads.push_back(std::move(head));
@@ -280,16 +307,29 @@ absl::Status Loading::CheckOwner(const Head& head) const {
                    "\", or such a line with a labels_file, in config.textproto says what they are"));
 }
 
-absl::Status Loading::SetLabels(const std::optional<std::string>& text, absl::string_view file, Head& head) {
-  if (!text.has_value()) return absl::OkStatus();
+absl::Status Loading::SetLabels(const std::optional<Labels>& labels, absl::string_view file, Head& head) const {
+  if (!labels.has_value()) return absl::OkStatus();
   const int width = model_.engine->info().outputs[static_cast<size_t>(head.output)].width;
-  if (const int count = CountLabels(*text); width == 1 && count > 2) {
+  if (const size_t count = labels->size(); width == 1 && count > 2) {
     return absl::InvalidArgumentError(
         absl::StrCat(EchoPath(file), ": expected 1 label, of what the one score of output ", Quoted(head.name),
                      " is the score of, or 2, without it and with it; got ", count));
   }
-  RESNETD_ASSIGN_OR_RETURN(head.labels, ParseLabels(*text, file, head.classes));
+  RESNETD_RETURN_IF_ERROR(CheckCount(*labels, file, head.classes));
+  head.labels = *labels;
   return absl::OkStatus();
+}
+
+// Labels that nobody pointed to are taken where they fit, and no evidence of what an output is.
+void Loading::SetHubLabels(Head& head) {
+  if (!hub_labels_.has_value() || head.is_value()) return;
+  if (hub_labels_->size() == static_cast<size_t>(head.classes)) {
+    head.labels = *hub_labels_;
+    notes_.push_back(absl::StrCat("labels are those of ", hub_file_));
+  } else {
+    notes_.push_back(absl::StrCat("the ", hub_labels_->size(), " labels of ", hub_file_, " are not used, as there are ",
+                                  head.classes, " classes"));
+  }
 }
 
 absl::Status Loading::TryOut() {
@@ -320,6 +360,7 @@ absl::StatusOr<std::string> ReadOnnxFile(const ModelSource& source) {
 std::vector<std::string> FilesBeside(const v1::ModelConfig& config) {
   std::vector<std::string> files = {config.labels_file().empty() ? kLabelsFile : config.labels_file(),
                                     config.golden_file().empty() ? kGoldenFile : config.golden_file()};
+  if (config.labels_file().empty()) files.push_back(kHubFile);
   for (const v1::HeadConfig& head : config.heads()) {
     if (!head.labels_file().empty()) files.push_back(head.labels_file());
   }
@@ -335,10 +376,7 @@ absl::StatusOr<v1::ModelConfig> ReadModelConfig(const ModelSource& source) {
 absl::StatusOr<LoadedModel> LoadModel(const ModelSource& source, const LoadOptions& options) {
   absl::StatusOr<LoadedModel> loaded = Loading(source, options).Run();
   if (loaded.ok()) return loaded;
-  const std::string model = absl::StrCat("model ", Quoted(source.name));
-  absl::string_view message = loaded.status().message();
-  absl::ConsumePrefix(&message, model + ": ");  // which the engine has said already
-  return absl::Status(loaded.status().code(), absl::StrCat(model, " (", EchoPath(source.origin), "): ", message));
+  return About(source, loaded.status());
 }
 
 absl::StatusOr<std::vector<MeasuredBatch>> MeasureCosts(const Engine& engine, Runner& runner) {

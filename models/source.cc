@@ -69,7 +69,8 @@ bool IsNoModel(const fs::path& entry) {
 // Whether `folder` holds a model, or what keeps one from looking.
 absl::StatusOr<bool> HoldsModel(const fs::path& folder) {
   std::error_code error;
-  const bool holds = fs::exists(fs::status(folder / kModelFile, error));
+  // A link that leads nowhere is meant as a model too, and refused as one.
+  const bool holds = fs::exists(fs::symlink_status(folder / kModelFile, error));
   const bool absent = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
   if (!holds && error && !absent) return absl::UnavailableError(absl::StrCat("it cannot be read: ", error.message()));
   if (!holds && !fs::exists(folder, error)) return absl::UnavailableError("it is a link to nothing");
@@ -108,11 +109,52 @@ std::optional<fs::path> HighestVersion(const fs::path& model_folder, std::vector
   return best->second;
 }
 
+// Everything of FileSource() but what is read.
+ModelSource Named(const std::string& path) {
+  std::error_code error;
+  const fs::path full = fs::absolute(path, error);
+  const fs::path named = full.lexically_normal().parent_path();
+  ModelSource source;
+  source.version = "1";
+  source.onnx_file = full.filename().string();
+  source.origin = path;
+  if (source.onnx_file != kModelFile) {
+    source.name = CleanName(std::string(absl::StripSuffix(source.onnx_file, ".onnx")));
+  } else if (ParseVersion(named.filename().string()).has_value()) {
+    source.name = CleanName(named.parent_path().filename().string());
+    source.version = named.filename().string();
+  } else {
+    source.name = CleanName(named.filename().string());
+  }
+  return source;
+}
+
+// Reads the files of a source from its folder.
+void ReadFrom(absl::StatusOr<Folder> folder, ModelSource& source) {
+  if (folder.ok()) source.folder = *folder;
+  source.read = [folder = std::move(folder)](absl::string_view file, size_t max_bytes) -> absl::StatusOr<std::string> {
+    if (!folder.ok()) return folder.status();
+    const std::string name = Quoted(file);
+    RESNETD_ASSIGN_OR_RETURN(const OpenFile opened, folder->OpenRegular(file, name));
+    return ReadWhole(opened, max_bytes, name);
+  };
+}
+
+// The model of a folder below the one that was opened.
+ModelSource SourceBelow(const Folder& opened, const fs::path& path, const fs::path& file) {
+  ModelSource source = Named(file.string());
+  const fs::path below = file.parent_path().lexically_relative(path);
+  ReadFrom(below == "." ? opened : opened.Below(below.string()), source);
+  return source;
+}
+
 // Appends the model of a folder <name>, or why there is none.
-void AppendModel(const fs::path& folder, FolderContents& contents) {
+void AppendModel(const Folder& opened, const fs::path& folder, FolderContents& contents) {
   const size_t told = contents.passed_over.size();
   const std::optional<fs::path> version = HighestVersion(folder, contents.passed_over);
-  if (version.has_value()) return contents.sources.push_back(FileSource((*version / kModelFile).string()));
+  if (version.has_value()) {
+    return contents.sources.push_back(SourceBelow(opened, folder.parent_path(), *version / kModelFile));
+  }
   if (contents.passed_over.size() > told) return;
   const bool unversioned = HoldsModel(folder).value_or(false);
   contents.passed_over.push_back(
@@ -145,6 +187,13 @@ absl::Status CheckTogether(const std::string& folder, FolderContents& contents) 
 
 }  // namespace
 
+absl::Status About(const ModelSource& source, const absl::Status& status) {
+  const std::string model = absl::StrCat("model ", Quoted(source.name));
+  absl::string_view message = status.message();
+  absl::ConsumePrefix(&message, model + ": ");  // which the engine has said already
+  return absl::Status(status.code(), absl::StrCat(model, " (", EchoPath(source.origin), "): ", message));
+}
+
 ModelSource EmbeddedSource() {
   ModelSource source;
   source.name = models::kEmbeddedName;
@@ -160,55 +209,41 @@ ModelSource EmbeddedSource() {
   return source;
 }
 
-ModelSource FileSource(const std::string& path) {
-  std::error_code error;
-  const fs::path full = fs::absolute(path, error);
-  const fs::path named = full.lexically_normal().parent_path();
-  ModelSource source;
-  source.version = "1";
-  source.onnx_file = full.filename().string();
-  source.origin = path;
-  if (source.onnx_file != kModelFile) {
-    source.name = CleanName(std::string(absl::StripSuffix(source.onnx_file, ".onnx")));
-  } else if (ParseVersion(named.filename().string()).has_value()) {
-    source.name = CleanName(named.parent_path().filename().string());
-    source.version = named.filename().string();
-  } else {
-    source.name = CleanName(named.filename().string());
-  }
-  // Not by the normal form: "link/.." need not be where the link is.
-  source.folder = full.parent_path().string();
-  source.read = [folder = full.parent_path()](absl::string_view file, size_t max_bytes) {
-    return ReadFile((folder / std::string(file)).string(), max_bytes);
-  };
+ModelSource FileSource(const std::string& path, const std::string& root) {
+  ModelSource source = Named(path);
+  ReadFrom(Folder::Open(fs::path(path).parent_path().string(), root), source);
   return source;
 }
 
-absl::StatusOr<ModelSource> FindSource(const std::string& path) {
+absl::StatusOr<ModelSource> FindSource(const std::string& path, const std::string& root) {
   std::error_code error;
   if (!fs::is_directory(path, error)) {
-    if (fs::exists(path, error)) return FileSource(path);
+    if (fs::exists(fs::symlink_status(path, error))) return FileSource(path, root);
     return absl::NotFoundError(absl::StrCat("expected an ONNX file or a model's folder, found no ", QuotedPath(path)));
   }
-  if (fs::exists(fs::path(path) / kModelFile, error)) return FileSource((fs::path(path) / kModelFile).string());
+  RESNETD_ASSIGN_OR_RETURN(const Folder opened, Folder::Open(path, root));
+  const fs::path file = fs::path(path) / kModelFile;
+  if (fs::exists(fs::symlink_status(file, error))) return SourceBelow(opened, path, file);
   std::vector<std::string> passed_over;
   const std::optional<fs::path> version = HighestVersion(path, passed_over);
-  if (version.has_value()) return FileSource((*version / kModelFile).string());
+  if (version.has_value()) return SourceBelow(opened, path, *version / kModelFile);
   return absl::NotFoundError(
       absl::StrCat("expected model.onnx or <version>/model.onnx in ", QuotedPath(path), ", found neither"));
 }
 
-absl::StatusOr<FolderContents> FolderSources(const std::string& folder) {
+absl::StatusOr<FolderContents> FolderSources(const std::string& folder, const std::string& root) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) {
     return absl::NotFoundError(absl::StrCat("--models: expected a folder, got ", QuotedPath(folder)));
   }
+  RESNETD_ASSIGN_OR_RETURN(const Folder opened, Folder::Open(folder, root));
   FolderContents contents;
-  const bool flat = fs::exists(fs::path(folder) / kModelFile, error);
-  if (flat) contents.sources.push_back(FileSource((fs::path(folder) / kModelFile).string()));
+  const fs::path file = fs::path(folder) / kModelFile;
+  const bool flat = fs::exists(fs::symlink_status(file, error));
+  if (flat) contents.sources.push_back(SourceBelow(opened, folder, file));
   FolderContents below;
   for (const fs::path& entry : List(folder, error)) {
-    if (!IsNoModel(entry)) AppendModel(entry, flat ? below : contents);
+    if (!IsNoModel(entry)) AppendModel(opened, entry, flat ? below : contents);
   }
   for (const ModelSource& source : below.sources) {
     contents.passed_over.push_back(
