@@ -17,6 +17,13 @@ std::string ModelFile::Title() const {
   return absl::StrCat(Echo(source.name), " version ", Echo(source.version), " (", EchoPath(source.origin), ")");
 }
 
+CLI::Option* AddModelRoot(CLI::App& app, std::string& root) {
+  return app.add_option(
+      "--model-root", root,
+      "Folder below which the model's files must lie, whatever their links; default: the model's own, "
+      "or the cache entry of a Hugging Face snapshot");
+}
+
 absl::StatusOr<ReadOptions> ReadingOf(const ModelFile& model, const std::string& preset) {
   RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, ReadModelConfig(model.source));
   ReadOptions reading;
@@ -34,15 +41,15 @@ CLI::Option* AddInputSize(CLI::App& app, std::string& input_size) {
       ->check(check);
 }
 
-absl::StatusOr<ModelFile> OpenModel(const std::string& path, const std::string& input_size) {
+absl::StatusOr<ModelFile> OpenModel(const LocalModel& which) {
   ModelFile model;
-  model.input_size = input_size;
-  if (path.empty()) {
+  model.input_size = which.input_size;
+  if (which.path.empty()) {
     model.source = EmbeddedSource();
   } else {
-    absl::StatusOr<ModelSource> source = FindSource(path);
+    absl::StatusOr<ModelSource> source = FindSource(which.path, which.root);
     if (!source.ok()) {
-      const std::string foreign = ForeignFolder(path);
+      const std::string foreign = ForeignFolder(which.path);
       return foreign.empty() ? source.status()
                              : absl::NotFoundError(absl::StrCat(source.status().message(), ": ", foreign));
     }

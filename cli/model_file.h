@@ -22,15 +22,22 @@ struct ModelFile {
   std::string Title() const;  // "resnet50 version 1 (models/resnet50.onnx)"
 };
 
+// A model of this machine, as a command's options name it.
+struct LocalModel {
+  std::string path;        // as for FindSource(); empty: the model in the program
+  std::string root;        // --model-root
+  std::string input_size;  // --input-size
+};
+
+// The options --model-root and --input-size of a command that takes a model of this machine.
+CLI::Option* AddModelRoot(CLI::App& app, std::string& root);
+CLI::Option* AddInputSize(CLI::App& app, std::string& input_size);
+
+absl::StatusOr<ModelFile> OpenModel(const LocalModel& which);
+
 // How the network is read: with images of the size that the operator says, or else the config, or else the preset that
 // is named here or there. INVALID_ARGUMENT: no size, or no config.
 absl::StatusOr<ReadOptions> ReadingOf(const ModelFile& model, const std::string& preset = {});
-
-// `path` as for FindSource(); empty: the model in the program.
-absl::StatusOr<ModelFile> OpenModel(const std::string& path, const std::string& input_size = {});
-
-// --input-size.
-CLI::Option* AddInputSize(CLI::App& app, std::string& input_size);
 
 }  // namespace resnetd::cli
 

@@ -78,7 +78,7 @@ FOREIGN = {
     "prometheus/": ["server/observe"],
     "spdlog/": ["server/*", "server/net", "server/process"],
     "boost/": ["server/net"],
-    "nlohmann/": ["cli", "bench"],
+    "nlohmann/": ["cli", "models/*", "bench"],
     "CLI/": ["server/*", "cli", "bench"],
     "openssl/": ["base"],
     "utf8": ["base", "models/*"],

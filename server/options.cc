@@ -105,6 +105,8 @@ void AddModelOptions(Table& table, ServerOptions& o) {
   table.Add("--models", o.models_folder, "Serve <name>/<version>/model.onnx of this folder, or its model.onnx")
       ->check(CheckPath)
       ->excludes(file);
+  table.Add("--model-root", o.model_root, "Folder below which the models' files must lie, whatever their links")
+      ->check(CheckPath);
   table.AddFlag("--keep-going", o.keep_going, "Serve the other models when one cannot be loaded");
   table.Add("--recipe", o.recipe, "Preprocessing preset of --model, in place of its config's")->needs(file);
   table.Add("--input-size", o.input_size, "HEIGHTxWIDTH of --model's images, where its file leaves them free: 224x224")
@@ -225,6 +227,9 @@ std::optional<ServerOptions> ParseOptions(int argc, const char* const* argv, std
     if (std::adjacent_find(options.batch_sizes.begin(), options.batch_sizes.end(), std::greater_equal<>()) !=
         options.batch_sizes.end()) {
       throw CLI::ValidationError(bounds::kBatchSizes.option, "expected ascending sizes");
+    }
+    if (!options.model_root.empty() && options.model_file.empty() && options.models_folder.empty()) {
+      throw CLI::ValidationError("--model-root", "expected with --model or --models");
     }
   } catch (const CLI::ParseError& e) {
     exit_status = app.exit(e, out, err) == 0 ? 0 : 2;

@@ -18,6 +18,9 @@ namespace resnetd::server {
 struct ServerOptions {
   // The models that are served: one file, a folder of models, or, with neither, the embedded model.
   std::string model_file, models_folder;
+  // The folder below which all files of the models must lie, whatever their links; empty: that of --models, or
+  // --model's own (Folder::Open()).
+  std::string model_root;
   // For a single model file, a preset's name, a size of images and a file of labels replace what lies beside it.
   std::string recipe, input_size, labels_file;
   // Whether models that cannot be loaded are left out, as long as there is one that can be. Otherwise the first of them

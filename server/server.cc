@@ -94,11 +94,12 @@ void LogPassedOver(const std::vector<std::string>& passed_over) {
 
 absl::StatusOr<std::vector<ModelSource>> SourcesOf(const ServerOptions& options) {
   if (!options.models_folder.empty()) {
-    RESNETD_ASSIGN_OR_RETURN(FolderContents contents, FolderSources(options.models_folder));
+    RESNETD_ASSIGN_OR_RETURN(FolderContents contents, FolderSources(options.models_folder, options.model_root));
     LogPassedOver(contents.passed_over);
     return std::move(contents.sources);
   }
-  return std::vector<ModelSource>{options.model_file.empty() ? EmbeddedSource() : FileSource(options.model_file)};
+  return std::vector<ModelSource>{options.model_file.empty() ? EmbeddedSource()
+                                                             : FileSource(options.model_file, options.model_root)};
 }
 
 std::vector<scheduling::BatchCost> CostsOf(const LoadedModel& loaded) {
@@ -107,12 +108,11 @@ std::vector<scheduling::BatchCost> CostsOf(const LoadedModel& loaded) {
   return costs;
 }
 
-// Clients are told why a model could not be loaded, and not where its files lie.
+// Clients are told why a model could not be loaded, and not where its files lie: beside the origin no message has a
+// path.
 absl::Status WithoutPaths(const ModelSource& source, const absl::Status& why) {
-  std::string message(why.message());
-  if (!source.folder.empty()) message = absl::StrReplaceAll(message, {{absl::StrCat(source.folder, "/"), ""}});
-  message = absl::StrReplaceAll(message, {{absl::StrCat(" (", EchoPath(source.origin), ")"), ""}});
-  return absl::Status(why.code(), message);
+  return absl::Status(why.code(),
+                      absl::StrReplaceAll(why.message(), {{absl::StrCat(" (", EchoPath(source.origin), ")"), ""}}));
 }
 
 void LogModel(const LoadedModel& loaded, Duration took) {

@@ -14,6 +14,7 @@
 #include "cli/command.h"
 #include "cli/error.h"
 #include "cli/evaluate/labelled_images.h"
+#include "cli/model_file.h"
 
 namespace resnetd::cli {
 
@@ -34,11 +35,6 @@ class Classifier {
 // A model of a server, empty: its only one, and a head of it, empty: its first. `context` outlives it.
 absl::StatusOr<std::unique_ptr<Classifier>> NewServedClassifier(const Context& context, const std::string& model,
                                                                 const std::string& head, const BulkOptions& bulk);
-
-struct LocalModel {
-  std::string path;        // a model file or folder; empty: the model in the program
-  std::string input_size;  // as --input-size
-};
 
 // On so many threads, an image on one.
 absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& context, const LocalModel& model,

@@ -37,7 +37,8 @@ using Json = nlohmann::ordered_json;
 constexpr size_t kDifferencesShown = 20;
 
 struct Options {
-  std::string model, input_size, data, head, predictions, svg;
+  LocalModel model;  // its path is the name of a served one otherwise
+  std::string data, head, predictions, svg;
   bool local = false;
   int threads = ReadCpuBudget();
   BulkOptions bulk;
@@ -278,9 +279,8 @@ int Fail(const Context& context, const absl::Status& status, int code) {
 int Run(const Context& context, const Options& options) {
   const absl::StatusOr<LabelledImages> data = ReadLabelledImages(options.data);
   if (!data.ok()) return Fail(context, data.status(), kUsage);
-  const LocalModel here = {options.model, options.input_size};
-  const auto classifier = options.local ? NewLocalClassifier(context, here, options.head, options.threads)
-                                        : NewServedClassifier(context, options.model, options.head, options.bulk);
+  const auto classifier = options.local ? NewLocalClassifier(context, options.model, options.head, options.threads)
+                                        : NewServedClassifier(context, options.model.path, options.head, options.bulk);
   if (!classifier.ok()) return Fail(context, classifier.status(), kFailed);
   const ClassNames& classes = (*classifier)->classes();
   const absl::StatusOr<Known> known = FindKnown(options, *data, classes);
@@ -310,7 +310,7 @@ int Run(const Context& context, const Options& options) {
 
 Command AddEvaluate(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("model", options->model,
+  app.add_option("model", options->model.path,
                  "A model of the server, needed if it holds several; with --local an ONNX file or a model's folder, "
                  "default: the model in the program");
   app.add_option("--data", options->data,
@@ -321,11 +321,12 @@ Command AddEvaluate(CLI::App& app) {
                  "Compare with these: a text file with lines \"path label\", as PyTorch classified the images");
   app.add_option("--svg", options->svg, "Draw what was taken for what into this file");
   auto* local = app.add_flag("--local", options->local, "Classify in this process, without a server");
+  AddModelRoot(app, options->model.root)->needs(local);
   app.add_option("--threads", options->threads, "With --local: that classify")
       ->capture_default_str()
       ->check(CLI::Range(1, kMostThreads))
       ->needs(local);
-  AddInputSize(app, options->input_size)->needs(local);
+  AddInputSize(app, options->model.input_size)->needs(local);
   AddBulkOptions(app, options->bulk);
   return [options](const Context& context) { return Run(context, *options); };
 }

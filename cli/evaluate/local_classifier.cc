@@ -157,7 +157,7 @@ std::optional<Ended> LocalClassifier::Run(const std::vector<std::string>& files,
 
 absl::StatusOr<std::unique_ptr<Classifier>> NewLocalClassifier(const Context& context, const LocalModel& model,
                                                                const std::string& head, int threads) {
-  RESNETD_ASSIGN_OR_RETURN(const ModelFile file, OpenModel(model.path));
+  RESNETD_ASSIGN_OR_RETURN(const ModelFile file, OpenModel(model));
   LoadOptions options;
   options.input_size = model.input_size;
   options.batch_sizes = {kBatch};

@@ -1,6 +1,7 @@
 // resnetctl check: whether a server would serve a model, without serving it. Mistakes that do not depend on each other
 // are all told at once.
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,10 +42,10 @@ struct Verdict {
   std::string Title() const { return opened ? model.Title() : EchoPath(path); }
 };
 
-Verdict Judge(const std::string& path, const std::string& input_size) {
+Verdict Judge(const LocalModel& which) {
   Verdict verdict;
-  verdict.path = path;
-  absl::StatusOr<ModelFile> model = OpenModel(path);
+  verdict.path = which.path;
+  absl::StatusOr<ModelFile> model = OpenModel(which);
   if (!model.ok()) {
     verdict.mistakes.push_back(model.status());
     return verdict;
@@ -60,14 +61,13 @@ Verdict Judge(const std::string& path, const std::string& input_size) {
     if (!config.ok()) verdict.mistakes.push_back(config);
     return verdict;
   }
-  absl::StatusOr<LoadedModel> loaded = LoadModel(verdict.model.source, {.input_size = input_size});
+  absl::StatusOr<LoadedModel> loaded = LoadModel(verdict.model.source, {.input_size = which.input_size});
   if (!loaded.ok()) {
     verdict.mistakes.push_back(loaded.status());
     return verdict;
   }
   verdict.loaded = *std::move(loaded);
-  const std::string& folder = verdict.model.source.folder;
-  if (!folder.empty() && HasTritonConfig(folder)) {
+  if (!which.path.empty() && HasTritonConfig(std::filesystem::path(verdict.model.source.origin).parent_path())) {
     verdict.loaded.notes.push_back(
         "the config.pbtxt is Triton's and is not read: what it says of labels, preprocessing and batch sizes is said "
         "in "
@@ -155,12 +155,12 @@ void Print(const Context& context, const Verdict& verdict) {
 
 // Each model of a folder that `resnetd --models` would serve, one after the other: together they may be more than
 // memory holds.
-int RunAll(const Context& context, const std::string& path, const FolderContents& contents,
-           const std::string& input_size) {
+int RunAll(const Context& context, const LocalModel& folder, const FolderContents& contents) {
+  const std::string& root = folder.root.empty() ? folder.path : folder.root;
   bool all_ok = true;
   Json models = Json::array();
   for (const ModelSource& source : contents.sources) {
-    const Verdict verdict = Judge(source.origin, input_size);
+    const Verdict verdict = Judge({.path = source.origin, .root = root, .input_size = folder.input_size});
     all_ok = all_ok && verdict.ok();
     if (context.json) {
       models.push_back(JsonOf(verdict));
@@ -171,7 +171,7 @@ int RunAll(const Context& context, const std::string& path, const FolderContents
   }
   if (context.json) {
     *context.out << Dump({{"ok", all_ok},
-                          {"origin", path},
+                          {"origin", folder.path},
                           {"models", std::move(models)},
                           {"passed_over", contents.passed_over}})
                  << '\n';
@@ -183,18 +183,18 @@ int RunAll(const Context& context, const std::string& path, const FolderContents
   return all_ok ? kOk : kFailed;
 }
 
-int Run(const Context& context, const std::string& path, const std::string& input_size) {
+int Run(const Context& context, const LocalModel& which) {
   absl::Status refused;
-  if (!path.empty() && !FindSource(path).ok()) {
+  if (!which.path.empty() && !FindSource(which.path, which.root).ok()) {
     // It may be the folder above models.
-    const absl::StatusOr<FolderContents> contents = FolderSources(path);
-    if (contents.ok() && !contents->sources.empty()) return RunAll(context, path, *contents, input_size);
+    const absl::StatusOr<FolderContents> contents = FolderSources(which.path, which.root);
+    if (contents.ok() && !contents->sources.empty()) return RunAll(context, which, *contents);
     refused = contents.status();
   }
-  Verdict verdict = Judge(path, input_size);
+  Verdict verdict = Judge(which);
   // Two of one name, or a folder that lacks its version: this says more than that there is no model.
   const bool says_more = absl::IsInvalidArgument(refused) || absl::StrContains(refused.message(), "is not served");
-  if (says_more && ForeignFolder(path).empty()) {
+  if (says_more && ForeignFolder(which.path).empty()) {
     const absl::string_view message = absl::StripPrefix(refused.message(), "--models: ");
     verdict.mistakes = {absl::Status(refused.code(), message)};
   }
@@ -209,12 +209,12 @@ int Run(const Context& context, const std::string& path, const std::string& inpu
 }  // namespace
 
 Command AddCheck(CLI::App& app) {
-  const auto path = std::make_shared<std::string>();
-  app.add_option("model", *path,
+  const auto model = std::make_shared<LocalModel>();
+  app.add_option("model", model->path,
                  "An ONNX file, a model's folder or a folder of models; default: the model in the program");
-  const auto input_size = std::make_shared<std::string>();
-  AddInputSize(app, *input_size);
-  return [path, input_size](const Context& context) { return Run(context, *path, *input_size); };
+  AddModelRoot(app, model->root);
+  AddInputSize(app, model->input_size);
+  return [model](const Context& context) { return Run(context, *model); };
 }
 
 }  // namespace resnetd::cli

@@ -34,7 +34,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string model, input_size, svg, image;
+  LocalModel model;
+  std::string svg, image;
   int batch = 1, threads = 1, runs = 30;
   bool graph = false, residuals = false;
 };
@@ -66,7 +67,7 @@ absl::Status LookAtUnits(const Context& context, const Options& options, Finding
 
 absl::StatusOr<Findings> LookAt(const Context& context, const Options& options) {
   Findings found;
-  RESNETD_ASSIGN_OR_RETURN(found.model, OpenModel(options.model, options.input_size));
+  RESNETD_ASSIGN_OR_RETURN(found.model, OpenModel(options.model));
   RESNETD_ASSIGN_OR_RETURN(const ReadOptions reading, ReadingOf(found.model));
   RESNETD_ASSIGN_OR_RETURN(found.inspection, Inspect(found.model.bytes(), reading));
   RESNETD_ASSIGN_OR_RETURN(
@@ -303,8 +304,9 @@ int Run(const Context& context, const Options& options) {
 
 Command AddInspect(CLI::App& app) {
   const auto options = std::make_shared<Options>();
-  app.add_option("model", options->model, "An ONNX file, or a model's folder; default: the model in the program");
-  AddInputSize(app, options->input_size);
+  app.add_option("model", options->model.path, "An ONNX file, or a model's folder; default: the model in the program");
+  AddModelRoot(app, options->model.root);
+  AddInputSize(app, options->model.input_size);
   app.add_option("--batch", options->batch, "Images in a run")
       ->capture_default_str()
       ->check(CLI::Range(1, kLargestBatch));

@@ -30,7 +30,8 @@ namespace resnetd::cli {
 namespace {
 
 struct Options {
-  std::string image, model, input_size, recipe, out;
+  LocalModel model;
+  std::string image, recipe, out;
 };
 
 struct Seen {
@@ -46,12 +47,12 @@ struct Statistics {
 };
 
 absl::StatusOr<image::Recipe> FindRecipe(const Options& options) {
-  if (options.model.empty() && !options.recipe.empty()) {
+  if (options.model.path.empty() && !options.recipe.empty()) {
     absl::StatusOr<image::Recipe> preset = image::FindPreset(options.recipe);
     if (preset.ok()) return preset;
     return absl::InvalidArgumentError(absl::StrCat("--recipe: ", preset.status().message()));
   }
-  RESNETD_ASSIGN_OR_RETURN(const ModelFile model, OpenModel(options.model, options.input_size));
+  RESNETD_ASSIGN_OR_RETURN(const ModelFile model, OpenModel(options.model));
   RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig config, ReadModelConfig(model.source));
   // Compiles it, which is more than the input's size needs; nobody waits long.
   RESNETD_ASSIGN_OR_RETURN(const ReadOptions reading, ReadingOf(model, options.recipe));
@@ -167,10 +168,11 @@ Command AddPreprocess(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   app.add_option("image", options->image, "A JPEG, PNG or WebP file; -: standard input")->required();
   app.add_option("--recipe", options->recipe, "A preset's name, in place of what the model's config says");
-  app.add_option("--model", options->model,
+  app.add_option("--model", options->model.path,
                  "An ONNX file, or a model's folder, whose recipe it is; default: the model in the program, or the "
                  "preset alone");
-  AddInputSize(app, options->input_size);
+  AddModelRoot(app, options->model.root);
+  AddInputSize(app, options->model.input_size);
   app.add_option("--out", options->out,
                  "Where to write, without extension: .png and .npy; default: the image's name and \"-preprocessed\", "
                  "here");

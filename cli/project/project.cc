@@ -20,6 +20,7 @@
 #include "cli/command.h"
 #include "cli/error.h"
 #include "cli/inputs.h"
+#include "cli/model_file.h"
 #include "cli/print/json.h"
 #include "cli/print/progress.h"
 #include "cli/project/append_projection.h"
@@ -40,7 +41,7 @@ constexpr size_t kMostBytes = (size_t{1} << 31) - 1;  // of a file that is copie
 struct Options {
   ImageArguments images;
   int components = 0;
-  std::string model, out;
+  std::string model, root, out;
   std::string layer = "projection";
 };
 
@@ -131,6 +132,19 @@ absl::Status CopyOptional(const ModelSource& source, const std::string& file, co
   return WriteFile(to / file, {*bytes});
 }
 
+// A file that the model names as that of its weights: its path from the model's folder, and so from the copy's.
+absl::Status CopyWeights(const ModelSource& source, const std::string& file, const fs::path& to) {
+  const fs::path path = fs::path(file).lexically_normal();
+  if (path.empty() || path.is_absolute() || *path.begin() == "..") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "external data ", Quoted(file), ": expected it in the model's folder or below, where it can be copied from"));
+  }
+  RESNETD_ASSIGN_OR_RETURN(const std::string bytes, source.read(file, kMostBytes));
+  std::error_code error;
+  fs::create_directories((to / path).parent_path(), error);  // what cannot be made cannot be written to either
+  return WriteFile(to / path, {bytes});
+}
+
 absl::Status WriteModel(const Options& options, const ModelSource& source, const Model& model, const Outcome& outcome) {
   const ModelInfo& info = model.engine->info();
   const std::string& tensor = info.outputs[static_cast<size_t>(info.embedding)].tensor;
@@ -149,9 +163,9 @@ absl::Status WriteModel(const Options& options, const ModelSource& source, const
   if (error)
     return absl::UnavailableError(absl::StrCat("cannot make ", QuotedPath(options.out), ": ", error.message()));
   RESNETD_ASSIGN_OR_RETURN(const v1::ModelConfig parsed, ReadModelConfig(source));
-  std::vector<std::string> beside = FilesBeside(parsed);
-  beside.insert(beside.end(), projected.external_files.begin(), projected.external_files.end());
+  const std::vector<std::string> beside = FilesBeside(parsed);
   for (const std::string& file : beside) RESNETD_RETURN_IF_ERROR(CopyOptional(source, file, out));
+  for (const std::string& file : projected.external_files) RESNETD_RETURN_IF_ERROR(CopyWeights(source, file, out));
   RESNETD_RETURN_IF_ERROR(WriteFile(out / kConfigFile, {text}));
   RESNETD_RETURN_IF_ERROR(WriteFile(out / kModelFile, {projected.onnx}));
   // A model that no server would serve is no result.
@@ -177,7 +191,7 @@ void Print(const Context& context, const Options& options, const Model& model, c
 }
 
 absl::StatusOr<Outcome> Run(const Context& context, const Options& options, const std::vector<std::string>& files) {
-  RESNETD_ASSIGN_OR_RETURN(const ModelSource source, FindSource(options.model));
+  RESNETD_ASSIGN_OR_RETURN(const ModelSource source, FindSource(options.model, options.root));
   LoadOptions load;
   load.threads = ReadCpuBudget();
   RESNETD_ASSIGN_OR_RETURN(const LoadedModel loaded, LoadModel(source, load));
@@ -219,6 +233,7 @@ Command AddProject(CLI::App& app) {
       ->required()
       ->check(CLI::PositiveNumber);
   app.add_option("--model", options->model, "The model: its ONNX file or folder")->required();
+  AddModelRoot(app, options->root);
   app.add_option("--out", options->out, "Folder to make, for the model with the projection")->required();
   app.add_option("--layer", options->layer, "What the projection is called")->capture_default_str();
   return [options](const Context& context) { return Project(context, *options); };
