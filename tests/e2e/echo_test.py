@@ -230,10 +230,10 @@ FILES = [
     ("configured output", lambda f: f.append("config.textproto", f'\noutputs: "{NAME}"\n'), ["outputs"]),
     ("configured head", lambda f: f.append("config.textproto", f'\nheads {{ output: "{NAME}" }}\n'), ["outputs"]),
     ("labels' file", lambda f: f.append("config.textproto", f'\nlabels_file: "/{NAME}"\n'), ["file beside the model"]),
-    ("labels' file that is missing", lambda f: f.append("config.textproto", f'\nlabels_file: "{NAME}"\n'), ["cannot open"]),
+    ("labels' file that is missing", lambda f: f.append("config.textproto", f'\nlabels_file: "{NAME}"\n'), ["longer than any"]),
     ("head's labels", lambda f: f.append("config.textproto", f'\nheads {{ output: "logits" labels_file: "{NAME}" }}\n'),
-     ["cannot open"]),
-    ("golden file", lambda f: f.append("config.textproto", f'\ngolden_file: "{NAME}"\n'), ["cannot open"]),
+     ["longer than any"]),
+    ("golden file", lambda f: f.append("config.textproto", f'\ngolden_file: "{NAME}"\n'), ["longer than any"]),
     ("golden image", lambda f: f.append("golden.textproto", f'\ngolden {{ name: "{NAME}" image: "x" logits: 1 }}\n'),
      ["golden"]),
 ]

@@ -1,6 +1,7 @@
 // Any bytes as a model: read, rewritten, and where that is little work inspected, compiled and run. What must not
 // happen: a crash, a fault that a sanitizer sees, a hang, memory out of proportion (the fuzzer's limits), an error that
-// does not say what is wrong with the file, or a graph that is read and is not valid.
+// does not say what is wrong with the file, a graph that is read and is not valid, or a file beside the model that is
+// read and lies out of the root.
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
@@ -13,6 +14,7 @@
 #include "engine/onnx/onnx.h"
 #include "engine/passes/fold_input.h"
 #include "engine/passes/passes.h"
+#include "tests/fuzz/hostile_folder.h"
 #include "tests/fuzz/load_fuzzer.h"
 
 namespace resnetd::fuzz {
@@ -51,12 +53,15 @@ Outcome LoadAnything(absl::Span<const std::byte> input) {
   const Bytes bytes(std::string(reinterpret_cast<const char*>(input.data()), input.size()));
   // Files may leave the size free.
   const InputSize size = {.usual_height = 8, .usual_width = 8, .usual_from = "the fuzzer"};
-  absl::StatusOr<onnx::OnnxModel> read = onnx::ReadOnnx(bytes, "fuzzed", {.size = size});
+  absl::StatusOr<onnx::OnnxModel> read = onnx::ReadOnnx(bytes, "fuzzed", {.folder = HostileFolder(), .size = size});
   if (!read.ok()) {
     RequireFault(read.status());
     Require(absl::StartsWith(read.status().message(), "model 'fuzzed': "), "the model's name comes first",
             read.status());
     return Outcome::kRefused;
+  }
+  for (const Bytes& file : read->external_files) {
+    Require(!IsOutOfRoot(file.view()), "no file is read that lies out of the root");
   }
   graph::Graph* const g = &read->graph;
   Require(graph::Validate(*g).ok(), "what was read is valid", graph::Validate(*g));
@@ -75,8 +80,9 @@ Outcome LoadAnything(absl::Span<const std::byte> input) {
   }
   Require(graph::Validate(*g).ok(), "what was rewritten is valid", graph::Validate(*g));
   if (!small) return Outcome::kRead;
-  const absl::Status inspected = Inspect({bytes, "fuzzed"}, {.size = size}).status();
-  const auto engine = Engine::Load({bytes, "fuzzed"}, {.batch_sizes = {1}, .threads = 1}, {.size = size});
+  const absl::Status inspected = Inspect({bytes, "fuzzed", HostileFolder()}, {.size = size}).status();
+  const auto engine =
+      Engine::Load({bytes, "fuzzed", HostileFolder()}, {.batch_sizes = {1}, .threads = 1}, {.size = size});
   Require(inspected.ok() || inspected == engine.status(), "what can be loaded can be inspected", inspected);
   if (!engine.ok()) {
     RequireFault(engine.status());
@@ -84,7 +90,8 @@ Outcome LoadAnything(absl::Span<const std::byte> input) {
   }
   if (bytes.size() % 2 == 0) {
     const auto served =
-        Engine::Load({bytes, "fuzzed"}, {.batch_sizes = {1}, .threads = 1}, {.outputs = {tensor}, .size = size});
+        Engine::Load({bytes, "fuzzed", HostileFolder()}, {.batch_sizes = {1}, .threads = 1},
+                     {.outputs = {tensor}, .size = size});
     if (!served.ok()) RequireFault(served.status());
   }
   return Outcome::kRun;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/onnx/parse.h"
+#include "tests/fuzz/hostile_folder.h"
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t* data, size_t size, size_t max_size);
 
@@ -51,7 +52,7 @@ class Mutator {
   void Run() {
     const int rounds = 1 + static_cast<int>(rng_() % 4);
     for (int i = 0; i < rounds; ++i) {
-      switch (rng_() % 5) {
+      switch (rng_() % 6) {
         case 0:
           Rewire();
           break;
@@ -60,6 +61,9 @@ class Mutator {
           break;
         case 2:
           Repeat();
+          break;
+        case 3:
+          Relocate();
           break;
         default:
           Change(model_);
@@ -176,6 +180,15 @@ class Mutator {
       node->set_op_type(kOperators[rng_() % std::size(kOperators)]);
     } else {
       *node->mutable_attribute() = onnx::NodeProto(*other).attribute();
+    }
+  }
+
+  // Another file for some weights.
+  void Relocate() {
+    if (graph().initializer_size() == 0) return;
+    onnx::TensorProto& tensor = *graph().mutable_initializer(Below(graph().initializer_size()));
+    for (auto& entry : *tensor.mutable_external_data()) {
+      if (entry.key() == "location") entry.set_value(SomeLocation([this](int n) { return Below(n); }));
     }
   }
 

@@ -20,6 +20,8 @@ void Classify(onnx::OnnxFile& f, const char* map, int64_t channels);
 
 // Networks of several nodes that mean something together: a pass recognises them, or they give images or heads.
 std::vector<Network> Patterns();
+// Networks whose weights lie in files beside them, in HostileFolder().
+std::vector<Network> External();
 
 // Networks in other forms than PyTorch's exporters have: free sizes, other numbers, bytes, functions.
 std::vector<Network> Forms();

@@ -338,7 +338,8 @@ void Classify(OnnxFile& f, const char* map, int64_t channels) {
 
 std::vector<Seed> Seeds() {
   std::vector<Seed> seeds;
-  for (const std::vector<Network>& networks : {Layers(), Activations(), Pools(), Moves(), Patterns(), Forms()}) {
+  for (const std::vector<Network>& networks :
+       {Layers(), Activations(), Pools(), Moves(), Patterns(), Forms(), External()}) {
     for (const Network& network : networks) {
       OnnxFile file(network.opset);
       network.build(file);

@@ -137,6 +137,15 @@ TEST(File, RefusesOneThatGrows) {
   EXPECT_THAT(status.message(), HasSubstr("grew while it was read"));
 }
 
+TEST(File, RefusesOneThatShrinks) {
+  // The kernel says that this one has a page, and gives less.
+  const std::string path = "/sys/kernel/mm/transparent_hugepage/enabled";
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no " << path;
+  const absl::Status status = ReadFile(path, 1 << 20).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnknown) << status;
+  EXPECT_THAT(status.message(), HasSubstr("it shrank while it was read"));
+}
+
 TEST(ReadKernelFile, ThatTellsNoSize) {
   EXPECT_FALSE(ReadKernelFile("/proc/self/stat").empty());
   EXPECT_EQ(ReadKernelFile("/proc/self/no-such-file"), "");

@@ -208,7 +208,8 @@ TEST(InputsTest, ReadsAFileWhole) {
   EXPECT_EQ(*ReadImageFile(folder.Write("a", bytes)), bytes);
   EXPECT_EQ(*ReadImageFile(folder.Write("empty", "")), "");
   EXPECT_EQ(ReadImageFile(folder.path() + "/b").status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(ReadImageFile(folder.path()).status().message(), "'" + folder.path() + "': expected a regular file");
+  EXPECT_EQ(ReadImageFile(folder.path()).status().message(),
+            "'" + folder.path() + "': expected a regular file, got a folder");
 }
 
 TEST(InputsTest, ExpectedLabelsAreFoundByPath) {

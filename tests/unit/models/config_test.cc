@@ -174,42 +174,6 @@ TEST(GoldenSet, RefusesWhatCouldNotFail) {
   }
 }
 
-// ---- labels.txt
-
-TEST(Labels, OneALine) {
-  struct Case {
-    std::string text;
-    std::vector<std::string> labels;
-  };
-  for (const Case& c : {Case{"cat\ndog\n", {"cat", "dog"}}, Case{"cat\ndog", {"cat", "dog"}},
-                        Case{"cat\r\ndog\r\n", {"cat", "dog"}}, Case{"cat\r\ndog\r", {"cat", "dog"}},
-                        Case{"a cat, or two\n", {"a cat, or two"}}, Case{"\xc3\xa9l\xc3\xa9phant\n", {"éléphant"}},
-                        Case{"\n", {""}}, Case{"\ncat\n\n", {"", "cat", ""}}, Case{"", {}}}) {
-    const auto labels = ParseLabels(c.text, "labels.txt", static_cast<int>(c.labels.size()));
-    ASSERT_TRUE(labels.ok()) << labels.status();
-    EXPECT_EQ(*labels, c.labels) << '"' << c.text << '"';
-  }
-}
-
-TEST(Labels, AsManyAsClasses) {
-  struct Case {
-    std::string text;
-    int classes, labels;
-  };
-  for (const Case& c : {Case{"a\nb\n", 3, 2}, Case{"a\nb\nc\nd\n", 3, 4}, Case{"a\nb\nc\n\n", 3, 4}, Case{"", 1, 0},
-                        Case{"\n", 0, 1}}) {
-    ExpectInvalid(ParseLabels(c.text, "labels.txt", c.classes).status(),
-                  absl::StrCat("labels.txt: expected ", c.classes,
-                               " labels, one a line for each class of the model, got ", c.labels));
-  }
-}
-
-TEST(Labels, RefusesWhatIsNotUtf8) {
-  for (const char* text : {"caf\xe9\n", "\xff\n", "\xc3\n", "\xed\xa0\x80\n"}) {
-    ExpectInvalid(ParseLabels(text, "labels.txt", 1).status(), "labels.txt: expected UTF-8 text");
-  }
-}
-
 // ---- the recipe
 
 ModelInfo Input(int channels, int height, int width) {

@@ -350,6 +350,34 @@ TEST(LoadModel, WeightsBesideTheModelAreHashedWithIt) {
   }
 }
 
+// A snapshot of the hub has a config.json, whose labels nobody has pointed to.
+TEST(LoadModel, TakesTheHubsLabelsWhereTheyFit) {
+  const std::string ten = R"({"0":"a","1":"b","2":"c","3":"d","4":"e","5":"f","6":"g","7":"h","8":"i","9":"j"})";
+  struct Case {
+    const char* what;
+    std::optional<std::string> labels, hub;
+    std::string first, note;
+  };
+  for (const Case& c : {
+           Case{"they fit", std::nullopt, "{\"model_type\": \"resnet\", \"id2label\": " + ten + "}", "a",
+                "labels are those of config.json"},
+           Case{"one folder above", std::nullopt, std::nullopt, "a", "labels are those of ../config.json"},
+           Case{"there are others", Embedded("labels.txt"), ten, "T-shirt/top", ""},
+           Case{"too few", std::nullopt, R"({"id2label": {"0": "a", "1": "b"}})", "",
+                "the 2 labels of config.json are not used, as there are 10 classes"},
+           Case{"somebody else's file", std::nullopt, R"({"name": "x"})", "", "no labels"},
+           Case{"no JSON", std::nullopt, "{", "", "no labels"},
+       }) {
+    const absl::StatusOr<LoadedModel> loaded =
+        Load(Changed({{"labels.txt", c.labels}, {"config.json", c.hub}, {"../config.json", ten}}));
+    ASSERT_TRUE(loaded.ok()) << c.what << ": " << loaded.status();
+    const std::vector<std::string>& labels = loaded->model->heads[0].labels;
+    EXPECT_EQ(labels.empty() ? "" : labels[0], c.first) << c.what;
+    if (c.note.empty()) continue;
+    EXPECT_THAT(loaded->notes, Contains(HasSubstr(c.note))) << c.what;
+  }
+}
+
 TEST(LoadModel, RefusesWeightsThatAreNotBesideTheModel) {
   const Parted parted = WithWeightsBeside();
   const TempFolder folder;

@@ -74,7 +74,6 @@ TEST(FileSource, NamesAModelByTheWorkingFolder) {
   EXPECT_EQ(source.name, "net");
   EXPECT_EQ(source.version, "3");
   EXPECT_EQ(source.origin, "model.onnx");
-  EXPECT_EQ(source.folder, fs::canonical(folder / "net/3").string());
   EXPECT_EQ(OnnxOf(source), "network") << "wherever the process goes later";
 }
 
@@ -83,7 +82,6 @@ TEST(FileSource, ReadsWhatLiesBeside) {
   folder.Write("net/1/model.onnx", "network");
   folder.Write("net/1/labels.txt", "cat\n");
   const ModelSource source = FileSource(folder / "net/1/model.onnx");
-  EXPECT_EQ(source.folder, folder / "net/1");
   EXPECT_EQ(source.read("labels.txt", 4).value_or(""), "cat\n");
   EXPECT_EQ(source.read("labels.txt", 3).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(source.read("config.textproto", 100).status().code(), absl::StatusCode::kNotFound);
@@ -98,9 +96,36 @@ TEST(FileSource, FollowsLinksAsTheKernelDoes) {
   EXPECT_EQ(OnnxOf(FileSource(folder / "here/link/../model.onnx")), "right");
 }
 
+// folder_test.cc tells what is opened and what is not.
+TEST(FileSource, ReadsLinksBelowItsRoot) {
+  const TempFolder folder;
+  folder.Write("blobs/model", "network");
+  folder.Write("blobs/labels", "cat\n");
+  folder.Write("secret", "secret");
+  fs::create_directories(folder / "net/1");
+  fs::create_symlink("../../blobs/model", folder / "net/1/model.onnx");
+  fs::create_symlink(folder / "blobs/labels", folder / "net/1/labels.txt");
+  fs::create_symlink("none", folder / "net/1/config.textproto");
+  const ModelSource narrow = FileSource(folder / "net/1/model.onnx");
+  const std::string out =
+      "expected a file below the models' root folder, got a path or a link that leads out of it; "
+      "--model-root names a wider one";
+  EXPECT_EQ(narrow.read("model.onnx", 1000).status(), absl::InvalidArgumentError("'model.onnx': " + out));
+  EXPECT_EQ(narrow.read("labels.txt", 1000).status(), absl::InvalidArgumentError("'labels.txt': " + out));
+  EXPECT_EQ(narrow.read("config.textproto", 1000).status(),
+            absl::InvalidArgumentError("'config.textproto': expected a file, got a link to nothing"));
+  const ModelSource wide = FileSource(folder / "net/1/model.onnx", folder.path());
+  EXPECT_EQ(wide.name, "net");
+  EXPECT_EQ(OnnxOf(wide), "network");
+  EXPECT_EQ(wide.read("labels.txt", 4).value_or(""), "cat\n");
+  const absl::Status beside = FileSource(folder / "net/1/model.onnx", folder / "blobs").read("model.onnx", 1).status();
+  EXPECT_EQ(beside, absl::InvalidArgumentError(absl::StrCat("--model-root: expected a folder with '", folder / "net/1",
+                                                            "' below it, got '", folder / "blobs", "'")));
+}
+
 TEST(FileSource, AMissingFileIsFoundMissingWhenRead) {
   const TempFolder folder;
-  for (const std::string& path : {folder / "none.onnx", folder / "none/1/model.onnx", std::string()}) {
+  for (const std::string& path : {folder / "none.onnx", folder / "none/1/model.onnx"}) {
     const ModelSource source = FileSource(path);
     EXPECT_FALSE(source.name.empty()) << path;
     EXPECT_EQ(source.read(source.onnx_file, 100).status().code(), absl::StatusCode::kNotFound) << path;
@@ -233,6 +258,72 @@ TEST(FolderSources, AFolderMayBeALink) {
   EXPECT_EQ(sources->sources.front().name, "net");
 }
 
+TEST(FolderSources, LinksLeadAnywhereBelowTheFolder) {
+  const TempFolder folder;
+  folder.Write("all/blobs/b", "network");
+  folder.Write("all/store/v2/model.onnx", "second");
+  folder.Write("outside/model.onnx", "outside");
+  fs::create_directories(folder / "all/a/1");
+  fs::create_symlink("../../blobs/b", folder / "all/a/1/model.onnx");
+  fs::create_directories(folder / "all/b");
+  fs::create_directory_symlink("../store/v2", folder / "all/b/2");
+  fs::create_directories(folder / "all/c/1");
+  fs::create_symlink("../../../outside/model.onnx", folder / "all/c/1/model.onnx");
+  fs::create_directories(folder / "all/d");
+  fs::create_directory_symlink(folder / "outside", folder / "all/d/1");
+  fs::create_directories(folder / "all/e/1");
+  fs::create_symlink("none", folder / "all/e/1/model.onnx");
+  fs::create_directory_symlink("all", folder / "link");
+  const std::string out = "'model.onnx': expected a file below";
+  struct Case {
+    std::string path, root;
+    std::vector<std::string> read;  // of a to e
+  };
+  for (const Case& c :
+       {Case{"all", "", {"network", "second", out, out, "'model.onnx': expected a file, got a link to nothing"}},
+        Case{"link/", "", {"network", "second", out, out, "'model.onnx': expected a file, got a link to nothing"}},
+        Case{"all", ".", {"network", "second", "outside", "outside", "'model.onnx': expected a file, got a link"}}}) {
+    SCOPED_TRACE(c.path + " " + c.root);
+    const auto contents = FolderSources(folder / c.path, c.root.empty() ? "" : folder.path());
+    ASSERT_TRUE(contents.ok()) << contents.status();
+    std::vector<std::string> read;
+    for (const ModelSource& source : contents->sources) {
+      const auto onnx = source.read("model.onnx", 1000);
+      read.push_back(onnx.ok() ? *onnx : std::string(onnx.status().message()));
+    }
+    ASSERT_EQ(read.size(), c.read.size());
+    for (size_t i = 0; i < read.size(); ++i) EXPECT_THAT(read[i], ::testing::StartsWith(c.read[i]));
+  }
+  EXPECT_THAT(std::string(FolderSources(folder / "outside", folder / "all").status().message()),
+              ::testing::StartsWith("--model-root: expected a folder with"));
+}
+
+// A release that is switched while models load: all files of a model are of the version that was found.
+TEST(FolderSources, AVersionIsFollowedOnce) {
+  const TempFolder folder;
+  folder.Write("store/a/model.onnx", "network of a");
+  folder.Write("store/b/model.onnx", "network of b");
+  fs::create_directories(folder / "net");
+  fs::create_directory_symlink("../store/a", folder / "net/1");
+  const auto contents = FolderSources(folder.path());
+  ASSERT_TRUE(contents.ok()) << contents.status();
+  fs::remove(folder / "net/1");
+  fs::create_directory_symlink("../store/b", folder / "net/1");
+  EXPECT_EQ(OnnxOf(contents->sources.front()), "network of a");
+}
+
+TEST(FindSource, ReadsWhatLiesBelowThePathThatWasNamed) {
+  const TempFolder folder;
+  folder.Write("all/net/blobs/b", "network");
+  fs::create_directories(folder / "all/net/1");
+  fs::create_symlink("../blobs/b", folder / "all/net/1/model.onnx");
+  EXPECT_EQ(OnnxOf(FindSource(folder / "all/net").value()), "network");
+  EXPECT_EQ(OnnxOf(FindSource(folder / "all/net/").value()), "network");
+  EXPECT_EQ(OnnxOf(FindSource(folder / "all/net/1").value()), "(not read)");
+  EXPECT_EQ(OnnxOf(FindSource(folder / "all/net/1", folder / "all").value()), "network");
+  EXPECT_EQ(OnnxOf(FindSource(folder / "all/net/1/model.onnx", folder / "all").value()), "network");
+}
+
 TEST(FolderSources, SaysThatThereIsNone) {
   const TempFolder folder;
   folder.Write("file");
@@ -318,7 +409,7 @@ TEST(FindSource, FilesFoldersAndVersions) {
 
 TEST(EmbeddedSource, HoldsAModelAndWhatBelongsToIt) {
   const ModelSource source = EmbeddedSource();
-  EXPECT_EQ(source.folder, "") << "its weights lie inside";
+  EXPECT_TRUE(source.folder.is_nowhere()) << "its weights lie inside";
   EXPECT_EQ(source.name, "fashion-resnet20");
   EXPECT_EQ(source.version, "1");
   EXPECT_EQ(source.onnx_file, "model.onnx");

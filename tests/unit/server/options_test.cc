@@ -48,6 +48,8 @@ TEST(Options, EachReachesItsField) {
                                "mnist",
                                "--labels",
                                "l.txt",
+                               "--model-root",
+                               "root",
                                "--keep-going",
                                "--batch-sizes",
                                "1,3,16",
@@ -92,6 +94,7 @@ TEST(Options, EachReachesItsField) {
   EXPECT_EQ(o.model_file, "m.onnx");
   EXPECT_EQ(o.recipe, "mnist");
   EXPECT_EQ(o.labels_file, "l.txt");
+  EXPECT_EQ(o.model_root, "root");
   EXPECT_TRUE(o.keep_going);
   EXPECT_THAT(o.batch_sizes, ElementsAre(1, 3, 16));
   EXPECT_EQ(o.edge.port, 0);
@@ -241,6 +244,7 @@ TEST(Options, MistakesNameTheOption) {
       {{"--model", "a", "--models", "b"}, "--models"},
       {{"--recipe", "mnist"}, "--model"},
       {{"--labels", "l.txt"}, "--model"},
+      {{"--model-root", "root"}, "--model-root: expected with --model or --models"},
       {{"--input-size", "224x224"}, "--model"},
       {{"--model", "m.onnx", "--input-size", "224"}, "--input-size: expected HEIGHTxWIDTH in pixels"},
   };

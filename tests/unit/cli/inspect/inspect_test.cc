@@ -153,7 +153,7 @@ TEST(ResidualsTest, WhereThePlusIs) {
 }
 
 TEST(LayerTimesTest, OfTheModelInTheProgram) {
-  const auto model = OpenModel("");
+  const auto model = OpenModel({});
   ASSERT_TRUE(model.ok()) << model.status();
   for (const int threads : {1, 2}) {
     const auto engine = Engine::Load(model->bytes(), {.batch_sizes = {3}, .threads = threads});
@@ -175,7 +175,7 @@ TEST(LayerTimesTest, OfTheModelInTheProgram) {
 
 // One layer runs after the other, however busy the machine is. (Medians of several runs need not add up.)
 TEST(LayerTimesTest, TheLayersOfARunTakeNoLongerThanTheRun) {
-  const auto model = OpenModel("");
+  const auto model = OpenModel({});
   ASSERT_TRUE(model.ok()) << model.status();
   const auto engine = Engine::Load(model->bytes(), {.batch_sizes = {3}, .threads = 2});
   ASSERT_TRUE(engine.ok()) << engine.status();
@@ -189,7 +189,7 @@ TEST(LayerTimesTest, TheLayersOfARunTakeNoLongerThanTheRun) {
 
 // The first golden image of the model in the program, through the same graph by plain loops.
 TEST(ResidualsTest, NormsAreThoseOfThePlainExecutor) {
-  const auto model = OpenModel("");
+  const auto model = OpenModel({});
   ASSERT_TRUE(model.ok()) << model.status();
   const auto inspection = Inspect(model->bytes());
   ASSERT_TRUE(inspection.ok()) << inspection.status();

@@ -1,6 +1,7 @@
 // Tests what the first bytes of a file are taken for.
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "engine/image/image.h"
 #include "gmock/gmock.h"
@@ -176,6 +177,18 @@ TEST(SniffTest, Refuses) {
   const Refused cases[] = {
       {"empty", "", "expected a JPEG, PNG or WebP file, got no bytes"},
       {"text", "a cat, sitting", "expected a JPEG, PNG or WebP file, got 14 bytes that begin with \"a cat, sitti\""},
+      {"a data URI", "data:image/png;base64,iVBORw0KGgo=", "got a data URI: send the bytes of the file"},
+      {"one of another kind", " DATA:,x", "got a data URI"},
+      {"a JPEG's base64", absl::Base64Escape(Jpeg(1, 1)), "got base64 text: send the bytes of the file"},
+      {"a PNG's base64", absl::Base64Escape(Png(1, 1)), "got base64 text"},
+      {"a WebP's base64", absl::Base64Escape(LossyWebp(1, 1)), "got base64 text"},
+      {"its other alphabet", absl::WebSafeBase64Escape(Jpeg(1, 1)), "got base64 text"},
+      {"base64 in lines, in quotes", "\r\n\"/9j\r\n/4AAQSkZJ\"", "got base64 text"},
+      {"Python's text of bytes", "b'/9j/4AAQSkZJ'", "got base64 text"},
+      {"base64 twice", absl::Base64Escape(absl::Base64Escape(Png(1, 1))), "got base64 text"},
+      {"the start of one", "/9j/", "got base64 text"},
+      {"base64 of a text", absl::Base64Escape("a cat, sitting"), "got 20 bytes that begin with \"YSBjYXQsIHNp\""},
+      {"too little of it", "/9j", "got 3 bytes that begin with \"/9j\""},
       {"RIFF of another kind", "RIFF\x24\0\0\0WAVE"s, "that begin with \"RIFF$\\x00\\x00\\x00WAVE\""},
       {"JPEG's first two bytes and others", "\xFF\xD8\0"s, "expected a JPEG, PNG or WebP file"},
       {"PNG with its line ends converted", "\x89PNG\n\x1A\n", "expected a JPEG, PNG or WebP file"},

@@ -1,11 +1,7 @@
 // Tensors in files beside the model: what is read, and what is refused without being read.
 #include "engine/onnx/external_data.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -13,9 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "base/echo.h"
+#include "base/folder.h"
 #include "engine/onnx/import.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -51,6 +47,10 @@ absl::StatusOr<Operand> Read(const TensorProto& tensor, ExternalData& external) 
   return ReadTensor(tensor, tensor.raw_data(), external);
 }
 
+Folder Open(const TempFolder& folder) {
+  return Folder::Open(folder.path()).value_or(Folder());
+}
+
 std::vector<float> Values(const absl::StatusOr<Operand>& operand) {
   if (!operand.ok()) return {};
   return std::get<graph::WeightsRef>(*operand)->data.Copy();
@@ -60,7 +60,7 @@ TEST(ExternalData, ReadsEachFileOnce) {
   const TempFolder folder;
   folder.Write("model.onnx.data", FloatBytes({1, 2, 3, 4, 5, 6}));
   folder.Write("more data", FloatBytes({7}));
-  ExternalData external(folder.path());
+  ExternalData external(Open(folder));
   struct Case {
     Entries entries;
     std::vector<float> expected;
@@ -84,7 +84,7 @@ TEST(ExternalData, ReadsEachFileOnce) {
 TEST(ExternalData, ReadsIntegersAndFloatsBetweenOtherBytes) {
   const TempFolder folder;
   folder.Write("data", absl::StrCat("x", FloatBytes({1.5f, -2}), std::string("\x05\0\0\0", 4), "y"));
-  ExternalData external(folder.path());
+  ExternalData external(Open(folder));
   EXPECT_EQ(Values(Read(Tensor(2, {{"location", "data"}, {"offset", "1"}, {"length", "8"}}), external)),
             (std::vector<float>{1.5f, -2}));
   TensorProto integer = Tensor(1, {{"location", "data"}, {"offset", "9"}, {"length", "4"}});
@@ -96,73 +96,103 @@ TEST(ExternalData, ReadsIntegersAndFloatsBetweenOtherBytes) {
 
 // The message without "tensor 'w': external data ".
 void ExpectRefused(const TempFolder& folder, const TensorProto& tensor, const std::string& message) {
-  ExternalData external(folder.path());
+  ExternalData external(Open(folder));
   EXPECT_EQ(Read(tensor, external).status(),
             absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data", message)));
 }
 
-TEST(ExternalData, RefusesPlacesOutsideTheFolder) {
+// folder_test.cc tells how it is opened.
+TEST(ExternalData, ReadsWhatLiesBelowTheRoot) {
+  const TempFolder folder;
+  folder.Write("root/blobs/b", FloatBytes({1}));
+  folder.Write("root/net/sub/data", FloatBytes({2}));
+  folder.Write("root/net/two names", FloatBytes({3}));
+  folder.Write("root/common.data", FloatBytes({4}));
+  std::filesystem::create_symlink("../blobs/b", folder / "root/net/relative");
+  std::filesystem::create_symlink(folder / "root/blobs/b", folder / "root/net/absolute");
+  std::filesystem::create_hard_link(folder / "root/net/two names", folder / "hard");
+  for (const auto& [location, value] : std::vector<std::pair<std::string, float>>{{"relative", 1.f},
+                                                                                  {"absolute", 1.f},
+                                                                                  {"sub/data", 2.f},
+                                                                                  {"./sub/data", 2.f},
+                                                                                  {"sub/../sub//data", 2.f},
+                                                                                  {"two names", 3.f},
+                                                                                  {"../common.data", 4.f}}) {
+    ExternalData external(Folder::Open(folder / "root/net", folder / "root").value());
+    const auto read = Read(Tensor(1, {{"location", location}}), external);
+    EXPECT_EQ(Values(read), std::vector<float>{value}) << read.status();
+  }
+}
+
+// A file's names cannot make more of it than it has bytes, in memory or in tensors.
+TEST(ExternalData, ReadsAFileOnceByWhateverName) {
+  const TempFolder folder;
+  folder.Write("data", FloatBytes({1, 2}));
+  folder.Write("sub/file");
+  std::filesystem::create_symlink("data", folder / "link");
+  std::filesystem::create_hard_link(folder / "data", folder / "hard");
+  ExternalData external(Open(folder));
+  const auto part = [](const std::string& location, int64_t count) {
+    return Tensor(count, {{"location", location}, {"length", absl::StrCat(4 * count)}});
+  };
+  EXPECT_TRUE(Read(part("data", 1), external).ok());
+  std::string far = "data";
+  for (int i = 0; i < 100; ++i) far = absl::StrCat("sub/../", far);
+  for (const std::string& name : {std::string("link"), std::string("hard"), std::string("./data"), far}) {
+    EXPECT_EQ(
+        Read(part(name, 2), external).status(),
+        absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data ", Quoted(name),
+                                                ": expected tensors that don't overlap, got more bytes in tensors "
+                                                "than the 8 of the file")));
+  }
+  EXPECT_TRUE(Read(part("link", 1), external).ok());
+  EXPECT_EQ(external.files().size(), 1u);
+}
+
+TEST(ExternalData, RefusesAllElse) {
   const TempFolder folder;
   folder.Write("secret", FloatBytes({1}));
-  folder.Write("model/sub/data", FloatBytes({1}));
-  const std::string absolute = folder / "secret";
-  for (const std::string& location :
-       {absolute, std::string("../secret"), std::string("sub/data"), std::string("sub/../data"), std::string("./data"),
-        std::string("data/"), std::string("/dev/zero"), std::string("//"), std::string("."), std::string(".."),
-        std::string(), std::string("data\0.bin", 9), std::string("../model/data")}) {
-    folder.Write("model/data", FloatBytes({1}));
-    ExternalData external(folder / "model");
-    EXPECT_EQ(
-        Read(Tensor(1, {{"location", location}}), external).status(),
-        absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data: location: expected the plain name of a "
-                                                "file beside the model, got ",
-                                                Quoted(location))));
+  folder.Write("model/data", FloatBytes({1}));
+  ASSERT_EQ(mkdir((folder / "model/folder").c_str(), 0700), 0);
+  ASSERT_EQ(mkfifo((folder / "model/pipe").c_str(), 0600), 0);  // nobody writes to it: opening it must not wait
+  std::filesystem::create_symlink("/dev/zero", folder / "model/zero");
+  std::filesystem::create_symlink("../secret", folder / "model/out");
+  std::filesystem::create_symlink("circle", folder / "model/circle");
+  std::filesystem::create_symlink("nowhere", folder / "model/dangling");
+  const std::string out =
+      "expected a file below the models' root folder, got a path or a link that leads out of it; --model-root names a "
+      "wider one";
+  const std::string no_path = "expected a file's path from the model's folder, got ";
+  const std::string nul("data\0.bin", 9);
+  for (const auto& [location, message] : std::vector<std::pair<std::string, std::string>>{
+           {"zero", out},
+           {"out", out},
+           {"../secret", out},
+           {"../../../../../../../../../../../../../etc/passwd", out},
+           {"circle", "expected a file, got links in a circle, or too many of them"},
+           {"dangling", "expected a file, got a link to nothing"},
+           {"pipe", "expected a regular file, got a pipe"},
+           {"folder", "expected a regular file, got a folder"},
+           {".", "expected a regular file, got a folder"},
+           {"missing", "there is no such file beside the model"},
+           {"data/", "there is no such file beside the model"},
+           {"data/data", "there is no such file beside the model"},
+           {std::string(300, 'n'), "expected the path of a file, got one that is longer than any"},
+           {"", no_path + "''"},
+           {"//", no_path + "'//'"},
+           {folder / "model/data", no_path + Quoted(folder / "model/data")},
+           {nul, no_path + Quoted(nul)},
+       }) {
+    ExternalData external(Folder::Open(folder / "model").value());
+    EXPECT_EQ(Read(Tensor(1, {{"location", location}}), external).status(),
+              absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data ", Quoted(location), ": ", message)));
   }
-  ExpectRefused(folder, Tensor(1, {{"offset", "0"}}),
-                ": location: expected the plain name of a file beside the model, got ''");
-  ExternalData nowhere("");
+  ExpectRefused(folder, Tensor(1, {{"offset", "0"}}), absl::StrCat(" '': ", no_path, "''"));
+  ExternalData nowhere((Folder()));
   EXPECT_EQ(
       Read(Tensor(1, {{"location", "secret"}}), nowhere).status(),
       absl::InvalidArgumentError("tensor 'w': external data 'secret': expected the data inside this model's file: "
                                  "it has no folder"));
-}
-
-TEST(ExternalData, RefusesWhatIsNoRegularFileOfOneName) {
-  const TempFolder folder;
-  folder.Write("data", FloatBytes({1}));
-  folder.Write("two names", FloatBytes({1}));
-  ASSERT_EQ(link((folder / "two names").c_str(), (folder / "hard").c_str()), 0);
-  ASSERT_EQ(symlink("data", (folder / "soft").c_str()), 0);
-  ASSERT_EQ(symlink("/dev/zero", (folder / "zero").c_str()), 0);
-  ASSERT_EQ(symlink("nowhere", (folder / "dangling").c_str()), 0);
-  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);  // nobody writes to it: opening it must not wait
-  ASSERT_EQ(mkdir((folder / "folder").c_str(), 0700), 0);
-  const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-  const auto close_listener = absl::MakeCleanup([listener] { close(listener); });
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  ASSERT_LT((folder / "socket").size(), sizeof address.sun_path);
-  (folder / "socket").copy(address.sun_path, sizeof address.sun_path - 1);
-  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"hard", "expected a file of one name, got one with 2 hard links"},
-      {"two names", "expected a file of one name, got one with 2 hard links"},
-      {"soft", "expected a regular file, got a symbolic link"},
-      {"zero", "expected a regular file, got a symbolic link"},
-      {"dangling", "expected a regular file, got a symbolic link"},
-      {"pipe", "expected a regular file, got a pipe"},
-      {"folder", "expected a regular file, got a folder"},
-      {"socket", "expected a regular file, got a socket"},
-      {"missing", "there is no such file beside the model"},
-      {std::string(300, 'n'), "cannot be opened: File name too long"},
-  };
-  for (const auto& [name, message] : cases) {
-    ExpectRefused(folder, Tensor(1, {{"location", name}}), absl::StrCat(" ", Quoted(name), ": ", message));
-  }
-  // A device that lies in the folder itself.
-  ExternalData devices("/dev");
-  EXPECT_EQ(Read(Tensor(1, {{"location", "zero"}}), devices).status(),
-            absl::InvalidArgumentError("tensor 'w': external data 'zero': expected a regular file, got a device"));
 }
 
 TEST(ExternalData, RefusesWhatDoesNotFit) {
@@ -200,7 +230,7 @@ TEST(ExternalData, RefusesWhatDoesNotFit) {
 TEST(ExternalData, RefusesTensorsThatOverlap) {
   const TempFolder folder;
   folder.Write("data", FloatBytes({1, 2, 3}));
-  ExternalData external(folder.path());
+  ExternalData external(Open(folder));
   const auto first = Tensor(2, {{"location", "data"}, {"length", "8"}});
   EXPECT_TRUE(Read(first, external).ok());
   EXPECT_EQ(
@@ -219,7 +249,7 @@ TEST(ExternalData, RefusesFilesThatAreTooLarge) {
   std::filesystem::resize_file(folder / "large", kMaxExternalBytes + 1);
   const std::string message = ": expected at most 2147483647 bytes in all files beside the model, got ";
   ExpectRefused(folder, Tensor(1, {{"location", "large"}}), absl::StrCat(" 'large'", message, "0 and 2147483648"));
-  ExternalData external(folder.path());
+  ExternalData external(Open(folder));
   EXPECT_TRUE(Read(Tensor(1, {{"location", "small"}}), external).ok());
   EXPECT_EQ(Read(Tensor(1, {{"location", "most"}}), external).status(),
             absl::InvalidArgumentError(absl::StrCat("tensor 'w': external data 'most'", message, "4 and 2147483647")));
@@ -228,7 +258,7 @@ TEST(ExternalData, RefusesFilesThatAreTooLarge) {
 TEST(ReadTensor, RefusesElementsInTwoPlaces) {
   const TempFolder folder;
   folder.Write("data", FloatBytes({1}));
-  ExternalData external(folder.path());
+  ExternalData external(Open(folder));
   const TensorProto good = Tensor(1, {{"location", "data"}});
   struct Case {
     const char* what;

@@ -296,8 +296,8 @@ TEST(ReadOnnx, RefusesWrongTensors) {
   // This model has no folder. What lies in one: external_data_test.cc.
   for (const auto& [location, message] :
        {std::pair("weights.bin", "tensor 'w': external data 'weights.bin': expected the data inside this model's file"),
-        std::pair("../secret", "expected the plain name of a file beside the model, got '../secret'"),
-        std::pair("/etc/passwd", "expected the plain name of a file beside the model, got '/etc/passwd'")}) {
+        std::pair("../secret", "external data '../secret': expected the data inside this model's file"),
+        std::pair("/etc/passwd", "external data '/etc/passwd': expected the data inside this model's file")}) {
     cases.push_back(Spoilt(location, w([location](TensorProto& t) {
                              t.set_data_location(TensorProto::EXTERNAL);
                              t.clear_raw_data();
@@ -308,13 +308,14 @@ TEST(ReadOnnx, RefusesWrongTensors) {
   }
   cases.push_back(Spoilt("external data without saying so", w([](TensorProto& t) { t.add_external_data(); }),
                          "tensor 'w': names external data, but data_location is not EXTERNAL"));
-  cases.push_back({"external data of a Constant",
-                   [](OnnxFile& f) {
-                     AttributeProto& value = Attribute(f.Node("Constant", {}, "k"), "value", AttributeProto::TENSOR);
-                     value.mutable_t()->set_data_type(TensorProto::INT64);
-                     value.mutable_t()->set_data_location(TensorProto::EXTERNAL);
-                   },
-                   "node 'node0' (Constant, opset 17): tensor '': external data: location: expected the plain name"});
+  cases.push_back(
+      {"external data of a Constant",
+       [](OnnxFile& f) {
+         AttributeProto& value = Attribute(f.Node("Constant", {}, "k"), "value", AttributeProto::TENSOR);
+         value.mutable_t()->set_data_type(TensorProto::INT64);
+         value.mutable_t()->set_data_location(TensorProto::EXTERNAL);
+       },
+       "node 'node0' (Constant, opset 17): tensor '': external data '': expected the data inside this model's file"});
   Check(cases);
 }
 
