@@ -40,7 +40,7 @@ void YieldToWorkers();
 // Thread-safe.
 class Refusals {
  public:
-  // What is around it. Any thread calls these; none may block.
+  // Any thread calls these; none may block.
   struct Surroundings {
     // Says whether every worker is busy.
     std::function<bool()> saturated;

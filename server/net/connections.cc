@@ -45,7 +45,8 @@ void Connection::Resume() {
   SetLowWater(1);
 }
 
-// The kernel compares what waits with it at once (tcp_set_rcvlowat in Linux), and makes the receive buffer twice as large.
+// The kernel compares what waits with it at once (tcp_set_rcvlowat in Linux), and makes the receive buffer twice as
+// large.
 void Connection::SetLowWater(int bytes) {
   MutexLock lock(&mu_);
   if (socket_.is_open()) setsockopt(socket_.get(), SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);

@@ -153,10 +153,10 @@ Metrics::State::State() {
   not_taken = &Build(prometheus::BuildCounter(), "resnetd_answers_not_taken_total",
                      "Calls ended because their clients did not take the answer", registry)
                    .Add({});
-  pauses = &Build(prometheus::BuildCounter(), "resnetd_connection_pauses_total",
-                  "Times that a connection to the gRPC port was not read for a while, as its calls were refused",
-                  registry)
-                .Add({});
+  pauses =
+      &Build(prometheus::BuildCounter(), "resnetd_connection_pauses_total",
+             "Times that a connection to the gRPC port was not read for a while, as its calls were refused", registry)
+           .Add({});
   stray_bytes = &Build(prometheus::BuildCounter(), "resnetd_image_stray_bytes_total",
                        "Bytes of JPEG files that belong to no segment; they are passed over", registry)
                      .Add({});

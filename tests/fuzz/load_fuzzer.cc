@@ -89,9 +89,8 @@ Outcome LoadAnything(absl::Span<const std::byte> input) {
     return Outcome::kRead;
   }
   if (bytes.size() % 2 == 0) {
-    const auto served =
-        Engine::Load({bytes, "fuzzed", HostileFolder()}, {.batch_sizes = {1}, .threads = 1},
-                     {.outputs = {tensor}, .size = size});
+    const auto served = Engine::Load({bytes, "fuzzed", HostileFolder()}, {.batch_sizes = {1}, .threads = 1},
+                                     {.outputs = {tensor}, .size = size});
     if (!served.ok()) RequireFault(served.status());
   }
   return Outcome::kRun;

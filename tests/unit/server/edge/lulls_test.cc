@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 constexpr Time kBegin{std::chrono::hours(1)};
 constexpr int kBacklog = 3;
 
-// What a lull does to a socket is Connection's, see acceptor_test.
+// A connection without a socket: acceptor_test shows what pausing does to one.
 std::shared_ptr<Connection> Named(const std::string& peer) {
   return std::make_shared<Connection>(Descriptor(), peer, kBegin);
 }

@@ -127,8 +127,7 @@ TEST(Metrics, WhatCanBeCountedIsThereFromTheStart) {
        {"resnetd_rejections_total{reason=\"queue_time\"}", "resnetd_images_total{result=\"ok\"}",
         "resnetd_images_total{result=\"error\"}", "resnetd_worker_busy_seconds_total",
         "resnetd_image_stray_bytes_total", "resnetd_answers_not_taken_total", "resnetd_connection_pauses_total",
-        "resnetd_not_finite_outputs_total",
-        "resnetd_batch_size_count", "resnetd_predicted_completion_ratio_count",
+        "resnetd_not_finite_outputs_total", "resnetd_batch_size_count", "resnetd_predicted_completion_ratio_count",
         "resnetd_stage_duration_seconds_count{stage=\"infer\"}",
         "resnetd_request_duration_seconds_count{method=\"Classify\"}"}) {
     ASSERT_TRUE(page.count(series)) << series;
