@@ -33,7 +33,8 @@ def cpu_seconds(pid: int) -> float:
 
 def measure(args, models: int) -> list:
     """Models, bytes of a page, microseconds of CPU a scrape: the quartiles of rounds."""
-    options = ["--models", str(models_folder(models)), "--workers", "1", "--batch-sizes", "1"]
+    options = ["--models", str(models_folder(models)), "--model-root", str(common.ROOT), "--workers", "1",
+               "--batch-sizes", "1"]  # fmt: skip
     with common.serve(args.build, f"scrape_{models}", *options) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.metrics_port, timeout=60)
         costs = []

@@ -4,6 +4,7 @@ stop_test.py RESNETD RESNETCTL
 """
 
 import pathlib
+import shutil
 import signal
 import sys
 import tempfile
@@ -154,8 +155,7 @@ class Stop(unittest.TestCase):
         count = 30
         (self.folder / "models").mkdir()
         for i in range(count):
-            (self.folder / f"models/m{i:02}").mkdir()
-            (self.folder / f"models/m{i:02}/1").symlink_to(images.MODEL)
+            shutil.copytree(images.MODEL, self.folder / f"models/m{i:02}/1")
         sizes = ",".join(str(b) for b in range(8, 65, 8))  # so that loading takes a while
         server, client = self.start(
             "--models", str(self.folder / "models"), "--batch-sizes", sizes, lame_duck_ms=LONG_MS, wait=False

@@ -74,7 +74,7 @@ TEST(InputsTest, OneImageMayComeByStandardInput) {
 TEST(InputsTest, AListedImagesErrorDoesNotRepeatItsName) {
   const TempFolder folder;
   EXPECT_EQ(ReadListedImage(folder / "a.png").status().message(), "cannot open: No such file or directory");
-  EXPECT_EQ(ReadListedImage(folder.path()).status().message(), "expected a regular file");
+  EXPECT_EQ(ReadListedImage(folder.path()).status().message(), "expected a regular file, got a folder");
   folder.Write("b.png", "bytes");
   EXPECT_EQ(*ReadListedImage(folder / "b.png"), "bytes");
 }
