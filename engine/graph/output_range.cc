@@ -146,7 +146,8 @@ bool HasUnitLength(const Graph& graph, ValueId vector) {
   const Producers producers(graph);
   const Node* node = producers.Find(BeforeReshapes(graph, producers, vector));
   const auto* norm = node != nullptr && node->post_ops.empty() ? std::get_if<L2Norm>(&node->op) : nullptr;
-  if (norm == nullptr || std::max({norm->inside, norm->floor, norm->beside}) > kNothing) return false;
+  if (norm == nullptr || std::max(norm->floor, norm->beside) > kNothing) return false;
+  if (norm->inside > kNothing * kNothing) return false;  // under the root
   const Dims& dims = graph.value(node->output).dims;
   return IsVector(dims) && dims[static_cast<size_t>(norm->axis)] == *std::max_element(dims.begin(), dims.end());
 }

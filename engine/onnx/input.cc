@@ -48,16 +48,18 @@ bool IsOneOf(absl::string_view op, absl::Span<const absl::string_view> ops) {
 }
 
 // Operators that keep the axes of an image, whatever they do to its numbers.
-constexpr absl::string_view kKeepAxes[] = {"Add",    "BatchNormalization",
-                                           "Cast",   "CastLike",
-                                           "Clip",   "Concat",
-                                           "Div",    "Dropout",
-                                           "Gather", "Identity",
-                                           "Max",    "Min",
-                                           "Mul",    "Pad",
-                                           "Relu",   "Resize",
-                                           "Slice",  "Split",
-                                           "Sub",    "Upsample"};
+constexpr absl::string_view kKeepAxes[] = {"Abs",     "Add",      "BatchNormalization",
+                                           "Cast",    "CastLike", "Ceil",
+                                           "Clip",    "Concat",   "Div",
+                                           "Dropout", "Exp",      "Floor",
+                                           "Gather",  "Identity", "LeakyRelu",
+                                           "Log",     "Max",      "Mean",
+                                           "Min",     "Mul",      "Neg",
+                                           "Pad",     "Pow",      "Reciprocal",
+                                           "Relu",    "Resize",   "Sigmoid",
+                                           "Slice",   "Split",    "Sqrt",
+                                           "Sub",     "Sum",      "Tanh",
+                                           "Upsample"};
 
 class Walk {
  public:

@@ -4,6 +4,8 @@
 #include "engine/onnx/onnx.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -188,14 +190,20 @@ absl::Status ReadNodes(const GraphProto& proto, const std::vector<int>& opsets, 
   return absl::InvalidArgumentError(faults);
 }
 
-// A ranking's scores are served in its place, unless another output is of the same last layer.
+int64_t Elements(const graph::Graph& graph, ValueId id) {
+  const graph::Dims& dims = graph.value(id).dims;
+  return std::accumulate(dims.begin(), dims.end(), int64_t{1}, std::multiplies<>());
+}
+
+// A ranking's scores are served in its place, unless another output has as many values of the same last layer.
 void ServeScores(const std::string& name, ValueId scores, Import& into, std::vector<std::string>& notes) {
   graph::Graph& graph = into.graph;
   const graph::Producers producers(graph);
   const graph::Tail tail = TailOf(graph, producers, scores);
   for (graph::Output& output : graph.outputs) {
     const std::optional<size_t> layer = TailOf(graph, producers, output.value).layer;
-    if (output.value != scores && (!layer || layer != tail.layer)) continue;
+    const bool same = layer && layer == tail.layer && Elements(graph, output.value) == Elements(graph, scores);
+    if (output.value != scores && !same) continue;
     notes.push_back(absl::StrCat("output ", Quoted(name), " is left out: it says which values of ", Quoted(output.name),
                                  " are the largest, as an answer does"));
     if (output.value == scores) output.ranked = true;

@@ -30,7 +30,7 @@ using graph::Reduce;
 using graph::ReduceKind;
 using graph::ValueId;
 
-constexpr float kHugeBound = 1e30f;  // of a Clip that has one bound only
+constexpr float kHugeBound = 65504;  // of a Clip that has one bound only, which halves write as their largest
 
 // x of x + value or max(x, value).
 struct WithValue {

@@ -109,6 +109,16 @@ TEST(Input, ChannelsAreTheFirstConvolutions) {
   EXPECT_EQ(ReadAt(last, {.height = 9, .width = 8, .from = "-"})->graph.value(graph::ValueId(0)).dims,
             (graph::Dims{3, 9, 8}));
 
+  OnnxFile behind;
+  behind.Floats("w", {4, 3, 3, 3});
+  behind.Node("Neg", {"x"}, "n"), behind.Node("Sqrt", {"n"}, "r");
+  SetInts(behind.Node("Transpose", {"r"}, "t"), "perm", {0, 3, 1, 2});
+  behind.Node("Conv", {"t", "w"}, "c");
+  behind.Node("GlobalAveragePool", {"c"}, "y");
+  Free(behind, {0, 0, 0, 0});
+  EXPECT_EQ(ReadAt(behind, {.height = 9, .width = 8, .from = "-"})->graph.value(graph::ValueId(0)).dims,
+            (graph::Dims{3, 9, 8}));
+
   OnnxFile none;
   none.Node("Flatten", {"x"}, "y");
   Free(none, {0, 0, 8, 8});

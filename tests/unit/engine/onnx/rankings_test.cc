@@ -21,9 +21,11 @@ NodeProto& ArgMax(OnnxFile& f, const char* of, const char* to) {
   return SetInt(f.Node("ArgMax", {of}, to), "axis", 1);
 }
 
-void TopK(OnnxFile& f, const char* of, const char* values, const char* indices) {
+NodeProto& TopK(OnnxFile& f, const char* of, const char* values, const char* indices) {
   f.Ints("k", {5});
-  f.Node("TopK", {of, "k"}, values).add_output(indices);
+  NodeProto& node = f.Node("TopK", {of, "k"}, values);
+  node.add_output(indices);
+  return node;
 }
 
 TEST(Rankings, AreLeftOutOrGiveWayToTheScores) {
@@ -56,6 +58,12 @@ TEST(Rankings, AreLeftOutOrGiveWayToTheScores) {
          Gemm(f, "v", 4, "l", 10), TopK(f, "l", "values", "y"), Named(f, {"values", "y"});
        },
        "logits(l){10} classifier, pool{4} embedding"},
+      {"beside the largest of the scores",
+       [](OnnxFile& f) {
+         Gemm(f, "v", 4, "l", 10), f.Node("Softmax", {"l"}, "q"), ArgMax(f, "q", "label");
+         SetInts(f.Node("ReduceMax", {"q"}, "top"), "axes", {1}), Named(f, {"top", "label"});
+       },
+       "logits(q){10} classifier softmax, pool{4} embedding, top{1} value"},
       {"beside an embedding",
        [](OnnxFile& f) {
          Gemm(f, "v", 4, "l", 10), ArgMax(f, "l", "y"), Named(f, {"v", "y"});
@@ -93,6 +101,9 @@ TEST(Rankings, AreRefusedElsewhere) {
           "input 1 'a': expected a tensor that is computed here, got what an ArgMax or a TopK yields"),
       Spoilt(
           "along the batch", [](OnnxFile& f) { f.Node("ArgMax", {"y"}, "a"); }, "axis: expected 1..1, not the batch"),
+      Spoilt(
+          "the smallest", [](OnnxFile& f) { SetInt(TopK(f, "y", "a", "b"), "largest", 0); },
+          "attribute 'largest': expected 1, as answers begin with the largest (or the scores as an output), got 0"),
       Spoilt(
           "two of a name", [](OnnxFile& f) { ArgMax(f, "y", "a"), ArgMax(f, "y", "a"); }, "'a' is defined twice"),
       Spoilt(

@@ -140,6 +140,18 @@ TEST(RecogniseNorms, VectorsOfLengthOne) {
            {"each pixel", [](B&b, ValueId x) { return b.Add(graph::L2Norm{}, {x}); }, false},
            {"single values",
             [](B&b, ValueId x) { return b.Add(graph::L2Norm{1}, {b.Add(graph::GlobalAveragePool(), {x})}); }, false},
+           {"in pieces, with the largest half as the bound",
+            [=](B&b, ValueId x) {
+              const ValueId v = vector(b, x);
+              return Div(b, v, Function(b, ActivationKind::kClip, Length(b, v), 1e-12f, 65504));
+            },
+            true},
+           {"a thousandth beside the length",
+            [=](B&b, ValueId x) { return b.Add(graph::L2Norm{.beside = 1e-3f}, {vector(b, x)}); }, true},
+           {"a thousandth under the root",
+            [=](B&b, ValueId x) { return b.Add(graph::L2Norm{.inside = 1e-3f}, {vector(b, x)}); }, false},
+           {"a millionth under the root",
+            [=](B&b, ValueId x) { return b.Add(graph::L2Norm{.inside = 1e-6f}, {vector(b, x)}); }, true},
            {"a large number beside the length",
             [=](B&b, ValueId x) { return b.Add(graph::L2Norm{.beside = 1}, {vector(b, x)}); }, false},
            {"scaled",
