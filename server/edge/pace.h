@@ -19,8 +19,8 @@ struct RefusalPace {
   // hears of it later can do nothing with it.
   Duration longest = std::chrono::milliseconds(100);
   // When more than `crowd` refusals are held, the connection of the last has a lull (lulls.h) of this length, if
-  // `crowd_of_one` of them are its own, and these go out at once. With a longer one more calls pass unread, and clients
-  // learn later that they are refused.
+  // `crowd_of_one` of them are its own and it would be dead after it; its refusals go out at once. With a longer one
+  // more calls pass unread, and clients learn later that they are refused.
   size_t crowd = 32;
   int crowd_of_one = 4;
   Duration lull = std::chrono::milliseconds(200);

@@ -109,7 +109,9 @@ Reactor* Refusals::Refuse(grpc::CallbackServerContext& context, const Arrival& a
       held->in_line = true;
       if (line_.size() == 1) changed_.Signal();
       const int own = connection == nullptr ? 0 : ++held_of_[connection.get()];
-      if (line_.size() > limits_.crowd && own >= limits_.crowd_of_one) BeginLull(connection, now);
+      // A call that would outlive a lull is not worth one: its like are few, and would come late for nothing.
+      const bool short_lived = arrival.deadline - arrival.at < limits_.lull;
+      if (short_lived && line_.size() > limits_.crowd && own >= limits_.crowd_of_one) BeginLull(connection, now);
       return held;
     }
   }

@@ -23,7 +23,10 @@ void Await(const std::function<bool()>& condition) {
 class Caller {
  public:
   explicit Caller(v1::InferenceService::Stub& stub)
-      : thread_([this, &stub] { status_ = stub.Classify(&context_, LogitsRequest({1}), &response_); }) {}
+      : thread_([this, &stub] {
+          context_.set_deadline(std::chrono::system_clock::now() + std::chrono::hours(1));
+          status_ = stub.Classify(&context_, LogitsRequest({1}), &response_);
+        }) {}
   ~Caller() {
     if (thread_.joinable()) thread_.join();
   }
@@ -163,6 +166,14 @@ TEST_F(HeldRefusals, AConnectionWithManyHasALull) {
   EXPECT_EQ(read.Code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_THAT(server_->metrics().Scrape(), testing::HasSubstr("\nresnetd_connection_pauses_total 1\n"));
   EXPECT_EQ(unread.Code(), grpc::StatusCode::OK);  // the lull ends as a worker is idle
+}
+
+TEST_F(HeldRefusals, CallsThatOutliveALullBringNone) {
+  RefusalPace pace = RestsAfterThree(NonePasses());
+  pace.lull = std::chrono::minutes(59);
+  Start(pace);
+  for (int i = 0; i < 5; ++i) CallAndBeHeld();
+  server_->Release();
 }
 
 TEST_F(HeldRefusals, AProxyHasNoLull) {
