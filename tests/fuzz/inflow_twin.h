@@ -22,7 +22,7 @@ class InflowTwin {
  public:
   explicit InflowTwin(const server::Inflow::Limits& limits) : limits_(limits) {}
 
-  // As Inflow::Look(), whose arguments it takes; in another order.
+  // Judges as Inflow::Look() does, whose arguments it takes; the answer has another order.
   std::vector<server::Inflow::Cut> Look(Time now, int64_t resident, int64_t grown,
                                         absl::Span<const server::Account> all);
 

@@ -53,7 +53,7 @@ struct Case {
   bool without_links = false;                              // read where openat2() is missing too
 };
 
-// Where links and paths lead, from root/net, "below" being what lies below `root`.
+// Paths from root/net, with links, and the file that each leads to; "below" is what lies below `root`.
 const Case kPlaces[] = {
     {"a file", {}, "file", "file", true},
     {"in a folder", {}, "data/file", "data/file", true},

@@ -38,7 +38,7 @@ TEST(InputsTest, HiddenFilesAndFoldersArePassedOver) {
   folder.Write(".thumbnails/b.png", "");
   folder.Write("sub/.c.jpg", "");
   EXPECT_THAT(*ExpandInputs({folder.path()}), ElementsAre(folder / "a.png"));
-  // Who names them means them.
+  // A hidden file that is named is taken.
   EXPECT_THAT(*ExpandInputs({folder / "._a.png", folder / ".thumbnails"}),
               ElementsAre(folder / "._a.png", folder / ".thumbnails/b.png"));
 }

@@ -17,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// As much of a zip file as tells what it holds: an entry's head, and the table at the end.
+// The parts of a zip file that tell what it holds: an entry's head, and the table at the end.
 std::string Zip(const std::vector<std::string>& names) {
   std::string file;
   for (const std::string& name : names) absl::StrAppend(&file, "PK\x03\x04", std::string(26, '\0'), name, "content");

@@ -386,7 +386,7 @@ TEST(CheckTest, ASoundModel) {
   EXPECT_THAT(json["errors"], IsEmpty());
 }
 
-// As a server would be given it by --models: each model is told, and what is none.
+// A folder is taken as --models takes it: each model is told, and what is none.
 TEST(CheckTest, AFolderOfModels) {
   const TempFolder folder;
   for (const char* name : {"a", "b"}) {
