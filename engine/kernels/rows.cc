@@ -142,14 +142,10 @@ void RunResponseNormalise(const Team& team, const ResponseNormalise& shape, cons
                           float* dst) {
   const auto channels = static_cast<int64_t>(shape.scale.size());
   const int64_t image = shape.pixels * channels;
-  if (shape.images % team.threads == 0) {  // each thread has images of its own
-    float* own = scratch + team.thread * Scratch::Bytes(channels) / static_cast<int64_t>(sizeof(float));
-    const Range images = team.PartOf({0, shape.images});
-    for (int64_t i = images.begin; i < images.end; ++i)
-      NormaliseImage({}, shape, src + i * image, own, dst + i * image);
-    return;
-  }
-  for (int64_t i = 0; i < shape.images; ++i) NormaliseImage(team, shape, src + i * image, scratch, dst + i * image);
+  const int64_t floats = Scratch::Bytes(channels) / static_cast<int64_t>(sizeof(float));
+  ForEachImage(team, shape.images, floats, scratch, [&](const Team& its, int64_t i, float* own) {
+    NormaliseImage(its, shape, src + i * image, own, dst + i * image);
+  });
 }
 
 }  // namespace resnetd::kernels

@@ -34,6 +34,18 @@ struct Team {
   void Barrier() const;
 };
 
+// Calls run(team, image, scratch) for the images of this thread: images of its own, as a team of one, where they come
+// out even, else each of them with the whole team. `floats`: of scratch for each thread.
+template <typename Run>
+void ForEachImage(const Team& team, int64_t images, int64_t floats, float* scratch, const Run& run) {
+  if (images % team.threads != 0) {
+    for (int64_t image = 0; image < images; ++image) run(team, image, scratch);
+    return;
+  }
+  const Range own = team.PartOf({0, images});
+  for (int64_t image = own.begin; image < own.end; ++image) run(Team(), image, scratch + team.thread * floats);
+}
+
 }  // namespace resnetd::kernels
 
 #endif  // RESNETD_ENGINE_KERNELS_TEAM_H_

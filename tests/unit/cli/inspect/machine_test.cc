@@ -65,7 +65,7 @@ TEST(DisturbanceTest, CrowdedThreadsAreSeenWaiting) {
   Disturbance disturbance;
   const Time give_up = Now() + std::chrono::seconds(60);
   do {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // in which the others make it wait
     disturbance = meter.Read({});
   } while (disturbance.waited.has_value() && !disturbance.busy() && Now() < give_up);
   stop = true;
